@@ -1,0 +1,243 @@
+"""Checks shared by the metrics: parameters, labels and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import validate_params
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
+    """Check parameters as scikit-learn does, without hiding the type hints.
+
+    ``validate_params`` has no type hints, so a function it decorates has none either.
+
+    Parameters
+    ----------
+    constraints : dict
+        Allowed values of each parameter, in the form of ``validate_params``.
+
+    Returns
+    -------
+    decorator : callable
+        What checks the parameters of a function at each call.
+    """
+    decorator: Callable[[F], F] = validate_params(constraints, prefer_skip_nested_validation=True)
+    return decorator
+
+
+def check_labels(values: ArrayLike, name: str) -> list[Any]:
+    """Give labels as a list of strings or of numbers.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,) or (n, 1)
+        Strings or numbers, of any dtype.
+    name : str
+        What to call the values in an error message.
+
+    Returns
+    -------
+    labels : list of length n
+        Plain Python values, which hash and compare alike whatever array they came from.
+
+    Raises
+    ------
+    ValueError
+        If there are no values, more than one column, missing values, or other things
+        than strings only or numbers only.
+    """
+    # dtype=object, since asarray(["a", 1]) would silently turn the number into a string.
+    array = np.asarray(values, dtype=object)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array.ravel()
+    if array.ndim != 1 or len(array) == 0:
+        raise ValueError(f"{name} must hold one label a sample, got shape {array.shape}.")
+    labels = array.tolist()
+    kind_of_labels(labels, name)
+    return labels
+
+
+def kind_of_labels(labels: Sequence[Any], name: str) -> str:
+    """Tell whether labels are "strings" or "numbers".
+
+    Parameters
+    ----------
+    labels : sequence
+        The values to look at.
+    name : str
+        What to call them in an error message.
+
+    Returns
+    -------
+    kind : {"strings", "numbers"}
+        What all the labels are.
+
+    Raises
+    ------
+    ValueError
+        If they are neither, or some of both, or not a number (NaN).
+    """
+    kinds = {_kind_of_type(kind) for kind in set(map(type, labels))}
+    if len(kinds) > 1 or not kinds <= {"strings", "numbers"}:
+        raise ValueError(
+            f"{name} must hold strings only or numbers only, found {' and '.join(sorted(kinds))}. "
+            "Missing values (None, NaN) are not allowed."
+        )
+    if kinds == {"numbers"} and any(label != label for label in labels):
+        raise ValueError(f"{name} contains NaN: every sample needs a label.")
+    return kinds.pop()
+
+
+def _kind_of_type(kind: type) -> str:
+    if issubclass(kind, str):
+        return "strings"
+    if issubclass(kind, Real | np.bool_):
+        return "numbers"
+    return kind.__name__
+
+
+def check_same_kind(**named_labels: Sequence[Any]) -> None:
+    """Refuse to compare strings with numbers.
+
+    No string equals a number, so such a comparison would count every sample as wrong
+    without a word.
+
+    Parameters
+    ----------
+    **named_labels : sequence
+        Labels as `check_labels` gives them, under the names to use in the message.
+
+    Raises
+    ------
+    ValueError
+        If some are strings and some are numbers.
+    """
+    kinds = {name: kind_of_labels(labels, name) for name, labels in named_labels.items()}
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(
+            f"{name} holds {kind} ({named_labels[name][0]!r}, ...)" for name, kind in kinds.items()
+        )
+        raise ValueError(f"Labels must be strings throughout or numbers throughout: {told}.")
+
+
+def check_unique(labels: Sequence[Any], name: str) -> None:
+    """Refuse a list of classes that names one of them twice.
+
+    Parameters
+    ----------
+    labels : sequence
+        The classes.
+    name : str
+        What to call them in an error message.
+
+    Raises
+    ------
+    ValueError
+        If a class comes up more than once.
+    """
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"{name} must name each class once, found more than once: {twice}.")
+
+
+def check_length(name: str, length: int, n_samples: int) -> None:
+    """Refuse an array whose length is not that of y_true.
+
+    Parameters
+    ----------
+    name : str
+        What to call the array in an error message.
+    length : int
+        Its length.
+    n_samples : int
+        The length of y_true.
+
+    Raises
+    ------
+    ValueError
+        If the two differ.
+    """
+    if length != n_samples:
+        raise ValueError(f"{name} has {length} samples, but y_true has {n_samples}.")
+
+
+def check_scores(y_score: ArrayLike, n_samples: int, n_labels: int) -> NDArray[Any]:
+    """Give scores as an array of numbers, one row a sample and one column a class.
+
+    Parameters
+    ----------
+    y_score : array-like of shape (n_samples, n_labels)
+        Scores; infinities are fine (log-probabilities have them), NaN is not.
+    n_samples : int
+        The number of rows to expect.
+    n_labels : int
+        The number of columns to expect.
+
+    Returns
+    -------
+    y_score : ndarray of shape (n_samples, n_labels)
+        The scores, in their own dtype if that is a number.
+
+    Raises
+    ------
+    ValueError
+        If the scores have another shape, are no real numbers or contain NaN.
+    """
+    try:
+        scores = np.asarray(y_score)
+    except ValueError as error:
+        raise ValueError("y_score must be a table: its rows differ in length.") from error
+    if scores.ndim == 1 and n_labels == 2:
+        raise ValueError(
+            "y_score must have one column a label, got one score a sample. From probabilities p "
+            "of the second label pass np.column_stack([1 - p, p]), from values d of a "
+            "decision function np.column_stack([-d, d])."
+        )
+    if scores.ndim != 2 or scores.shape[1] != n_labels:
+        raise ValueError(
+            f"y_score must have one column for each of the {n_labels} labels, "
+            f"got shape {scores.shape}."
+        )
+    check_length("y_score", len(scores), n_samples)
+    scores = _as_real(scores)
+    n_bad = int(np.isnan(scores).any(axis=1).sum())
+    if n_bad:
+        raise ValueError(f"y_score contains NaN in {n_bad} of {n_samples} samples.")
+    return scores
+
+
+def _as_real(scores: NDArray[Any]) -> NDArray[Any]:
+    if scores.dtype.kind == "O":  # a data frame of mixed columns
+        try:
+            scores = scores.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError("y_score must hold real numbers, got objects.") from error
+    if scores.dtype.kind not in "biuf":
+        raise ValueError(f"y_score must hold real numbers, got {scores.dtype}.")
+    return scores
+
+
+def encode_labels(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.intp]:
+    """Turn values into positions in a list of classes.
+
+    Parameters
+    ----------
+    values : sequence of length n
+        The values.
+    labels : sequence
+        The classes, each once, in any order.
+
+    Returns
+    -------
+    codes : ndarray of shape (n,), dtype=intp
+        Where each value is in `labels`; -1 for a value which is not.
+    """
+    position = {label: index for index, label in enumerate(labels)}
+    return np.array([position.get(value, -1) for value in values], dtype=np.intp)
