@@ -1,0 +1,41 @@
+"""How a net is trained: device, precision, augmentation, freezing, batches."""
+
+from ._augment import SpectrogramAugment
+from ._callbacks import EpochProgress
+from ._data import EvenBatches, ImageDataset
+from ._device import (
+    PRECISIONS,
+    autocast,
+    choose_device,
+    choose_precision,
+    draw_seed,
+    seeded,
+    to_channels_last,
+)
+from ._inference import run_in_batches
+from ._module import HEAD, GlitchNet, ViewEncoder
+from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
+from ._optim import apply_fine_tune, one_cycle
+
+__all__ = [
+    "HEAD",
+    "PRECISIONS",
+    "EpochProgress",
+    "EvenBatches",
+    "FailOnNaN",
+    "GlitchNet",
+    "GlitchNetClassifier",
+    "ImageDataset",
+    "SampleWeightedCrossEntropy",
+    "SpectrogramAugment",
+    "ViewEncoder",
+    "apply_fine_tune",
+    "autocast",
+    "choose_device",
+    "choose_precision",
+    "draw_seed",
+    "one_cycle",
+    "run_in_batches",
+    "seeded",
+    "to_channels_last",
+]

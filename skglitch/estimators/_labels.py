@@ -1,0 +1,76 @@
+"""Labels, sample weights and the rows held out for validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+
+
+def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted classes, and for each sample its position among them.
+
+    Raises
+    ------
+    ValueError
+        If ``y`` has another length than X, is continuous, or has fewer than two classes.
+    """
+    check_consistent_length(X, y)
+    check_classification_targets(y)
+    classes, targets = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has one class only, {classes[0]!r}: a classifier needs two classes at least."
+        )
+    return classes, targets.astype(np.int64)
+
+
+def combine_weights(
+    images: np.ndarray,
+    y: np.ndarray,
+    classes: np.ndarray,
+    targets: np.ndarray,
+    class_weight: Any,
+    sample_weight: Any,
+) -> np.ndarray | None:
+    """Weights with a mean of 1 from ``class_weight`` and ``sample_weight``; None if all equal."""
+    if class_weight is None and sample_weight is None:
+        return None
+    weights = _check_sample_weight(
+        sample_weight, images, dtype=np.float64, ensure_non_negative=True
+    )
+    if class_weight is not None:
+        weights = weights * compute_class_weight(class_weight, classes=classes, y=y)[targets]
+    if not weights.sum() > 0:
+        raise ValueError("sample_weight and class_weight leave no sample with a weight above 0.")
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def split_rows(
+    targets: np.ndarray, fraction: float, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows class by class into training and validation.
+
+    At least one sample of each class stays for training, so a class with a single sample
+    has none for validation.
+
+    Raises
+    ------
+    ValueError
+        If nothing would be left for validation.
+    """
+    train, valid = [], []
+    for code in np.unique(targets):
+        rows = random_state.permutation(np.flatnonzero(targets == code))
+        n_valid = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+        valid.append(rows[:n_valid])
+        train.append(rows[n_valid:])
+    if not sum(map(len, valid)):
+        raise ValueError(
+            "early_stopping=True needs a class with two samples or more to hold one out; every "
+            "class has one: use early_stopping=False."
+        )
+    return np.sort(np.concatenate(train)), np.sort(np.concatenate(valid))

@@ -1,0 +1,140 @@
+"""How the views of one glitch become the picture, or pictures, that a net sees."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import torch
+
+NAMED_VIEWS = ("mosaic", "channels", "late")
+
+
+@dataclass(frozen=True)
+class ViewLayout:
+    """Arrangement of ``(n, n_views, height, width)`` as input of an image net.
+
+    Attributes
+    ----------
+    kind : {"mosaic", "channels", "late"}
+        ``"mosaic"`` joins the views to one grey picture, ``"channels"`` puts one view in each
+        colour, ``"late"`` gives each view to the net on its own.
+    chosen : tuple of int
+        The views of X that are used, in the order of use.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.spectrograms import ViewLayout
+    >>> layout = ViewLayout.from_parameter("mosaic", (0.5, 1.0, 2.0, 4.0), n_views=4)
+    >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape
+    torch.Size([8, 1, 280, 340])
+    >>> layout = ViewLayout.from_parameter("late", (0.5, 1.0, 2.0, 4.0), n_views=4)
+    >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape, layout.n_passes
+    (torch.Size([32, 1, 140, 170]), 4)
+    """
+
+    kind: str
+    chosen: tuple[int, ...]
+
+    @classmethod
+    def from_parameter(
+        cls, views: Any, durations: tuple[float, ...], *, n_views: int
+    ) -> ViewLayout:
+        """Make the layout that the ``views`` parameter of an estimator asks for.
+
+        Parameters
+        ----------
+        views : {"mosaic", "channels", "late"}, float or tuple of float
+            A name; one duration in s; or up to three durations, one for each colour.
+        durations : tuple of float
+            Durations in s of the views of X. Only needed where ``views`` names durations.
+        n_views : int
+            Number of views in X.
+
+        Raises
+        ------
+        ValueError
+            If ``views`` is none of these or asks for a view that X does not have.
+        """
+        everything = tuple(range(n_views))
+        if views in ("mosaic", "late"):
+            return cls(views, everything)
+        if isinstance(views, str) and views == "channels":
+            return cls("channels", _spread(n_views))
+        if isinstance(views, Real) and not isinstance(views, bool):
+            return cls("mosaic", (_position(float(views), durations, n_views, views),))
+        if isinstance(views, tuple | list) and 1 <= len(views) <= 3:
+            chosen = tuple(_position(view, durations, n_views, views) for view in views)
+            return cls("channels", chosen)
+        raise ValueError(
+            f"views={views!r} is not one of 'mosaic', 'channels', 'late', a duration such as 1.0, "
+            "or a tuple of up to three durations."
+        )
+
+    @property
+    def n_passes(self) -> int:
+        """How often the net sees one glitch."""
+        return len(self.chosen) if self.kind == "late" else 1
+
+    def arrange(self, images: torch.Tensor) -> torch.Tensor:
+        """Arrange ``(n, n_views, h, w)`` as ``(n * n_passes, 1 or 3, H, W)``."""
+        if self.chosen != tuple(range(images.shape[1])):
+            images = images[:, list(self.chosen)]
+        if images.shape[1] == 1:
+            return images
+        if self.kind == "late":
+            return images.flatten(0, 1).unsqueeze(1)
+        if self.kind == "mosaic":
+            return _mosaic(images)
+        # With two views the longer one fills the third colour too.
+        return images if images.shape[1] == 3 else images[:, [0, 1, 1]]
+
+    def image_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the arranged picture for views of ``height`` x ``width``."""
+        if self.kind != "mosaic":
+            return height, width
+        rows, columns = _grid(len(self.chosen))
+        return rows * height, columns * width
+
+
+def _grid(n_views: int) -> tuple[int, int]:
+    rows = math.ceil(math.sqrt(n_views))
+    return rows, math.ceil(n_views / rows)
+
+
+def _mosaic(images: torch.Tensor) -> torch.Tensor:
+    """Fill the grid column by column: [[0.5, 2.0], [1.0, 4.0]] as in the Gravity Spy papers."""
+    n, n_views, height, width = images.shape
+    rows, columns = _grid(n_views)
+    if rows * columns > n_views:
+        empty = images.new_zeros(n, rows * columns - n_views, height, width)
+        images = torch.cat([images, empty], dim=1)
+    grid = images.view(n, columns, rows, height, width).permute(0, 2, 3, 1, 4)
+    return grid.reshape(n, 1, rows * height, columns * width)
+
+
+def _spread(n_views: int) -> tuple[int, ...]:
+    """Up to three views, the shortest and the longest among them."""
+    if n_views <= 3:
+        return tuple(range(n_views))
+    return 0, n_views // 2, n_views - 1
+
+
+def _position(duration: Any, durations: tuple[float, ...], n_views: int, views: Any) -> int:
+    if n_views == 1 and len(durations) != 1:
+        # X was cut to one view before: asking for that one by name is plain.
+        durations = (float(duration),) if duration in durations else durations
+    if len(durations) != n_views:
+        raise ValueError(
+            f"views={views!r} names durations, but X has {n_views} views and durations="
+            f"{tuple(durations)!r} has {len(durations)}: give the duration of each view of X."
+        )
+    if duration not in durations:
+        raise ValueError(
+            f"views={views!r} asks for a duration of {duration!r} s, but the views of X are those "
+            f"of durations={tuple(durations)!r}."
+        )
+    return tuple(durations).index(duration)

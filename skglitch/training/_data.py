@@ -1,0 +1,101 @@
+"""From arrays on disk or in memory to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..spectrograms import PixelScale
+
+
+class ImageDataset(Dataset):
+    """Images with their encoded labels, fetched a batch at a time.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_samples, n_views, height, width)
+        May be a memory map: only the rows of one batch are read.
+    targets : ndarray of shape (n_samples,), dtype int64
+    scale : PixelScale
+    rows : ndarray of int, default=None
+        The part of ``images`` that this data set shows; None shows all.
+    sample_weight : ndarray of shape (n_samples,), dtype float32, default=None
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        targets: np.ndarray,
+        scale: PixelScale,
+        rows: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
+        self.images = images
+        self.targets = targets
+        self.scale = scale
+        self.rows = np.arange(len(images)) if rows is None else rows
+        self.sample_weight = sample_weight
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        batch, targets = self.__getitems__([index])
+        return {name: values[0] for name, values in batch.items()}, targets[0]
+
+    def __getitems__(self, indices: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        rows = self.rows[indices]
+        batch = {"images": as_batch(self.images[rows], self.scale)}
+        if self.sample_weight is not None:
+            batch["sample_weight"] = torch.from_numpy(self.sample_weight[rows])
+        return batch, torch.from_numpy(self.targets[rows])
+
+
+def as_batch(images: np.ndarray, scale: PixelScale) -> torch.Tensor:
+    """Turn rows of X into a tensor: bytes stay bytes, to be widened on the device."""
+    if images.dtype == np.uint8 and scale.is_uint8:
+        # A memory map is read-only, which torch refuses to share.
+        return torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    return torch.from_numpy(scale.apply(images))
+
+
+def keep_batch(batch: Any) -> Any:
+    """Collate nothing: the data set has fetched a whole batch at once."""
+    return batch
+
+
+class EvenBatches:
+    """Shuffled batches of nearly equal size, every sample once an epoch.
+
+    A last batch of one or two samples would give batch norm no statistics to speak of;
+    dropping it would waste labels that are few already.
+
+    Parameters
+    ----------
+    n_samples, batch_size : int
+    seed : int
+        Seed of the order; each epoch goes on from the last.
+
+    Examples
+    --------
+    >>> from skglitch.training import EvenBatches
+    >>> [len(batch) for batch in EvenBatches(33, batch_size=32, seed=0)]
+    [17, 16]
+    """
+
+    def __init__(self, n_samples: int, batch_size: int, seed: int) -> None:
+        self.n_samples = n_samples
+        self.n_batches = -(-n_samples // batch_size)
+        self._generator = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self._generator.permutation(self.n_samples)
+        for part in np.array_split(order, self.n_batches):
+            yield part.tolist()

@@ -1,0 +1,154 @@
+"""Where and in which number format a net runs: the only module that knows about devices."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+from torch import nn
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+PRECISIONS = ("auto", *_DTYPES)
+
+
+def choose_device(device: str | torch.device = "auto") -> torch.device:
+    """Turn the ``device`` parameter of an estimator into a device that is there.
+
+    Parameters
+    ----------
+    device : str or torch.device, default="auto"
+        ``"auto"`` takes the first CUDA device where there is one, then Apple's ``"mps"``,
+        then the CPU. Anything else is what :class:`torch.device` understands.
+
+    Returns
+    -------
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If the name is not a device, or if that device is not there.
+
+    Examples
+    --------
+    >>> from skglitch.training import choose_device
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if isinstance(device, str) and device == "auto":
+        return torch.device(_best_device_type(torch.cuda.is_available(), _has_mps()))
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is not a device: use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
+        ) from error
+    _require_device(chosen)
+    return chosen
+
+
+def _best_device_type(has_cuda: bool, has_mps: bool) -> str:
+    if has_cuda:
+        return "cuda"
+    return "mps" if has_mps else "cpu"
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()
+
+
+def _require_device(device: torch.device) -> None:
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(_has_mps()),
+    }
+    if (device.index or 0) >= there.get(device.type, 0):
+        found = [kind for kind, count in there.items() if count]
+        raise ValueError(
+            f"device={str(device)!r} is not there: this machine offers {', '.join(found)} "
+            f"(CUDA devices: {there['cuda']}). Use device='auto' to take the best one."
+        )
+
+
+def choose_precision(
+    precision: str, device: torch.device, *, fast_bfloat16: bool | None = None
+) -> torch.dtype:
+    """Turn the ``precision`` parameter of an estimator into the dtype of the heavy layers.
+
+    ``"auto"`` means bfloat16 where the hardware multiplies it natively and float32
+    elsewhere: emulated bfloat16 is several times *slower* than float32 on a CPU without
+    AMX or AVX512-BF16. Weights, losses and what is returned stay float32 in any case.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+    device : torch.device
+    fast_bfloat16 : bool, default=None
+        Whether the device multiplies bfloat16 natively. None asks the device.
+
+    Returns
+    -------
+    dtype : torch.dtype
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import choose_precision
+    >>> choose_precision("auto", torch.device("cpu"), fast_bfloat16=True)
+    torch.bfloat16
+    """
+    if precision == "auto":
+        if fast_bfloat16 is None:
+            fast_bfloat16 = has_fast_bfloat16(device)
+        return torch.bfloat16 if fast_bfloat16 else torch.float32
+    if precision not in _DTYPES:
+        raise ValueError(f"precision={precision!r} is not one of {', '.join(PRECISIONS)}.")
+    return _DTYPES[precision]
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Tell whether ``device`` multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # torch has no public question for this in the oldest supported release.
+        probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return False
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    """Context in which heavy layers run in ``dtype``; float32 means no context at all."""
+    if dtype == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+def to_channels_last(module: nn.Module, device: torch.device) -> nn.Module:
+    """Move ``module`` to ``device`` with the memory layout its convolutions run fastest in."""
+    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy ``batch`` to ``device``, beside the computation where the device allows it."""
+    if device.type == "cuda":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device):
+    """Run a block with torch's generators seeded, and give the caller's state back after."""
+    indices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=indices):
+        torch.manual_seed(seed)
+        yield
+
+
+def draw_seed(random_state: np.random.RandomState) -> int:
+    """Draw a seed for torch from a numpy generator."""
+    return int(random_state.randint(np.iinfo(np.int32).max))

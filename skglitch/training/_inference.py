@@ -1,0 +1,61 @@
+"""A net over many images: streamed, without gradients, into one array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from ..spectrograms import PixelScale
+from ._data import as_batch
+from ._device import autocast, to_device
+
+
+def run_in_batches(
+    module: nn.Module,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    images: np.ndarray,
+    scale: PixelScale,
+    *,
+    width: int,
+    batch_size: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: str = "",
+) -> np.ndarray:
+    """Apply ``function``, which belongs to ``module``, to all images.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Put into evaluation mode first.
+    function : callable
+        Takes a batch of images on ``device``, returns ``(n, width)``.
+    images : ndarray of shape (n_samples, n_views, height, width)
+    scale : PixelScale
+    width : int
+        Number of columns of the result.
+    batch_size : int
+    device : torch.device
+    dtype : torch.dtype
+        Number format of the heavy layers.
+    progress : str, default=""
+        Title of a progress bar; no bar where it is empty.
+
+    Returns
+    -------
+    output : ndarray of shape (n_samples, width), dtype float32
+    """
+    module.eval()
+    # Filled in place: a list of batches joined at the end would hold everything twice.
+    output = np.empty((len(images), width), dtype=np.float32)
+    starts = range(0, len(images), batch_size)
+    with torch.inference_mode(), autocast(device, dtype):
+        for start in tqdm(starts, desc=progress, unit="batch", disable=not progress):
+            rows = slice(start, start + batch_size)
+            batch = to_device(as_batch(images[rows], scale), device)
+            output[rows] = function(batch).float().cpu().numpy()
+    return output
