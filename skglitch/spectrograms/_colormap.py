@@ -1,0 +1,145 @@
+"""Viridis backwards: from the colours of a picture to the numbers it was drawn from."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+# Euclidean distance in 8-bit RGB beyond which a colour is none of viridis. Neighbours in the
+# table are 2 apart and rounding adds at most 1; greys stay more than 60 away.
+FOREIGN_DISTANCE = 24.0
+_COLOURS_A_CHUNK = 4096
+
+
+class EnergyIndex(NamedTuple):
+    """Result of :func:`colors_to_index`.
+
+    Attributes
+    ----------
+    index : ndarray of shape (height, width), dtype uint8
+        Normalised energy, 255 being 25.5.
+    exact : ndarray of shape (height, width), dtype bool
+        Pixels whose colour is in the table, so that nothing was guessed.
+    foreign : ndarray of shape (height, width), dtype bool
+        Pixels whose colour is far from all of viridis.
+    """
+
+    index: np.ndarray
+    exact: np.ndarray
+    foreign: np.ndarray
+
+
+def colors_to_index(colors: np.ndarray) -> EnergyIndex:
+    """Look the colours of a viridis picture up again.
+
+    Parameters
+    ----------
+    colors : ndarray of shape (height, width, 3) or (height, width, 4), dtype uint8
+        RGB or RGBA. The alpha channel is not read.
+
+    Returns
+    -------
+    energy : EnergyIndex
+        ``index`` (uint8, 0 to 255), ``exact`` and ``foreign`` (bool), each of shape
+        (height, width).
+
+    Raises
+    ------
+    ValueError
+        If ``colors`` is not uint8 RGB or RGBA.
+
+    See Also
+    --------
+    skglitch.spectrograms.read_picture : The same for a file, axes and borders cut away.
+
+    Notes
+    -----
+    There are two 8-bit versions of viridis about, the same colours rounded and truncated, and
+    a picture is drawn with one of them. The one that more pixels match exactly is taken (the
+    rounded one in a draw). A colour in neither is taken for the nearest in that table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.spectrograms._colormap import colors_to_index
+    >>> darkest, brightest, grey = (68, 1, 84), (253, 231, 37), (128, 128, 128)
+    >>> energy = colors_to_index(np.array([[darkest, brightest, grey]], dtype=np.uint8))
+    >>> energy.index[0, :2]
+    array([  0, 255], dtype=uint8)
+    >>> energy.foreign
+    array([[False, False,  True]])
+    """
+    if colors.dtype != np.uint8 or colors.ndim != 3 or colors.shape[2] not in (3, 4):
+        raise ValueError(
+            f"colors is {colors.dtype} of shape {colors.shape}, but must be uint8 of shape "
+            "(height, width, 3) or (height, width, 4)."
+        )
+    packed = _pack(colors)
+    table, found = _best_table(packed)
+    exact = found > 0
+    # Where nothing was found, 0 - 1 wraps to 255; those pixels are set right below.
+    index = (found - 1).astype(np.uint8)
+    foreign = np.zeros(index.shape, dtype=bool)
+    if not exact.all():
+        index[~exact], foreign[~exact] = _nearest(packed[~exact], table)
+    return EnergyIndex(index, exact, foreign)
+
+
+def _pack(colors: np.ndarray) -> np.ndarray:
+    """One number a colour: red + 256 green + 65536 blue."""
+    if colors.shape[2] == 4 and colors.flags.c_contiguous:
+        return colors.view("<u4")[..., 0] & np.uint32(0xFFFFFF)
+    wide = colors.astype(np.uint32)
+    return wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16
+
+
+def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Table that matches most pixels, and for each pixel its place in it plus one, or 0."""
+    best_table, best_found, best_count = None, None, -1
+    for table, lookup in _tables():
+        found = np.take(lookup, packed)
+        count = int(np.count_nonzero(found))
+        if count > best_count:
+            best_table, best_found, best_count = table, found, count
+        if count == packed.size:
+            break
+    assert best_table is not None and best_found is not None
+    return best_table, best_found
+
+
+@functools.cache
+def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Rounded and truncated viridis, each with a look-up of place + 1 by packed colour.
+
+    A look-up has an entry for every 24-bit colour. Nearly all stay zero and are never
+    touched, so that the system gives them no memory.
+    """
+    import matplotlib
+
+    viridis = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]
+    made = []
+    for table in (np.rint(255 * viridis), np.floor(255 * viridis)):
+        table = table.astype(np.uint8)
+        lookup = np.zeros(1 << 24, dtype=np.int16)
+        lookup[_pack(table[None])[0]] = np.arange(1, 257)
+        made.append((table, lookup))
+    return tuple(made)
+
+
+def _nearest(packed: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest place in ``table`` and whether even that is far, for a 1-D run of colours."""
+    unique, inverse = np.unique(packed, return_inverse=True)
+    place = np.empty(len(unique), dtype=np.uint8)
+    distance = np.empty(len(unique), dtype=np.float32)
+    wanted = table.astype(np.float32)
+    for start in range(0, len(unique), _COLOURS_A_CHUNK):
+        chunk = slice(start, start + _COLOURS_A_CHUNK)
+        channels = [(unique[chunk] >> shift) & 0xFF for shift in (0, 8, 16)]
+        rgb = np.stack(channels, axis=1).astype(np.float32)
+        # |a - b|^2 by its expansion: small integers, so float32 is exact here.
+        squared = (rgb**2).sum(1)[:, None] - 2 * rgb @ wanted.T + (wanted**2).sum(1)
+        place[chunk] = squared.argmin(axis=1)
+        distance[chunk] = np.sqrt(squared.min(axis=1))
+    return place[inverse], (distance > FOREIGN_DISTANCE)[inverse]
