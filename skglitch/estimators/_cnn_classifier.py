@@ -243,7 +243,6 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             function,
             images,
             self.scale_,
-            width=len(self.classes_),
             batch_size=2 * self.batch_size,
             device=torch.device(net.device),
             dtype=net.compute_dtype,

@@ -20,7 +20,6 @@ def run_in_batches(
     images: np.ndarray,
     scale: PixelScale,
     *,
-    width: int,
     batch_size: int,
     device: torch.device,
     dtype: torch.dtype,
@@ -33,11 +32,9 @@ def run_in_batches(
     module : torch.nn.Module
         Put into evaluation mode first.
     function : callable
-        Takes a batch of images on ``device``, returns ``(n, width)``.
+        Takes a batch of images on ``device``, returns ``(n, n_columns)``.
     images : ndarray of shape (n_samples, n_views, height, width)
     scale : PixelScale
-    width : int
-        Number of columns of the result.
     batch_size : int
     device : torch.device
     dtype : torch.dtype
@@ -47,15 +44,19 @@ def run_in_batches(
 
     Returns
     -------
-    output : ndarray of shape (n_samples, width), dtype float32
+    output : ndarray of shape (n_samples, n_columns), dtype float32
     """
     module.eval()
-    # Filled in place: a list of batches joined at the end would hold everything twice.
-    output = np.empty((len(images), width), dtype=np.float32)
+    output: np.ndarray | None = None
     starts = range(0, len(images), batch_size)
     with torch.inference_mode(), autocast(device, dtype):
         for start in tqdm(starts, desc=progress, unit="batch", disable=not progress):
             rows = slice(start, start + batch_size)
             batch = to_device(as_batch(images[rows], scale), device)
-            output[rows] = function(batch).float().cpu().numpy()
+            result = function(batch).float().cpu().numpy()
+            if output is None:
+                # Filled in place: batches in a list, joined at the end, would stand there twice.
+                output = np.empty((len(images), result.shape[1]), dtype=np.float32)
+            output[rows] = result
+    assert output is not None  # there is at least one image
     return output
