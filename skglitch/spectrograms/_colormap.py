@@ -13,12 +13,12 @@ FOREIGN_DISTANCE = 24.0
 _COLOURS_A_CHUNK = 4096
 
 
-class EnergyIndex(NamedTuple):
-    """Result of :func:`colors_to_index`.
+class DecodedColors(NamedTuple):
+    """Result of :func:`colors_to_energy`.
 
     Attributes
     ----------
-    index : ndarray of shape (height, width), dtype uint8
+    energy : ndarray of shape (height, width), dtype uint8
         Normalised energy, 255 being 25.5.
     exact : ndarray of shape (height, width), dtype bool
         Pixels whose colour is in the table, so that nothing was guessed.
@@ -26,12 +26,12 @@ class EnergyIndex(NamedTuple):
         Pixels whose colour is far from all of viridis.
     """
 
-    index: np.ndarray
+    energy: np.ndarray
     exact: np.ndarray
     foreign: np.ndarray
 
 
-def colors_to_index(colors: np.ndarray) -> EnergyIndex:
+def colors_to_energy(colors: np.ndarray) -> DecodedColors:
     """Look the colours of a viridis picture up again.
 
     Parameters
@@ -41,8 +41,8 @@ def colors_to_index(colors: np.ndarray) -> EnergyIndex:
 
     Returns
     -------
-    energy : EnergyIndex
-        ``index`` (uint8, 0 to 255), ``exact`` and ``foreign`` (bool), each of shape
+    decoded : DecodedColors
+        ``energy`` (uint8, 0 to 255), ``exact`` and ``foreign`` (bool), each of shape
         (height, width).
 
     Raises
@@ -63,12 +63,12 @@ def colors_to_index(colors: np.ndarray) -> EnergyIndex:
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.spectrograms._colormap import colors_to_index
+    >>> from skglitch.spectrograms._colormap import colors_to_energy
     >>> darkest, brightest, grey = (68, 1, 84), (253, 231, 37), (128, 128, 128)
-    >>> energy = colors_to_index(np.array([[darkest, brightest, grey]], dtype=np.uint8))
-    >>> energy.index[0, :2]
+    >>> decoded = colors_to_energy(np.array([[darkest, brightest, grey]], dtype=np.uint8))
+    >>> decoded.energy[0, :2]
     array([  0, 255], dtype=uint8)
-    >>> energy.foreign
+    >>> decoded.foreign
     array([[False, False,  True]])
     """
     if colors.dtype != np.uint8 or colors.ndim != 3 or colors.shape[2] not in (3, 4):
@@ -80,11 +80,11 @@ def colors_to_index(colors: np.ndarray) -> EnergyIndex:
     table, found = _best_table(packed)
     exact = found > 0
     # Where nothing was found, 0 - 1 wraps to 255; those pixels are set right below.
-    index = (found - 1).astype(np.uint8)
-    foreign = np.zeros(index.shape, dtype=bool)
+    energy = (found - 1).astype(np.uint8)
+    foreign = np.zeros(energy.shape, dtype=bool)
     if not exact.all():
-        index[~exact], foreign[~exact] = _nearest(packed[~exact], table)
-    return EnergyIndex(index, exact, foreign)
+        energy[~exact], foreign[~exact] = _nearest(packed[~exact], table)
+    return DecodedColors(energy, exact, foreign)
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:
@@ -97,23 +97,21 @@ def _pack(colors: np.ndarray) -> np.ndarray:
 
 def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Table that matches most pixels, and for each pixel its place in it plus one, or 0."""
-    best_table, best_found, best_count = None, None, -1
-    for table, lookup in _tables():
-        found = np.take(lookup, packed)
-        count = int(np.count_nonzero(found))
-        if count > best_count:
-            best_table, best_found, best_count = table, found, count
-        if count == packed.size:
-            break
-    assert best_table is not None and best_found is not None
-    return best_table, best_found
+    (rounded, lookup), (truncated, other_lookup) = _tables()
+    found = np.take(lookup, packed)
+    if found.all():
+        return rounded, found
+    other = np.take(other_lookup, packed)
+    if np.count_nonzero(other) > np.count_nonzero(found):
+        return truncated, other
+    return rounded, found
 
 
 @functools.cache
 def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Rounded and truncated viridis, each with a look-up of place + 1 by packed colour.
+    """Make both versions of viridis, rounded and truncated, each with its look-up.
 
-    A look-up has an entry for every 24-bit colour. Nearly all stay zero and are never
+    A look-up gives place + 1 for every packed 24-bit colour. Nearly all stay zero and are never
     touched, so that the system gives them no memory.
     """
     import matplotlib

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ._colormap import EnergyIndex, colors_to_index
+from ._colormap import DecodedColors, colors_to_energy
 
 # Height and width of the spectrogram that the Gravity Spy classifiers are fed with.
 NATIVE_SIZE = (466, 566)
 _WITH_AXES = (600, 800)
 _WITHOUT_AXES = ((479, 569), NATIVE_SIZE)
 _TOLERANCE = 10
-_TOP, _LEFT = 66, 105
+# Left, upper, right and lower edge of it in a picture with axes.
+_INNER_BOX = (105, 66, 671, 532)
 # The plotted area is rows 62 to 538 and columns 102 to 672 of a picture with axes, a little
 # more than the classifiers see: so many lines lie above, below, left and right of that.
 _MARGIN_ROWS = (4, 7)
@@ -78,8 +79,8 @@ def read_picture(
     ...     path = pathlib.Path(folder) / "H1_abc_spectrogram_0.5.png"
     ...     Image.fromarray(picture).save(path)
     ...     read_picture(path, size=(2, 4))
-    array([[  0,  14, 186, 200],
-           [  0,  14, 186, 200]], dtype=uint8)
+    array([[  0,  25, 175, 200],
+           [  0,  25, 175, 200]], dtype=uint8)
     """
     try:
         energy = _spectrogram(_read_pixels(Path(path)))
@@ -123,7 +124,7 @@ def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 
 def _read_pixels(path: Path) -> np.ndarray:
-    """RGBA pixels, the size and every checksum of the file checked first."""
+    """Read RGBA pixels without axes, the size and every checksum of the file checked first."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -133,7 +134,7 @@ def _read_pixels(path: Path) -> np.ndarray:
     try:
         # Only verify() compares checksums: load() lets a flipped bit through.
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            size, mode = image.size, image.mode
+            shape, mode = image.size[::-1], image.mode
             image.verify()
     except Image.UnidentifiedImageError as error:
         raise PictureError("is not a PNG picture.") from error
@@ -142,10 +143,12 @@ def _read_pixels(path: Path) -> np.ndarray:
     # A decoder fed with garbage may raise anything at all.
     except Exception as error:
         raise PictureError(f"is broken or cut short ({error}).") from error
-    _check_layout(size[::-1], mode)
+    _check_layout(shape, mode)
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            return np.asarray(image.convert("RGBA"))
+            # Cut before all else: the axes are a third of the picture.
+            part = image.crop(_INNER_BOX) if shape == _WITH_AXES else image
+            return np.asarray(part.convert("RGBA"))
     except MemoryError:
         raise
     except Exception as error:
@@ -170,31 +173,25 @@ def _check_layout(shape: tuple[int, int], mode: str) -> None:
 
 def _spectrogram(pixels: np.ndarray) -> np.ndarray:
     """Cut the part that the classifiers see and turn its colours into energy."""
-    height, width = NATIVE_SIZE
-    if pixels.shape[:2] == _WITH_AXES:
-        # Cut first: the rest is not drawn in viridis and would be slow to look up.
-        inner = pixels[_TOP : _TOP + height, _LEFT : _LEFT + width]
-        energy = colors_to_index(np.ascontiguousarray(inner))
-    else:
-        energy = colors_to_index(pixels)
-        rows, columns = _inner_part(energy)
-        energy = EnergyIndex(*(part[rows, columns] for part in energy))
-    foreign = float(energy.foreign.mean())
+    decoded = colors_to_energy(pixels)
+    rows, columns = _inner_part(decoded)
+    decoded = DecodedColors(*(part[rows, columns] for part in decoded))
+    foreign = float(decoded.foreign.mean())
     if foreign > _FOREIGN_ALLOWED:
         raise PictureError(
             f"has colours that are not in viridis in {foreign:.0%} of the spectrogram; expected "
             "is a Gravity Spy omega scan, drawn in viridis from 0 to 25.5."
         )
-    return energy.index
+    return decoded.energy
 
 
-def _inner_part(energy: EnergyIndex) -> tuple[slice, slice]:
+def _inner_part(decoded: DecodedColors) -> tuple[slice, slice]:
     """Rows and columns of a picture without axes that the classifiers see."""
     edge = 2 * _WIDEST_BORDER
-    inside = energy.exact[edge:-edge, edge:-edge]
+    inside = decoded.exact[edge:-edge, edge:-edge]
     # A line half a pixel off the frame is only a shade too dark. Where all else matches the
     # table exactly, not matching it is what tells; else only colours far off can.
-    odd = ~energy.exact if inside.mean() > 0.9 else energy.foreign
+    odd = ~decoded.exact if inside.mean() > 0.9 else decoded.foreign
     rows = _without_border(odd.mean(axis=1), NATIVE_SIZE[0], _MARGIN_ROWS)
     columns = _without_border(odd.mean(axis=0), NATIVE_SIZE[1], _MARGIN_COLUMNS)
     return rows, columns
