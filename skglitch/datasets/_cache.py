@@ -74,7 +74,7 @@ class ViewCache:
             array = np.load(self.directory / content["array"], mmap_mode="r", allow_pickle=False)
             rows = [_row_from_json(row) for row in content["rows"]]
             broken = {PictureFile(*file): reason for file, reason in content["broken"]}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             # Absent, damaged, or replaced by somebody else at this very moment.
             return None
         if array.dtype != np.uint8 or array.shape != (len(rows), *self.item_shape):

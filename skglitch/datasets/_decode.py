@@ -37,6 +37,7 @@ class Reader:
         self.item_shape = item_shape
         self.n_jobs = n_jobs
         self.progress = progress
+        self.stopped = False
 
     def read(
         self, glitches: list[Glitch], known: dict[PictureFile, np.ndarray]
@@ -45,7 +46,8 @@ class Reader:
         # Threads: nearly all the time goes into Pillow and numpy, which work side by side,
         # and there is nothing to start up and nothing to send back and forth.
         parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
-        tasks = (delayed(self._read_one)(glitch, known) for glitch in glitches)
+        # What stops early stops here: to leave a running generator makes joblib complain.
+        tasks = (delayed(self._read_one)(g, known) for g in glitches if not self.stopped)
         yield from tqdm(
             parallel(tasks),
             total=len(glitches),
@@ -140,13 +142,15 @@ def _decode(
     rows = []
     sink = RowSink(len(glitches), reader.item_shape, _new_file(store))
     try:
-        for glitch, (views, wrong) in zip(glitches, reader.read(glitches, known), strict=True):
-            if wrong and on_error == "raise":
-                raise _broken_file(reader.folder, *next(iter(wrong.items())))
+        # Not strict: the reader stops early at an error. It comes first to be read to its end.
+        for (views, wrong), glitch in zip(reader.read(glitches, known), glitches, strict=False):
             broken |= wrong
+            reader.stopped = bool(broken) and on_error == "raise"
             if not wrong:
                 sink.append(views)
                 rows.append(glitch.files)
+        if reader.stopped:
+            raise _broken_file(reader.folder, *next(iter(broken.items())))
         if not rows:
             return np.empty((0, *reader.item_shape), dtype=np.uint8), broken
         made = sink.finish()

@@ -60,6 +60,9 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
     a picture is drawn with one of them. The one that more pixels match exactly is taken (the
     rounded one in a draw). A colour in neither is taken for the nearest in that table.
 
+    With 8 bits a channel, two pairs of neighbours in each version have the same colour. The
+    lower of the two is taken, so that these levels may come back one too low.
+
     Examples
     --------
     >>> import numpy as np
@@ -121,7 +124,8 @@ def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     for table in (np.rint(255 * viridis), np.floor(255 * viridis)):
         table = table.astype(np.uint8)
         lookup = np.zeros(1 << 24, dtype=np.int16)
-        lookup[_pack(table[None])[0]] = np.arange(1, 257)
+        # Backwards: of neighbours with the same colour the lower one is written last.
+        lookup[_pack(table[None])[0][::-1]] = np.arange(256, 0, -1)
         made.append((table, lookup))
     return tuple(made)
 

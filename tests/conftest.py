@@ -1,0 +1,107 @@
+"""What tests of several rooms share: real data, rendered pictures, a cache of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real glitches: ``$SKGLITCH_TEST_DATA``, or ``../shared/data``."""
+    folder = Path(os.environ.get("SKGLITCH_TEST_DATA") or _BESIDE)
+    if not folder.is_dir():
+        message = f"no real data in {folder}: set SKGLITCH_TEST_DATA to the folder that has them"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            # A skip there would go unseen and leave the reader untested.
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gravity_spy_o1(real_data) -> Path:
+    """25 glitches of each of two classes, four views each."""
+    return real_data / "gravity_spy_o1"
+
+
+@pytest.fixture(scope="session")
+def gravity_spy_o3(real_data) -> Path:
+    """60 glitches of each of three classes, the 4 s view only."""
+    return real_data / "gravity_spy_o3"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory, monkeypatch):
+    """Keep tests out of the caches of whoever runs them."""
+    monkeypatch.setenv("SKGLITCH_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+def _colors(energy: np.ndarray, rounded: bool) -> np.ndarray:
+    import matplotlib
+
+    viridis = matplotlib.colormaps["viridis"]
+    if rounded:
+        return np.round(255 * viridis(energy)).astype(np.uint8)
+    return viridis(energy, bytes=True)
+
+
+def _frame(colors: np.ndarray, layout: str) -> np.ndarray:
+    """Put the 466 x 566 part that counts into a picture of the given layout."""
+    if layout == "bare":
+        return colors
+    # The plotted area goes on a little beyond that part, then comes the frame, whose black
+    # line darkens half a pixel beside it.
+    plot = np.pad(colors, ((4, 7), (3, 2), (0, 0)), mode="edge")
+    plot = np.pad(plot, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    for line in (plot[0], plot[-1], plot[:, 0], plot[:, -1]):
+        line[..., :3] = (line[..., :3] * 0.94).astype(np.uint8)
+    page = np.full((600, 800, 4), 255, dtype=np.uint8)
+    page[60:541, 100:675, :3] = 0
+    page[61:540, 101:674] = plot
+    crops = {
+        "axes": (slice(0, 600), slice(0, 800)),
+        "569x479": (slice(61, 540), slice(105, 674)),
+        "black frame": (slice(60, 541), slice(100, 675)),
+        "frame and white": (slice(59, 542), slice(99, 676)),
+        "left and top": (slice(60, 539), slice(100, 673)),
+    }
+    return page[crops[layout]]
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """Function that draws energy (466, 566) as Gravity Spy would and saves the picture."""
+
+    def draw_picture(path, energy, layout="bare", mode="RGBA", rounded=False):
+        energy = np.broadcast_to(np.asarray(energy, dtype=np.uint8), (466, 566))
+        image = Image.fromarray(_frame(_colors(energy, rounded), layout)).convert("RGB")
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode == "P":
+            # No dithering: each of the at most 256 colours gets an entry of its own.
+            image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        else:
+            image = image.convert(mode)
+        image.save(path, format="PNG", compress_level=1)
+        return path
+
+    return draw_picture
+
+
+@pytest.fixture
+def small_tree(tmp_path, draw):
+    """Two classes with two glitches each, views 1.0 and 4.0 s; each view of its own energy."""
+    folder = tmp_path / "glitches"
+    level = 10
+    for glitch in ("Blip/H1_a1", "Blip/L1_b2", "Koi_Fish/H1_c3", "Koi_Fish/L1_d4"):
+        for duration in ("1.0", "4.0"):
+            draw(folder / f"{glitch}_spectrogram_{duration}.png", level)
+            level += 10
+    return folder
