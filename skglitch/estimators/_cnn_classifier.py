@@ -34,10 +34,10 @@ from ..training import (
     choose_device,
     choose_precision,
     draw_seed,
-    one_cycle,
     run_in_batches,
     seeded,
     to_channels_last,
+    warm_up_and_decay,
 )
 from ._images import ImageEstimator
 from ._labels import combine_weights, encode_labels, split_rows
@@ -152,6 +152,7 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         return self._run(images, lambda batch: module(batch).float().softmax(1), "predict")
 
     def predict(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _datasets(
@@ -211,7 +212,7 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         )
 
     def _make_callbacks(self, n_steps: int) -> list[Any]:
-        schedule = LRScheduler(one_cycle, total_steps=n_steps, step_every="batch")
+        schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
         callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]
         if self.early_stopping:
             sink = print if self.verbose > 1 else _silent

@@ -23,7 +23,7 @@ def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     classes, targets = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y has one class only, {classes[0]!r}: a classifier needs two classes at least."
+            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs two classes at least."
         )
     return classes, targets.astype(np.int64)
 
@@ -44,8 +44,6 @@ def combine_weights(
     )
     if class_weight is not None:
         weights = weights * compute_class_weight(class_weight, classes=classes, y=y)[targets]
-    if not weights.sum() > 0:
-        raise ValueError("sample_weight and class_weight leave no sample with a weight above 0.")
     return (weights / weights.mean()).astype(np.float32)
 
 

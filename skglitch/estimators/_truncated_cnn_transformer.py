@@ -17,6 +17,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -28,7 +29,9 @@ from ..training import (
     ViewEncoder,
     choose_device,
     choose_precision,
+    draw_seed,
     run_in_batches,
+    seeded,
     to_channels_last,
 )
 from ._cnn_classifier import CNNClassifier
@@ -73,6 +76,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         As in :class:`CNNClassifier`.
     device : str or torch.device, default="auto"
         As in :class:`CNNClassifier`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights where they are random (``weights=None``).
     verbose : int, default=0
         1 and above show a progress bar.
 
@@ -127,6 +132,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
+        "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
 
@@ -142,6 +148,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         batch_size: int = 64,
         precision: str = "auto",
         device: Any = "auto",
+        random_state: Any = None,
         verbose: int = 0,
     ) -> None:
         self.source = source
@@ -153,6 +160,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
+        self.random_state = random_state
         self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
@@ -256,8 +264,10 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         layout = ViewLayout.from_parameter(
             self.views, tuple(self.durations), n_views=self.image_shape_[0]
         )
-        encoder = ViewEncoder(make_trunk(source, self.weights), layout)
-        self.encoder_ = to_channels_last(encoder, choose_device(self.device)).eval()
+        device = choose_device(self.device)
+        with seeded(draw_seed(check_random_state(self.random_state)), device):
+            encoder = ViewEncoder(make_trunk(source, self.weights), layout)
+        self.encoder_ = to_channels_last(encoder, device).eval()
 
     def _embed(self, images: np.ndarray) -> np.ndarray:
         device = choose_device(self.device)

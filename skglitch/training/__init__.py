@@ -15,7 +15,7 @@ from ._device import (
 from ._inference import run_in_batches
 from ._module import HEAD, GlitchNet, ViewEncoder
 from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
-from ._optim import apply_fine_tune, one_cycle
+from ._optim import apply_fine_tune, warm_up_and_decay
 
 __all__ = [
     "HEAD",
@@ -34,8 +34,8 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "draw_seed",
-    "one_cycle",
     "run_in_batches",
     "seeded",
     "to_channels_last",
+    "warm_up_and_decay",
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from ._module import GlitchNet
+
+_WARM_UP = 0.25
 
 
 def parameter_groups(
@@ -61,20 +65,24 @@ def apply_fine_tune(net: GlitchNet, fine_tune: str) -> None:
     net.freeze_before(fine_tune)
 
 
-def one_cycle(optimizer: Optimizer, total_steps: int, last_epoch: int = -1) -> OneCycleLR:
-    """Warm up to the rate of each group over a quarter of the steps, then decay to nothing.
+def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = -1) -> LambdaLR:
+    """Raise the rate of each group over a quarter of the steps, then let it fall to nothing.
+
+    The rise is linear and the fall half a cosine [1]_.
 
     References
     ----------
-    .. [1] L. N. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks
-       Using Large Learning Rates", 2017, arXiv:1708.07120.
+    .. [1] I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+       ICLR 2017, arXiv:1608.03983.
     """
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    # skorch steps once after the last batch too, one more than there are rates.
-    return OneCycleLR(
-        optimizer,
-        max_lr=peaks,
-        total_steps=total_steps + 1,
-        pct_start=0.25,
-        last_epoch=last_epoch,
-    )
+    factor = functools.partial(_rate_factor, total_steps=total_steps)
+    return LambdaLR(optimizer, factor, last_epoch=last_epoch)
+
+
+def _rate_factor(step: int, total_steps: int) -> float:
+    n_rising = max(1, round(_WARM_UP * total_steps))
+    if step < n_rising:
+        return (step + 1) / n_rising
+    # skorch asks once more after the last step, hence the bound.
+    progress = min(1.0, (step - n_rising) / max(1, total_steps - n_rising))
+    return 0.5 * (1 + math.cos(math.pi * progress))

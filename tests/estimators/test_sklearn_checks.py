@@ -1,0 +1,66 @@
+"""scikit-learn's own checks, with all that is expected to fail in one list."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+
+
+def small_net() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(8),
+        nn.Flatten(),
+        nn.Linear(16 * 64, 32),
+        nn.ReLU(),
+        nn.Linear(32, 2),
+    )
+
+
+# A name of a check and why it cannot pass: nothing else is excused.
+EXPECTED_FAILURES = {
+    "CNNClassifier": {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "weights scale the loss of a sample, repeats change the batches that are drawn"
+        ),
+    },
+    "TruncatedCNNTransformer": {},
+}
+
+
+def _expected(estimator):
+    return EXPECTED_FAILURES[type(estimator).__name__]
+
+
+@parametrize_with_checks(
+    [
+        CNNClassifier(small_net, max_epochs=40, augment=False, weight_decay=0.0, random_state=0),
+        TruncatedCNNTransformer(small_net, random_state=0),
+    ],
+    expected_failed_checks=_expected,
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [TruncatedCNNTransformer(CNNClassifier(small_net, max_epochs=2, random_state=0))],
+    expected_failed_checks=lambda estimator: {},
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_scikit_learn_checks_on_a_transformer_that_trains(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("kind", [CNNClassifier, TruncatedCNNTransformer])
+def test_default_constructor_reads_no_weights(kind, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("weights were read")
+
+    monkeypatch.setattr("skglitch.backbones._weights.torch.load", refuse)
+    kind().set_params(verbose=1).get_params()
