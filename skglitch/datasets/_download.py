@@ -1,0 +1,183 @@
+"""Files off the web: continued where they broke off, and compared with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from .._version import __version__
+
+_TIMEOUT = 30.0  # s without a byte
+_CHUNK = 1 << 20
+# Errors of the network, not of the disk: those are worth another try.
+_NETWORK_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
+
+
+class TransferError(ConnectionError):
+    """A transfer that ended before its time or brought the wrong bytes."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as its record describes it.
+
+    Attributes
+    ----------
+    url : str
+        Where it is.
+    size : int
+        In bytes.
+    checksum : str
+        Name of the algorithm, a colon, and the checksum in hexadecimal digits.
+    """
+
+    url: str
+    size: int
+    checksum: str
+
+    def matches(self, path: Path) -> bool:
+        """Whether a file on disk has this size and checksum."""
+        if path.stat().st_size != self.size:
+            return False
+        algorithm, _, expected = self.checksum.partition(":")
+        with open(path, "rb") as stream:
+            found = hashlib.file_digest(
+                stream, lambda: hashlib.new(algorithm, usedforsecurity=False)
+            )
+        return found.hexdigest() == expected.lower()
+
+
+def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
+    """Ask Zenodo for the files of a record.
+
+    Parameters
+    ----------
+    base_url : str
+        Such as ``"https://zenodo.org"``.
+    record : str
+        Number of the record.
+
+    Returns
+    -------
+    files : dict
+        :class:`RemoteFile` by name.
+
+    Raises
+    ------
+    OSError
+        If the server cannot be reached or its answer is none.
+    """
+    url = f"{base_url}/api/records/{record}"
+    try:
+        with _open(url, {}) as response:
+            described = json.load(response)["files"]
+        return {
+            file["key"]: RemoteFile(
+                f"{base_url}/records/{record}/files/{file['key']}?download=1",
+                int(file["size"]),
+                file["checksum"],
+            )
+            for file in described
+        }
+    except _NETWORK_ERRORS as error:
+        raise ConnectionError(f"{url} cannot be read: {_reason(error)}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConnectionError(f"{url} is not the description of a record: {error!r}") from error
+
+
+def download(
+    file: RemoteFile, target: Path, *, n_retries: int, delay: float, progress: bool
+) -> None:
+    """Download a file, going on from an earlier attempt if there is one.
+
+    Parameters
+    ----------
+    file : RemoteFile
+    target : pathlib.Path
+        Where the file goes once it is complete and its checksum is right. Until then it is
+        beside that, with ``.part`` added to the name.
+    n_retries : int
+        How often to try again.
+    delay : float
+        Time in s before the second try, twice as long before each further one.
+    progress : bool
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    OSError
+        If all tries fail.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    for attempt in range(n_retries + 1):
+        try:
+            _continue(file, part, progress)
+            if file.matches(part):
+                part.replace(target)
+                return
+            # There is no telling which bytes are wrong.
+            part.unlink()
+            raise TransferError(f"the file does not have the checksum {file.checksum}")
+        except _NETWORK_ERRORS as error:
+            hopeless = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404)
+            if hopeless or attempt == n_retries:
+                raise ConnectionError(f"{file.url} cannot be read: {_reason(error)}") from error
+        time.sleep(delay * 2**attempt)
+
+
+def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
+    """Add the bytes that are not there yet."""
+    have = part.stat().st_size if part.exists() else 0
+    if have > file.size:
+        part.unlink()
+        have = 0
+    if have == file.size:
+        return
+    with _open(file.url, {"Range": f"bytes={have}-"} if have else {}) as response:
+        answer = response.headers.get("Content-Range", "")
+        if have and not (response.status == 206 and answer.startswith(f"bytes {have}-")):
+            if response.status == 206:
+                raise TransferError(f"asked for bytes from {have} on, the answer was {answer!r}")
+            # The server knows no ranges and sends everything again.
+            have = 0
+        bar = tqdm(
+            total=file.size,
+            initial=have,
+            desc=part.name.removesuffix(".part"),
+            unit="B",
+            unit_scale=True,
+            disable=not progress,
+        )
+        with bar, open(part, "ab" if have else "wb") as stream:
+            while chunk := response.read(_CHUNK):
+                stream.write(chunk)
+                bar.update(len(chunk))
+    size = part.stat().st_size
+    if size < file.size:
+        raise TransferError(f"the transfer broke off after {size} of {file.size} bytes")
+
+
+def _open(url: str, headers: dict[str, str]) -> Any:
+    headers = {"User-Agent": f"skglitch/{__version__}"} | headers
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "reason", "") or error or type(error).__name__)

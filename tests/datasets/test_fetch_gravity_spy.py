@@ -1,0 +1,311 @@
+"""The download against a real server on this machine, with files of the real form."""
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from skglitch.datasets import fetch_gravity_spy
+
+ARCHIVE = "trainingsetv1d1.tar.gz"
+METADATA = "trainingset_v1d1_metadata.csv"
+
+
+class Zenodo:
+    """What the server has, how it misbehaves, and what it was asked for."""
+
+    def __init__(self):
+        self.files = {}
+        self.described = {}
+        self.break_off = []  # after how many bytes to break off, one answer each
+        self.corrupt = 0  # how many answers to corrupt
+        self.knows_ranges = True
+        self.status = {}
+        self.asked = []
+        self.url = ""
+
+    def put(self, name, content):
+        self.files[name] = content
+        self.described[name] = {
+            "key": name,
+            "size": len(content),
+            "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+        }
+
+
+def make_handler(zenodo):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, query = self.path.partition("?")
+            name = path.rpartition("/")[2]
+            ranged = self.headers.get("Range", "")
+            zenodo.asked.append((name, ranged))
+            if name in zenodo.status:
+                self.send_error(zenodo.status[name])
+            elif path == "/api/records/1476551":
+                body = {"id": 1476551, "files": list(zenodo.described.values())}
+                self.answer(200, json.dumps(body).encode())
+            elif path.startswith("/records/1476551/files/") and query == "download=1":
+                self.send_file(zenodo.files[name], ranged)
+            else:
+                self.send_error(404)
+
+        def send_file(self, content, ranged):
+            start = int(ranged.removeprefix("bytes=")[:-1]) if ranged else 0
+            if ranged and zenodo.knows_ranges:
+                span = f"bytes {start}-{len(content) - 1}/{len(content)}"
+                self.answer(206, content[start:], {"Content-Range": span})
+            else:
+                self.answer(200, content)
+
+        def answer(self, status, body, headers=None):
+            self.send_response(status)
+            for key, value in (headers or {}).items():
+                self.send_header(key, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if "/files/" in self.path and zenodo.corrupt:
+                zenodo.corrupt -= 1
+                body = bytes(byte ^ 255 for byte in body)
+            if "/files/" in self.path and zenodo.break_off:
+                body = body[: zenodo.break_off.pop(0)]
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    return Handler
+
+
+def pack(folder, extra=()):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        tar.add(folder, "TrainingSet")
+        for name, content in extra:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+@pytest.fixture
+def zenodo(small_tree, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    zenodo = Zenodo()
+    # macOS leaves such twins in archives; noise makes this one long enough to break off.
+    noise = np.random.default_rng(0).bytes(20_000)
+    zenodo.put(ARCHIVE, pack(small_tree, [("TrainingSet/Blip/._H1_a1.png", noise)]))
+    table = "gravityspy_id,label,sample_type\na1,Blip,train\nb2,Blip,test\nc3,Koi_Fish,validation\n"
+    zenodo.put(METADATA, table.encode())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(zenodo))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    zenodo.url = f"http://127.0.0.1:{server.server_port}"
+    yield zenodo
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def fetch(zenodo, tmp_path):
+    def fetch_here(**options):
+        options = {
+            "base_url": zenodo.url,
+            "durations": (1.0, 4.0),
+            "size": (6, 8),
+            "progress": False,
+            "delay": 0.0,
+        } | options
+        return fetch_gravity_spy(tmp_path / "home", **options)
+
+    return fetch_here
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return tmp_path / "home" / "gravity_spy"
+
+
+def asked_for(zenodo, name):
+    return [ranged for asked, ranged in zenodo.asked if asked == name]
+
+
+LEVELS = [[10, 20], [30, 40], [50, 60], [70, 80]]
+
+
+def test_fetch(zenodo, fetch, shelf):
+    bunch = fetch()
+    assert bunch.data[..., 0, 0].tolist() == LEVELS
+    assert bunch.target.tolist() == ["Blip", "Blip", "Koi_Fish", "Koi_Fish"]
+    assert bunch.split.tolist() == ["train", "test", "validation", ""]
+    assert sorted(p.name for p in shelf.iterdir()) == [METADATA, "trainingsetv1d1"]
+    assert len(list((shelf.parent / "gravity_spy_cache").glob("*.npy"))) == 1
+
+
+def test_second_call_asks_nothing(zenodo, fetch):
+    fetch()
+    zenodo.asked.clear()
+    bunch = fetch()
+    assert zenodo.asked == []
+    assert bunch.data[..., 0, 0].tolist() == LEVELS
+    assert bunch.split[1] == "test"
+
+
+def test_return_X_y(fetch):
+    X, y = fetch(return_X_y=True)
+    assert X.shape == (4, 2, 6, 8)
+    assert y.tolist() == ["Blip", "Blip", "Koi_Fish", "Koi_Fish"]
+
+
+def test_transfer_that_breaks_off_is_continued(zenodo, fetch):
+    zenodo.break_off = [1000, 500]
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+    assert asked_for(zenodo, ARCHIVE) == ["", "bytes=1000-", "bytes=1500-"]
+
+
+def test_the_next_call_continues_too(zenodo, fetch, shelf):
+    zenodo.break_off = [1000]
+    with pytest.raises(OSError, match=r"broke off after 1000 of \d+ bytes") as caught:
+        fetch(n_retries=0)
+    assert f"{zenodo.url}/records/1476551/files/{ARCHIVE}?download=1" in str(caught.value)
+    assert str(shelf / ARCHIVE) in str(caught.value)
+    assert (shelf / f"{ARCHIVE}.part").stat().st_size == 1000
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+    assert asked_for(zenodo, ARCHIVE) == ["", "bytes=1000-"]
+
+
+def test_server_without_ranges_starts_over(zenodo, fetch):
+    zenodo.break_off = [1000]
+    zenodo.knows_ranges = False
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+
+
+def test_corrupted_file_is_noticed_and_had_again(zenodo, fetch):
+    zenodo.corrupt = 1
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+    assert asked_for(zenodo, ARCHIVE) == ["", ""]
+
+
+def test_file_that_stays_corrupted_is_an_error(zenodo, fetch, shelf):
+    zenodo.corrupt = 10
+    with pytest.raises(OSError, match="does not have the checksum md5:"):
+        fetch(n_retries=1)
+    assert list(shelf.iterdir()) == []
+
+
+def test_part_of_something_else_is_noticed(zenodo, fetch, shelf):
+    shelf.mkdir(parents=True)
+    (shelf / f"{ARCHIVE}.part").write_bytes(b"x" * 1000)
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+    assert asked_for(zenodo, ARCHIVE) == ["bytes=1000-", ""]
+
+
+def test_part_that_is_too_long_is_dropped(zenodo, fetch, shelf):
+    shelf.mkdir(parents=True)
+    (shelf / f"{ARCHIVE}.part").write_bytes(b"x" * (len(zenodo.files[ARCHIVE]) + 1))
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+
+
+def test_offline_says_what_to_put_where(fetch, shelf):
+    with pytest.raises(OSError, match=r"Cannot download") as caught:
+        fetch(base_url="http://127.0.0.1:9", n_retries=0)
+    message = str(caught.value)
+    assert f"http://127.0.0.1:9/records/1476551/files/{ARCHIVE}?download=1" in message
+    assert message.endswith(f"put it at {shelf / ARCHIVE}")
+
+
+def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
+    shelf.mkdir(parents=True)
+    (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
+    with (
+        pytest.warns(UserWarning, match="without comparing its checksum"),
+        pytest.warns(UserWarning, match="split is None"),
+    ):
+        bunch = fetch(base_url="http://127.0.0.1:9", n_retries=0)
+    assert bunch.split is None
+    assert bunch.data[..., 0, 0].tolist() == LEVELS
+    assert (shelf / ARCHIVE).exists()
+
+
+def test_file_put_by_hand_is_compared(zenodo, fetch, shelf):
+    shelf.mkdir(parents=True)
+    (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE][:-1] + b"\1")
+    with pytest.raises(ValueError, match="is not the file of the record"):
+        fetch()
+    (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
+    assert fetch().data[..., 0, 0].tolist() == LEVELS
+    assert asked_for(zenodo, ARCHIVE) == []
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_answers_that_are_errors(zenodo, fetch, status):
+    zenodo.status[ARCHIVE] = status
+    with pytest.raises(OSError, match="Cannot download"):
+        fetch(n_retries=2)
+    # What is not there will not be there a moment later.
+    assert len(asked_for(zenodo, ARCHIVE)) == {404: 1, 500: 3}[status]
+
+
+def test_answer_that_is_no_record(zenodo, fetch):
+    zenodo.described = {"x": {"key": "x"}}
+    with pytest.raises(OSError, match="is not the description of a record"):
+        fetch()
+
+
+def test_record_without_the_file(zenodo, fetch):
+    del zenodo.described[ARCHIVE]
+    with pytest.raises(OSError, match=f"has no file {ARCHIVE}, only {METADATA}"):
+        fetch()
+
+
+def test_download_if_missing_false(zenodo, fetch):
+    with pytest.raises(OSError, match="download_if_missing=False"):
+        fetch(download_if_missing=False)
+    assert zenodo.asked == []
+    fetch(return_X_y=True)
+    zenodo.asked.clear()
+    assert fetch(download_if_missing=False).split is None
+    assert zenodo.asked == []
+
+
+def test_archive_cannot_leave_its_folder(zenodo, fetch, shelf, small_tree):
+    zenodo.put(ARCHIVE, pack(small_tree, [("../../escaped.txt", b"x")]))
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        fetch()
+    assert not list(shelf.parent.parent.rglob("escaped.txt"))
+    assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
+
+
+def test_archive_that_is_cut_short_leaves_nothing_unpacked(zenodo, fetch, shelf):
+    zenodo.put(ARCHIVE, zenodo.files[ARCHIVE][:-3000])
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        fetch()
+    assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
+
+
+def test_damaged_table_costs_the_split_only(zenodo, fetch):
+    zenodo.put(METADATA, b"id,other\n1,2\n")
+    with pytest.warns(UserWarning, match="split is None"):
+        bunch = fetch()
+    assert bunch.split is None
+    assert isinstance(bunch.data, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base_url": "file:///etc"}, "base_url='file:///etc' must start with"),
+        ({"n_retries": -1}, "n_retries=-1 must be"),
+        ({"delay": -1.0}, r"delay=-1\.0 must be"),
+    ],
+)
+def test_bad_parameters(fetch, zenodo, options, message):
+    with pytest.raises(ValueError, match=message):
+        fetch(**options)
+    assert zenodo.asked == []
