@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ._download import download, record_files
-from ._gravity_spy import load_gravity_spy
+from ._gravity_spy import check_parameters, load_gravity_spy
 from ._home import get_data_home
 
 _RECORD = "1476551"
@@ -103,6 +103,8 @@ def fetch_gravity_spy(
     >>> from skglitch.datasets import fetch_gravity_spy
     >>> X, y = fetch_gravity_spy(return_X_y=True)  # doctest: +SKIP
     """
+    # Now and not after an hour of download.
+    check_parameters(durations, size, missing, on_error, cache)
     if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
         raise ValueError(f"base_url={base_url!r} must start with 'http://' or 'https://'.")
     if not isinstance(n_retries, int) or n_retries < 0:

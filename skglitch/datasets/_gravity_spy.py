@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._cache import FORMAT, ViewCache
+from ._cache import FORMAT, ViewCache, warn_no_cache
 from ._decode import Reader, load_views
 from ._home import get_data_home
 from ._scan import Glitch, Scan, describe_problems, scan_folder, shorten
@@ -153,9 +153,7 @@ def load_gravity_spy(
     >>> bunch.ids
     array(['a1', 'b2', 'c3'], dtype='<U2')
     """
-    _check_choice("missing", missing, ("raise", "skip", "fill"))
-    _check_choice("on_error", on_error, ("raise", "skip"))
-    durations, size = _check_durations(durations), _check_size(size)
+    durations, size = check_parameters(durations, size, missing, on_error, cache)
     folder = Path(folder).expanduser()
 
     scan = scan_folder(folder)
@@ -188,6 +186,17 @@ def load_gravity_spy(
         raise ValueError(f"No glitch of folder={str(folder)!r} is left.")
     bunch = _make_bunch(data, glitches, durations, folder, scan.labelled)
     return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def check_parameters(
+    durations: Any, size: Any, missing: Any, on_error: Any, cache: Any
+) -> tuple[tuple[float, ...] | None, tuple[int, int]]:
+    """Check the parameters of :func:`load_gravity_spy`; return ``durations`` and ``size``."""
+    _check_choice("missing", missing, ("raise", "skip", "fill"))
+    _check_choice("on_error", on_error, ("raise", "skip"))
+    if not isinstance(cache, bool | str | os.PathLike):
+        raise ValueError(f"cache={cache!r} must be True, False or the path of a folder.")
+    return _check_durations(durations), _check_size(size)
 
 
 def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -271,16 +280,22 @@ def _treat_missing(
 
 
 def _open_cache(
-    cache: Any, folder: Path, durations: tuple[float, ...], size: tuple[int, int], missing: str
+    cache: bool | str | os.PathLike[str],
+    folder: Path,
+    durations: tuple[float, ...],
+    size: tuple[int, int],
+    missing: str,
 ) -> ViewCache | None:
     if cache is False:
         return None
     if cache is True:
-        directory = get_data_home() / "gravity_spy_cache"
-    elif isinstance(cache, str | os.PathLike):
-        directory = Path(cache).expanduser()
+        try:
+            directory = get_data_home() / "gravity_spy_cache"
+        except OSError as error:
+            warn_no_cache(error)
+            return None
     else:
-        raise ValueError(f"cache={cache!r} must be True, False or the path of a folder.")
+        directory = Path(cache).expanduser()
     settings = [FORMAT, str(folder.resolve()), durations, size, missing]
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
     # Some of the folder's name, for people who look; the digest is what tells caches apart.

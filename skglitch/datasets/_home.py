@@ -20,6 +20,11 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     folder : pathlib.Path
         Absolute path. The folder is not created.
 
+    Raises
+    ------
+    OSError
+        If the folder starts with ``~`` and there is no home.
+
     Examples
     --------
     >>> from skglitch.datasets import get_data_home
@@ -31,4 +36,8 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     if data_home is None:
         caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         data_home = Path(caches) / "skglitch"
-    return Path(data_home).expanduser().absolute()
+    try:
+        return Path(data_home).expanduser().absolute()
+    except RuntimeError as error:
+        # A user without a home, as in some containers.
+        raise OSError(f"{error} Set SKGLITCH_HOME to a folder") from error

@@ -338,6 +338,15 @@ def test_data_home(monkeypatch, tmp_path):
     assert get_data_home() == tmp_path / ".cache" / "skglitch"
 
 
+def test_data_home_without_a_home(monkeypatch):
+    def no_home(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    with pytest.raises(OSError, match="Set SKGLITCH_HOME to a folder"):
+        get_data_home()
+
+
 def test_cache_is_named_after_the_folder(small_tree, store):
     load(small_tree)
     assert all(re.match(r"glitches-[0-9a-f]{16}", name) for name in names(store))

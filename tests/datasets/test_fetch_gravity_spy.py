@@ -301,6 +301,8 @@ def test_damaged_table_costs_the_split_only(zenodo, fetch):
     ("options", "message"),
     [
         ({"base_url": "file:///etc"}, "base_url='file:///etc' must start with"),
+        ({"size": 3}, "size=3 must be"),
+        ({"missing": "drop"}, "missing='drop' is not"),
         ({"n_retries": -1}, "n_retries=-1 must be"),
         ({"delay": -1.0}, r"delay=-1\.0 must be"),
     ],

@@ -224,8 +224,8 @@ def foreign_name(small_tree):
 
 
 def foreign_picture(small_tree):
-    noise = np.random.default_rng(0).integers(0, 256, (466, 566, 3), np.uint8)
-    Image.fromarray(noise).save(small_tree / "Blip" / "L1_b2_spectrogram_4.0.png")
+    grey = np.full((466, 566, 3), 128, np.uint8)
+    Image.fromarray(grey).save(small_tree / "Blip" / "L1_b2_spectrogram_4.0.png")
 
 
 def second_class(small_tree):
@@ -366,3 +366,13 @@ def test_folder_may_be_a_string_with_a_tilde(small_tree, monkeypatch):
     monkeypatch.setenv("HOME", str(small_tree.parent))
     bunch = load(os.path.join("~", small_tree.name))
     assert len(bunch.data) == 4
+
+
+def test_user_without_a_home(small_tree, monkeypatch):
+    def no_home(data_home=None):
+        raise OSError("Could not determine home directory.")
+
+    monkeypatch.setattr("skglitch.datasets._gravity_spy.get_data_home", no_home)
+    with pytest.warns(UserWarning, match="cannot be cached .Could not determine home"):
+        bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), progress=False)
+    assert levels(bunch.data)[0] == [10, 20]
