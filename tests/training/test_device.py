@@ -1,0 +1,70 @@
+"""Choice of device and precision, as plain functions."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import torch
+
+from skglitch.training import _device, autocast, choose_device, choose_precision, seeded
+
+
+@pytest.mark.parametrize(
+    ("has_cuda", "has_mps", "expected"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_auto_takes_the_best_device(has_cuda, has_mps, expected):
+    assert _device._best_device_type(has_cuda, has_mps) == expected
+
+
+def test_auto_is_a_device_that_is_there():
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_cuda_is_chosen_where_it_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("auto") == torch.device("cuda")
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match=r"device='cuda:2' is not there.*CUDA devices: 2"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("precision", "fast", "expected"),
+    [
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+        ("float32", True, torch.float32),
+        ("bfloat16", False, torch.bfloat16),
+    ],
+)
+def test_precision(precision, fast, expected):
+    chosen = choose_precision(precision, torch.device("cpu"), fast_bfloat16=fast)
+    assert chosen == expected
+
+
+def test_unknown_precision_is_named():
+    with pytest.raises(ValueError, match="precision='half' is not one of auto, float32, bfloat16"):
+        choose_precision("half", torch.device("cpu"))
+
+
+def test_autocast_computes_in_bfloat16_only_when_asked():
+    layer, x = torch.nn.Linear(4, 4), torch.ones(1, 4)
+    with autocast(torch.device("cpu"), torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+    with autocast(torch.device("cpu"), torch.float32) as context:
+        assert layer(x).dtype == torch.float32
+    assert isinstance(autocast(torch.device("cpu"), torch.float32), contextlib.nullcontext)
+    assert context is None
+
+
+def test_seeded_block_repeats_and_leaves_no_trace():
+    before = torch.random.get_rng_state()
+    draws = []
+    for _ in range(2):
+        with seeded(3, torch.device("cpu")):
+            draws.append(torch.rand(4))
+    assert torch.equal(*draws)
+    assert torch.equal(before, torch.random.get_rng_state())
