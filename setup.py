@@ -18,6 +18,7 @@ INSTALL_REQUIRES = [
     "matplotlib>=3.8",
     "numpy>=1.26",
     "pillow>=10.0",
+    "safetensors>=0.4",
     "scikit-learn>=1.7",
     "skorch>=1.2",
     "timm>=1.0.11",

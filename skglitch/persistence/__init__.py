@@ -1,0 +1,5 @@
+"""Fitted estimators in one file, without pickle: nothing in the file is ever run."""
+
+from ._api import load, save
+
+__all__ = ["load", "save"]

@@ -1,0 +1,161 @@
+"""The two functions that users call."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from ..training import choose_device
+from ._file import describe_versions, read_file, write_file
+from ._state import TRUSTED, Parts, Restorer, record_of, restore
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to a file, without pickle.
+
+    The file holds plain values and tensors, no code: opening one from a stranger runs
+    nothing. It does not depend on where a class is defined either, so it outlives versions
+    of this and other libraries that a pickle would not.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier or TruncatedCNNTransformer
+        Fitted. A transformer is saved together with the classifier that it reads.
+    path : path
+        Where to write. Any suffix will do; ``.skglitch`` tells what is in it. A file that is
+        there is replaced, once the new one is complete.
+
+    Raises
+    ------
+    TypeError
+        If ``estimator`` is of another class, or has an attribute that is no plain value.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    OSError
+        If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If something is left out that predictions do not need: ``callbacks``, a
+        ``random_state`` that is a generator and an ``augment`` of your own become what they
+        are by default. Also if ``backbone`` is a module or a callable: its weights are
+        stored, but not its code, so :func:`load` has to be given it again.
+
+    See Also
+    --------
+    load : Read it again.
+    joblib.dump : Pickle, which takes pipelines and anything else, but can run any code when
+        it is loaded.
+
+    Notes
+    -----
+    The file is a zip of ``schema.json`` and ``weights.safetensors``. The same estimator makes
+    the same bytes.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> import skglitch
+    >>> X = np.zeros((6, 1, 32, 32), dtype=np.uint8)
+    >>> X[3:] = 255
+    >>> y = ["Blip"] * 3 + ["Whistle"] * 3
+    >>> classifier = skglitch.CNNClassifier(
+    ...     "test_efficientnet", weights=None, max_epochs=1, random_state=0
+    ... ).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.skglitch")
+    ...     skglitch.save(classifier, path)
+    ...     loaded = skglitch.load(path)
+    >>> np.array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+    True
+    """
+    if TRUSTED.get(type(estimator).__name__) != type(estimator).__module__.rpartition(".")[0]:
+        raise TypeError(
+            f"save takes a {' or a '.join(TRUSTED)}, not a {type(estimator).__name__}: for "
+            "anything else, a Pipeline for one, there is joblib.dump."
+        )
+    check_is_fitted(estimator)
+    target = _checked_target(path)
+    parts = Parts()
+    record = record_of(estimator, parts)
+    write_file(target, record, parts.tensors)
+    _warn("Not saved, as predictions do not need it: ", parts.dropped)
+    _warn(
+        "Only its weights are saved, so it has to be given again with load(path, backbone=...): ",
+        parts.given,
+    )
+
+
+def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = None) -> Any:
+    """Read an estimator that :func:`save` wrote.
+
+    It predicts what it predicted before, bit for bit on the same kind of device and with the
+    same precision. The device is chosen anew: what was trained on a GPU loads on a machine
+    that has none.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    backbone : torch.nn.Module or callable, default=None
+        The net, where it was a module or a callable when it was saved. Its weights are taken
+        from the file.
+    device : str or torch.device, default=None
+        Device in place of the one that is written down as parameter.
+
+    Returns
+    -------
+    estimator : CNNClassifier or TruncatedCNNTransformer
+        Fitted.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is another kind of file, damaged, written by a newer version, or needs
+        ``backbone``.
+
+    Warns
+    -----
+    UserWarning
+        If the device that is written down is not there, so that ``"auto"`` takes its place.
+
+    See Also
+    --------
+    save : Write such a file; has an example.
+    """
+    if device is not None:
+        choose_device(device)
+    file = Path(path).expanduser()
+    schema, tensors = read_file(file)
+    restorer = Restorer(tensors, backbone, device)
+    try:
+        estimator = restore(schema["estimator"], restorer)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        told = f"{str(file)!r} cannot be loaded: {error}."
+        raise ValueError(told + describe_versions(schema.get("versions", {}))) from error
+    if backbone is not None and not restorer.needs_backbone:
+        raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
+    _warn(f"{file.name}: ", restorer.remarks)
+    return estimator
+
+
+def _checked_target(path: str | os.PathLike[str]) -> Path:
+    target = Path(path).expanduser()
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write to.")
+    return target
+
+
+def _warn(message: str, remarks: list[str]) -> None:
+    if remarks:
+        warnings.warn(message + ", ".join(dict.fromkeys(remarks)), UserWarning, stacklevel=3)

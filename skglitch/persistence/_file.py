@@ -1,0 +1,152 @@
+"""The file itself: a zip of a schema and of tensors, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+PROTOCOL = 1
+SCHEMA, WEIGHTS = "schema.json", "weights.safetensors"
+_FORMAT = "skglitch"
+# Whose versions are written down: another one is the first suspect where loading fails.
+_LIBRARIES = ("skglitch", "torch", "torchvision", "timm", "skorch", "scikit-learn", "numpy")
+# One date for all files, so that the same estimator makes the same bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+Tensors = dict[str, torch.Tensor]
+
+
+def write_file(path: Path, estimator: dict[str, Any], tensors: Tensors) -> None:
+    """Write the record of an estimator and its tensors, replacing what is there at the end."""
+    from safetensors.torch import save
+
+    schema = {
+        "format": _FORMAT,
+        "protocol": PROTOCOL,
+        "versions": _versions(),
+        "estimator": estimator,
+    }
+    text = json.dumps(schema, indent=1, allow_nan=False)
+    with written_whole(path) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(_entry(SCHEMA, zipfile.ZIP_DEFLATED), text.encode())
+        # Weights look like noise: to compress them costs time and saves a tenth.
+        archive.writestr(_entry(WEIGHTS, zipfile.ZIP_STORED), save(tensors))
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
+    """Read what :func:`write_file` wrote: the schema and the tensors.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is another kind of file, damaged, or of a newer protocol.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            # A zip that was cut short keeps its beginning and loses its table of contents.
+            reason = (
+                "damaged: it ends too early" if file.read(2) == b"PK" else "not a skglitch file"
+            )
+        raise ValueError(f"{str(path)!r} is {reason}.")
+    try:
+        return _read_archive(path)
+    except _ForeignFileError:
+        raise ValueError(f"{str(path)!r} is not a skglitch file.") from None
+    except _NewerProtocolError as error:
+        raise ValueError(f"{str(path)!r} {error}") from None
+    except Exception as error:
+        # zipfile, zlib, json and safetensors each have errors of their own.
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+
+
+class _ForeignFileError(Exception):
+    pass
+
+
+class _NewerProtocolError(Exception):
+    pass
+
+
+def _read_archive(path: Path) -> tuple[dict[str, Any], Tensors]:
+    from safetensors.torch import load
+
+    with zipfile.ZipFile(path) as archive:
+        if SCHEMA not in archive.namelist():
+            raise _ForeignFileError
+        schema = json.loads(archive.read(SCHEMA))
+        if not isinstance(schema, dict) or schema.get("format") != _FORMAT:
+            raise _ForeignFileError
+        if not isinstance(schema["protocol"], int) or schema["protocol"] > PROTOCOL:
+            raise _NewerProtocolError(
+                f"was written by a newer skglitch ({schema['versions'].get('skglitch', '?')}, "
+                f"protocol {schema['protocol']}); this one, {_versions()['skglitch']}, reads up "
+                f"to protocol {PROTOCOL}: upgrade with pip install -U skglitch."
+            )
+        return schema, load(archive.read(WEIGHTS))
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets its name only once it is complete.
+
+    A reader, or a crash half-way, never meets half a file, and what was there under this name
+    stays until then.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Yields
+    ------
+    file : binary file
+    """
+    # Not tempfile, whose files only their owner may read. The same folder, since a file can
+    # only be renamed within its file system.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with aside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _entry(name: str, compression: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=_DATE)
+    entry.compress_type = compression
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def _versions() -> dict[str, str]:
+    from .._version import __version__
+
+    # A checkout that is not installed has no metadata.
+    versions = {name: metadata.version(name) for name in _LIBRARIES if name != "skglitch"}
+    return {"skglitch": __version__} | versions
+
+
+def describe_versions(written: dict[str, str]) -> str:
+    """Tell which libraries have other versions here than where a file was written."""
+    here = _versions()
+    changed = [
+        f"{name} {version} (here {here[name]})"
+        for name, version in written.items()
+        if here.get(name, version) != version
+    ]
+    return f" It was written with {', '.join(changed)}." if changed else ""
