@@ -178,7 +178,8 @@ def _record_of_net(net: Any, parts: Parts) -> dict[str, Any]:
     return {
         "max_epochs": int(net.max_epochs),
         "n_samples": _n_samples(net.history),
-        "interrupted": bool(getattr(net, "interrupted_", False)),
+        "interrupted": bool(net.interrupted_),
+        "batch_norm_is_fixed": bool(getattr(net.module_, "batch_norm_is_fixed", False)),
         "history": [_plain_row(row, parts) for row in net.history],
         "trunk": _record_of_trunk(net.module_.encoder.trunk),
     }
@@ -287,6 +288,8 @@ def _restore_net(estimator: Any, record: dict[str, Any], restorer: Restorer) -> 
         net.initialize()
     _restore_trunk(module.encoder.trunk, record["trunk"])
     _fill(module, "module.", restorer.tensors)
+    if record["batch_norm_is_fixed"]:
+        module.fix_batch_norm()
     net.history_ = History(_decode_rows(record["history"]))
     net.interrupted_ = False
     estimator._keep(net)
