@@ -6,20 +6,15 @@ first used, so that ``import skglitch`` costs milliseconds and touches no weight
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ._lazy import lazy_names
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import backbones, datasets, estimators, metrics, spectrograms, training
+    from . import backbones, datasets, estimators, metrics, persistence, spectrograms, training
     from .estimators import CNNClassifier, TruncatedCNNTransformer
-
-_SUBMODULES = ("backbones", "datasets", "estimators", "metrics", "spectrograms", "training")
-_HOME_OF = {
-    "CNNClassifier": "skglitch.estimators",
-    "TruncatedCNNTransformer": "skglitch.estimators",
-}
+    from .persistence import load, save
 
 __all__ = [
     "CNNClassifier",
@@ -28,19 +23,27 @@ __all__ = [
     "backbones",
     "datasets",
     "estimators",
+    "load",
     "metrics",
+    "persistence",
+    "save",
     "spectrograms",
     "training",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"skglitch.{name}")
-    if name in _HOME_OF:
-        return getattr(importlib.import_module(_HOME_OF[name]), name)
-    raise AttributeError(f"module 'skglitch' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "CNNClassifier": "skglitch.estimators",
+        "TruncatedCNNTransformer": "skglitch.estimators",
+        "backbones": "skglitch.backbones",
+        "datasets": "skglitch.datasets",
+        "estimators": "skglitch.estimators",
+        "load": "skglitch.persistence",
+        "metrics": "skglitch.metrics",
+        "persistence": "skglitch.persistence",
+        "save": "skglitch.persistence",
+        "spectrograms": "skglitch.spectrograms",
+        "training": "skglitch.training",
+    },
+)

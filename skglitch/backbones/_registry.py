@@ -23,8 +23,10 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Auxiliary classifiers of Inception and GoogLeNet, which fine-tuning goes without.
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
-# Smallest inputs, in pixels, of the nets that do not take 32.
-_MIN_SIZE = {"inception_v3": 75, "alexnet": 63}
+# Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
+# nothing left to look at, and Inception does not run at all.
+_MIN_SIZE = 64
+_MIN_SIZE_OF = {"inception_v3": 75}
 _PROBE_PIXELS = 64
 
 
@@ -133,7 +135,15 @@ def _lite0(weights: Any) -> Trunk:
         state = None if weights is None else read_state_dict(weights)
     net.reset_classifier(0)
     half = (0.5,) * 3
-    return _finish(net, state, cut=("classifier.",), source=str(weights), mean=half, std=half)
+    return _finish(
+        net,
+        state,
+        cut=("classifier.",),
+        source=str(weights),
+        mean=half,
+        std=half,
+        min_size=_MIN_SIZE,
+    )
 
 
 def _from_torchvision(name: str, weights: Any) -> Trunk:
@@ -161,7 +171,7 @@ def _from_torchvision(name: str, weights: Any) -> Trunk:
         source=str(weights),
         mean=_IMAGENET_MEAN,
         std=_IMAGENET_STD,
-        min_size=_MIN_SIZE.get(name, 32),
+        min_size=_MIN_SIZE_OF.get(name, _MIN_SIZE),
         fixed_size=fixed,
     )
 
@@ -191,6 +201,7 @@ def _from_timm(name: str, weights: Any) -> Trunk:
         source=str(weights),
         mean=config["mean"],
         std=config["std"],
+        min_size=_MIN_SIZE,
         fixed_size=fixed,
     )
 

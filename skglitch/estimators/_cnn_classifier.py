@@ -21,6 +21,7 @@ from torch import nn
 from ..backbones import DEFAULT_BACKBONE, IMAGENET, make_trunk
 from ..spectrograms import ViewLayout
 from ..training import (
+    ADAPT_IMAGES,
     PRECISIONS,
     EpochProgress,
     FailOnNaN,
@@ -30,6 +31,7 @@ from ..training import (
     SampleWeightedCrossEntropy,
     SpectrogramAugment,
     ViewEncoder,
+    adapt_batch_norm,
     apply_fine_tune,
     choose_device,
     choose_precision,
@@ -44,11 +46,137 @@ from ._labels import combine_weights, encode_labels, split_rows
 
 # With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser.
 _MIN_EPOCHS = 8
-_MIN_STEPS = 60
+_MIN_STEPS = 40
 
 
 class CNNClassifier(ClassifierMixin, ImageEstimator):
-    """TODO"""
+    """Classify spectrograms with an image net that is fine-tuned in all its layers.
+
+    The last layer of a net that was trained on ImageNet is replaced by one for the classes
+    of ``y``, and the whole net is trained on [1]_: a few minutes of training where a net from
+    scratch would need far more labels.
+
+    Parameters
+    ----------
+    backbone : str, torch.nn.Module or callable, default="efficientnet_lite0"
+        The net: a name out of :func:`skglitch.backbones.list_backbones` (nets of torchvision
+        and timm), a module, whose last layer is replaced in a copy, or a callable without
+        arguments that returns a module.
+    weights : {"imagenet"}, path or None, default="imagenet"
+        What the net starts from: weights trained on ImageNet, a file with a state dict, or
+        None for random ones. Those of the default backbone come with pip, those of others
+        are downloaded once. A module keeps the weights it has unless a path is given.
+    views : {"mosaic", "channels", "late"}, float or tuple of float, default="mosaic"
+        How the views of one glitch reach the net:
+
+        - ``"mosaic"``: joined to one picture, four of them as [[0.5, 2.0], [1.0, 4.0]];
+        - ``"channels"``: one view in each colour, of four the first, third and last;
+        - ``"late"``: one pass a view through the same net, the features joined;
+        - a duration in s: that view alone;
+        - a tuple of up to three durations: these in the three colours.
+    durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
+        Durations in s of the views of X, for ``views`` that name them.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(n_views, height, width)`` of the samples of a
+        two-dimensional X. None takes a sample for a square image where its number of pixels
+        is a square, else for a single row.
+    fine_tune : str, default="all"
+        What is trained: ``"all"`` layers, the new last layer only (``"head"``), or all from
+        the layer of that name on. Batch norms of layers that are not trained keep their
+        statistics.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training set. ``"auto"`` makes 8, or more where that would
+        be fewer than 40 steps of the optimiser.
+    batch_size : int, default=32
+        Largest number of glitches in one step. The samples are spread evenly over the steps
+        of an epoch.
+    learning_rate : float, default=1e-3
+        Highest learning rate, reached after a quarter of the steps. It then falls along half
+        a cosine.
+    trunk_factor : float, default=1.0
+        Learning rate of the pre-trained layers over that of the new last layer.
+    weight_decay : float, default=0.05
+        Decoupled weight decay of AdamW; biases and the scales of batch norms are spared.
+    label_smoothing : float, default=0.0
+        Share of each label that is spread evenly over all classes, from 0 to 1.
+    batch_norm : {"auto", "adapt", "train"}, default="auto"
+        Statistics of the batch norms: ``"adapt"`` measures them once on training images and
+        keeps them while everything else is trained, ``"train"`` goes by each batch and
+        averages. ``"auto"`` adapts a named backbone with pre-trained weights and trains
+        others.
+    dropout : float, default=0.0
+        Probability that a feature is dropped before the last layer.
+    augment : bool or torch.nn.Module, default=True
+        Whether to shift training images in time, scale their energy and mask stripes of
+        them. A module takes the place of
+        :class:`skglitch.training.SpectrogramAugment`; it is given floats from 0 to 1 of shape
+        (n, n_views, height, width), on the device.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as everywhere in scikit-learn.
+    early_stopping : bool, default=False
+        Whether to hold out a part of each class, to stop when the loss on it no longer falls,
+        and to keep the net of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of each class that is held out where ``early_stopping`` is true.
+    n_iter_no_change : int, default=5
+        Number of epochs without a lower loss after which ``early_stopping`` stops.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
+        multiplies it natively and float32 elsewhere. Weights stay float32.
+    device : str or torch.device, default="auto"
+        Where to compute. ``"auto"`` takes the first GPU where there is one.
+    callbacks : list of skorch callbacks, default=None
+        Passed to the skorch net, as ``callback`` or ``(name, callback)``.
+    random_state : int, RandomState instance or None, default=None
+        Seed of random weights, batches, augmentation, dropout and the held-out part.
+    verbose : int, default=0
+        1 shows progress bars, 2 and above print a line an epoch too.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted, as they came in ``y``.
+    net_ : skorch.NeuralNetClassifier
+        The trained net; ``net_.module_`` is the torch module.
+    history_ : skorch.history.History
+        Losses and times of each epoch: ``history_[:, "train_loss"]``.
+    image_shape_ : tuple of int
+        ``(n_views, height, width)`` seen in fit.
+    n_features_in_ : int
+        Number of pixels of one sample, all views together.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, where it is a data frame.
+    scale_ : skglitch.spectrograms.PixelScale
+        How pixel values become numbers from 0 to 1.
+
+    See Also
+    --------
+    TruncatedCNNTransformer : The same nets as feature extractors.
+    skglitch.datasets.load_gravity_spy : Reads pictures into X.
+    skglitch.metrics.top_k_scorer : Scores top-k accuracy in cross-validation.
+
+    Notes
+    -----
+    Ctrl-C during ``fit`` ends the training with a warning and keeps the net so far.
+
+    References
+    ----------
+    .. [1] D. George, H. Shen, E. A. Huerta, "Deep Transfer Learning: A New Deep Learning
+       Glitch Classification Method for Advanced LIGO", 2017, arXiv:1706.07446.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch import CNNClassifier
+    >>> X = np.random.default_rng(0).integers(0, 50, (8, 1, 64, 64), dtype=np.uint8)
+    >>> X[:4, :, 50:], X[4:, :, :, 30:34] = 200, 200
+    >>> y = np.repeat(["Low_Frequency_Lines", "Blip"], 4)
+    >>> classifier = CNNClassifier(max_epochs=12, random_state=0).fit(X, y)
+    >>> print(classifier.predict(X[[0, -1]]))
+    ['Low_Frequency_Lines' 'Blip']
+    >>> classifier.predict_proba(X).shape
+    (8, 2)
+    """
 
     _parameter_constraints: dict = {
         "backbone": [str, nn.Module, callable],
@@ -63,6 +191,7 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         "trunk_factor": [Interval(Real, 0, None, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "batch_norm": [StrOptions({"auto", "adapt", "train"})],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "augment": ["boolean", nn.Module],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -91,6 +220,7 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         trunk_factor: float = 1.0,
         weight_decay: float = 0.05,
         label_smoothing: float = 0.0,
+        batch_norm: str = "auto",
         dropout: float = 0.0,
         augment: Any = True,
         class_weight: Any = None,
@@ -115,6 +245,7 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         self.trunk_factor = trunk_factor
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
+        self.batch_norm = batch_norm
         self.dropout = dropout
         self.augment = augment
         self.class_weight = class_weight
@@ -129,6 +260,30 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CNNClassifier:
+        """Fine-tune the net.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_views, height, width)
+            Images. Those with one view may come as (n_samples, height, width), and any as
+            (n_samples, n_pixels) with ``image_shape``. uint8 is taken as it is, 255 being a
+            normalised energy of 25.5; the range of other numbers is learnt. A memory map is
+            read batch by batch.
+        y : array-like of shape (n_samples,)
+            Labels of any kind.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples' losses.
+
+        Returns
+        -------
+        self : CNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not what it should be, or if the loss is no longer a
+            number; the message says which and what to do.
+        """
         y = validate_data(self, y=y)
         images = self._read_images_to_fit(X)
         self.classes_, targets = encode_labels(images, y)
@@ -140,18 +295,43 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         device = choose_device(self.device)
         with seeded(draw_seed(random_state), device):
             module = to_channels_last(self._make_module(), device)
+            if self._adapts_batch_norm():
+                adapt_batch_norm(module, train.sample(ADAPT_IMAGES, self.batch_size, device))
             net = self._make_net(module, device, train, valid, draw_seed(random_state))
             net.fit(train, None)
         self._keep(net)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape seen in fit.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), dtype float32
+            Columns in the order of ``classes_``.
+        """
         check_is_fitted(self)
         images = self._read_images(X)
         module = self.net_.module_
         return self._run(images, lambda batch: module(batch).float().softmax(1), "predict")
 
     def predict(self, X: Any) -> np.ndarray:
+        """Most probable classes.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape seen in fit.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
@@ -179,6 +359,11 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         module = GlitchNet(encoder, len(self.classes_), augment, self.dropout)
         apply_fine_tune(module, self.fine_tune)
         return module
+
+    def _adapts_batch_norm(self) -> bool:
+        if self.batch_norm == "auto":
+            return isinstance(self.backbone, str) and self.weights is not None
+        return self.batch_norm == "adapt"
 
     def _make_net(
         self,

@@ -1,6 +1,42 @@
-"""From pictures to X, and from X to what a net sees."""
+"""From pictures to X, and from X to what a net sees.
 
-from ._scaling import PixelScale, check_finite
-from ._views import ViewLayout
+The names load on first use: reading pictures needs no torch, whose import takes longer than
+a folder of cached pictures does.
+"""
 
-__all__ = ["PixelScale", "ViewLayout", "check_finite"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._colormap import colors_to_energy
+    from ._pictures import NATIVE_SIZE, PictureError, read_picture, resize_energy
+    from ._scaling import PixelScale, check_finite
+    from ._views import ViewLayout
+
+__all__ = [
+    "NATIVE_SIZE",
+    "PictureError",
+    "PixelScale",
+    "ViewLayout",
+    "check_finite",
+    "colors_to_energy",
+    "read_picture",
+    "resize_energy",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "NATIVE_SIZE": "skglitch.spectrograms._pictures",
+        "PictureError": "skglitch.spectrograms._pictures",
+        "PixelScale": "skglitch.spectrograms._scaling",
+        "ViewLayout": "skglitch.spectrograms._views",
+        "check_finite": "skglitch.spectrograms._scaling",
+        "colors_to_energy": "skglitch.spectrograms._colormap",
+        "read_picture": "skglitch.spectrograms._pictures",
+        "resize_energy": "skglitch.spectrograms._pictures",
+    },
+)

@@ -66,7 +66,7 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.spectrograms._colormap import colors_to_energy
+    >>> from skglitch.spectrograms import colors_to_energy
     >>> darkest, brightest, grey = (68, 1, 84), (253, 231, 37), (128, 128, 128)
     >>> decoded = colors_to_energy(np.array([[darkest, brightest, grey]], dtype=np.uint8))
     >>> decoded.energy[0, :2]

@@ -71,7 +71,7 @@ def read_picture(
     >>> import tempfile, pathlib
     >>> import matplotlib, numpy as np
     >>> from PIL import Image
-    >>> from skglitch.spectrograms._pictures import read_picture
+    >>> from skglitch.spectrograms import read_picture
     >>> energy = np.zeros((466, 566), dtype=np.uint8)
     >>> energy[:, 283:] = 200
     >>> picture = matplotlib.colormaps["viridis"](energy, bytes=True)
@@ -110,7 +110,7 @@ def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.spectrograms._pictures import resize_energy
+    >>> from skglitch.spectrograms import resize_energy
     >>> resize_energy(np.full((466, 566), 77, dtype=np.uint8), (2, 3))
     array([[77, 77, 77],
            [77, 77, 77]], dtype=uint8)

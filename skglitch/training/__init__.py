@@ -1,6 +1,7 @@
 """How a net is trained: device, precision, augmentation, freezing, batches."""
 
 from ._augment import SpectrogramAugment
+from ._batch_norm import ADAPT_IMAGES, adapt_batch_norm
 from ._callbacks import EpochProgress
 from ._data import EvenBatches, ImageDataset
 from ._device import (
@@ -18,6 +19,7 @@ from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
 from ._optim import apply_fine_tune, warm_up_and_decay
 
 __all__ = [
+    "ADAPT_IMAGES",
     "HEAD",
     "PRECISIONS",
     "EpochProgress",
@@ -29,6 +31,7 @@ __all__ = [
     "SampleWeightedCrossEntropy",
     "SpectrogramAugment",
     "ViewEncoder",
+    "adapt_batch_norm",
     "apply_fine_tune",
     "autocast",
     "choose_device",

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..spectrograms import PixelScale
+from ._device import to_device
 
 
 class ImageDataset(Dataset):
@@ -53,6 +54,12 @@ class ImageDataset(Dataset):
         if self.sample_weight is not None:
             batch["sample_weight"] = torch.from_numpy(self.sample_weight[rows])
         return batch, torch.from_numpy(self.targets[rows])
+
+    def sample(self, n_images: int, batch_size: int, device: torch.device) -> Iterator[torch.Tensor]:
+        """Batches of up to ``n_images`` different images, drawn at random, on ``device``."""
+        order = torch.randperm(len(self))[:n_images].numpy()
+        for part in np.array_split(order, -(-len(order) // batch_size)):
+            yield to_device(as_batch(self.images[self.rows[part]], self.scale), device)
 
 
 def as_batch(images: np.ndarray, scale: PixelScale) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..backbones import PENULTIMATE, Trunk
 from ..spectrograms import ViewLayout
@@ -68,6 +69,7 @@ class GlitchNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.frozen: tuple[str, ...] = ()
+        self.batch_norm_is_fixed = False
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits ``(n, n_classes)`` of images ``(n, n_views, height, width)``."""
@@ -87,9 +89,18 @@ class GlitchNet(nn.Module):
             net.get_submodule(name).requires_grad_(False)
         self.train(self.training)
 
+    def fix_batch_norm(self) -> None:
+        """Keep the statistics of all batch norms as they are; their scales go on learning."""
+        self.batch_norm_is_fixed = True
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> GlitchNet:
         """Set the mode of all layers but the frozen ones, which stay in evaluation mode."""
         super().train(mode)
+        if self.batch_norm_is_fixed:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
         for name in self.frozen:
             self.encoder.trunk.net.get_submodule(name).eval()
         return self

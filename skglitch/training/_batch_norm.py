@@ -1,0 +1,68 @@
+"""Statistics of batch norms: from photographs to spectrograms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ._module import GlitchNet
+
+# Enough images for means and variances that another draw would hardly change.
+ADAPT_IMAGES = 512
+
+
+def adapt_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
+    """Measure the statistics of the trainable batch norms anew and keep them from then on.
+
+    Statistics of photographs do not fit spectrograms, and those that are averaged over a few
+    dozen training steps lag behind the layers before them, so that a net trained on few
+    images predicts with other statistics than it was trained with. Measured once, over whole
+    images of the training set, they are the same in training and in prediction [1]_.
+
+    Parameters
+    ----------
+    net : GlitchNet
+    batches : iterable of Tensor
+        Training images ``(n, n_views, height, width)`` on the device of the net.
+
+    References
+    ----------
+    .. [1] Y. Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation",
+       2016, arXiv:1603.04779.
+    """
+    norms = [module for module in net.modules() if _is_trainable_norm(module)]
+    if not norms:
+        return
+    with _cumulative(norms), torch.no_grad():
+        for images in batches:
+            net.encoder(images)
+    net.fix_batch_norm()
+
+
+def _is_trainable_norm(module: nn.Module) -> bool:
+    return (
+        isinstance(module, _BatchNorm)
+        and module.track_running_stats
+        and any(parameter.requires_grad for parameter in module.parameters())
+    )
+
+
+@contextmanager
+def _cumulative(norms: list[_BatchNorm]):
+    """Let ``norms`` average over all batches evenly, starting from nothing."""
+    momenta = [norm.momentum for norm in norms]
+    modes = [norm.training for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm, momentum, mode in zip(norms, momenta, modes, strict=True):
+            norm.momentum = momentum
+            norm.train(mode)
