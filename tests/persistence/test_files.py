@@ -1,0 +1,213 @@
+"""The file: refused where it is no good, and never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+import skglitch
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+
+from .test_save_load import OLD_FILE, edited
+
+
+@pytest.mark.parametrize("estimator", [CNNClassifier(), TruncatedCNNTransformer()])
+def test_unfitted_estimators_are_refused(estimator, tmp_path):
+    with pytest.raises(NotFittedError):
+        skglitch.save(estimator, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Derived(CNNClassifier):
+    pass
+
+
+@pytest.mark.parametrize("estimator", [make_pipeline(CNNClassifier()), Derived(), {}])
+def test_other_classes_are_refused(estimator, tmp_path):
+    with pytest.raises(TypeError, match=r"CNNClassifier or a Trunc.* not a .*joblib\.dump"):
+        skglitch.save(estimator, tmp_path / "model")
+
+
+def test_fitted_attribute_that_is_not_plain_is_named(tmp_path):
+    classifier = skglitch.load(OLD_FILE)
+    classifier.extra_ = object()
+    with pytest.raises(TypeError, match=r"CNNClassifier\.extra_: a object cannot be stored"):
+        skglitch.save(classifier, tmp_path / "model")
+
+
+def test_same_estimator_same_bytes_and_nothing_pickled(tmp_path):
+    classifier = skglitch.load(OLD_FILE)
+    for name in "ab":
+        skglitch.save(classifier, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a") as archive:
+        assert archive.namelist() == ["schema.json", "weights.safetensors"]
+        schema = json.loads(archive.read("schema.json"))
+
+    assert (schema["format"], schema["protocol"]) == ("skglitch", 1)
+    assert schema["versions"]["skglitch"] == skglitch.__version__
+
+
+def test_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
+    classifier = skglitch.load(OLD_FILE)
+    path = tmp_path / "model.skglitch"
+    path.write_bytes(b"old")
+
+    def full_disk(*args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        skglitch.save(classifier, path)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.skglitch"]
+    monkeypatch.undo()
+    skglitch.save(classifier, path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.skglitch"]
+    assert len(skglitch.load(path).classes_) == 3
+
+
+def test_file_has_the_rights_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    skglitch.save(skglitch.load(OLD_FILE), str(tmp_path / "model"))
+    modes = [os.stat(tmp_path / name).st_mode for name in ("plain", "model")]
+    assert modes[0] == modes[1]
+
+
+def test_places_that_cannot_be_written_to(tmp_path):
+    classifier = skglitch.load(OLD_FILE)
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        skglitch.save(classifier, tmp_path / "nowhere" / "model")
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        skglitch.save(classifier, tmp_path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file '.*none'"):
+        skglitch.load(tmp_path / "none")
+
+
+def foreign_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", '{"format": "skops"}')
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("id,label\n"),
+        lambda path: path.write_bytes(pickle.dumps([1])),
+        lambda path: zipfile.ZipFile(path, "w").close(),
+        foreign_zip,
+    ],
+)
+def test_other_files(tmp_path, write):
+    path = tmp_path / "model"
+    write(path)
+    with pytest.raises(ValueError, match=r"model' is not a skglitch file"):
+        skglitch.load(path)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_files_that_were_cut_short(tmp_path, share):
+    whole = OLD_FILE.read_bytes()
+    path = tmp_path / "model"
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match="is damaged: it ends too early"):
+        skglitch.load(path)
+
+
+@pytest.mark.parametrize("place", [200, 200_000])
+def test_flipped_bytes(tmp_path, place):
+    """In the schema, and in the weights, where one would go unseen but for the checksum."""
+    data = bytearray(OLD_FILE.read_bytes())
+    data[place] ^= 0xFF
+    path = tmp_path / "model"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="is damaged"):
+        skglitch.load(path)
+
+
+def newer(schema):
+    schema["protocol"] = 2
+    schema["versions"]["skglitch"] = "9.9"
+
+
+def unknown_class(schema):
+    schema["estimator"]["class"] = "os.system"
+
+
+def unknown_parameter(schema):
+    schema["estimator"]["params"]["magic"] = 1
+
+
+def unknown_value(schema):
+    schema["estimator"]["params"]["views"] = {"$eval": "1"}
+
+
+def sets_a_method(schema):
+    schema["estimator"]["fitted"]["predict"] = 1
+
+
+def other_net(schema):
+    schema["estimator"]["params"]["backbone"] = "test_resnet"
+    schema["versions"]["timm"] = "0.0.1"
+
+
+def no_params(schema):
+    del schema["estimator"]["params"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (newer, r"written by a newer skglitch \(9\.9, protocol 2\).*upgrade"),
+        (unknown_class, "holds a 'os.system', which is none of CNNClassifier"),
+        (unknown_parameter, "no parameter magic"),
+        (unknown_value, r"unknown kind '\$eval'"),
+        (sets_a_method, "sets the attribute 'predict'"),
+        (other_net, r"do not fit the net.*written with.*timm 0\.0\.1 \(here"),
+        (no_params, "cannot be loaded: 'params'"),
+    ],
+)
+def test_schemas_that_are_refused(tmp_path, edit, message):
+    path = edited(OLD_FILE, tmp_path / "model", edit)
+    with pytest.raises(ValueError, match=message):
+        skglitch.load(path)
+
+
+@pytest.mark.parametrize("change", ["drop", "add", "reshape"])
+def test_tensors_have_to_be_those_of_the_net(tmp_path, change):
+    with zipfile.ZipFile(OLD_FILE) as archive:
+        schema = archive.read("schema.json")
+        tensors = read_tensors(archive.read("weights.safetensors"))
+    bias = tensors.pop("module.head.bias")
+    if change == "reshape":
+        tensors["module.head.bias"] = bias[:2].clone()
+    if change == "add":
+        tensors |= {"module.head.bias": bias, "module.more": bias.clone()}
+    path = tmp_path / "model"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", schema)
+        archive.writestr("weights.safetensors", tensor_bytes(tensors))
+    with pytest.raises(ValueError, match="weights do not fit the net"):
+        skglitch.load(path)
+
+
+def test_files_without_a_new_parameter_get_its_default(tmp_path):
+    def forget(schema):
+        del schema["estimator"]["params"]["label_smoothing"]
+
+    loaded = skglitch.load(edited(OLD_FILE, tmp_path / "model", forget))
+    assert loaded.label_smoothing == CNNClassifier().label_smoothing
+    assert np.isfinite(loaded.net_.module_.head.weight.detach().numpy()).all()

@@ -1,0 +1,304 @@
+"""save and load: the same predictions, from whatever was fitted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from skorch.callbacks import Callback
+from torch import nn
+
+import skglitch
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.backbones import Trunk
+from skglitch.persistence._state import _record_of_trunk, _restore_trunk
+from skglitch.training import SpectrogramAugment
+
+from .conftest import TinyNet, make_images
+
+OLD_FILE = Path(__file__).with_name("data") / "classifier-v1.skglitch"
+
+
+def round_trip(estimator, folder, **options):
+    """Save and load with no warning allowed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        skglitch.save(estimator, folder / "model.skglitch")
+        return skglitch.load(folder / "model.skglitch", **options)
+
+
+def test_classifier_is_the_same_after_a_round_trip(make, images, tmp_path):
+    X, y = images
+    classifier = make(views="late", class_weight={"Blip": 2.0, "Koi_Fish": 1, "Whistle": 1})
+    loaded = round_trip(classifier, tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
+    assert loaded.score(X, y) == classifier.score(X, y)
+    assert loaded.get_params() == classifier.get_params()
+    assert loaded.classes_.dtype == classifier.classes_.dtype
+    assert loaded.image_shape_ == (2, 32, 40)
+    assert loaded.n_features_in_ == 2 * 32 * 40
+    assert loaded.scale_ == classifier.scale_
+
+
+def test_history_and_net_can_be_used(make, images, tmp_path):
+    classifier = make()
+    loaded = round_trip(classifier, tmp_path)
+    assert loaded.history_ == classifier.history_
+    assert loaded.history_ is loaded.net_.history
+    assert loaded.history_[:, "train_loss"] == classifier.history_[:, "train_loss"]
+    assert loaded.net_.initialized_
+    assert not loaded.net_.module_.training
+    assert loaded.net_.max_epochs == 2
+    assert loaded.net_.interrupted_ is False
+    # Fit from scratch goes by the parameters, as with any estimator.
+    refitted = clone(loaded).fit(*images)
+    np.testing.assert_array_equal(
+        refitted.predict_proba(images[0]), classifier.predict_proba(images[0])
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array([3, 20, 100]),
+        np.array([0.0, 2.0, 7.0]),
+        np.array(["Blip", "Koi_Fish", "Whistle"], dtype=object),
+    ],
+)
+def test_labels_of_any_kind(make, images, tmp_path, names):
+    X, y = images
+    classifier = make(y=names[np.unique(y, return_inverse=True)[1]])
+    predicted = round_trip(classifier, tmp_path).predict(X)
+    assert predicted.dtype == names.dtype
+    np.testing.assert_array_equal(predicted, classifier.predict(X))
+
+
+def test_parameters_of_all_kinds(make, images, tmp_path):
+    classifier = make(
+        views=[1.0, 4.0],
+        durations=[1.0, np.float64(4.0)],
+        augment=SpectrogramAugment(gain=0.5),
+        device=torch.device("cpu"),
+        early_stopping=True,
+        validation_fraction=0.25,
+        fine_tune="head",
+        precision="bfloat16",
+    )
+    loaded = round_trip(classifier, tmp_path)
+    assert loaded.views == [1.0, 4.0]
+    assert loaded.device == torch.device("cpu")
+    assert loaded.augment.gain == 0.5
+    assert loaded.net_.compute_dtype is torch.bfloat16
+    assert loaded.net_.module_.frozen == classifier.net_.module_.frozen != ()
+    np.testing.assert_array_equal(
+        loaded.predict_proba(images[0]), classifier.predict_proba(images[0])
+    )
+
+
+def test_data_frames_keep_their_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(8, 12)), columns=[f"pixel_{i}" for i in range(12)])
+    classifier = CNNClassifier(
+        "test_efficientnet", weights=None, image_shape=(3, 4), max_epochs=1
+    ).fit(X, [0, 1] * 4)
+    loaded = round_trip(classifier, tmp_path)
+    np.testing.assert_array_equal(loaded.feature_names_in_, X.columns)
+    assert loaded.feature_names_in_.dtype == object
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+    with pytest.raises(ValueError, match="feature names"):
+        loaded.predict(X.rename(columns={"pixel_0": "other"}))
+
+
+def test_weights_file_is_not_needed_again(make, images, tmp_path):
+    import timm
+
+    weights = tmp_path / "weights.pth"
+    torch.save(timm.create_model("test_efficientnet").state_dict(), weights)
+    classifier = make(weights=weights)
+    expected = classifier.predict_proba(images[0])
+    skglitch.save(classifier, tmp_path / "model")
+    weights.unlink()
+    loaded = skglitch.load(tmp_path / "model")
+    assert loaded.weights == weights
+    np.testing.assert_array_equal(loaded.predict_proba(images[0]), expected)
+
+
+def test_loading_leaves_the_generators_of_the_caller_alone(make, tmp_path):
+    skglitch.save(make(random_state=None), tmp_path / "a")
+    skglitch.save(TruncatedCNNTransformer("test_efficientnet", weights=None, random_state=None)
+                  .fit(make_images()[0]), tmp_path / "b")  # fmt: skip
+    for name in "ab":
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        skglitch.load(tmp_path / name)
+        drawn = torch.rand(1).item(), np.random.rand()  # noqa: NPY002
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        assert drawn == (torch.rand(1).item(), np.random.rand())  # noqa: NPY002
+
+
+def test_how_pictures_reach_the_net_comes_from_the_file():
+    class Inceptionlike(nn.Sequential):
+        transform_input = False
+
+    def trunk(**options):
+        return Trunk(Inceptionlike(nn.Conv2d(3, 4, 1)), width=4, **options)
+
+    old = trunk(mean=(0.1, 0.2, 0.3), std=(0.7,) * 3, min_size=75, fixed_size=(80, 90))
+    old.net.transform_input = True
+    new = trunk(mean=(0.5,) * 3, std=(0.5,) * 3)
+    _restore_trunk(new, json.loads(json.dumps(_record_of_trunk(old))))
+    pictures = torch.rand(2, 1, 40, 50)
+    torch.testing.assert_close(new.prepare(pictures), old.prepare(pictures), rtol=0, atol=0)
+    assert new.prepare(pictures).shape == (2, 3, 80, 90)
+    assert new.net.transform_input is True
+
+
+@pytest.mark.parametrize("wrap", [lambda c: c, clone, FrozenEstimator, None])
+def test_transformer_is_the_same_after_a_round_trip(make, images, tmp_path, wrap):
+    """Of a fitted classifier, one that is not, a frozen one, and a backbone."""
+    X, y = images
+    source = "test_efficientnet" if wrap is None else wrap(make())
+    transformer = TruncatedCNNTransformer(
+        source, weights=None, layer="blocks.1", durations=(1.0, 4.0), random_state=3
+    )
+    transformer.set_output(transform="pandas").fit(X, y)
+    loaded = round_trip(transformer, tmp_path)
+    assert type(loaded.source) is type(source)
+    pd.testing.assert_frame_equal(loaded.transform(X), transformer.transform(X))
+    if wrap is None:
+        assert not hasattr(loaded, "classifier_")
+        return
+    np.testing.assert_array_equal(
+        loaded.classifier_.predict_proba(X), transformer.classifier_.predict_proba(X)
+    )
+    assert hasattr(loaded.source, "net_") == hasattr(source, "net_")
+    if wrap is not clone:
+        assert getattr(loaded.source, "estimator", loaded.source) is loaded.classifier_
+
+
+def test_loaded_classifier_is_a_source(make, images, tmp_path):
+    classifier = make()
+    loaded = round_trip(classifier, tmp_path)
+    np.testing.assert_array_equal(
+        TruncatedCNNTransformer(loaded).fit_transform(images[0]),
+        TruncatedCNNTransformer(classifier).fit_transform(images[0]),
+    )
+
+
+@pytest.mark.parametrize("backbone", [TinyNet, TinyNet()])
+def test_module_has_to_be_given_again(make, images, tmp_path, backbone):
+    classifier = make(backbone)
+    path = tmp_path / "model"
+    with pytest.warns(UserWarning, match=r"given again with load.*backbone \(TinyNet\)"):
+        skglitch.save(classifier, path)
+    with pytest.raises(ValueError, match=r"backbone was no name.*\(TinyNet\).*backbone=\.\.\."):
+        skglitch.load(path)
+    loaded = skglitch.load(path, backbone=TinyNet())
+    np.testing.assert_array_equal(
+        loaded.predict_proba(images[0]), classifier.predict_proba(images[0])
+    )
+    assert isinstance(loaded.backbone, TinyNet)
+    with pytest.raises(ValueError, match="do not fit the net"):
+        skglitch.load(path, backbone="test_efficientnet")
+
+
+def test_transformer_of_a_module(images, tmp_path):
+    transformer = TruncatedCNNTransformer(TinyNet()).fit(images[0])
+    with pytest.warns(UserWarning, match=r"source \(TinyNet\)"):
+        skglitch.save(transformer, tmp_path / "model")
+    loaded = skglitch.load(tmp_path / "model", backbone=TinyNet)
+    np.testing.assert_array_equal(loaded.transform(images[0]), transformer.transform(images[0]))
+
+
+def test_backbone_that_the_file_names_is_not_asked_for(tmp_path):
+    with pytest.raises(ValueError, match="takes no backbone="):
+        skglitch.load(OLD_FILE, backbone=TinyNet)
+
+
+class NoisyCallback(Callback):
+    """Writes something into the history that is no plain value."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("grid", nn.Identity())
+        net.history.record("double", 2 * net.history[-1, "train_loss"])
+
+
+class OwnAugment(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("gain", torch.tensor(1.1))
+
+    def forward(self, images):
+        return images * self.gain
+
+
+def test_what_predictions_do_not_need_is_dropped_with_a_warning(make, images, tmp_path):
+    classifier = make(
+        callbacks=[NoisyCallback()], random_state=np.random.RandomState(0), augment=OwnAugment()
+    )
+    with pytest.warns(UserWarning, match="Not saved") as caught:
+        skglitch.save(classifier, tmp_path / "model")
+    assert len(caught) == 1
+    for name in ("callbacks=", "random_state=", "augment=", "'grid' of history_"):
+        assert name in str(caught[0].message)
+    assert caught[0].filename == __file__
+    loaded = skglitch.load(tmp_path / "model")
+    assert (loaded.callbacks, loaded.random_state, loaded.augment) == (None, None, True)
+    assert loaded.history_[:, "double"] == classifier.history_[:, "double"]
+    np.testing.assert_array_equal(
+        loaded.predict_proba(images[0]), classifier.predict_proba(images[0])
+    )
+
+
+def edited(path, target, edit):
+    """Copy a file with its schema changed."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        schema = json.loads(old.read("schema.json"))
+        edit(schema)
+        new.writestr("schema.json", json.dumps(schema))
+        new.writestr("weights.safetensors", old.read("weights.safetensors"))
+    return target
+
+
+def test_device_is_chosen_anew(tmp_path):
+    def to_gpu(schema):
+        schema["estimator"]["params"]["device"] = "cuda:97"
+
+    path = edited(OLD_FILE, tmp_path / "gpu.skglitch", to_gpu)
+    with pytest.warns(UserWarning, match="device='cuda:97' is not there"):
+        loaded = skglitch.load(path)
+    assert loaded.device == "auto"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = skglitch.load(path, device="cpu")
+    assert loaded.device == loaded.net_.device == "cpu"
+    with pytest.raises(ValueError, match=r"^device='tpu'"):
+        skglitch.load(path, device="tpu")
+
+
+def test_old_file_predicts_what_it_did(tmp_path):
+    path = tmp_path / "copy.skglitch"
+    shutil.copy(OLD_FILE, path)
+    classifier = skglitch.load(path)
+    X, _ = make_images()
+    np.testing.assert_array_equal(classifier.classes_, ["Blip", "Koi_Fish", "Whistle"])
+    np.testing.assert_allclose(
+        classifier.predict_proba(X)[[0, 4, 8]],
+        [[0.56200, 0.16465, 0.27335], [0.13747, 0.73584, 0.12669], [0.31724, 0.17074, 0.51201]],
+        atol=1e-3,
+    )
+    assert classifier.durations == (1.0, 4.0)
+    assert classifier.class_weight == {"Blip": 1.0, "Koi_Fish": 2.0, "Whistle": 1.0}
+    assert len(classifier.history_) == 12
+    assert classifier.history_[-1, "train_loss"] == pytest.approx(0.14953, abs=1e-5)
