@@ -56,7 +56,9 @@ _PARAMETERS = (
 @_options.size
 @click.option("--max-epochs", type=click.IntRange(1), help="Passes over the training set.")
 @_options.batch_size
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest it gets."
+)
 @click.option("--fine-tune", help="all, head, or the name of the first layer to train.")
 @click.option(
     "--class-weight", type=click.Choice(["balanced"]), help="Count rare classes as much as others."

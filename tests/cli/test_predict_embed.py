@@ -1,0 +1,161 @@
+"""skglitch predict and skglitch embed."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+import skglitch
+from skglitch import TruncatedCNNTransformer
+from skglitch.datasets import load_gravity_spy
+
+
+def read(folder):
+    return load_gravity_spy(folder, durations=(1.0, 4.0), size=(32, 40), progress=False)
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_predictions_of_a_labelled_folder(run, model, folder):
+    result = run("predict", model, folder, "--top", "5", "--probabilities")
+    assert result.exit_code == 0, result.output
+    bunch, rows = read(folder), table(result.stdout)
+    scores = skglitch.load(model).predict_proba(bunch.data)
+    assert list(rows[0]) == [
+        "id", "ifo", "label", "prediction", "probability", "prediction_2", "probability_2",
+        "p_Blip", "p_Koi_Fish",
+    ]  # fmt: skip
+    assert [row["id"] for row in rows] == bunch.ids.tolist()
+    assert [row["ifo"] for row in rows] == bunch.ifo.tolist()
+    assert [row["label"] for row in rows] == bunch.target.tolist()
+    labels = np.array(["Blip", "Koi_Fish"])
+    assert [row["prediction"] for row in rows] == labels[scores.argmax(axis=1)].tolist()
+    assert [row["prediction_2"] for row in rows] == labels[scores.argmin(axis=1)].tolist()
+    told = np.array([[float(row["p_Blip"]), float(row["p_Koi_Fish"])] for row in rows])
+    np.testing.assert_allclose(told, scores, rtol=1e-6)
+    assert [row["probability"] for row in rows] == [f"{value:.7g}" for value in scores.max(axis=1)]
+    assert "top-k accuracy" in result.stderr
+
+
+def test_predictions_of_a_folder_without_labels(run, model, unlabelled):
+    result = run("predict", model, unlabelled, "-o", "out.csv", "-q")
+    assert result.exit_code == 0, result.output
+    assert result.output == ""
+    with open("out.csv", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    assert lines[0] == "id,ifo,prediction,probability"
+    assert [line.split(",")[0] for line in lines[1:]] == ["B0", "B2", "B4"]
+    again = run("predict", model, unlabelled, "-o", "out.csv", "-q")
+    assert again.exit_code == 2
+    assert "--overwrite" in again.stderr
+    assert run("predict", model, unlabelled, "-o", "out.csv", "--overwrite").exit_code == 0
+
+
+def test_views_have_to_be_those_of_the_model(run, model, folder, tmp_path):
+    (tmp_path / "short").mkdir()
+    for path in folder.glob("Blip/*_1.0.png"):
+        (tmp_path / "short" / path.name).symlink_to(path)
+    result = run("predict", model, "short")
+    assert result.exit_code == 1
+    assert "The model reads views of 1.0 and 4.0 s" in result.stderr
+    assert "Pass durations" not in result.stderr
+
+
+def test_models_that_are_no_good(run, model, folder, tmp_path):
+    assert run("predict", "none.skglitch", folder).exit_code == 2
+    (tmp_path / "text").write_text("no model")
+    result = run("predict", "text", folder)
+    assert (result.exit_code, "not a skglitch file" in result.stderr) == (1, True)
+    transformer = TruncatedCNNTransformer("test_efficientnet", weights=None, durations=(1.0, 4.0))
+    skglitch.save(transformer.fit(read(folder).data), "transformer")
+    result = run("predict", "transformer", folder)
+    assert result.exit_code == 1
+    assert "TruncatedCNNTransformer, where a CNNClassifier is needed" in result.stderr
+
+
+def test_unknown_durations_are_told(run, model, folder):
+    classifier = skglitch.load(model).set_params(durations=(4.0,))
+    skglitch.save(classifier, "odd.skglitch")
+    result = run("predict", "odd.skglitch", folder)
+    assert result.exit_code == 1
+    assert "fitted on 2 views" in result.stderr
+
+
+def expected_embeddings(model, folder):
+    bunch = read(folder)
+    transformer = TruncatedCNNTransformer(skglitch.load(model))
+    return bunch, transformer.fit_transform(bunch.data)
+
+
+def test_embeddings_of_a_model(run, model, folder):
+    bunch, expected = expected_embeddings(model, folder)
+    for suffix in ("npz", "npy", "csv"):
+        result = run("embed", model, folder, "-o", f"e.{suffix}")
+        assert result.exit_code == 0, result.output
+        assert result.stdout == ""
+    with np.load("e.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["embeddings"], expected)
+        np.testing.assert_array_equal(file["id"], bunch.ids)
+        np.testing.assert_array_equal(file["label"], bunch.target)
+        np.testing.assert_array_equal(file["ifo"], bunch.ifo)
+    np.testing.assert_array_equal(np.load("e.npy"), expected)
+    with open("e_ids.csv", encoding="utf-8") as file:
+        assert [row["id"] for row in table(file.read())] == bunch.ids.tolist()
+    with open("e.csv", encoding="utf-8") as file:
+        rows = table(file.read())
+    numbers = np.array([[row[f"x{i}"] for i in range(expected.shape[1])] for row in rows])
+    np.testing.assert_array_equal(numbers.astype(np.float32), expected)
+    assert list(rows[0])[:4] == ["id", "ifo", "label", "x0"]
+
+
+def test_embeddings_of_a_saved_transformer(run, model, folder):
+    bunch, expected = expected_embeddings(model, folder)
+    skglitch.save(TruncatedCNNTransformer(skglitch.load(model)).fit(bunch.data), "t.skglitch")
+    assert run("embed", "t.skglitch", folder, "-o", "e.npz").exit_code == 0
+    np.testing.assert_array_equal(np.load("e.npz")["embeddings"], expected)
+    result = run("embed", "t.skglitch", folder, "-o", "f.npz", "--layer", "blocks.1")
+    assert (result.exit_code, "--layer" in result.stderr) == (1, True)
+
+
+def test_embeddings_of_a_backbone(run, unlabelled):
+    result = run(
+        "embed", "test_efficientnet", unlabelled, "-o", "e.npz", "--weights", "none", "--layer",
+        "blocks.1", "--durations", "4", "--size", "32x40", "--seed", "3", "--views", "late",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    X = load_gravity_spy(unlabelled, durations=(4.0,), size=(32, 40), progress=False).data
+    transformer = TruncatedCNNTransformer(
+        "test_efficientnet", weights=None, layer="blocks.1", views="late", random_state=3
+    )
+    with np.load("e.npz") as file:
+        np.testing.assert_array_equal(file["embeddings"], transformer.fit(X[:1]).transform(X))
+        assert sorted(file) == ["embeddings", "id", "ifo"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["test_efficientnet", "-o", "e.txt"], 2, "does not end in"),
+        (["none.skglitch", "-o", "e.npy"], 2, "no file 'none.skglitch'"),
+        (["test_efficientne", "-o", "e.npy"], 1, "Did you mean 'test_efficientnet'"),
+        (["test_efficientnet"], 2, "Missing option"),
+        (["MODEL", "-o", "e.npy", "--views", "late"], 2, "--views: a saved model"),
+    ],
+)
+def test_errors_of_embed(run, model, folder, arguments, code, message):
+    first, *rest = [str(model) if word == "MODEL" else word for word in arguments]
+    result = run("embed", first, folder, *rest)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+
+
+def test_table_beside_a_npy_is_not_overwritten(run, model, folder, tmp_path):
+    (tmp_path / "e_ids.csv").write_text("precious")
+    assert run("embed", model, folder, "-o", "e.npy").exit_code == 2
+    assert (tmp_path / "e_ids.csv").read_text() == "precious"
+    assert not (tmp_path / "e.npy").exists()
