@@ -84,11 +84,8 @@ def make_trunk(backbone: str | nn.Module | Callable[[], nn.Module], weights: Any
     >>> make_trunk("squeezenet1_1", weights=None).width
     512
     """
-    if isinstance(weights, str) and weights not in (IMAGENET,) and not Path(weights).exists():
-        if os.sep not in weights and "." not in weights:
-            raise ValueError(
-                f"weights={weights!r} is neither 'imagenet', None nor the path of a file."
-            )
+    if isinstance(weights, str) and weights != IMAGENET and _is_no_path(weights):
+        raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
     if not isinstance(backbone, str):
         return _trunk_of_module(backbone, weights)
     if backbone == DEFAULT_BACKBONE:
@@ -103,6 +100,10 @@ def make_trunk(backbone: str | nn.Module | Callable[[], nn.Module], weights: Any
         f"backbone={backbone!r} is not known.{hint} skglitch.backbones.list_backbones() names "
         "them all; a torch.nn.Module will do too."
     )
+
+
+def _is_no_path(name: str) -> bool:
+    return os.sep not in name and "." not in name and not Path(name).exists()
 
 
 @functools.cache
@@ -133,7 +134,7 @@ def _lite0(weights: Any) -> Trunk:
         state = dict(zip(net.state_dict(), shipped.values(), strict=True))
     else:
         state = None if weights is None else read_state_dict(weights)
-    net.reset_classifier(0)
+    net.reset_classifier(0)  # type: ignore[operator]
     half = (0.5,) * 3
     return _finish(
         net,
@@ -192,7 +193,7 @@ def _from_timm(name: str, weights: Any) -> Trunk:
     config = net.pretrained_cfg
     heads = config["classifier"]
     cut = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
-    net.reset_classifier(0)
+    net.reset_classifier(0)  # type: ignore[operator]
     fixed = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
     return _finish(
         net,
@@ -237,9 +238,7 @@ def _trunk_of_module(backbone: Any, weights: Any) -> Trunk:
         net, cut = cut_head(net)
     except UnknownHeadError as error:
         raise ValueError(f"backbone={type(net).__name__}: {error}") from error
-    return _finish(
-        net, state, cut=cut, source=str(path), mean=half, std=half, in_channels=channels
-    )
+    return _finish(net, state, cut=cut, source=str(path), mean=half, std=half, in_channels=channels)
 
 
 def _finish(

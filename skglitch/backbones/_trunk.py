@@ -52,9 +52,7 @@ class Trunk(nn.Module):
         self.fixed_size = fixed_size
         self.in_channels = in_channels
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer(
-            "scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False
-        )
+        self.register_buffer("scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features ``(n, width)`` of pictures ``(n, 1 or 3, h, w)`` with pixels from 0 to 1."""

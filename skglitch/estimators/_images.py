@@ -63,9 +63,7 @@ class ImageEstimator(BaseEstimator):
                 del self.feature_names_in_
             # Finite values are looked for by check_finite, which names the rows.
             return check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
-        return validate_data(
-            self, X, reset=reset, dtype="numeric", ensure_all_finite=False
-        )
+        return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
 
 
 def _n_dimensions(X: Any) -> int:

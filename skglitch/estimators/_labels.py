@@ -23,7 +23,7 @@ def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     classes, targets = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs two classes at least."
+            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs two at least."
         )
     return classes, targets.astype(np.int64)
 

@@ -10,6 +10,7 @@ from ._device import (
     choose_device,
     choose_precision,
     draw_seed,
+    has_fast_bfloat16,
     seeded,
     to_channels_last,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "draw_seed",
+    "has_fast_bfloat16",
     "run_in_batches",
     "seeded",
     "to_channels_last",

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 
 import torch
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ._module import GlitchNet
@@ -34,7 +33,11 @@ def adapt_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     .. [1] Y. Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation",
        2016, arXiv:1603.04779.
     """
-    norms = [module for module in net.modules() if _is_trainable_norm(module)]
+    norms = [
+        module
+        for module in net.modules()
+        if isinstance(module, _BatchNorm) and _is_trainable(module)
+    ]
     if not norms:
         return
     with _cumulative(norms), torch.no_grad():
@@ -43,12 +46,8 @@ def adapt_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     net.fix_batch_norm()
 
 
-def _is_trainable_norm(module: nn.Module) -> bool:
-    return (
-        isinstance(module, _BatchNorm)
-        and module.track_running_stats
-        and any(parameter.requires_grad for parameter in module.parameters())
-    )
+def _is_trainable(norm: _BatchNorm) -> bool:
+    return norm.track_running_stats and any(p.requires_grad for p in norm.parameters())
 
 
 @contextmanager

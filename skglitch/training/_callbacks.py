@@ -19,7 +19,9 @@ class EpochProgress(Callback):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Tell the losses of the epoch."""
         row = net.history[-1]
-        told = {name: row[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in row}
+        told = {
+            name: row[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in row
+        }
         self.bar_.set_postfix(told, refresh=False)
         self.bar_.update()
 

@@ -55,7 +55,9 @@ class ImageDataset(Dataset):
             batch["sample_weight"] = torch.from_numpy(self.sample_weight[rows])
         return batch, torch.from_numpy(self.targets[rows])
 
-    def sample(self, n_images: int, batch_size: int, device: torch.device) -> Iterator[torch.Tensor]:
+    def sample(
+        self, n_images: int, batch_size: int, device: torch.device
+    ) -> Iterator[torch.Tensor]:
         """Batches of up to ``n_images`` different images, drawn at random, on ``device``."""
         order = torch.randperm(len(self))[:n_images].numpy()
         for part in np.array_split(order, -(-len(order) // batch_size)):

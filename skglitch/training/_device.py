@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -128,9 +131,10 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     return torch.autocast(device.type, dtype=dtype)
 
 
-def to_channels_last(module: nn.Module, device: torch.device) -> nn.Module:
+def to_channels_last(module: Module, device: torch.device) -> Module:
     """Move ``module`` to ``device`` with the memory layout its convolutions run fastest in."""
-    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
 
 
 def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -116,7 +116,7 @@ def as_unit_interval(images: torch.Tensor) -> torch.Tensor:
 
 def _modules_before(net: nn.Module, start: str) -> list[str]:
     """Outermost modules that are complete before ``start`` in the order of definition."""
-    before = []
+    before: list[str] = []
     for name, _ in net.named_modules():
         if name and name == start:
             return before

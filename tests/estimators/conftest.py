@@ -26,7 +26,9 @@ class TinyNet(nn.Sequential):
         )
 
 
-def make_stripes(n_each: int = 6, n_views: int = 4, size: tuple[int, int] = (32, 40), seed: int = 0):
+def make_stripes(
+    n_each: int = 6, n_views: int = 4, size: tuple[int, int] = (32, 40), seed: int = 0
+):
     """Three classes that a net tells apart at once: a bright top, middle or bottom."""
     rng = np.random.default_rng(seed)
     height = size[0]

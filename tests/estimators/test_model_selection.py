@@ -41,7 +41,9 @@ def test_grid_search_over_nested_steps(tiny, stripes):
     grid = {"embed__source__max_epochs": [1, 8], "classify__C": [0.1, 1.0]}
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X, y)
     best = search.best_estimator_
-    assert len(best["embed"].classifier_.history_) == search.best_params_["embed__source__max_epochs"]
+    assert (
+        len(best["embed"].classifier_.history_) == search.best_params_["embed__source__max_epochs"]
+    )
     assert best.score(*make_stripes(seed=4)) > 0.9
 
 

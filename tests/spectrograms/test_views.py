@@ -65,9 +65,7 @@ def test_shape_is_what_image_size_says(views, n, height, width):
     assert tuple(picture.shape[2:]) == layout.image_size(height, width)
 
 
-@given(
-    low=st.floats(-1e6, 1e6), span=st.floats(1e-3, 1e6), seed=st.integers(0, 100)
-)
+@given(low=st.floats(-1e6, 1e6), span=st.floats(1e-3, 1e6), seed=st.integers(0, 100))
 def test_floats_fill_the_unit_interval(low, span, seed):
     images = low + span * np.random.default_rng(seed).random((3, 1, 4, 4))
     scaled = PixelScale.fit(images).apply(images)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ from skglitch.training._optim import parameter_groups
 def test_even_batches_hold_every_sample_once(n, batch_size):
     batches = EvenBatches(n, batch_size, seed=0)
     parts = list(batches)
-    assert sorted(sum(parts, [])) == list(range(n))
+    assert sorted(itertools.chain.from_iterable(parts)) == list(range(n))
     sizes = [len(part) for part in parts]
     assert len(sizes) == len(batches) == -(-n // batch_size)
     assert max(sizes) - min(sizes) <= 1

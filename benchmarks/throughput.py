@@ -1,0 +1,234 @@
+"""Images a second, against the loop that every PyTorch tutorial shows.
+
+The tutorial's loop and skglitch get the same net, the same batches of the same size and the
+same number of threads; the loop computes in float32 with the default memory layout. Measured
+is a step of training (forward, backward, AdamW) and a batch of embeddings, each as the median
+over repeats, taken in turns so that other load on the machine hits both alike.
+
+The wrapper's own cost is the time of ``CNNClassifier.fit`` over that of a hand-written loop
+with the same settings, and the precision's price is how far embeddings and their nearest
+neighbours move.
+
+    python benchmarks/throughput.py [--backbones efficientnet_lite0 resnet50] [--repeats 7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from _common import DATA, Store, table
+from sklearn.neighbors import NearestNeighbors
+from torch import nn
+
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.backbones import make_trunk
+from skglitch.datasets import load_gravity_spy
+from skglitch.spectrograms import ViewLayout
+from skglitch.training import (
+    EvenBatches,
+    GlitchNet,
+    ViewEncoder,
+    autocast,
+    choose_device,
+    choose_precision,
+    has_fast_bfloat16,
+    to_channels_last,
+)
+
+BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
+CPU = torch.device("cpu")
+
+
+def make_net(backbone: str) -> GlitchNet:
+    """One grey view in, 22 classes out; weights do not matter for speed."""
+    trunk = make_trunk(backbone, weights=None)
+    return GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), N_CLASSES)
+
+
+def textbook(backbone: str) -> tuple[Callable, Callable]:
+    """Float32, default layout, images already normalised: the loop without its data loader."""
+    trunk = make_trunk(backbone, weights=None).net
+    head = nn.Linear(make_trunk(backbone, weights=None).width, N_CLASSES)
+    net = nn.Sequential(trunk, head).to(memory_format=torch.contiguous_format)
+    images, targets = torch.randn(BATCH, 3, *SIZE), torch.randint(0, N_CLASSES, (BATCH,))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
+
+    def train() -> None:
+        net.train()
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(images), targets).backward()
+        optimizer.step()
+
+    def embed() -> None:
+        net.eval()
+        with torch.no_grad():
+            trunk(images)
+
+    return train, embed
+
+
+def ours(backbone: str, precision: str) -> tuple[Callable, Callable]:
+    """The same steps as skglitch takes them, from uint8 images on."""
+    device = choose_device("cpu")
+    dtype = choose_precision(precision, device)
+    net = to_channels_last(make_net(backbone), device)
+    images = torch.randint(0, 255, (BATCH, 1, *SIZE), dtype=torch.uint8)
+    targets = torch.randint(0, N_CLASSES, (BATCH,))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
+    net.fix_batch_norm()
+
+    def train() -> None:
+        net.train()
+        with autocast(device, dtype):
+            logits = net(images)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(logits.float(), targets).backward()
+        optimizer.step()
+
+    def embed() -> None:
+        net.eval()
+        with torch.inference_mode(), autocast(device, dtype):
+            net.encoder(images)
+
+    return train, embed
+
+
+def rates(functions: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """Images a second of each function, measured in turns."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for round_number in range(repeats + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if round_number:  # the first round warms up
+                times[name].append(time.perf_counter() - start)
+    return {name: BATCH / statistics.median(values) for name, values in times.items()}
+
+
+def compare(backbone: str, repeats: int) -> dict:
+    """Rates of the loop and of both precisions, for training and embedding."""
+    loop = textbook(backbone)
+    result = {}
+    for position, task in enumerate(("train", "embed")):
+        functions = {"textbook loop": loop[position]}
+        for precision in ("float32", "bfloat16"):
+            functions[precision] = ours(backbone, precision)[position]
+        result[task] = rates(functions, repeats)
+    return result
+
+
+def memory(backbone: str, how: str, task: str) -> float:
+    """Peak memory in MB of a process that does one thing, a few times."""
+    code = (
+        f"import throughput as t\n"
+        f"pair = t.textbook({backbone!r}) if {how!r} == 'textbook loop' else "
+        f"t.ours({backbone!r}, {how!r})\n"
+        f"for _ in range(3): pair[{('train', 'embed').index(task)}]()\n"
+        f"print(t.peak_memory_mb())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def wrapper_cost(repeats: int) -> dict:
+    """Seconds of fit over those of the bare loop with the same net, batches and schedule."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 255, (4 * BATCH, 1, *SIZE), dtype=np.uint8)
+    y = np.arange(len(X)) % N_CLASSES
+    settings = {"weights": None, "max_epochs": 2, "augment": False, "batch_size": BATCH}
+    seconds: dict[str, list[float]] = {"fit": [], "loop": []}
+    for _ in range(repeats):
+        start = time.perf_counter()
+        CNNClassifier(random_state=0, **settings).fit(X, y)
+        seconds["fit"].append(time.perf_counter() - start)
+        start = time.perf_counter()
+        _bare_loop(torch.from_numpy(X), torch.from_numpy(y))
+        seconds["loop"].append(time.perf_counter() - start)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    return {**medians, "cost in %": 100 * (medians["fit"] / medians["loop"] - 1)}
+
+
+def _bare_loop(X: torch.Tensor, y: torch.Tensor) -> None:
+    net = to_channels_last(make_net("efficientnet_lite0"), CPU).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05)
+    dtype = choose_precision("auto", CPU)
+    batches = EvenBatches(len(X), BATCH, seed=0)
+    for _ in range(2):
+        for rows in batches:
+            with autocast(CPU, dtype):
+                logits = net(X[rows])
+            loss = nn.functional.cross_entropy(logits.float(), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+
+
+def price_of_precision(backbone: str) -> dict:
+    """How far bfloat16 moves the embeddings of real glitches and who is next to whom."""
+    X = load_gravity_spy(DATA / "gravity_spy_o3", durations=(4.0,), progress=False).data
+    exact, rounded = (
+        TruncatedCNNTransformer(backbone, precision=precision).fit_transform(X)
+        for precision in ("float32", "bfloat16")
+    )
+    norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(rounded, axis=1)
+    nearest = [
+        NearestNeighbors(n_neighbors=6).fit(z).kneighbors(z, return_distance=False)[:, 1:]
+        for z in (exact, rounded)
+    ]
+    kept = [len(set(a) & set(b)) / 5 for a, b in zip(*nearest, strict=True)]
+    return {
+        "lowest cosine": float(((exact * rounded).sum(axis=1) / norms).min()),
+        "5 nearest kept in %": 100 * float(np.mean(kept)),
+        "nearest kept in %": 100 * float(np.mean(nearest[0][:, 0] == nearest[1][:, 0])),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet50"])
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    store = Store("throughput")
+    store.add(
+        "machine",
+        {
+            "threads": torch.get_num_threads(),
+            "bfloat16 in hardware": has_fast_bfloat16(CPU),
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "torch": torch.__version__,
+        },
+    )
+    print(store.runs["machine"])
+    rows = []
+    for backbone in options.backbones:
+        result = compare(backbone, options.repeats)
+        for task, speeds in result.items():
+            for how, speed in speeds.items():
+                row = {
+                    "net": backbone,
+                    "task": task,
+                    "how": how,
+                    "images a second": f"{speed:.1f}",
+                    "ratio": f"{speed / speeds['textbook loop']:.2f}",
+                    "peak memory in MB": f"{memory(backbone, how, task):.0f}",
+                }
+                rows.append(row)
+                print(table([row]).splitlines()[1], flush=True)
+        store.add(backbone, [row for row in rows if row["net"] == backbone])
+    print("\n" + table(rows) + "\n")
+    store.add("wrapper", wrapper_cost(options.repeats))
+    print("fit against the bare loop:", store.runs["wrapper"])
+    store.add("bfloat16", price_of_precision("efficientnet_lite0"))
+    print("bfloat16 against float32:", store.runs["bfloat16"])
+
+
+if __name__ == "__main__":
+    main()
