@@ -37,7 +37,6 @@ MODELS = {
     "o3": {
         "fine-tuned": CNNClassifier(),
         "random weights": CNNClassifier(weights=None),
-        "random weights, 30 epochs": CNNClassifier(weights=None, max_epochs=30),
         "frozen features": _frozen(),
     },
     "o1": {

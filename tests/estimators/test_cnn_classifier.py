@@ -385,3 +385,24 @@ def test_progress_is_shown_only_when_asked_for(tiny, stripes, capfd):
     shown = capfd.readouterr()
     assert "2/2" in shown.err
     assert "train_loss" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("params", "fixed"),
+    [
+        ({"batch_norm": "adapt"}, True),
+        ({"batch_norm": "train"}, False),
+        ({}, False),
+        ({"backbone": "test_resnet"}, False),
+    ],
+)
+def test_batch_norm_is_adapted_when_asked_for(tiny, stripes, params, fixed):
+    X, y = stripes
+    classifier = tiny(**params, max_epochs=1).fit(X, y)
+    assert classifier.net_.module_.batch_norm_is_fixed == fixed
+
+
+def test_pretrained_backbone_is_adapted_by_default(stripes):
+    X, y = stripes
+    classifier = CNNClassifier(max_epochs=1, views=4.0, random_state=0).fit(X, y)
+    assert classifier.net_.module_.batch_norm_is_fixed
