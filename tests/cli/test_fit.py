@@ -30,6 +30,8 @@ def test_result_as_json_is_that_of_the_saved_model(run, folder):
     assert told["durations"] == list(model.durations) == [1.0, 4.0]
     assert (told["n_train"], told["n_test"], told["epochs"]) == (6, 4, 1)
     assert told["interrupted"] is False
+    batches = model.history_[0]["batches"]
+    assert sum(batch["train_batch_size"] for batch in batches) == 6
     bunch = read(folder)
     held_out = np.isin(bunch.ids, told["test_ids"])
     assert sorted(bunch.target[held_out]) == ["Blip"] * 2 + ["Koi_Fish"] * 2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import skglitch
-from skglitch import TruncatedCNNTransformer
+from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch.datasets import load_gravity_spy
 
 
@@ -54,6 +54,21 @@ def test_predictions_of_a_folder_without_labels(run, model, unlabelled):
     assert again.exit_code == 2
     assert "--overwrite" in again.stderr
     assert run("predict", model, unlabelled, "-o", "out.csv", "--overwrite").exit_code == 0
+
+
+def test_options_of_the_run_take_the_place_of_those_saved(run, model, unlabelled, monkeypatch):
+    seen = []
+    predict_proba = CNNClassifier.predict_proba
+
+    def spy(self, X):
+        seen.append(self)
+        return predict_proba(self, X)
+
+    monkeypatch.setattr(CNNClassifier, "predict_proba", spy)
+    assert run("predict", model, unlabelled, "--batch-size", "2", "-q").exit_code == 0
+    assert run("predict", model, unlabelled).exit_code == 0
+    assert [classifier.batch_size for classifier in seen] == [2, CNNClassifier().batch_size]
+    assert [classifier.verbose for classifier in seen] == [0, 1]
 
 
 def test_views_have_to_be_those_of_the_model(run, model, folder, tmp_path):

@@ -287,6 +287,23 @@ def test_device_is_chosen_anew(tmp_path):
         skglitch.load(path, device="tpu")
 
 
+def test_normalisation_of_the_file_is_the_one_that_counts(images, tmp_path):
+    def darken(schema):
+        schema["estimator"]["net"]["trunk"]["mean"] = [0.9, 0.9, 0.9]
+
+    expected = skglitch.load(OLD_FILE).predict_proba(images[0])
+    darker = skglitch.load(edited(OLD_FILE, tmp_path / "model", darken))
+    assert not np.allclose(darker.predict_proba(images[0]), expected)
+
+
+@pytest.mark.parametrize("batch_norm", ["adapt", "train"])
+def test_batch_norm_stays_fixed_where_it_was(make, tmp_path, batch_norm):
+    loaded = round_trip(make(batch_norm=batch_norm), tmp_path)
+    norm = next(m for m in loaded.net_.module_.modules() if isinstance(m, nn.BatchNorm2d))
+    loaded.net_.module_.train()
+    assert norm.training == (batch_norm == "train")
+
+
 def test_old_file_predicts_what_it_did(tmp_path):
     path = tmp_path / "copy.skglitch"
     shutil.copy(OLD_FILE, path)
