@@ -75,7 +75,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         As in :class:`CNNClassifier`.
     device : str or torch.device, default="auto"
-        As in :class:`CNNClassifier`.
+        As in :class:`CNNClassifier`. A net that comes from a fitted classifier stays where it
+        is.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights where they are random (``weights=None``).
     verbose : int, default=0
@@ -270,8 +271,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.encoder_ = to_channels_last(encoder, device).eval()
 
     def _embed(self, images: np.ndarray) -> np.ndarray:
-        device = choose_device(self.device)
-        encoder = self.encoder_.to(device)
+        encoder = self.encoder_
+        # Where the net is now: a net that is shared with a classifier must not be moved.
+        device = next(encoder.parameters()).device
         return run_in_batches(
             encoder,
             lambda batch: encoder(batch, self.layer),
