@@ -21,7 +21,7 @@ from torch import nn
 from ..backbones import DEFAULT_BACKBONE, IMAGENET, make_trunk
 from ..spectrograms import ViewLayout
 from ..training import (
-    ADAPT_IMAGES,
+    MEASURED_IMAGES,
     PRECISIONS,
     EpochProgress,
     FailOnNaN,
@@ -31,11 +31,11 @@ from ..training import (
     SampleWeightedCrossEntropy,
     SpectrogramAugment,
     ViewEncoder,
-    adapt_batch_norm,
     apply_fine_tune,
     choose_device,
     choose_precision,
     draw_seed,
+    measure_batch_norm,
     run_in_batches,
     seeded,
     to_channels_last,
@@ -102,8 +102,8 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
     batch_norm : {"auto", "adapt", "train"}, default="auto"
         Statistics of the batch norms: ``"adapt"`` measures them once on training images and
         keeps them while everything else is trained, ``"train"`` goes by each batch and
-        averages. ``"auto"`` adapts a named backbone with pre-trained weights and trains
-        others.
+        measures them when training is over. ``"auto"`` adapts a named backbone with
+        pre-trained weights and trains others.
     dropout : float, default=0.0
         Probability that a feature is dropped before the last layer.
     augment : bool or torch.nn.Module, default=True
@@ -295,10 +295,8 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         device = choose_device(self.device)
         with seeded(draw_seed(random_state), device):
             module = to_channels_last(self._make_module(), device)
-            if self._adapts_batch_norm():
-                adapt_batch_norm(module, train.sample(ADAPT_IMAGES, self.batch_size, device))
             net = self._make_net(module, device, train, valid, draw_seed(random_state))
-            net.fit(train, None)
+            self._train(net, module, train)
         self._keep(net)
         return self
 
@@ -359,6 +357,16 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         module = GlitchNet(encoder, len(self.classes_), augment, self.dropout)
         apply_fine_tune(module, self.fine_tune)
         return module
+
+    def _train(self, net: GlitchNetClassifier, module: GlitchNet, train: ImageDataset) -> None:
+        images = train.sample(MEASURED_IMAGES, self.batch_size, torch.device(net.device))
+        if self._adapts_batch_norm():
+            measure_batch_norm(module, images)
+            module.fix_batch_norm()
+            net.fit(train, None)
+        else:
+            net.fit(train, None)
+            measure_batch_norm(module, images)
 
     def _adapts_batch_norm(self) -> bool:
         if self.batch_norm == "auto":

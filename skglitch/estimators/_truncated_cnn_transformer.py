@@ -273,7 +273,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _embed(self, images: np.ndarray) -> np.ndarray:
         encoder = self.encoder_
         # Where the net is now: a net that is shared with a classifier must not be moved.
-        device = next(encoder.parameters()).device
+        device = encoder.trunk.mean.device
         return run_in_batches(
             encoder,
             lambda batch: encoder(batch, self.layer),

@@ -1,7 +1,7 @@
 """How a net is trained: device, precision, augmentation, freezing, batches."""
 
 from ._augment import SpectrogramAugment
-from ._batch_norm import ADAPT_IMAGES, adapt_batch_norm
+from ._batch_norm import MEASURED_IMAGES, measure_batch_norm
 from ._callbacks import EpochProgress
 from ._data import EvenBatches, ImageDataset
 from ._device import (
@@ -20,8 +20,8 @@ from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
 from ._optim import apply_fine_tune, warm_up_and_decay
 
 __all__ = [
-    "ADAPT_IMAGES",
     "HEAD",
+    "MEASURED_IMAGES",
     "PRECISIONS",
     "EpochProgress",
     "EvenBatches",
@@ -32,13 +32,13 @@ __all__ = [
     "SampleWeightedCrossEntropy",
     "SpectrogramAugment",
     "ViewEncoder",
-    "adapt_batch_norm",
     "apply_fine_tune",
     "autocast",
     "choose_device",
     "choose_precision",
     "draw_seed",
     "has_fast_bfloat16",
+    "measure_batch_norm",
     "run_in_batches",
     "seeded",
     "to_channels_last",

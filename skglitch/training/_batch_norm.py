@@ -11,16 +11,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ._module import GlitchNet
 
 # Enough images for means and variances that another draw would hardly change.
-ADAPT_IMAGES = 512
+MEASURED_IMAGES = 512
 
 
-def adapt_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
-    """Measure the statistics of the trainable batch norms anew and keep them from then on.
+def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
+    """Measure the statistics of the trainable batch norms anew.
 
     Statistics of photographs do not fit spectrograms, and those that are averaged over a few
     dozen training steps lag behind the layers before them, so that a net trained on few
-    images predicts with other statistics than it was trained with. Measured once, over whole
-    images of the training set, they are the same in training and in prediction [1]_.
+    images would predict with other statistics than it was trained with. Measured before
+    training and kept, or measured when it is over, they fit [1]_.
 
     Parameters
     ----------
@@ -43,7 +43,6 @@ def adapt_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     with _cumulative(norms), torch.no_grad():
         for images in batches:
             net.encoder(images)
-    net.fix_batch_norm()
 
 
 def _is_trainable(norm: _BatchNorm) -> bool:

@@ -406,3 +406,14 @@ def test_pretrained_backbone_is_adapted_by_default(stripes):
     X, y = stripes
     classifier = CNNClassifier(max_epochs=1, views=4.0, random_state=0).fit(X, y)
     assert classifier.net_.module_.batch_norm_is_fixed
+
+
+def test_few_steps_predict_as_they_were_trained(stripes):
+    """Averaged over a few steps, batch-norm statistics would still be those of no images."""
+    X, y = stripes
+    classifier = CNNClassifier(
+        TinyNet, batch_norm="train", max_epochs=4, learning_rate=1e-2, augment=False, random_state=0
+    ).fit(X, y)
+    norm = classifier.net_.module_.encoder.trunk.net[1]
+    assert classifier.score(X, y) == 1.0
+    assert norm.num_batches_tracked == 1

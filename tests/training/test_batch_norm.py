@@ -8,7 +8,7 @@ from torch import nn
 
 from skglitch.backbones import make_trunk
 from skglitch.spectrograms import PixelScale, ViewLayout
-from skglitch.training import GlitchNet, ImageDataset, ViewEncoder, adapt_batch_norm
+from skglitch.training import GlitchNet, ImageDataset, ViewEncoder, measure_batch_norm
 
 
 def _net():
@@ -30,7 +30,7 @@ def _images(n=24):
 def test_statistics_are_those_of_all_images_together():
     net = _net().eval()
     images = _images()
-    adapt_batch_norm(net, images.split(8))
+    measure_batch_norm(net, images.split(8))
     convolution, norm = net.encoder.trunk.net[0], net.encoder.trunk.net[1]
     maps = convolution((images.float() / 255 - 0.5) / 0.5)
     torch.testing.assert_close(norm.running_mean, maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
@@ -41,7 +41,8 @@ def test_statistics_are_those_of_all_images_together():
 
 def test_statistics_stay_and_scales_learn_afterwards():
     net = _net()
-    adapt_batch_norm(net, [_images()])
+    measure_batch_norm(net, [_images()])
+    net.fix_batch_norm()
     norm = net.encoder.trunk.net[1]
     before = {name: value.clone() for name, value in norm.state_dict().items()}
     net.train()
@@ -60,7 +61,7 @@ def test_frozen_norms_keep_what_imagenet_gave_them():
     net.freeze_before("head")
     norm = net.encoder.trunk.net[1]
     before = norm.running_mean.clone()
-    adapt_batch_norm(net, [_images()])
+    measure_batch_norm(net, [_images()])
     assert torch.equal(norm.running_mean, before)
 
 
