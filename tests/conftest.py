@@ -7,9 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Let nets compute on one thread.
+
+    Nets as tiny as those of the tests run faster so: a second thread costs more to wait for
+    than it does. And as joblib gives each of its workers one thread too, what is computed
+    there and here is the same to the last bit.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
