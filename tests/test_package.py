@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from numpydoc.validate import validate
@@ -134,6 +135,33 @@ class TestNames:
         assert set(skglitch.__all__) <= imported
 
 
+class TestRooms:
+    """Which room may import which, as CONTRIBUTING.md has it."""
+
+    ALLOWED: ClassVar = {
+        "spectrograms": set(),
+        "metrics": set(),
+        "backbones": set(),
+        "datasets": {"spectrograms"},
+        "training": {"backbones", "spectrograms"},
+        "estimators": {"training", "backbones", "spectrograms"},
+        "persistence": {"estimators", "training", "backbones", "spectrograms"},
+    }
+
+    @pytest.mark.parametrize("room", ALLOWED)
+    def test_imports_downwards_only(self, room):
+        imported = set()
+        for path in (Path(skglitch.__file__).parent / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.level == 2:
+                    imported |= {node.module.split(".")[0]} if node.module else set(_names(node))
+        assert imported - {"_lazy", "_version"} <= self.ALLOWED[room]
+
+
+def _names(node: ast.ImportFrom) -> list[str]:
+    return [alias.name for alias in node.names]
+
+
 class TestMetadata:
     def test_version_is_that_of_the_distribution(self):
         try:
@@ -192,7 +220,7 @@ class TestDocstrings:
 
 
 class TestReadme:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def readme(self) -> str:
         path = ROOT / "README.md"
         if not path.is_file():
