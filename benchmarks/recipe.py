@@ -23,15 +23,15 @@ RECIPES = {
     "default": {},
     "learning_rate=3e-4": {"learning_rate": 3e-4},
     "learning_rate=3e-3": {"learning_rate": 3e-3},
-    "learning_rate=3e-3, trunk_factor=0.1": {"learning_rate": 3e-3, "trunk_factor": 0.1},
-    "learning_rate=3e-3, trunk_factor=0.3": {"learning_rate": 3e-3, "trunk_factor": 0.3},
-    "augment=False": {"augment": False},
+    "trunk_factor=0.1": {"trunk_factor": 0.1},
+    "trunk_factor=0.3": {"trunk_factor": 0.3},
     "label_smoothing=0.1": {"label_smoothing": 0.1},
-    "weight_decay=0": {"weight_decay": 0.0},
-    "dropout=0.2": {"dropout": 0.2},
-    "weights=None": {"weights": None},
+    "augment=False": {"augment": False},
+    "batch_norm=train": {"batch_norm": "train"},
     "fine_tune=head": {"fine_tune": "head", "learning_rate": 1e-2},
     "fine_tune=blocks.4": {"fine_tune": "blocks.4"},
+    "weight_decay=0": {"weight_decay": 0.0},
+    "dropout=0.2": {"dropout": 0.2},
 }
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from _common import DATA, Store, table
+from _common import DATA, HERE, Store, peak_memory_mb, table
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
@@ -133,7 +133,8 @@ def memory(backbone: str, how: str, task: str) -> float:
         f"for _ in range(3): pair[{('train', 'embed').index(task)}]()\n"
         f"print(t.peak_memory_mb())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HERE)
     return float(done.stdout.split()[-1])
 
 
