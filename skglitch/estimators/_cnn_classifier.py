@@ -35,6 +35,7 @@ from ..training import (
     choose_device,
     choose_precision,
     draw_seed,
+    kept_memory,
     measure_batch_norm,
     run_in_batches,
     seeded,
@@ -293,7 +294,7 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         random_state = check_random_state(self.random_state)
         train, valid = self._datasets(images, targets, weights, random_state)
         device = choose_device(self.device)
-        with seeded(draw_seed(random_state), device):
+        with kept_memory(device), seeded(draw_seed(random_state), device):
             module = to_channels_last(self._make_module(), device)
             net = self._make_net(module, device, train, valid, draw_seed(random_state))
             self._train(net, module, train)

@@ -15,6 +15,7 @@ from ._device import (
     to_channels_last,
 )
 from ._inference import run_in_batches
+from ._memory import kept_memory, may_keep_memory
 from ._module import HEAD, GlitchNet, ViewEncoder
 from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
 from ._optim import apply_fine_tune, warm_up_and_decay
@@ -38,6 +39,8 @@ __all__ = [
     "choose_precision",
     "draw_seed",
     "has_fast_bfloat16",
+    "kept_memory",
+    "may_keep_memory",
     "measure_batch_norm",
     "run_in_batches",
     "seeded",

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from ..spectrograms import PixelScale
 from ._data import as_batch
 from ._device import autocast, to_device
+from ._memory import kept_memory
 
 
 def run_in_batches(
@@ -49,7 +50,7 @@ def run_in_batches(
     module.eval()
     output: np.ndarray | None = None
     starts = range(0, len(images), batch_size)
-    with torch.inference_mode(), autocast(device, dtype):
+    with kept_memory(device), torch.inference_mode(), autocast(device, dtype):
         for start in tqdm(starts, desc=progress, unit="batch", disable=not progress):
             rows = slice(start, start + batch_size)
             batch = to_device(as_batch(images[rows], scale), device)

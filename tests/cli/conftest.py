@@ -6,22 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from skglitch.cli import main
 
 TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--max-epochs", "1"]
 TINY += ["--size", "32x40", "--device", "cpu"]
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread():
-    """Nets this small lose more to waiting for a second thread than it does for them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

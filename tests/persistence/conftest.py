@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from skglitch import CNNClassifier
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread():
-    """Nets this small lose more to waiting for a second thread than it does for them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class TinyNet(nn.Sequential):
