@@ -1,0 +1,98 @@
+"""Memory that training needs again in the next step, kept instead of given back."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import threading
+from collections.abc import Iterator, Mapping
+
+import torch
+
+# Numbers of glibc's malloc.h. A block above the mmap threshold is fetched from the kernel and
+# given back each time; free memory above the trim threshold at the end of the heap is given back.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEEP = {_MMAP_THRESHOLD: 2**30, _TRIM_THRESHOLD: 2**31 - 1}
+# What glibc itself arrives at once a program has freed a block of 32 MB.
+_USUAL = {_MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26}
+
+_lock = threading.Lock()
+_users = 0
+
+
+@contextlib.contextmanager
+def kept_memory(device: torch.device) -> Iterator[None]:
+    """Within the block, let the C library keep freed memory for the next step.
+
+    Activations of a batch of spectrograms are tens of megabytes each. By default glibc maps such
+    blocks anew for every layer of every step, and the kernel spends longer on filling their
+    pages with zeros than the processor on convolving them. Does nothing for other devices,
+    other C libraries, and where :func:`may_keep_memory` says no.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the computation runs.
+    """
+    libc = _glibc() if device.type == "cpu" and may_keep_memory(os.environ) else None
+    if libc is None:
+        yield
+        return
+    _enter(libc)
+    try:
+        yield
+    finally:
+        _leave(libc)
+
+
+def may_keep_memory(environment: Mapping[str, str]) -> bool:
+    """Tell whether the environment leaves the settings of malloc to the library.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        ``SKGLITCH_KEEP_MEMORY=0`` forbids it, and so do settings of malloc by the user.
+
+    Returns
+    -------
+    allowed : bool
+
+    Examples
+    --------
+    >>> from skglitch.training import may_keep_memory
+    >>> may_keep_memory({}), may_keep_memory({"SKGLITCH_KEEP_MEMORY": "0"})
+    (True, False)
+    """
+    own = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
+    return environment.get("SKGLITCH_KEEP_MEMORY") != "0" and not any(n in environment for n in own)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if os.name != "posix":
+        return None
+    libc = ctypes.CDLL(None)
+    there = all(hasattr(libc, name) for name in ("mallopt", "malloc_trim", "gnu_get_libc_version"))
+    return libc if there else None
+
+
+def _enter(libc: ctypes.CDLL) -> None:
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _set(libc, _KEEP)
+
+
+def _leave(libc: ctypes.CDLL) -> None:
+    global _users
+    with _lock:
+        _users -= 1
+        if _users == 0:
+            _set(libc, _USUAL)
+            libc.malloc_trim(0)
+
+
+def _set(libc: ctypes.CDLL, options: Mapping[int, int]) -> None:
+    for option, value in options.items():
+        libc.mallopt(option, value)

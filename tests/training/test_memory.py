@@ -1,0 +1,106 @@
+"""What is asked of the C library, and that it is taken back."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from skglitch.training import _memory, kept_memory, may_keep_memory
+
+CPU = torch.device("cpu")
+
+
+class FakeLibrary:
+    """Writes down what a C library would be told."""
+
+    def __init__(self):
+        self.options, self.trims = {}, 0
+
+    def mallopt(self, option, value):
+        self.options[option] = value
+        return 1
+
+    def malloc_trim(self, pad):
+        self.trims += 1
+
+
+@pytest.fixture
+def library(monkeypatch):
+    library = FakeLibrary()
+    monkeypatch.setattr(_memory, "_glibc", lambda: library)
+    for name in ("SKGLITCH_KEEP_MEMORY", "GLIBC_TUNABLES", "MALLOC_MMAP_MAX_"):
+        monkeypatch.delenv(name, raising=False)
+    return library
+
+
+def test_blocks_within_blocks_set_and_reset_once(library):
+    with kept_memory(CPU):
+        with kept_memory(CPU):
+            assert library.options == _memory._KEEP
+        assert library.options == _memory._KEEP
+        assert library.trims == 0
+    assert library.options == _memory._USUAL
+    assert library.trims == 1
+
+
+def test_an_error_takes_it_back(library):
+    with pytest.raises(RuntimeError), kept_memory(CPU):
+        raise RuntimeError
+    assert library.options == _memory._USUAL
+
+
+def test_the_last_of_two_threads_takes_it_back(library):
+    inside, go_on = threading.Event(), threading.Event()
+
+    def other():
+        with kept_memory(CPU):
+            inside.set()
+            go_on.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(10)
+    with kept_memory(CPU):
+        pass
+    assert library.options == _memory._KEEP
+    go_on.set()
+    thread.join()
+    assert library.options == _memory._USUAL
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SKGLITCH_KEEP_MEMORY", "0"),
+        ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
+        ("MALLOC_MMAP_MAX_", "0"),
+    ],
+)
+def test_the_environment_can_forbid_it(library, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with kept_memory(CPU):
+        pass
+    assert library.options == {}
+    assert not may_keep_memory({variable: value})
+
+
+def test_other_devices_do_not_need_it(library):
+    with kept_memory(torch.device("cuda")):
+        pass
+    assert library.options == {}
+
+
+def test_without_glibc_nothing_happens(monkeypatch):
+    monkeypatch.setattr(_memory, "_glibc", lambda: None)
+    with kept_memory(CPU):
+        assert torch.ones(3).sum() == 3
+
+
+def test_the_real_library_takes_the_settings():
+    library = _memory._glibc()
+    if library is None:
+        pytest.skip("this C library is not glibc")
+    for options in (_memory._KEEP, _memory._USUAL):
+        assert all(library.mallopt(option, value) == 1 for option, value in options.items())
