@@ -14,7 +14,11 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _common import DATA, Store, mean_interval, peak_memory_mb, table
@@ -82,6 +86,18 @@ def with_fastai(train: np.ndarray, test: np.ndarray, seed: int) -> dict:
     return {"right": round(share * len(test)), "seconds": seconds}
 
 
+def run(fit: Callable, train: np.ndarray, test: np.ndarray, seed: int) -> dict:
+    """One fit with the memory that it took."""
+    result = fit(train, test, seed)
+    return result | {"n_test": len(test), "peak memory in MB": peak_memory_mb()}
+
+
+def in_own_process(*task: Any) -> dict:
+    """Keep one library's memory and settings from the other."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(run, *task).result()
+
+
 def pictures() -> tuple[list[Path], list[str]]:
     """Files and labels in the order in which load_gravity_spy gives them."""
     files = sorted(FOLDER.glob("*/*_4.0.png"), key=lambda file: (file.parent.name, file.name))
@@ -103,9 +119,7 @@ def main() -> None:
             for fold, (train, test) in enumerate(list(folds)[: options.folds]):
                 key = f"{name} | seed {seed} | fold {fold}"
                 if key not in store:
-                    result = fit(train, test, seed)
-                    result |= {"n_test": len(test), "peak memory in MB": peak_memory_mb()}
-                    store.add(key, result)
+                    store.add(key, in_own_process(fit, train, test, seed))
                 runs.append(store.runs[key])
         accuracy, half = mean_interval([100 * r["right"] / r["n_test"] for r in runs])
         seconds, seconds_half = mean_interval([r["seconds"] for r in runs])

@@ -139,7 +139,7 @@ def _split(
         return None, None
     import numpy as np
 
-    from ..estimators._labels import split_rows
+    from ..training import split_rows
 
     codes, counts = np.unique(target, return_inverse=True, return_counts=True)[1:]
     if counts.max() < 2:

@@ -50,10 +50,12 @@ def fetch_gravity_spy(
         ``gravity_spy/trainingsetv1d1`` in it.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
-    durations, size, missing, on_error, return_X_y, n_jobs, progress
-        As in :func:`load_gravity_spy`; ``progress`` shows the download as well.
+    durations, size, missing, on_error, return_X_y
+        As in :func:`load_gravity_spy`.
     cache : bool or path, default=True
         As in :func:`load_gravity_spy`; True is a folder in ``data_home``.
+    n_jobs, progress
+        As in :func:`load_gravity_spy`; ``progress`` shows the download as well.
     base_url : str, default="https://zenodo.org"
         Server to download from, for mirrors.
     n_retries : int, default=3

@@ -39,11 +39,12 @@ from ..training import (
     measure_batch_norm,
     run_in_batches,
     seeded,
+    split_rows,
     to_channels_last,
     warm_up_and_decay,
 )
 from ._images import ImageEstimator
-from ._labels import combine_weights, encode_labels, split_rows
+from ._labels import combine_weights, encode_labels
 
 # With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser.
 _MIN_EPOCHS = 8

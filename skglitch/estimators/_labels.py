@@ -1,4 +1,4 @@
-"""Labels, sample weights and the rows held out for validation."""
+"""Labels and sample weights."""
 
 from __future__ import annotations
 
@@ -45,30 +45,3 @@ def combine_weights(
     if class_weight is not None:
         weights = weights * compute_class_weight(class_weight, classes=classes, y=y)[targets]
     return (weights / weights.mean()).astype(np.float32)
-
-
-def split_rows(
-    targets: np.ndarray, fraction: float, random_state: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows class by class into training and validation.
-
-    At least one sample of each class stays for training, so a class with a single sample
-    has none for validation.
-
-    Raises
-    ------
-    ValueError
-        If nothing would be left for validation.
-    """
-    train, valid = [], []
-    for code in np.unique(targets):
-        rows = random_state.permutation(np.flatnonzero(targets == code))
-        n_valid = min(max(1, round(fraction * len(rows))), len(rows) - 1)
-        valid.append(rows[:n_valid])
-        train.append(rows[n_valid:])
-    if not sum(map(len, valid)):
-        raise ValueError(
-            "early_stopping=True needs a class with two samples or more to hold one out; every "
-            "class has one: use early_stopping=False."
-        )
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(valid))

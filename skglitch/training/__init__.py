@@ -1,10 +1,6 @@
 """How a net is trained: device, precision, augmentation, freezing, batches."""
 
-from ._augment import SpectrogramAugment
-from ._batch_norm import MEASURED_IMAGES, measure_batch_norm
-from ._callbacks import EpochProgress
-from ._data import EvenBatches, ImageDataset
-from ._device import (
+from .._device import (
     PRECISIONS,
     autocast,
     choose_device,
@@ -14,6 +10,10 @@ from ._device import (
     seeded,
     to_channels_last,
 )
+from ._augment import SpectrogramAugment
+from ._batch_norm import MEASURED_IMAGES, measure_batch_norm
+from ._callbacks import EpochProgress
+from ._data import EvenBatches, ImageDataset, split_rows
 from ._inference import run_in_batches
 from ._memory import kept_memory, may_keep_memory
 from ._module import HEAD, GlitchNet, ViewEncoder
@@ -44,6 +44,7 @@ __all__ = [
     "measure_batch_norm",
     "run_in_batches",
     "seeded",
+    "split_rows",
     "to_channels_last",
     "warm_up_and_decay",
 ]

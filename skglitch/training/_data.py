@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .._device import to_device
 from ..spectrograms import PixelScale
-from ._device import to_device
 
 
 class ImageDataset(Dataset):
@@ -108,3 +108,30 @@ class EvenBatches:
         order = self._generator.permutation(self.n_samples)
         for part in np.array_split(order, self.n_batches):
             yield part.tolist()
+
+
+def split_rows(
+    targets: np.ndarray, fraction: float, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows class by class into training and validation.
+
+    At least one sample of each class stays for training, so a class with a single sample
+    has none for validation.
+
+    Raises
+    ------
+    ValueError
+        If nothing would be left for validation.
+    """
+    train, valid = [], []
+    for code in np.unique(targets):
+        rows = random_state.permutation(np.flatnonzero(targets == code))
+        n_valid = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+        valid.append(rows[:n_valid])
+        train.append(rows[n_valid:])
+    if not sum(map(len, valid)):
+        raise ValueError(
+            "early_stopping=True needs a class with two samples or more to hold one out; every "
+            "class has one: use early_stopping=False."
+        )
+    return np.sort(np.concatenate(train)), np.sort(np.concatenate(valid))

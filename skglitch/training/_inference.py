@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from .._device import autocast, to_device
 from ..spectrograms import PixelScale
 from ._data import as_batch
-from ._device import autocast, to_device
 from ._memory import kept_memory
 
 

@@ -11,8 +11,8 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 from torch.utils.data import DataLoader
 
+from .._device import autocast, to_device
 from ._data import EvenBatches, keep_batch
-from ._device import autocast, to_device
 from ._optim import parameter_groups
 
 

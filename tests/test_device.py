@@ -7,7 +7,8 @@ import contextlib
 import pytest
 import torch
 
-from skglitch.training import _device, autocast, choose_device, choose_precision, seeded
+from skglitch import _device
+from skglitch.training import autocast, choose_device, choose_precision, seeded
 
 
 @pytest.mark.parametrize(
