@@ -28,7 +28,17 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
-    "test": ["hypothesis>=6.100", "numpydoc>=1.7", "pandas>=2.1", "pytest>=8.0"],
+    "strain": ["gwosc>=0.7", "h5py>=3.10"],
+    "gwpy": ["gwpy>=3.0"],
+    "test": [
+        "gwosc>=0.8",
+        "gwpy>=3.0",
+        "h5py>=3.10",
+        "hypothesis>=6.100",
+        "numpydoc>=1.7",
+        "pandas>=2.1",
+        "pytest>=8.0",
+    ],
     "dev": ["build", "mypy>=1.10", "pre-commit", "ruff>=0.6"],
 }
 EXTRAS_REQUIRE["dev"] += EXTRAS_REQUIRE["test"]

@@ -1,7 +1,15 @@
-"""Glitches to learn from: the Gravity Spy pictures on disk or on the web."""
+"""Glitches to learn from: Gravity Spy pictures, and strain around triggers."""
 
 from ._fetch import fetch_gravity_spy
 from ._gravity_spy import load_gravity_spy
 from ._home import get_data_home
+from ._load_strain import load_strain
+from ._strain import Strain
 
-__all__ = ["fetch_gravity_spy", "get_data_home", "load_gravity_spy"]
+__all__ = [
+    "Strain",
+    "fetch_gravity_spy",
+    "get_data_home",
+    "load_gravity_spy",
+    "load_strain",
+]
