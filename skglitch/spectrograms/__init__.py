@@ -1,4 +1,4 @@
-"""From pictures to X, and from X to what a net sees.
+"""From pictures and strain to X, and from X to what a net sees.
 
 The names load on first use: reading pictures needs no torch, whose import takes longer than
 a folder of cached pictures does.
@@ -13,6 +13,7 @@ from .._lazy import lazy_names
 if TYPE_CHECKING:
     from ._colormap import colors_to_energy
     from ._pictures import NATIVE_SIZE, PictureError, read_picture, resize_energy
+    from ._q_transformer import QTransformer
     from ._scaling import PixelScale, check_finite
     from ._views import ViewLayout
 
@@ -20,6 +21,7 @@ __all__ = [
     "NATIVE_SIZE",
     "PictureError",
     "PixelScale",
+    "QTransformer",
     "ViewLayout",
     "check_finite",
     "colors_to_energy",
@@ -33,6 +35,7 @@ __getattr__, __dir__ = lazy_names(
         "NATIVE_SIZE": "skglitch.spectrograms._pictures",
         "PictureError": "skglitch.spectrograms._pictures",
         "PixelScale": "skglitch.spectrograms._scaling",
+        "QTransformer": "skglitch.spectrograms._q_transformer",
         "ViewLayout": "skglitch.spectrograms._views",
         "check_finite": "skglitch.spectrograms._scaling",
         "colors_to_energy": "skglitch.spectrograms._colormap",

@@ -1,0 +1,402 @@
+"""Whitened spectra to energies on a grid of pixels: the constant-Q transform, in batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.interpolate import make_interp_spline
+
+from .._device import median
+from ._pictures import NATIVE_SIZE
+from ._tiling import QPlane, make_planes, spacing
+
+# Energies above are shown as this one: the top of Gravity Spy's colour scale.
+MAX_ENERGY = 25.5
+# Samples of a row that its median is taken over, at least where it has as many. The median of as
+# many energies of Gaussian noise is within 2 %.
+_MEDIAN_SAMPLES = 1024
+# Windows of the loudest tiles are ringing at most this many periods over Q.
+_RINGING = 4.0
+# Lengths in s of the stretches around the trigger that the loudest tile is searched in.
+_SHORT_STRETCH = 2.0
+# So many rows at most, with at least this part of the energy of the loudest, are compared in full.
+_N_CANDIDATES, _CLOSE = 8, 0.85
+# Complex numbers that one Fourier transform works on at a time.
+_CHUNK = 2**21
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is shown, and from what: Gravity Spy's pictures, brought to another size.
+
+    A picture shows a table of energies, a cell of which is ``time_step`` wide and
+    ``frequency_step`` high: each of its points takes the energy at the corner of the cell that
+    it lies in. Clipped at these points, then made smaller, as happens to pictures, loud
+    glitches keep the outlines that they have there.
+
+    Parameters
+    ----------
+    durations : tuple of float
+        Of the views, in s.
+    size : tuple of int
+        ``(height, width)`` of each view in pixels.
+    time_step : float
+        In s.
+    frequency_step : float
+        In Hz.
+    frange : tuple of float
+        In Hz, lowest and highest frequency shown.
+    """
+
+    durations: tuple[float, ...]
+    size: tuple[int, int]
+    time_step: float
+    frequency_step: float
+    frange: tuple[float, float]
+
+    def steps(self, duration: float) -> np.ndarray:
+        """Which time step from the trigger each column of a picture shows."""
+        columns = (np.arange(NATIVE_SIZE[1]) + 0.5) / NATIVE_SIZE[1] - 0.5
+        return np.floor(columns * duration / self.time_step).astype(np.int64)
+
+    @cached_property
+    def frequencies(self) -> np.ndarray:
+        """Frequency in Hz that each line of a picture shows, from the top."""
+        low, high = np.log(self.frange)
+        lines = (np.arange(NATIVE_SIZE[0]) + 0.5) / NATIVE_SIZE[0]
+        cells = (np.exp(high - (high - low) * lines) - self.frange[0]) / self.frequency_step
+        return self.frange[0] + np.floor(cells) * self.frequency_step
+
+    def resizing(self, axis: int) -> np.ndarray:
+        """Matrix that makes a picture smaller along an axis, as pictures are when read."""
+        n_old, n_new = NATIVE_SIZE[axis], self.size[axis]
+        scale = n_old / n_new
+        centers = (np.arange(n_new)[:, None] + 0.5) * scale
+        distance = np.abs(np.arange(n_old) + 0.5 - centers) / max(scale, 1.0)
+        weights = np.clip(1 - distance, 0, None)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Loudest:
+    """Loudest tile of each glitch: arrays of shape (n_samples,)."""
+
+    plane: np.ndarray
+    energy: np.ndarray
+    time: np.ndarray
+    frequency: np.ndarray
+
+
+class QScan:
+    """Transform of strain of one length, with all that does not depend on the data prepared.
+
+    Parameters
+    ----------
+    sample_rate : float
+        In Hz.
+    n_times : int
+        Samples of strain.
+    trigger : float
+        Time of the trigger in s from the start of the strain.
+    grid : Grid
+    qrange : tuple of float
+    mismatch : float
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        sample_rate: float,
+        n_times: int,
+        trigger: float,
+        grid: Grid,
+        qrange: tuple[float, float],
+        mismatch: float,
+        device: torch.device,
+    ) -> None:
+        self.duration = n_times / sample_rate
+        self.grid = grid
+        self.device = device
+        self.mismatch = mismatch
+        self.planes = make_planes(grid.frange, qrange, mismatch, sample_rate, self.duration)
+        highest = max((p.frequencies + p.half_widths).max() for p in self.planes)
+        self.n_bins = min(math.floor(highest * self.duration), n_times // 2) + 1
+        self.whole = Stretch(0.0, self.duration, self.n_bins, device)
+        longest = 2 * max(grid.durations)
+        self.shown = self._around(trigger, longest)
+        self.short = self._around(trigger, _SHORT_STRETCH)
+        self.trigger = trigger
+        self._splines: dict[int, torch.Tensor] = {}
+
+    def _around(self, trigger: float, length: float) -> Stretch:
+        if length >= self.duration:
+            return self.whole
+        n = 2 * (self.n_bins - 1)  # samples of all strain at the lowest rate that holds the bins
+        n_cut = round(length / self.duration * n) // 2 * 2
+        first = round((trigger / self.duration) * n - n_cut / 2)
+        first = min(max(first, 0), n - n_cut)
+        step = self.duration / n
+        return Stretch(first * step, n_cut * step, n_cut // 2 + 1, self.device, first)
+
+    def spectra(self, spectrum: torch.Tensor) -> dict[Stretch, torch.Tensor]:
+        """Fourier transforms of the stretches, cut out of that of all strain."""
+        result = {self.whole: spectrum}
+        if {self.shown, self.short} != {self.whole}:
+            strain = torch.fft.irfft(spectrum, n=2 * (self.n_bins - 1))
+            for stretch in (self.shown, self.short):
+                if stretch is not self.whole:
+                    cut = strain[:, stretch.first : stretch.first + 2 * (stretch.n_bins - 1)]
+                    result[stretch] = torch.fft.rfft(cut)
+        return result
+
+    def medians(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
+        """Median energy of each row of a plane over all strain: (n_samples, n_rows)."""
+        medians = spectrum.new_empty((len(spectrum), len(plane.frequencies)), dtype=torch.float32)
+        n_tiles = (self._n_tiles(plane, row, self.duration) for row in range(len(medians[0])))
+        sizes = [min(_MEDIAN_SAMPLES, n) for n in n_tiles]
+        for rows, energy in self.whole.energies(spectrum, plane, sizes):
+            medians[:, rows] = median(energy)
+        return medians
+
+    def loudest(
+        self, spectra: dict[Stretch, torch.Tensor], medians: Sequence[torch.Tensor], search: float
+    ) -> Loudest:
+        """Loudest tile of all planes within ``search / 2`` s of the trigger.
+
+        Rows are compared in short stretches and by medians of few samples first. The best ones
+        are then computed in full: planes are often close to each other.
+        """
+        peaks = [
+            self._peaks(spectra, plane, search) / median[:, : plane.n_searched]
+            for plane, median in zip(self.planes, medians, strict=True)
+        ]
+        rows = [(p, row) for p, plane in enumerate(self.planes) for row in range(plane.n_searched)]
+        first = torch.cat(peaks, dim=1)
+        best = first.topk(min(_N_CANDIDATES, first.shape[1]), dim=1)
+        found = []
+        for glitch, (energies, places) in enumerate(
+            zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ):
+            close = [p for p, e in zip(places, energies, strict=True) if e > _CLOSE * energies[0]]
+            spectrum = spectra[self.whole][glitch : glitch + 1]
+            tiles = [self._tile(spectrum, *rows[place], search) for place in close or places[:1]]
+            found.append(max(tiles))
+        energy, plane, time, frequency = np.array(found).T
+        return Loudest(plane.astype(int), energy, time, frequency)
+
+    def _peaks(
+        self, spectra: dict[Stretch, torch.Tensor], plane: QPlane, search: float
+    ) -> torch.Tensor:
+        """Highest energy of each row in the searched window."""
+        n = len(spectra[self.whole])
+        peaks = torch.zeros((n, plane.n_searched), device=self.device)
+        ringing = search / 2 + _RINGING * plane.q / plane.frequencies[: plane.n_searched]
+        is_short = ringing < _SHORT_STRETCH / 2
+        for stretch, wanted in ((self.short, is_short), (self.shown, ~is_short)):
+            chosen = np.flatnonzero(wanted)
+            if len(chosen):
+                sizes = [self._n_tiles(plane, row, stretch.duration) for row in chosen]
+                for rows, energy in stretch.energies(spectra[stretch], plane, sizes, chosen):
+                    first, last = self._searched(stretch, energy.shape[-1], search)
+                    peaks[:, rows] = energy[..., first:last].amax(dim=-1)
+        return peaks
+
+    def _tile(
+        self, spectrum: torch.Tensor, plane: int, row: int, search: float
+    ) -> tuple[float, int, float, float]:
+        """Energy, plane, time and frequency of the loudest tile of a row."""
+        size = self._n_tiles(self.planes[plane], row, self.duration)
+        _, energy = next(self.whole.energies(spectrum, self.planes[plane], [size], [row]))
+        first, last = self._searched(self.whole, size, search)
+        peak, place = energy[0, 0, first:last].max(dim=0)
+        time = (int(place) + first) * self.duration / size - self.trigger
+        frequency = float(self.planes[plane].frequencies[row])
+        return float(peak / median(energy[0, 0])), plane, time, frequency
+
+    def _n_tiles(self, plane: QPlane, row: int, duration: float) -> int:
+        needed = duration * 2 * math.pi * plane.frequencies[row] / plane.q
+        return 2 ** max(1, math.ceil(math.log2(needed / spacing(self.mismatch))))
+
+    def _searched(self, stretch: Stretch, size: int, search: float) -> tuple[int, int]:
+        """First tile inside the searched window and the one after the last; one at least."""
+        center = (self.trigger - stretch.start) / stretch.duration * size
+        half = search / 2 / stretch.duration * size
+        first = min(max(0, math.ceil(center - half)), size - 1)
+        return first, max(first + 1, min(size, math.ceil(center + half)))
+
+    def views(
+        self,
+        spectrum: torch.Tensor,
+        plane: int,
+        medians: torch.Tensor,
+        views: Sequence[int],
+    ) -> torch.Tensor:
+        """Normalised energies of the pixels of glitches that are loudest in ``plane``.
+
+        Parameters
+        ----------
+        spectrum : Tensor
+            Fourier transform of the stretch that is shown.
+        plane : int
+        medians : Tensor of shape (n_samples, n_rows)
+        views : sequence of int
+            Which of the grid's.
+
+        Returns
+        -------
+        energy : Tensor of shape (n_samples, n_views, height, width), dtype float32
+            Clipped at :data:`MAX_ENERGY`.
+        """
+        rows = self._rows(spectrum, self.planes[plane]) / medians[..., None]
+        lines, (high, wide) = self._lines(plane), self._resizing
+        pixels = rows.new_empty((len(rows), len(views), *self.grid.size))
+        for glitch, energy in enumerate(rows):  # as one product of a batch it is slower by far
+            for place, view in enumerate(views):
+                picture = (lines @ energy[:, self._columns[view]]).clamp_(0, MAX_ENERGY)
+                torch.mm(high @ picture, wide, out=pixels[glitch, place])
+        return pixels
+
+    @cached_property
+    def _columns(self) -> list[torch.Tensor]:
+        """For each view, which steps from the start of what is shown its columns take."""
+        steps = [self._first_step + self.grid.steps(d) for d in self.grid.durations]
+        return [torch.from_numpy(s.clip(0, self._n_steps - 1)).to(self.device) for s in steps]
+
+    @cached_property
+    def _n_steps(self) -> int:
+        # One more at most than fit, when the duration is no multiple of the step.
+        return math.ceil(self.shown.duration / self.grid.time_step - 1e-6)
+
+    @cached_property
+    def _first_step(self) -> int:
+        """Number of whole time steps before the trigger in what is shown."""
+        return math.floor((self.trigger - self.shown.start) / self.grid.time_step)
+
+    @cached_property
+    def _shift(self) -> torch.Tensor:
+        """Phases that move the trigger onto a time step."""
+        offset = self.trigger - self.shown.start - self._first_step * self.grid.time_step
+        bins = np.arange(self.shown.n_bins) / self.shown.duration
+        phases = np.exp(2j * np.pi * bins * offset)
+        return torch.from_numpy(phases).to(self.device, torch.complex64)
+
+    @cached_property
+    def _resizing(self) -> tuple[torch.Tensor, torch.Tensor]:
+        high, wide = (torch.from_numpy(self.grid.resizing(axis)).float() for axis in (0, 1))
+        return high.to(self.device), wide.T.contiguous().to(self.device)
+
+    def _rows(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
+        n_rows = len(plane.frequencies)
+        energies = spectrum.new_empty((len(spectrum), n_rows, self._n_steps), dtype=torch.float32)
+        shifted = spectrum * self._shift
+        for rows, energy in self.shown.energies(shifted, plane, [self._n_steps] * n_rows):
+            energies[:, rows] = energy
+        return energies
+
+    def _lines(self, plane: int) -> torch.Tensor:
+        """Cubic spline over rows as a matrix: lines of a picture from rows of tiles."""
+        if plane not in self._splines:
+            f = self.planes[plane].frequencies
+            degree = min(3, len(f) - 1) or 1
+            spline = make_interp_spline(f, np.eye(len(f)), k=degree if degree != 2 else 1)
+            values = spline(np.clip(self.grid.frequencies, f[0], f[-1]))
+            # What distant rows add is below rounding; as denormal numbers it would slow the
+            # products down tenfold.
+            values[np.abs(values) < np.finfo(np.float32).eps] = 0
+            self._splines[plane] = torch.from_numpy(values).to(self.device, torch.float32)
+        return self._splines[plane]
+
+
+class Stretch:
+    """A part of the strain, with windows on the bins of its Fourier transform.
+
+    Parameters
+    ----------
+    start, duration : float
+        In s from the start of all strain.
+    n_bins : int
+    device : torch.device
+    first : int, default=0
+        First sample of it, at the rate of ``2 * (n_bins - 1) / duration``.
+    """
+
+    def __init__(
+        self, start: float, duration: float, n_bins: int, device: torch.device, first: int = 0
+    ) -> None:
+        self.start = start
+        self.duration = duration
+        self.n_bins = n_bins
+        self.device = device
+        self.first = first
+        self._windows: dict[tuple[float, int], tuple[int, torch.Tensor]] = {}
+
+    def window(self, plane: QPlane, row: int) -> tuple[int, torch.Tensor]:
+        """First bin of a row's window, and the window."""
+        key = (plane.q, row)
+        if key not in self._windows:
+            center, half = plane.frequencies[row], plane.half_widths[row]
+            first = max(0, math.ceil((center - half) * self.duration))
+            last = min(self.n_bins - 1, math.floor((center + half) * self.duration))
+            window = plane.window(row, np.arange(first, last + 1), self.duration)
+            # Of the integral over frequency, which does not depend on how long the stretch is.
+            window = torch.from_numpy(window / self.duration).to(self.device, torch.float32)
+            self._windows[key] = first, window
+        return self._windows[key]
+
+    def energies(
+        self,
+        spectrum: torch.Tensor,
+        plane: QPlane,
+        sizes: Sequence[int],
+        rows: Sequence[int] | np.ndarray | None = None,
+    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Energies of rows at ``sizes`` times spread evenly over the stretch.
+
+        Where there are fewer times than bins under a window, the bins are folded: sampling at
+        fewer times is adding up the spectrum at a distance of as many bins.
+
+        Yields
+        ------
+        rows : list of int
+        energies : Tensor of shape (n_samples, n_rows, size), dtype float32
+        """
+        rows = range(len(plane.frequencies)) if rows is None else rows
+        for group, size in _groups(rows, sizes, max(1, _CHUNK // len(spectrum))):
+            folded = spectrum.new_zeros((len(spectrum), len(group), size))
+            for place, row in enumerate(group):
+                self._fold(folded[:, place], spectrum, *self.window(plane, row))
+            amplitude = torch.fft.ifft(folded, norm="forward")
+            parts = torch.view_as_real(amplitude)
+            parts.mul_(parts)
+            yield group, parts[..., 0] + parts[..., 1]
+
+    @staticmethod
+    def _fold(
+        target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torch.Tensor
+    ) -> None:
+        size = target.shape[1]
+        for start in range(0, len(window), size):
+            part = window[start : start + size]
+            bins = spectrum[:, first + start : first + start + len(part)]
+            if start == 0:
+                torch.mul(bins, part, out=target[:, : len(part)])
+            else:
+                target[:, : len(part)].addcmul_(bins, part.to(bins.dtype))
+
+
+def _groups(
+    rows: Sequence[int] | np.ndarray, sizes: Sequence[int], limit: int
+) -> Iterator[tuple[list[int], int]]:
+    """Rows of equal size, together as far as ``limit`` numbers allow."""
+    by_size: dict[int, list[int]] = {}
+    for row, size in zip(rows, sizes, strict=True):
+        by_size.setdefault(size, []).append(int(row))
+    for size, members in by_size.items():
+        at_once = max(1, limit // size)
+        for start in range(0, len(members), at_once):
+            yield members[start : start + at_once], size
