@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -182,12 +183,13 @@ class QScan:
         for glitch, (energies, places) in enumerate(
             zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ):
-            close = [p for p, e in zip(places, energies, strict=True) if e > _CLOSE * energies[0]]
+            # The first one always, even if nothing has any energy.
+            near = [e >= _CLOSE * energies[0] for e in energies]
+            close = [rows[p] for p, is_near in zip(places, near, strict=True) if is_near]
             spectrum = spectra[self.whole][glitch : glitch + 1]
-            tiles = [self._tile(spectrum, *rows[place], search) for place in close or places[:1]]
-            found.append(max(tiles))
-        energy, plane, time, frequency = np.array(found).T
-        return Loudest(plane.astype(int), energy, time, frequency)
+            found.append(max(self._tile(spectrum, plane, row, search) for plane, row in close))
+        energy, planes, time, frequency = np.array(found).T
+        return Loudest(planes.astype(int), energy, time, frequency)
 
     def _peaks(
         self, spectra: dict[Stretch, torch.Tensor], plane: QPlane, search: float
@@ -200,7 +202,7 @@ class QScan:
         for stretch, wanted in ((self.short, is_short), (self.shown, ~is_short)):
             chosen = np.flatnonzero(wanted)
             if len(chosen):
-                sizes = [self._n_tiles(plane, row, stretch.duration) for row in chosen]
+                sizes = [self._n_tiles(plane, int(row), stretch.duration) for row in chosen]
                 for rows, energy in stretch.energies(spectra[stretch], plane, sizes, chosen):
                     first, last = self._searched(stretch, energy.shape[-1], search)
                     peaks[:, rows] = energy[..., first:last].amax(dim=-1)
@@ -339,13 +341,12 @@ class Stretch:
         """First bin of a row's window, and the window."""
         key = (plane.q, row)
         if key not in self._windows:
-            center, half = plane.frequencies[row], plane.half_widths[row]
+            center, half = float(plane.frequencies[row]), float(plane.half_widths[row])
             first = max(0, math.ceil((center - half) * self.duration))
             last = min(self.n_bins - 1, math.floor((center + half) * self.duration))
-            window = plane.window(row, np.arange(first, last + 1), self.duration)
             # Of the integral over frequency, which does not depend on how long the stretch is.
-            window = torch.from_numpy(window / self.duration).to(self.device, torch.float32)
-            self._windows[key] = first, window
+            values = plane.window(row, np.arange(first, last + 1), self.duration) / self.duration
+            self._windows[key] = first, torch.from_numpy(values).to(self.device, torch.float32)
         return self._windows[key]
 
     def energies(
@@ -379,14 +380,16 @@ class Stretch:
     def _fold(
         target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torch.Tensor
     ) -> None:
-        size = target.shape[1]
-        for start in range(0, len(window), size):
-            part = window[start : start + size]
-            bins = spectrum[:, first + start : first + start + len(part)]
-            if start == 0:
-                torch.mul(bins, part, out=target[:, : len(part)])
-            else:
-                target[:, : len(part)].addcmul_(bins, part.to(bins.dtype))
+        bins = spectrum[:, first : first + len(window)]
+        n_folds, n_rest = divmod(len(window), target.shape[1])
+        if not n_folds:
+            torch.mul(bins, window, out=target[:, :n_rest])
+            return
+        n_whole = len(window) - n_rest
+        parts = bins[:, :n_whole].unflatten(1, (n_folds, -1))
+        torch.sum(parts * window[:n_whole].unflatten(0, (n_folds, -1)), dim=1, out=target)
+        if n_rest:
+            target[:, :n_rest] += bins[:, n_whole:] * window[n_whole:]
 
 
 def _groups(
@@ -400,3 +403,12 @@ def _groups(
         at_once = max(1, limit // size)
         for start in range(0, len(members), at_once):
             yield members[start : start + at_once], size
+
+
+@lru_cache(maxsize=2)
+def cached_scan(*settings: Any) -> QScan:
+    """Return a :class:`QScan`, the same one to the next call with the same settings.
+
+    For a single glitch, as in a live analysis, preparing one takes longer than the transform.
+    """
+    return QScan(*settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
 from .._device import choose_device
-from ._q_transform import MAX_ENERGY, Grid, Loudest, QScan
+from ._q_transform import MAX_ENERGY, Grid, Loudest, QScan, cached_scan
 from ._whitening import whitened_spectrum
 
 
@@ -343,14 +344,18 @@ class QTransformer(TransformerMixin, BaseEstimator):
                 f"{lost:g} s of which are lost to whitening."
             )
         grid = Grid(
-            durations, (int(size[0]), int(size[1])), self.time_step, self.frequency_step, frange
+            durations,
+            (int(size[0]), int(size[1])),
+            self.time_step,
+            self.frequency_step,
+            (frange[0], frange[1]),
         )
         device = choose_device(self.device)
-        return QScan(self.sample_rate, n_times, trigger, grid, qrange, self.mismatch, device)
+        return cached_scan(self.sample_rate, n_times, trigger, grid, qrange, self.mismatch, device)
 
 
 def _numbers(values: Any, name: str) -> tuple[float, ...]:
-    if not all(isinstance(value, Real) and np.isfinite(value) for value in values):
+    if not all(isinstance(value, Real) and math.isfinite(value) for value in values):
         raise ValueError(f"{name}={values!r} must hold finite numbers only.")
     return tuple(float(value) for value in values)
 
