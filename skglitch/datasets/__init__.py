@@ -4,11 +4,13 @@ from ._fetch import fetch_gravity_spy
 from ._gravity_spy import load_gravity_spy
 from ._home import get_data_home
 from ._load_strain import load_strain
+from ._open_strain import fetch_open_strain
 from ._strain import Strain
 
 __all__ = [
     "Strain",
     "fetch_gravity_spy",
+    "fetch_open_strain",
     "get_data_home",
     "load_gravity_spy",
     "load_strain",

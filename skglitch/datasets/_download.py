@@ -41,26 +41,39 @@ class RemoteFile:
     ----------
     url : str
         Where it is.
-    size : int
-        In bytes.
-    checksum : str
-        Name of the algorithm, a colon, and the checksum in hexadecimal digits.
+    size : int or None
+        In bytes. None is unknown before the server tells it with the file.
+    checksum : str or None
+        Name of the algorithm, a colon, and the checksum in hexadecimal digits. None is
+        unknown: the content has to be checked in another way then.
     """
 
     url: str
-    size: int
-    checksum: str
+    size: int | None = None
+    checksum: str | None = None
 
     def matches(self, path: Path) -> bool:
         """Whether a file on disk has this size and checksum."""
-        if path.stat().st_size != self.size:
+        if self.size is not None and path.stat().st_size != self.size:
             return False
+        if self.checksum is None:
+            return True
         algorithm, _, expected = self.checksum.partition(":")
         with open(path, "rb") as stream:
             found = hashlib.file_digest(
                 stream, lambda: hashlib.new(algorithm, usedforsecurity=False)
             )
         return found.hexdigest() == expected.lower()
+
+
+def check_transfer(name: str, url: Any, n_retries: Any, delay: Any) -> None:
+    """Check the parameters of a transfer, of which ``name`` is the server's."""
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        raise ValueError(f"{name}={url!r} must start with 'http://' or 'https://'.")
+    if not isinstance(n_retries, int) or n_retries < 0:
+        raise ValueError(f"n_retries={n_retries!r} must be a whole number, 0 or more.")
+    if not delay >= 0:
+        raise ValueError(f"delay={delay!r} must be a number of seconds, 0 or more.")
 
 
 def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
@@ -145,20 +158,21 @@ def download(
 def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
     """Add the bytes that are not there yet."""
     have = part.stat().st_size if part.exists() else 0
-    if have > file.size:
+    if file.size is not None and have > file.size:
         part.unlink()
         have = 0
     if have == file.size:
         return
-    with _open(file.url, {"Range": f"bytes={have}-"} if have else {}) as response:
+    with _request(file, part, have) as response:
         answer = response.headers.get("Content-Range", "")
         if have and not (response.status == 206 and answer.startswith(f"bytes {have}-")):
             if response.status == 206:
                 raise TransferError(f"asked for bytes from {have} on, the answer was {answer!r}")
             # The server knows no ranges and sends everything again.
             have = 0
+        total = file.size if file.size is not None else _told_size(response, have)
         bar = tqdm(
-            total=file.size,
+            total=total,
             initial=have,
             desc=part.name.removesuffix(".part"),
             unit="B",
@@ -170,8 +184,28 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
                 stream.write(chunk)
                 bar.update(len(chunk))
     size = part.stat().st_size
-    if size < file.size:
-        raise TransferError(f"the transfer broke off after {size} of {file.size} bytes")
+    if total is not None and size < total:
+        raise TransferError(f"the transfer broke off after {size} of {total} bytes")
+
+
+def _request(file: RemoteFile, part: Path, have: int) -> Any:
+    try:
+        return _open(file.url, {"Range": f"bytes={have}-"} if have else {})
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and file.size is None:
+            # More is there than the file has, or all of it: which, nobody can tell.
+            part.unlink()
+            raise TransferError(f"there are no bytes from {have} on") from error
+        raise
+
+
+def _told_size(response: Any, have: int) -> int | None:
+    """Size of the whole file as the server tells it with an answer, if it does."""
+    if have:
+        told = response.headers.get("Content-Range", "").rpartition("/")[2]
+        return int(told) if told.isdigit() else None
+    told = response.headers.get("Content-Length", "")
+    return int(told) if told.isdigit() else None
 
 
 def _open(url: str, headers: dict[str, str]) -> Any:

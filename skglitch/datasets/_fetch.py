@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ._download import download, record_files
+from ._download import check_transfer, download, record_files
 from ._gravity_spy import check_parameters, load_gravity_spy
 from ._home import get_data_home
 
@@ -107,12 +107,7 @@ def fetch_gravity_spy(
     """
     # Now and not after an hour of download.
     check_parameters(durations, size, missing, on_error, cache)
-    if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
-        raise ValueError(f"base_url={base_url!r} must start with 'http://' or 'https://'.")
-    if not isinstance(n_retries, int) or n_retries < 0:
-        raise ValueError(f"n_retries={n_retries!r} must be a whole number, 0 or more.")
-    if not delay >= 0:
-        raise ValueError(f"delay={delay!r} must be a number of seconds, 0 or more.")
+    check_transfer("base_url", base_url, n_retries, delay)
     home = get_data_home(data_home)
     shelf = _Shelf(home / "gravity_spy", base_url.rstrip("/"), n_retries, delay, progress)
     pictures = shelf.folder / _ARCHIVE.removesuffix(".tar.gz")
