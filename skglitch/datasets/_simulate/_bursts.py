@@ -1,0 +1,208 @@
+"""Many bursts at once: scratches, helices, light modulation, what saturates, and the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._canvas import Canvas
+from ._noise import wandering
+from ._pulses import draw_shape, ring_violins
+from ._registry import angle, draws, log_uniform, power_law
+
+
+@draws("No_Glitch", snr=(0.5, 6.0, 1.5))
+def _no_glitch(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw nothing to see: half of them are pure noise, half have a feature too weak to tell."""
+    if rng.random() < 0.5:
+        return {}
+    frequency = log_uniform(rng, 12.0, 0.8 * canvas.top)
+    sigma = log_uniform(rng, 3.0, 60.0) / (2 * np.pi * frequency)
+    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng))
+    return {"frequency": frequency}
+
+
+@draws("Scratchy", snr=(7.5, 16.0, 3.5), jitter=0.03)
+def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw many short scratches side by side, 50 to 400 Hz, for half a second to some seconds.
+
+    Their frequency may go up and down with them, like a range of mountains.
+    """
+    low = log_uniform(rng, 50.0, 140.0)
+    high = low * log_uniform(rng, 1.8, 4.5)
+    duration = log_uniform(rng, 0.5, 5.0)
+    rate = log_uniform(rng, 9.0, 40.0)
+    hills = rng.uniform(0.0, 0.6)
+    period = log_uniform(rng, 0.05, 0.6)
+    n = max(6, int(duration * rate))
+    times = np.linspace(-0.5, 0.5, n) * duration + rng.normal(0, 0.3 / rate, n)
+    center = np.sqrt(low * high)
+    spread = 0.5 * np.log(high / low)
+    for time in times:
+        place = rng.uniform(-1, 1) * (1 - hills) + hills * np.cos(2 * np.pi * time / period)
+        frequency = min(center * np.exp(spread * place), canvas.top)
+        sigma = log_uniform(rng, 0.5, 2.2) / frequency
+        size = power_law(rng, 0.3, 1.0, 1.8)
+        canvas.burst(
+            time, frequency, sigma, size, phase=angle(rng), sweep=rng.normal(0, 0.2) / sigma**2
+        )
+    return {"low_frequency": low, "high_frequency": high, "duration": duration}
+
+
+@draws("Helix", snr=(7.5, 25.0, 3.0), jitter=0.008)
+def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a stack of short vortices, one above the other and in turn left and right, 30 to 600 Hz.
+
+    May come again after a second or two. The first run had most of them, which point to the
+    lasers that calibrate the detectors.
+    """
+    low = log_uniform(rng, 35.0, 90.0)
+    high = low * log_uniform(rng, 4.0, 12.0)
+    n = int(rng.integers(4, 9))
+    shift = log_uniform(rng, 0.004, 0.03)
+    loudest = rng.uniform(0.25, 0.75)
+    q = rng.uniform(0.5, 1.3)
+    again = rng.random() < 0.35
+    spacing = rng.uniform(0.3, 2.2)
+    for time in (0.0, spacing, -spacing) if again else (0.0,):
+        whole = 1.0 if time == 0 else rng.uniform(0.3, 0.9)
+        side = rng.choice([-1, 1])
+        for i in range(n):
+            level = i / (n - 1)
+            frequency = min(low * (high / low) ** level * np.exp(rng.normal(0, 0.04)), canvas.top)
+            size = whole * np.exp(-0.5 * ((level - loudest) / 0.4) ** 2) * rng.uniform(0.6, 1.0)
+            sigma = q / frequency * rng.uniform(0.7, 1.4)
+            side = -side
+            canvas.burst(
+                time + side * shift * rng.uniform(0.5, 1.2),
+                frequency,
+                sigma,
+                size,
+                phase=angle(rng),
+                sweep=side * rng.normal(0, 0.15) / sigma**2,
+            )
+    return {"low_frequency": low, "high_frequency": high, "n_vortices": float(n)}
+
+
+@draws("Light_Modulation", snr=(10.0, 250.0, 1.6), jitter=0.01)
+def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for a second or some [1]_.
+
+    The amplitude of the light's radio-frequency sidebands fluctuates.
+
+    References
+    ----------
+    .. [1] B. P. Abbott et al., "Characterization of transient noise in Advanced LIGO relevant to
+       gravitational wave signal GW150914", Class. Quantum Grav. 33, 134001 (2016),
+       arXiv:1602.03844.
+    """
+    width = log_uniform(rng, 0.08, 0.9)
+    for _ in range(rng.integers(8, 45)):
+        time = rng.laplace(0, width)
+        frequency = log_uniform(rng, 13.0, 70.0)
+        size = np.exp(-abs(time) / (1.5 * width)) * power_law(rng, 0.15, 1.0, 1.6)
+        sigma = log_uniform(rng, 0.4, 2.0) / frequency
+        canvas.burst(time, frequency, sigma, size, phase=angle(rng))
+    n_spikes = int(rng.integers(2, 14))
+    for i in range(n_spikes):
+        time = rng.normal(0, 0.02) if i == 0 else rng.laplace(0, 1.3 * width)
+        f0, gbw = log_uniform(rng, 12.0, 90.0), log_uniform(rng, 0.3, 1.6)
+        size = (0.8 if i == 0 else 0.6 * np.exp(-abs(time) / (3 * width))) * rng.uniform(0.3, 1.0)
+        canvas.pulse(time, f0, gbw, size, angle(rng))
+    return {"duration": 2 * width, "n_spikes": float(n_spikes)}
+
+
+@draws("Extremely_Loud", snr=(200.0, 3e4, 1.4), jitter=0.02)
+def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Saturate all of the picture or most of it, at all frequencies, for up to some seconds."""
+    width = log_uniform(rng, 0.05, 1.0)
+    f0, gbw = log_uniform(rng, 10.0, 120.0), log_uniform(rng, 0.25, 1.5)
+    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    for _ in range(rng.integers(3, 18)):
+        time = rng.laplace(0, width)
+        size = log_uniform(rng, 0.02, 0.8) * np.exp(-abs(time) / (2 * width))
+        canvas.pulse(time, log_uniform(rng, 10, 200), log_uniform(rng, 0.3, 2.5), size, angle(rng))
+    for _ in range(rng.integers(2, 12)):
+        frequency = log_uniform(rng, 11.0, 80.0)
+        decay = log_uniform(rng, 0.05, 0.6) if rng.random() < 0.5 else None
+        canvas.burst(
+            rng.laplace(0, width),
+            frequency,
+            log_uniform(rng, 0.02, 0.4),
+            log_uniform(rng, 0.05, 1.0),
+            phase=angle(rng),
+            decay=decay,
+        )
+    if rng.random() < 0.5:
+        # Once locks are shaken, the whole band is noisy for a while.
+        reach = min(4 * width, canvas.length / 2)
+        part, t = canvas.times(-reach, reach)
+        level = np.exp(-np.abs(t) / width) * rng.normal(size=len(t))
+        canvas.add(part, level, log_uniform(rng, 0.02, 0.5))
+    ring_violins(rng, canvas, 0.0, rng.uniform(0.01, 0.2))
+    return {"f0": f0, "gbw": gbw, "duration": 2 * width}
+
+
+@draws("None_of_the_Above", snr=(7.5, 60.0, 2.2))
+def _none_of_the_above(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw whatever else there is: some of bursts, combs, bands and sweeps, at odd places."""
+    n = int(rng.integers(1, 4))
+    for _ in range(n):
+        _ODD[rng.integers(len(_ODD))](rng, canvas, rng.normal(0, 0.3), rng.uniform(0.4, 1.0))
+    return {"n_parts": float(n)}
+
+
+def _odd_burst(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
+    """Add a sine-Gaussian anywhere."""
+    frequency = log_uniform(rng, 20.0, 0.9 * canvas.top)
+    sigma = min(log_uniform(rng, 2.0, 80.0) / (2 * np.pi * frequency), 1.0)
+    canvas.burst(time, frequency, sigma, snr, phase=angle(rng))
+
+
+def _odd_band(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
+    """Add noise in a band for a while."""
+    duration = log_uniform(rng, 0.1, 1.5)
+    center = log_uniform(rng, 40.0, 0.7 * canvas.top)
+    width = center * log_uniform(rng, 0.1, 0.8)
+    for _ in range(rng.integers(8, 30)):
+        frequency = np.clip(center + width * rng.uniform(-0.5, 0.5), 10.0, canvas.top)
+        canvas.burst(
+            time + rng.normal(0, duration / 2),
+            frequency,
+            log_uniform(rng, 1.0, 4.0) / frequency,
+            snr * rng.uniform(0.2, 0.6),
+            phase=angle(rng),
+        )
+
+
+def _odd_comb(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
+    """Add lines at even distances, all at once."""
+    step = log_uniform(rng, 40.0, 350.0)
+    sigma = log_uniform(rng, 0.03, 0.5)
+    for harmonic in range(1, int(rng.integers(3, 9))):
+        frequency = harmonic * step
+        if frequency < canvas.top:
+            canvas.burst(time, frequency, sigma, snr * rng.uniform(0.3, 1.0), phase=angle(rng))
+
+
+def _odd_sweep(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
+    """Add a track from one frequency to another."""
+    duration = log_uniform(rng, 0.05, 1.5)
+    part, t = canvas.times(time - duration / 2, time + duration / 2)
+    ends = log_uniform(rng, 20.0, 0.9 * canvas.top), log_uniform(rng, 20.0, 0.9 * canvas.top)
+    place = (t - time) / duration + 0.5
+    bend = 0.1 * wandering(rng, len(t), duration, duration / 4)
+    frequency = ends[0] * (ends[1] / ends[0]) ** place * np.exp(bend)
+    canvas.track(part, frequency, np.sin(np.pi * place.clip(0, 1)), snr, phase=angle(rng))
+
+
+def _odd_pulses(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
+    """Add blips at high frequency, or a few unlike ones."""
+    for _ in range(rng.integers(1, 4)):
+        if rng.random() < 0.5:
+            f0, gbw = draw_shape(rng, "Blip")
+        else:
+            f0, gbw = log_uniform(rng, 300.0, 0.7 * canvas.top), log_uniform(rng, 1.0, 8.0)
+        canvas.pulse(time + rng.normal(0, 0.15), f0, gbw, snr * rng.uniform(0.4, 1), angle(rng))
+
+
+_ODD = (_odd_burst, _odd_band, _odd_comb, _odd_sweep, _odd_pulses)

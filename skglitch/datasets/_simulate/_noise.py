@@ -1,0 +1,229 @@
+"""Detector noise: coloured, with lines, and not quite stationary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfftfreq
+from scipy.ndimage import median_filter
+from scipy.signal import welch
+
+from ._psd import design_psd, observed_psd
+
+Psd = str | Callable[[np.ndarray], np.ndarray] | tuple[np.ndarray, np.ndarray]
+
+# In s, generated beyond the segment and cut off, so that its two ends have nothing in common.
+_MARGIN = 2.0
+# Groups of violin modes in Hz, an interval for each of the two detectors.
+_VIOLINS = (
+    ((499.0, 517.0), (500.0, 510.0)),
+    ((990.0, 1026.0), (990.0, 1011.0)),
+    ((1470.0, 1512.0), (1455.0, 1486.0)),
+    ((1960.0, 1992.0), (1922.0, 1960.0)),
+)
+# The resolution that strengths of lines are told at.
+_LINE_WIDTH = 0.25
+
+
+class Noise(NamedTuple):
+    """A stretch of noise and its density.
+
+    Attributes
+    ----------
+    strain : ndarray of shape (n_times,)
+    frequencies : ndarray
+        In Hz.
+    psd : ndarray
+        One-sided, in 1/Hz, with lines.
+    smooth : ndarray
+        The same without lines.
+    """
+
+    strain: np.ndarray
+    frequencies: np.ndarray
+    psd: np.ndarray
+    smooth: np.ndarray
+
+
+class NoiseModel:
+    """Draw stretches of noise like those of a LIGO detector.
+
+    Parameters
+    ----------
+    sample_rate : float, default=4096.0
+        In Hz.
+    length : float, default=8.0
+        In s.
+    psd : {"random", "observed", "aligo"}, callable or (frequencies, psd), default="random"
+        One-sided density in 1/Hz. "aligo" is :func:`design_psd`, "observed" is a new curve for
+        each stretch (:func:`observed_psd`), "random" is one or the other. A callable takes
+        frequencies in Hz. A pair is interpolated, and held at its ends.
+    lines : bool, default=True
+        Add mains, calibration lines and violin modes, of random strength.
+    wander : float, default=0.3
+        Largest standard deviation of the logarithm of the level, as it drifts over seconds. Low
+        frequencies drift by up to this much, high ones by a quarter. 0 is stationary noise.
+    background : float, default=0.3
+        How likely a stretch has small glitches of its own, away from its middle.
+    """
+
+    def __init__(
+        self,
+        sample_rate: float = 4096.0,
+        length: float = 8.0,
+        psd: Psd = "random",
+        *,
+        lines: bool = True,
+        wander: float = 0.3,
+        background: float = 0.3,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.length = length
+        self.psd = psd
+        self.lines = lines
+        self.wander = wander
+        self.background = background
+        if isinstance(psd, str) and psd not in ("random", "observed", "aligo"):
+            raise ValueError(f"psd={psd!r} is not one of 'random', 'observed', 'aligo'.")
+        self.n_times = round(length * sample_rate)
+        self._size = next_fast_len(self.n_times + round(_MARGIN * sample_rate), real=True)
+        self._frequencies = rfftfreq(self._size, 1 / sample_rate)
+
+    def draw(self, rng: np.random.Generator) -> Noise:
+        """Draw one stretch.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        noise : Noise
+        """
+        f = self._frequencies
+        smooth = self._smooth_psd(rng)
+        psd = add_lines(f, smooth, rng) if self.lines else smooth
+        spectrum = rng.normal(size=(2, len(f)))
+        # Half the one-sided density in either part, and the first bin has no partner.
+        spectrum *= np.sqrt(psd * (self.sample_rate * self._size / 4))
+        spectrum[:, 0] = 0.0
+        strain = self._drift(spectrum[0] + 1j * spectrum[1], rng)
+        return Noise(strain, f, psd, smooth)
+
+    def _smooth_psd(self, rng: np.random.Generator) -> np.ndarray:
+        f = self._frequencies
+        if callable(self.psd):
+            return np.asarray(self.psd(f), dtype=float)
+        if not isinstance(self.psd, str):
+            return np.interp(f, *self.psd)
+        # Curves are smooth: fewer powers of fewer numbers.
+        knots = np.geomspace(4.0, f[-1], 400)
+        if self.psd == "aligo" or (self.psd == "random" and rng.random() < 0.08):
+            values = design_psd(knots)
+        else:
+            values = observed_psd(knots, rng)
+        return np.exp(np.interp(f, knots, np.log(values)))
+
+    def _drift(self, spectrum: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """To the time domain; low and high frequencies rise and fall on their own."""
+        start = (self._size - self.n_times) // 2
+        kept = slice(start, start + self.n_times)
+        if self.wander == 0:
+            return irfft(spectrum, self._size)[kept]
+        corner = rng.uniform(30.0, 150.0)
+        low = spectrum / (1.0 + (self._frequencies / corner) ** 4)
+        depth = self.wander * rng.random() ** 2
+        levels = [wandering(rng, self.n_times, self.length, rng.uniform(0.7, 4.0)) for _ in "lh"]
+        parts = irfft(np.stack([low, spectrum - low]), self._size)[:, kept]
+        return parts[0] * np.exp(depth * levels[0]) + parts[1] * np.exp(depth / 4 * levels[1])
+
+
+def wandering(
+    rng: np.random.Generator, n_times: int, duration: float, timescale: float
+) -> np.ndarray:
+    """Smooth random curve with values of about 1, which changes within ``timescale`` (s)."""
+    n_knots = max(4, int(np.ceil(duration / timescale)) + 3)
+    knots = rng.normal(size=n_knots)
+    at = np.linspace(1.0, n_knots - 2.0, n_times, endpoint=False)
+    left = at.astype(int)
+    mix = at - left
+    mix = mix * mix * (3.0 - 2.0 * mix)
+    return knots[left] * (1.0 - mix) + knots[left + 1] * mix
+
+
+def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add narrow lines to a density on an even grid of frequencies.
+
+    Mains and harmonics, calibration lines near 36 and 331.9 Hz, groups of violin modes near 500,
+    1000, 1500 and 1950 Hz, a few more anywhere. Strengths are amplitude ratios to the floor at a
+    resolution of 0.25 Hz, a decade or two wide, as in published spectra [1]_.
+
+    References
+    ----------
+    .. [1] P. B. Covas et al., "Identification and mitigation of narrow spectral artifacts that
+       degrade searches for persistent gravitational waves in the first two observing runs of
+       Advanced LIGO", Phys. Rev. D 97, 082002 (2018), arXiv:1801.07204.
+    """
+    out = psd.copy()
+    site = rng.integers(2)
+
+    def line(frequency: float, low: float, high: float, width: float = 0.02) -> None:
+        ratio = np.exp(rng.uniform(np.log(low), np.log(high)))
+        _add_line(out, f, frequency, ratio**2 * _LINE_WIDTH * np.interp(frequency, f, psd), width)
+
+    mains = 60.0 + rng.normal(0.0, 0.01)
+    line(mains, 5.0, 80.0)
+    for harmonic in range(2, 9):
+        if rng.random() < 0.5:
+            line(harmonic * mains, 1.5, 20.0 / harmonic + 1.5)
+    if rng.random() < 0.8:
+        line(rng.uniform(34.5, 37.5), 10.0, 150.0)
+        line(331.9 + rng.uniform(-1.0, 1.0), 10.0, 100.0)
+    for order, intervals in enumerate(_VIOLINS):
+        low, high = intervals[site]
+        for _ in range(rng.integers(3, 9)):
+            line(rng.uniform(low, high), 3.0, 300.0 / (1 + order), 0.04)
+    for _ in range(rng.integers(0, 8)):
+        line(np.exp(rng.uniform(np.log(12.0), np.log(1500.0))), 1.5, 12.0, 0.05)
+    return out
+
+
+def _add_line(out: np.ndarray, f: np.ndarray, frequency: float, power: float, width: float) -> None:
+    """Spread the power of a line over a Lorentzian around its frequency."""
+    step = f[1]
+    center = round(frequency / step)
+    reach = max(2, round(1.0 / step))
+    near = slice(max(center - reach, 0), min(center + reach + 1, len(f)))
+    if near.start >= near.stop:
+        return
+    # Wider than a bin, or a line between two bins would vanish.
+    scale = max(width, step / 2)
+    shape = 1.0 / (1.0 + ((f[near] - frequency) / scale) ** 2)
+    out[near] += power / step * shape / shape.sum()
+
+
+def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
+    """Tell the density of real noise.
+
+    Parameters
+    ----------
+    strain : ndarray of shape (n_times,)
+    sample_rate : float
+        In Hz.
+
+    Returns
+    -------
+    noise : Noise
+        Density as the median over stretches of 2 s, and smoothed over 8 Hz.
+    """
+    strain = np.array(strain, dtype=float)
+    size = min(len(strain), round(2 * sample_rate))
+    f, psd = welch(strain, sample_rate, nperseg=size, average="median")
+    psd = np.maximum(psd, psd.max() * 1e-30)
+    psd[0] = psd[1]
+    smooth = median_filter(psd, max(3, round(8.0 / f[1])), mode="nearest")
+    # A median that wide would flatten the wall.
+    smooth = np.where(f < 40.0, median_filter(psd, 3, mode="nearest"), smooth)
+    return Noise(strain, f, psd, smooth)

@@ -1,0 +1,281 @@
+"""Short pulses: blips and their kin.
+
+Spectra of single pulses follow the fits of a physical model to real glitches; see
+:meth:`Canvas.pulse` for the model and its reference. What is kept of the 3,876 fits published with
+it are quantiles of its two numbers and a rank correlation, a class.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from ._canvas import Canvas
+from ._registry import angle, draws, log_uniform, power_law
+
+_LEVELS = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+# f0 in Hz and gbw at these levels, and their rank correlation.
+_FITS: dict[str, tuple[tuple[float, ...], tuple[float, ...], float]] = {
+    "Blip": (
+        (10.5, 10.8, 13.6, 50.6, 102.0, 217.0, 371.0),
+        (0.257, 0.263, 0.394, 0.576, 0.968, 3.12, 7.8),
+        0.08,
+    ),
+    "Blip_Low_Frequency": (
+        (10.4, 10.8, 11.9, 17.4, 24.9, 42.5, 105.0),
+        (0.282, 0.536, 1.18, 1.73, 2.95, 7.3, 7.76),
+        0.54,
+    ),
+    "Koi_Fish": (
+        (10.4, 10.6, 11.9, 21.3, 58.9, 158.0, 245.0),
+        (0.257, 0.299, 0.654, 1.11, 1.96, 7.4, 7.84),
+        0.17,
+    ),
+    "Tomte": (
+        (10.3, 10.6, 11.7, 13.6, 17.7, 24.6, 29.1),
+        (0.871, 1.26, 1.67, 2.0, 2.7, 6.36, 7.7),
+        0.65,
+    ),
+}
+
+
+def draw_shape(rng: np.random.Generator, label: str) -> tuple[float, float]:
+    """Draw f0 (Hz) and gbw of a pulse of a class."""
+    f0, gbw, correlation = _FITS[label]
+    a, b = rng.normal(size=2)
+    b = correlation * a + np.sqrt(1 - correlation**2) * b
+    values = [np.interp(ndtr(z), _LEVELS, np.log(q)) for z, q in ((a, f0), (b, gbw))]
+    return float(np.exp(values[0])), float(np.exp(values[1]))
+
+
+@draws("Blip", snr=(7.5, 80.0, 2.4), jitter=0.003)
+def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a teardrop of some 10 ms and 30 to 500 Hz, as in [1]_.
+
+    References
+    ----------
+    .. [1] M. Cabero et al., "Blip glitches in Advanced LIGO data", Class. Quantum Grav. 36, 155010
+       (2019), arXiv:1901.05093.
+    """
+    f0, gbw = draw_shape(rng, "Blip")
+    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    if rng.random() < 0.2:
+        # Some drag a weak tail of low frequency behind them.
+        time = rng.uniform(-0.02, 0.06)
+        canvas.burst(
+            time,
+            rng.uniform(15, 60),
+            rng.uniform(0.01, 0.04),
+            rng.uniform(0.1, 0.4),
+            phase=angle(rng),
+        )
+    return {"f0": f0, "gbw": gbw}
+
+
+@draws("Blip_Low_Frequency", snr=(7.5, 50.0, 3.2), jitter=0.003)
+def _blip_low_frequency(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a blip below some 250 Hz, with the widths fitted to those of the third run."""
+    f0, gbw = draw_shape(rng, "Blip_Low_Frequency")
+    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    return {"f0": f0, "gbw": gbw}
+
+
+@draws("Tomte", snr=(7.5, 60.0, 2.4), jitter=0.004)
+def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a pulse that is wide below and pointed above, like a gnome's cap, 20 to 150 Hz."""
+    f0, gbw = draw_shape(rng, "Tomte")
+    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    if rng.random() < 0.4:
+        canvas.burst(
+            rng.uniform(-0.04, 0.04),
+            rng.uniform(22, 50),
+            rng.uniform(0.015, 0.035),
+            rng.uniform(0.1, 0.4),
+            phase=angle(rng),
+        )
+    return {"f0": f0, "gbw": gbw}
+
+
+@draws("Koi_Fish", snr=(30.0, 600.0, 1.6), jitter=0.004)
+def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz.
+
+    Often several come in a row, and the loudest ring the violin modes.
+    """
+    f0, gbw = draw_shape(rng, "Koi_Fish")
+    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    # The tail: a broad pulse at the same time.
+    canvas.pulse(
+        rng.normal(0, 0.002),
+        rng.uniform(40, 250),
+        rng.uniform(0.3, 1.0),
+        rng.uniform(0.1, 0.6),
+        angle(rng),
+    )
+    for _ in range(rng.integers(1, 6)):
+        frequency = log_uniform(rng, 18, 60)
+        canvas.burst(
+            rng.normal(0, 0.06),
+            frequency,
+            rng.uniform(0.5, 1.8) / frequency,
+            rng.uniform(0.05, 0.35),
+            phase=angle(rng),
+        )
+    if rng.random() < 0.3:
+        ring_violins(rng, canvas, 0.0, rng.uniform(0.05, 0.15))
+    n_more = int(rng.integers(1, 6)) if rng.random() < 0.4 else 0
+    for _ in range(n_more):
+        time = rng.choice([-1, 1]) * log_uniform(rng, 0.03, 1.2)
+        f1, gbw1 = draw_shape(rng, "Koi_Fish" if rng.random() < 0.6 else "Blip")
+        canvas.pulse(time, f1, gbw1, log_uniform(rng, 0.05, 0.6), angle(rng))
+    return {"f0": f0, "gbw": gbw, "n_pulses": 1.0 + n_more}
+
+
+def ring_violins(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
+    """Add bursts at violin modes, as loud pulses excite them."""
+    for harmonic in range(1, 4):
+        if harmonic * 500.0 > canvas.top or rng.random() < 0.4:
+            continue
+        canvas.burst(
+            time,
+            harmonic * rng.uniform(495, 512),
+            rng.uniform(0.01, 0.08),
+            snr * rng.uniform(0.2, 1.0),
+            phase=angle(rng),
+        )
+
+
+@draws("Repeating_Blips", snr=(7.5, 40.0, 2.8), jitter=0.004)
+def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw blips, one alike the other, every 0.1 to 0.7 s, for a second or some."""
+    f0, gbw = draw_shape(rng, "Blip")
+    gbw = min(gbw, 2.5)
+    spacing = log_uniform(rng, 0.12, 0.7)
+    n_before, n_after = rng.integers(0, 6, size=2)
+    if n_before + n_after < 2:
+        n_after += 2
+    unsteady = rng.uniform(0.0, 0.12)
+    phase = angle(rng)
+    for i in range(-n_before, n_after + 1):
+        time = (i + rng.normal(0, unsteady)) * spacing
+        shape = f0 * np.exp(rng.normal(0, 0.1)), gbw * np.exp(rng.normal(0, 0.15))
+        size = 1.0 if i == 0 else rng.uniform(0.45, 1.0)
+        canvas.pulse(time, *shape, size, phase + rng.normal(0, 0.4))
+        if rng.random() < 0.15:
+            canvas.pulse(time + rng.uniform(0.02, 0.06), *shape, 0.6 * size, angle(rng))
+    return {"f0": f0, "gbw": gbw, "spacing": spacing, "n_pulses": float(n_before + n_after + 1)}
+
+
+@draws("Low_Frequency_Burst", snr=(7.5, 100.0, 2.2), jitter=0.02)
+def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a hump at the bottom, 10 to 20 Hz and rarely more, for 0.2 s to some seconds [1]_.
+
+    References
+    ----------
+    .. [1] L. K. Nuttall et al., "Improving the data quality of Advanced LIGO based on early
+       engineering run results", Class. Quantum Grav. 32, 245005 (2015), arXiv:1508.07316.
+    """
+    frequency = log_uniform(rng, 10.0, 19.0)
+    sigma = log_uniform(rng, 0.05, 0.35)
+    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng))
+    for _ in range(rng.integers(0, 5)):
+        canvas.burst(
+            rng.normal(0, 0.15 + sigma),
+            frequency * np.exp(rng.normal(0, 0.2)),
+            log_uniform(rng, 0.04, 0.2),
+            rng.uniform(0.2, 0.8),
+            phase=angle(rng),
+        )
+    # The hump is higher in its middle.
+    canvas.burst(
+        rng.normal(0, 0.02),
+        frequency * rng.uniform(1.1, 1.9),
+        rng.uniform(0.02, 0.06),
+        rng.uniform(0.1, 0.6),
+        phase=angle(rng),
+    )
+    return {"frequency": frequency, "duration": 2 * sigma}
+
+
+@draws("Violin_Mode", snr=(7.5, 60.0, 2.6))
+def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw short glitches at 500 Hz and often at its harmonics.
+
+    There the fibres that hold the mirrors ring like strings.
+    """
+    bands = [(495.0, 518.0), (985.0, 1028.0), (1452.0, 1545.0), (1922.0, 1992.0)]
+    bands = [band for band in bands if band[1] < canvas.top]
+    main = int(
+        rng.choice(
+            len(bands),
+            p=np.array([0.5, 0.22, 0.2, 0.08])[: len(bands)]
+            / sum([0.5, 0.22, 0.2, 0.08][: len(bands)]),
+        )
+    )
+    frequency = rng.uniform(*bands[main])
+    sigma = log_uniform(rng, 0.008, 0.07)
+    decay = sigma * rng.uniform(0.8, 2.5) if rng.random() < 0.4 else None
+    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng), decay=decay)
+    for i, band in enumerate(bands):
+        if i != main and rng.random() < 0.45:
+            canvas.burst(
+                rng.normal(0, 0.005),
+                rng.uniform(*band),
+                sigma * rng.uniform(0.5, 1.3),
+                rng.uniform(0.3, 0.9),
+                phase=angle(rng),
+            )
+    for _ in range(rng.integers(0, 3)):
+        time = rng.choice([-1, 1]) * rng.uniform(0.05, 1.8)
+        canvas.burst(
+            time,
+            frequency + rng.normal(0, 5),
+            sigma * rng.uniform(0.5, 1.5),
+            rng.uniform(0.3, 0.8),
+            phase=angle(rng),
+        )
+    return {"frequency": frequency, "duration": 2 * sigma}
+
+
+@draws("1400Ripples", snr=(7.5, 30.0, 3.0))
+def _ripples_1400(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw ripples of 50 to 500 ms near 1400 to 1550 Hz: bursts that follow one another closely."""
+    frequency = rng.uniform(1360.0, 1560.0)
+    duration = log_uniform(rng, 0.05, 0.5)
+    spacing = log_uniform(rng, 0.012, 0.05)
+    n = max(2, round(duration / spacing))
+    for i in range(n):
+        time = (i - (n - 1) / 2 + rng.normal(0, 0.12)) * spacing
+        size = np.exp(-0.5 * (2.2 * time / duration) ** 2) * rng.uniform(0.5, 1.0)
+        canvas.burst(
+            time,
+            frequency + rng.normal(0, 40),
+            spacing * rng.uniform(0.2, 0.45),
+            size,
+            phase=angle(rng),
+            sweep=rng.normal(0, 1500.0),
+        )
+    return {"frequency": frequency, "duration": duration, "spacing": spacing}
+
+
+@draws("1080Lines", snr=(7.5, 20.0, 4.0))
+def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a string of dots near 1080 Hz, a few each second, all through the picture."""
+    frequency = rng.uniform(1072.0, 1100.0)
+    spacing = log_uniform(rng, 0.06, 0.4)
+    reach = rng.uniform(1.2, 4.0)
+    even = rng.random() < 0.5
+    n = int(2 * reach / spacing)
+    times = np.linspace(-reach, reach, n) + rng.normal(0, 0.15 * spacing, n)
+    if not even:
+        times = rng.uniform(-reach, reach, n)
+    for time in times:
+        canvas.burst(
+            time,
+            frequency + rng.normal(0, 6),
+            log_uniform(rng, 0.008, 0.05),
+            power_law(rng, 0.25, 1.0, 1.5),
+            phase=angle(rng),
+        )
+    canvas.burst(0.0, frequency, rng.uniform(0.015, 0.05), 1.1, phase=angle(rng))
+    return {"frequency": frequency, "spacing": spacing, "duration": 2 * reach}

@@ -1,0 +1,65 @@
+"""Which function draws which class, and how loud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ._canvas import Canvas
+
+Draw = Callable[[np.random.Generator, Canvas], dict[str, float]]
+
+
+class Recipe(NamedTuple):
+    """How a class is made.
+
+    Attributes
+    ----------
+    draw : callable
+        Draws a waveform of any size on a canvas and tells its parameters.
+    snr : tuple of float
+        Least and greatest signal-to-noise ratio of the loudest tile, and the slope of the power
+        law between them.
+    centered : bool
+        Whether the segment is centred on the loudest tile, or on the canvas.
+    jitter : float
+        In s, standard deviation of the time of the trigger.
+    """
+
+    draw: Draw
+    snr: tuple[float, float, float]
+    centered: bool
+    jitter: float
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def draws(
+    label: str, *, snr: tuple[float, float, float], centered: bool = True, jitter: float = 0.005
+) -> Callable[[Draw], Draw]:
+    """Register a function as the one that draws a class."""
+
+    def register(draw: Draw) -> Draw:
+        RECIPES[label] = Recipe(draw, snr, centered, jitter)
+        return draw
+
+    return register
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a number whose logarithm is uniform."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def power_law(rng: np.random.Generator, low: float, high: float, slope: float) -> float:
+    """Draw a number from a density of x**-slope between two bounds; slope 1 is not allowed."""
+    a, b = low ** (1 - slope), high ** (1 - slope)
+    return float((a + rng.random() * (b - a)) ** (1 / (1 - slope)))
+
+
+def angle(rng: np.random.Generator) -> float:
+    """Draw a phase."""
+    return float(rng.uniform(0, 2 * np.pi))

@@ -1,0 +1,187 @@
+"""Scattered light: fringes of a path that moves by many wavelengths."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._canvas import Canvas
+from ._registry import angle, draws, log_uniform
+
+WAVELENGTH = 1.064e-6
+
+
+def fringe_frequency(velocity: np.ndarray | float, bounces: int = 1) -> np.ndarray:
+    """Frequency of the noise of scattered light [1]_.
+
+    Parameters
+    ----------
+    velocity : array-like
+        Of the scatterer along the beam, in m/s.
+    bounces : int, default=1
+        How often the light goes there and back.
+
+    Returns
+    -------
+    frequency : ndarray
+        In Hz.
+
+    References
+    ----------
+    .. [1] T. Accadia et al., "Noise from scattered light in Virgo's second science run data",
+       Class. Quantum Grav. 27, 194011 (2010).
+    """
+    return np.abs(2.0 * bounces * np.asarray(velocity) / WAVELENGTH)
+
+
+def scatter(
+    canvas: Canvas,
+    part: slice,
+    velocity: np.ndarray,
+    amplitude: np.ndarray | float,
+    *,
+    bounces: int = 1,
+    phase: float = 0.0,
+) -> None:
+    """Add the strain of scattered light, a sine of the path in wavelengths."""
+    cycles = 2.0 * bounces / WAVELENGTH * velocity
+    canvas.track(part, cycles, np.broadcast_to(amplitude, velocity.shape), phase=phase, strain=True)
+
+
+@draws("Scattered_Light", snr=(7.5, 60.0, 2.0), jitter=0.03)
+def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw arches of a second or some, often one above the other, below some 100 Hz [1]_.
+
+    A suspended surface swings at 0.1 to 0.5 Hz, more or less as the ground drives it. Light that
+    went there several times makes arches of twice, three times ... the frequency.
+
+    References
+    ----------
+    .. [1] S. Soni et al., "Reducing scattered light in LIGO's third observing run", Class. Quantum
+       Grav. 38, 025016 (2021), arXiv:2007.14876.
+    """
+    swing = log_uniform(rng, 0.1, 0.5)
+    top = log_uniform(rng, 17.0, 75.0)
+    reach = canvas.length / 2
+    part, t = canvas.times(-reach, reach)
+    # Fastest at t = 0: the arch is in the middle, with others half a period away.
+    drive = log_uniform(rng, 0.03, 0.2)
+    depth = rng.uniform(0.0, 0.8)
+    level = 1.0 - depth * np.sin(np.pi * drive * (t + rng.normal(0, 0.2))) ** 2
+    velocity = 0.5 * WAVELENGTH * top * level * np.cos(2 * np.pi * swing * t)
+    # A second motion tilts the arch and makes neighbours unequal.
+    other = rng.uniform(0.0, 0.35) * 0.5 * WAVELENGTH * top
+    velocity += other * np.cos(2 * np.pi * log_uniform(rng, 0.05, 1.0) * t + angle(rng))
+    # How much light comes back changes as the beam moves over the surface.
+    width = rng.uniform(0.15, 0.6) / swing
+    amplitude = np.exp(-0.5 * ((t - rng.normal(0, 0.1)) / width) ** 2)
+    n_harmonics = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.3, 0.2, 0.2, 0.15, 0.1, 0.05]))
+    first = 1
+    if n_harmonics > 1:
+        # The lowest arches may lie below the picture.
+        first = int(rng.integers(1, 3))
+        velocity /= first * np.sqrt(n_harmonics)
+    steep = rng.uniform(0.5, 2.5)
+    for bounces in range(first, first + n_harmonics):
+        size = (first / bounces) ** steep * np.exp(rng.normal(0, 0.3))
+        scatter(canvas, part, velocity, size * amplitude, bounces=bounces, phase=angle(rng))
+    return {
+        "swing_frequency": swing,
+        "peak_arch_frequency": float(fringe_frequency(np.abs(velocity).max(), first)),
+        "n_arches": float(n_harmonics),
+        "duration": 0.5 / swing,
+    }
+
+
+@draws("Fast_Scattering", snr=(7.5, 50.0, 2.6), jitter=0.01)
+def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw short arches, 2 to 4 (or more) a second, in groups, 20 to 60 Hz and up to 100 Hz [1]_.
+
+    A surface moves at 1 to 6 Hz, as trains and people shake the ground, and slowly with the
+    microseism. Where the two add up the arches rise above the seismic wall.
+
+    References
+    ----------
+    .. [1] S. Soni et al., "Discovering features in gravitational-wave data through detector
+       characterization, citizen science and machine learning", Class. Quantum Grav. 38, 195016
+       (2021), arXiv:2103.12104.
+    """
+    fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.3), rng.uniform(1.2, 5.5)])
+    slow = rng.uniform(0.12, 0.35)
+    top = log_uniform(rng, 24.0, 62.0) * (1.6 if rng.random() < 0.1 else 1.0)
+    share = rng.uniform(0.25, 0.7)
+    reach = canvas.length / 2
+    part, t = canvas.times(-reach, reach)
+    group = 1.0 - rng.uniform(0.0, 0.7) * np.sin(np.pi * rng.uniform(0.1, 0.8) * t) ** 2
+    velocity = (1 - share) * group * np.cos(2 * np.pi * fast * t)
+    velocity += share * np.cos(2 * np.pi * slow * t + rng.normal(0, 0.4))
+    velocity += rng.uniform(0.0, 0.15) * np.cos(2 * np.pi * rng.uniform(0.4, 1.3) * t + angle(rng))
+    velocity *= 0.5 * WAVELENGTH * top
+    scatter(canvas, part, velocity, 1.0, phase=angle(rng))
+    if rng.random() < 0.4:
+        size = rng.uniform(0.05, 0.3)
+        scatter(canvas, part, velocity, size, bounces=2, phase=angle(rng))
+    return {"arch_rate": float(fast), "peak_arch_frequency": top, "swing_frequency": slow}
+
+
+@draws("Paired_Doves", snr=(7.5, 60.0, 2.2), jitter=0.02)
+def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw chirps that rise and fall in turn, every half second or so, 20 to 250 Hz [1]_.
+
+    The beam splitter swings at about 1 Hz; a pair of wings is its path through one turning point,
+    where the frequency comes down and goes up again.
+
+    References
+    ----------
+    .. [1] M. Zevin et al., "Gravity Spy: integrating Advanced LIGO detector characterization,
+       machine learning, and citizen science", Class. Quantum Grav. 34, 064003 (2017),
+       arXiv:1611.04596.
+    """
+    period = log_uniform(rng, 0.35, 1.2)
+    top = log_uniform(rng, 60.0, 260.0)
+    bottom = log_uniform(rng, 14.0, 30.0)
+    wing = period * rng.uniform(0.12, 0.35)
+    shape = rng.uniform(0.8, 2.0)
+    gap = wing * rng.uniform(0.0, 0.5)
+    n = int(rng.integers(1, 4))
+    inward = rng.random() < 0.5
+    for i in range(-n, n + 1):
+        size = (1.0 if i == 0 else rng.uniform(0.3, 0.9)) * np.exp(-abs(i) * rng.uniform(0, 0.4))
+        for side in (-1, 1):
+            _wing(
+                rng,
+                canvas,
+                i * period + side * gap / 2,
+                side,
+                wing,
+                bottom,
+                top,
+                shape,
+                size * rng.uniform(0.6, 1.0),
+                inward,
+            )
+    return {"period": period, "top_frequency": top, "duration": wing}
+
+
+def _wing(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    time: float,
+    side: int,
+    duration: float,
+    bottom: float,
+    top: float,
+    shape: float,
+    size: float,
+    inward: bool,
+) -> None:
+    """Add one chirp to the left (-1) or right of ``time``; lowest there, or highest."""
+    ends = sorted((time, time + side * duration))
+    part, t = canvas.times(*ends)
+    if len(t) < 2:
+        return
+    away = (np.abs(t - time) / duration).clip(0, 1)
+    rise = (1 - away if inward else away) ** shape
+    top = top * np.exp(rng.normal(0, 0.1))
+    frequency = bottom * (top / bottom) ** rise
+    envelope = np.sin(np.pi * away) ** 0.7
+    canvas.track(part, frequency, envelope, size, phase=angle(rng))

@@ -1,0 +1,139 @@
+"""Tracks: whistles, and the chirps of two stars that merge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._canvas import Canvas
+from ._noise import wandering
+from ._registry import angle, draws, log_uniform
+
+# Mass of the sun, in s.
+_SUN = 4.925490947e-6
+
+
+@draws("Whistle", snr=(7.5, 30.0, 2.8), jitter=0.01)
+def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a V, U, W or arch above 100 Hz: the beat of two radio frequencies that cross.
+
+    What is heard is their difference |f1(t) - f2(t)| [1]_. It is taken as a parabola or a sine in
+    time about a random offset, so that it turns at, above or (folded back) below zero.
+
+    References
+    ----------
+    .. [1] L. K. Nuttall et al., "Improving the data quality of Advanced LIGO based on early
+       engineering run results", Class. Quantum Grav. 32, 245005 (2015), arXiv:1508.07316.
+    """
+    reach = min(canvas.length / 2, 4.0)
+    part, t = canvas.times(-reach, reach)
+    kind = rng.choice(["parabola", "line", "sine"], p=[0.4, 0.2, 0.4])
+    if kind == "parabola":
+        # Up by 1 kHz within so many s of the turn.
+        quick = log_uniform(rng, 0.03, 1.2)
+        offset = rng.uniform(-500.0, 900.0) if rng.random() < 0.7 else rng.uniform(-2000.0, -500.0)
+        difference = offset + 1000.0 * (t / quick) ** 2
+    elif kind == "line":
+        quick = log_uniform(rng, 0.02, 0.4)
+        difference = 1000.0 * t / quick * (1.0 + rng.normal(0, 0.3) * t / quick)
+    else:
+        quick = log_uniform(rng, 0.25, 3.0)
+        swing = log_uniform(rng, 300.0, 4000.0)
+        offset = rng.uniform(-1.2, 1.2) * swing + rng.normal(0, 300.0)
+        difference = offset + swing * np.cos(2 * np.pi * t / quick + angle(rng))
+    slow = wandering(rng, len(t), 2 * reach, rng.uniform(0.3, 1.5))
+    difference = difference * (1.0 + 0.05 * slow)
+    frequency = np.abs(difference)
+    if frequency.min() > 0.8 * canvas.top:
+        # A whistle that stays above the picture is none.
+        frequency = frequency - frequency.min() + rng.uniform(200.0, 1200.0)
+    # Heard above a corner, and weaker away from where it is loudest.
+    corner = log_uniform(rng, 60.0, 300.0)
+    level = 1.0 / (1.0 + (corner / np.maximum(frequency, 1.0)) ** 4)
+    level = level * (np.maximum(frequency, 1.0) / 500.0) ** rng.uniform(-0.8, 0.8)
+    level *= np.exp(rng.uniform(0.1, 0.6) * wandering(rng, len(t), 2 * reach, 0.15))
+    width = log_uniform(rng, 0.15, 2.5)
+    level *= np.exp(-0.5 * (t / width) ** 2)
+    phase = angle(rng)
+    canvas.track(part, frequency, level, 1.0, phase=phase)
+    if rng.random() < 0.2:
+        canvas.track(part, 2 * frequency, level, rng.uniform(0.1, 0.5), phase=2 * phase)
+    return {"lowest_frequency": float(frequency.min()), "duration": quick}
+
+
+@draws("Chirp", snr=(7.5, 30.0, 2.2), jitter=0.006)
+def _chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a frequency that rises ever faster to the merger of two compact objects."""
+    return _coalescence(rng, canvas, backwards=False)
+
+
+@draws("Reverse_Chirp", snr=(7.5, 30.0, 2.2), jitter=0.006)
+def _reverse_chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
+    """Draw a chirp backwards, the class that George, Shen & Huerta (2017) left to be found."""
+    return _coalescence(rng, canvas, backwards=True)
+
+
+def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -> dict[str, float]:
+    """Two masses, mostly those of black holes, spiral in, merge and ring down."""
+    if rng.random() < 0.88:
+        masses = log_uniform(rng, 6.0, 50.0), log_uniform(rng, 6.0, 50.0)
+    else:
+        masses = log_uniform(rng, 1.2, 4.0), log_uniform(rng, 1.2, 12.0)
+    reach = min(canvas.length / 2, 4.0)
+    part, t = canvas.times(-reach, reach)
+    frequency, level = chirp_track(t, *masses)
+    canvas.track(part, frequency, level, 1.0, phase=angle(rng), strain=True)
+    if backwards:
+        canvas.values = canvas.values[::-1].copy()
+    return {"mass_1": max(masses), "mass_2": min(masses)}
+
+
+def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray, np.ndarray]:
+    """Frequency and amplitude of a merger at time 0, of strain.
+
+    Up to the last stable orbits the frequency is that of the TaylorT3 approximant to second order
+    [1]_; then it goes over to the one that the remnant rings with, as its amplitude decays.
+
+    Parameters
+    ----------
+    t : ndarray
+        In s.
+    mass_1, mass_2 : float
+        In solar masses, as seen in the detector.
+
+    Returns
+    -------
+    frequency : ndarray
+        In Hz.
+    amplitude : ndarray
+        Relative.
+
+    References
+    ----------
+    .. [1] A. Buonanno et al., "Comparison of post-Newtonian templates for compact binary inspiral
+       signals in gravitational-wave detectors", Phys. Rev. D 80, 084043 (2009), arXiv:0907.0700.
+    """
+    total = (mass_1 + mass_2) * _SUN
+    eta = mass_1 * mass_2 / (mass_1 + mass_2) ** 2
+    # The remnant of two equal masses without spin.
+    ring = 0.085 / total
+    decay = 1.0 / (2 * np.pi * ring) * 2 * 3.2
+    end = 0.6 * ring
+    grid = np.geomspace(1e-1 * total, 200.0, 4000)
+    theta = (eta * grid / (5 * total)) ** -0.125
+    series = (
+        1.0
+        + (743 / 2688 + 11 / 32 * eta) * theta**2
+        - 3 * np.pi / 10 * theta**3
+        + (1855099 / 14450688 + 56975 / 258048 * eta + 371 / 2048 * eta**2) * theta**4
+    )
+    inspiral = theta**3 / (8 * np.pi * total) * series
+    # Close to the merger the series turns over: only its rising part counts.
+    good = np.maximum.accumulate(inspiral[::-1])[::-1]
+    last = int(np.searchsorted(-good, -end))
+    before = np.maximum(-t, 0.0) + grid[min(last, len(grid) - 1)]
+    frequency = np.interp(before, grid, good).clip(1.0, end)
+    after = np.maximum(t, 0.0)
+    frequency = np.where(t < 0, frequency, ring - (ring - end) * np.exp(-after / (0.3 * decay)))
+    amplitude = (frequency / end) ** (2 / 3) * np.where(t < 0, 1.0, np.exp(-after / decay))
+    amplitude = np.where(frequency > 10.0, amplitude, 0.0)
+    return frequency, amplitude
