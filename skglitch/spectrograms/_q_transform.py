@@ -107,6 +107,8 @@ class QScan:
     grid : Grid
     qrange : tuple of float
     mismatch : float
+    lost : float
+        Time in s at either end of the strain that medians leave out.
     device : torch.device
     """
 
@@ -118,8 +120,10 @@ class QScan:
         grid: Grid,
         qrange: tuple[float, float],
         mismatch: float,
+        lost: float,
         device: torch.device,
     ) -> None:
+        self.lost = lost
         self.duration = n_times / sample_rate
         self.grid = grid
         self.device = device
@@ -161,8 +165,13 @@ class QScan:
         n_tiles = (self._n_tiles(plane, row, self.duration) for row in range(len(medians[0])))
         sizes = [min(_MEDIAN_SAMPLES, n) for n in n_tiles]
         for rows, energy in self.whole.energies(spectrum, plane, sizes):
-            medians[:, rows] = median(energy)
+            medians[:, rows] = median(self._kept(energy))
         return medians
+
+    def _kept(self, energy: torch.Tensor) -> torch.Tensor:
+        """Energies of all strain without those at its ends that whitening has spoilt."""
+        n_lost = math.ceil(self.lost / self.duration * energy.shape[-1])
+        return energy[..., n_lost : max(n_lost + 1, energy.shape[-1] - n_lost)]
 
     def loudest(
         self, spectra: dict[Stretch, torch.Tensor], medians: Sequence[torch.Tensor], search: float
@@ -218,7 +227,7 @@ class QScan:
         peak, place = energy[0, 0, first:last].max(dim=0)
         time = (int(place) + first) * self.duration / size - self.trigger
         frequency = float(self.planes[plane].frequencies[row])
-        return float(peak / median(energy[0, 0])), plane, time, frequency
+        return float(peak / median(self._kept(energy[0, 0]))), plane, time, frequency
 
     def _n_tiles(self, plane: QPlane, row: int, duration: float) -> int:
         needed = duration * 2 * math.pi * plane.frequencies[row] / plane.q
