@@ -6,6 +6,7 @@ from ._home import get_data_home
 from ._load_strain import load_strain
 from ._open_strain import fetch_open_strain
 from ._strain import Strain
+from ._triggers import load_triggers
 
 __all__ = [
     "Strain",
@@ -14,4 +15,5 @@ __all__ = [
     "get_data_home",
     "load_gravity_spy",
     "load_strain",
+    "load_triggers",
 ]

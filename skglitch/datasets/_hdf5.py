@@ -89,6 +89,11 @@ class Hdf5Strain:
             )
             self.ifo = agree_ifo(ifo, _find_ifo(attributes, meta, self.dataset), self._where)
 
+    @property
+    def sample_rate(self) -> float:
+        """Sample rate in Hz."""
+        return self.axis.sample_rate
+
     def read(self, samples: slice) -> Strain:
         """Read a part of the series.
 
