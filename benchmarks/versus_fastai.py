@@ -111,28 +111,31 @@ def main() -> None:
     options = parser.parse_args()
     store = Store("versus_fastai")
     _, labels = pictures()
-    rows = []
-    for name, fit in (("skglitch", with_skglitch), ("fastai", with_fastai)):
-        runs = []
-        for seed in range(options.seeds):
-            folds = StratifiedKFold(5, shuffle=True, random_state=seed).split(labels, labels)
-            for fold, (train, test) in enumerate(list(folds)[: options.folds]):
+    libraries = {"skglitch": with_skglitch, "fastai": with_fastai}
+    runs: dict[str, list[dict]] = {name: [] for name in libraries}
+    for seed in range(options.seeds):
+        folds = StratifiedKFold(5, shuffle=True, random_state=seed).split(labels, labels)
+        for fold, (train, test) in enumerate(list(folds)[: options.folds]):
+            # In turns, so that other load on the machine hits both alike.
+            for name, fit in libraries.items():
                 key = f"{name} | seed {seed} | fold {fold}"
                 if key not in store:
                     store.add(key, in_own_process(fit, train, test, seed))
-                runs.append(store.runs[key])
-        accuracy, half = mean_interval([100 * r["right"] / r["n_test"] for r in runs])
-        seconds, seconds_half = mean_interval([r["seconds"] for r in runs])
-        rows.append(
-            {
-                "library": name,
-                "accuracy in %": f"{accuracy:.1f} ± {half:.1f}",
-                "seconds": f"{seconds:.0f} ± {seconds_half:.0f}",
-                "peak memory in MB": f"{max(r['peak memory in MB'] for r in runs):.0f}",
-            }
-        )
-        print(table(rows[-1:]), flush=True)
-    print("\n" + table(rows))
+                runs[name].append(store.runs[key])
+                print(key, store.runs[key], flush=True)
+    print("\n" + table(map(summary, runs, runs.values())))
+
+
+def summary(name: str, runs: list[dict]) -> dict:
+    """One row of the table."""
+    accuracy, half = mean_interval([100 * r["right"] / r["n_test"] for r in runs])
+    seconds, seconds_half = mean_interval([r["seconds"] for r in runs])
+    return {
+        "library": name,
+        "accuracy in %": f"{accuracy:.1f} ± {half:.1f}",
+        "seconds": f"{seconds:.0f} ± {seconds_half:.0f}",
+        "peak memory in MB": f"{max(r['peak memory in MB'] for r in runs):.0f}",
+    }
 
 
 if __name__ == "__main__":

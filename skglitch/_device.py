@@ -150,12 +150,16 @@ def median(values: torch.Tensor) -> torch.Tensor:
     On the CPU numpy's selection takes an eighth of the time of torch's.
     """
     size = values.shape[-1]
-    middle = ((size - 1) // 2, size // 2)
-    if values.device.type == "cpu":
-        ordered = torch.from_numpy(np.partition(values.numpy(), sorted(set(middle)), axis=-1))
-    else:
+    upper = size // 2
+    if values.device.type != "cpu":
         ordered = values.sort(dim=-1).values
-    return (ordered[..., middle[0]] + ordered[..., middle[1]]) / 2
+        return (ordered[..., (size - 1) // 2] + ordered[..., upper]) / 2
+    # One place at a time: that is what numpy has vector instructions for.
+    parts = np.partition(values.numpy(), upper, axis=-1)
+    middle = parts[..., upper]
+    if size % 2 == 0:
+        middle = (middle + parts[..., :upper].max(axis=-1)) / 2
+    return torch.from_numpy(np.asarray(middle))
 
 
 @contextlib.contextmanager

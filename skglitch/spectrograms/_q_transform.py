@@ -264,19 +264,34 @@ class QScan:
             Clipped at :data:`MAX_ENERGY`.
         """
         rows = self._rows(spectrum, self.planes[plane]) / medians[..., None]
-        lines, (high, wide) = self._lines(plane), self._resizing
+        lines, high = self._lines(plane), self._high
         pixels = rows.new_empty((len(rows), len(views), *self.grid.size))
         for glitch, energy in enumerate(rows):  # as one product of a batch it is slower by far
             for place, view in enumerate(views):
-                picture = (lines @ energy[:, self._columns[view]]).clamp_(0, MAX_ENERGY)
-                torch.mm(high @ picture, wide, out=pixels[glitch, place])
+                steps, wide = self._columns[view]
+                shown = (
+                    energy[:, steps] if isinstance(steps, slice) else energy.index_select(1, steps)
+                )
+                points = (lines @ shown).clamp_(0, MAX_ENERGY)
+                torch.mm(high @ points, wide, out=pixels[glitch, place])
         return pixels
 
     @cached_property
-    def _columns(self) -> list[torch.Tensor]:
-        """For each view, which steps from the start of what is shown its columns take."""
-        steps = [self._first_step + self.grid.steps(d) for d in self.grid.durations]
-        return [torch.from_numpy(s.clip(0, self._n_steps - 1)).to(self.device) for s in steps]
+    def _columns(self) -> list[tuple[slice | torch.Tensor, torch.Tensor]]:
+        """For each view, which time steps its columns take, and what makes pixels of them.
+
+        Columns of one step are equal, so each step is taken once and has their weights.
+        """
+        result: list[tuple[slice | torch.Tensor, torch.Tensor]] = []
+        for duration in self.grid.durations:
+            columns = (self._first_step + self.grid.steps(duration)).clip(0, self._n_steps - 1)
+            steps, places = np.unique(columns, return_inverse=True)
+            wide = _summed(self.grid.resizing(1), places).T
+            chosen: slice | torch.Tensor = slice(int(steps[0]), int(steps[-1]) + 1)
+            if len(steps) <= steps[-1] - steps[0]:
+                chosen = torch.from_numpy(steps).to(self.device)
+            result.append((chosen, self._tensor(wide)))
+        return result
 
     @cached_property
     def _n_steps(self) -> int:
@@ -297,9 +312,16 @@ class QScan:
         return torch.from_numpy(phases).to(self.device, torch.complex64)
 
     @cached_property
-    def _resizing(self) -> tuple[torch.Tensor, torch.Tensor]:
-        high, wide = (torch.from_numpy(self.grid.resizing(axis)).float() for axis in (0, 1))
-        return high.to(self.device), wide.T.contiguous().to(self.device)
+    def _high(self) -> torch.Tensor:
+        """What makes lines of pixels of the frequencies shown, each taken once."""
+        return self._tensor(_summed(self.grid.resizing(0), self._frequencies[1]))
+
+    @cached_property
+    def _frequencies(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.unique(self.grid.frequencies, return_inverse=True)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float32)
 
     def _rows(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
         n_rows = len(plane.frequencies)
@@ -315,11 +337,11 @@ class QScan:
             f = self.planes[plane].frequencies
             degree = min(3, len(f) - 1) or 1
             spline = make_interp_spline(f, np.eye(len(f)), k=degree if degree != 2 else 1)
-            values = spline(np.clip(self.grid.frequencies, f[0], f[-1]))
+            values = spline(np.clip(self._frequencies[0], f[0], f[-1]))
             # What distant rows add is below rounding; as denormal numbers it would slow the
             # products down tenfold.
             values[np.abs(values) < np.finfo(np.float32).eps] = 0
-            self._splines[plane] = torch.from_numpy(values).to(self.device, torch.float32)
+            self._splines[plane] = self._tensor(values)
         return self._splines[plane]
 
 
@@ -399,6 +421,13 @@ class Stretch:
         torch.sum(parts * window[:n_whole].unflatten(0, (n_folds, -1)), dim=1, out=target)
         if n_rest:
             target[:, :n_rest] += bins[:, n_whole:] * window[n_whole:]
+
+
+def _summed(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Add up the columns of a matrix that have the same place."""
+    result = np.zeros((len(matrix), places.max() + 1))
+    np.add.at(result, (slice(None), places), matrix)
+    return result
 
 
 def _groups(

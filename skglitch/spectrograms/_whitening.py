@@ -61,7 +61,7 @@ def whitened_spectrum(
     strain = strain - strain.mean(dim=1, keepdim=True)
     density = median_density(strain, sample_rate, fft_length, overlap, window)
     half = min(round(filter_length * sample_rate), strain.shape[1]) // 2
-    taps = _short_filter(density.sqrt().float(), strain.shape[1], half, window)
+    taps = _short_filter(density.sqrt(), strain.shape[1], half, window)
     return torch.fft.rfft(_convolve(_taper(strain, half, window), taps, half))
 
 
@@ -76,8 +76,9 @@ def median_density(
     step = max(1, size - round(overlap * size))
     stretches = strain.unfold(1, size, step)
     spectra = torch.fft.rfft(stretches * _window(window, size, strain.device))
-    power = spectra.real.square() + spectra.imag.square()
-    return median(power.transpose(1, 2))
+    parts = torch.view_as_real(spectra.to(torch.complex64))
+    power = parts.mul_(parts).sum(dim=-1)
+    return median(power.transpose(1, 2).contiguous())
 
 
 def _short_filter(amplitude: torch.Tensor, n_times: int, half: int, window: str) -> torch.Tensor:
@@ -98,8 +99,8 @@ def _convolve(strain: torch.Tensor, taps: torch.Tensor, half: int) -> torch.Tens
     """Convolution without wrapping round, as long as ``strain``, dtype float32."""
     n_times = strain.shape[1]
     size = next_fast_len(n_times + 2 * half, real=True)
-    spectrum = torch.fft.rfft(strain, n=size) * torch.fft.rfft(taps, n=size)
-    result = torch.fft.irfft(spectrum.to(torch.complex64), n=size)
+    spectrum = torch.fft.rfft(strain, n=size).to(torch.complex64)
+    result = torch.fft.irfft(spectrum.mul_(torch.fft.rfft(taps, n=size)), n=size)
     return result[:, half : half + n_times]
 
 
