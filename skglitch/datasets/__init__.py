@@ -1,9 +1,10 @@
-"""Glitches to learn from: Gravity Spy pictures, and strain around triggers."""
+"""Glitches to learn from: Gravity Spy pictures, strain around triggers, simulated ones."""
 
 from ._fetch import fetch_gravity_spy
 from ._gravity_spy import load_gravity_spy
 from ._home import get_data_home
 from ._load_strain import load_strain
+from ._make_glitches import make_glitches
 from ._open_strain import fetch_open_strain
 from ._strain import Strain
 from ._triggers import load_triggers
@@ -16,4 +17,5 @@ __all__ = [
     "load_gravity_spy",
     "load_strain",
     "load_triggers",
+    "make_glitches",
 ]

@@ -425,9 +425,7 @@ class Stretch:
 
 def _summed(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Add up the columns of a matrix that have the same place."""
-    result = np.zeros((len(matrix), places.max() + 1))
-    np.add.at(result, (slice(None), places), matrix)
-    return result
+    return np.stack([np.bincount(places, weights=row) for row in matrix])
 
 
 def _groups(

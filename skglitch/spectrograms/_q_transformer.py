@@ -203,7 +203,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
             If a parameter or the strain is not what it should be.
         """
         strain = _check_strain(X)
-        self._check(strain.shape[1])
+        self._make_scan(strain.shape[1])
         self.n_features_in_ = strain.shape[1]
         return self
 
@@ -254,7 +254,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         strain = _check_strain(X)
-        scan = self._check(strain.shape[1])
+        scan = self._make_scan(strain.shape[1])
         n = len(strain)
         height, width = self.size
         shape = (n, len(self.durations), height, width)
@@ -326,7 +326,23 @@ class QTransformer(TransformerMixin, BaseEstimator):
         )
         return spectrum[:, : scan.n_bins]
 
-    def _check(self, n_times: int) -> QScan:
+    def check(self, n_times: int) -> None:
+        """Check all parameters, and that strain is long enough for them.
+
+        Parameters
+        ----------
+        n_times : int
+            Samples of strain.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not what it should be, or if the strain would be too short.
+        """
+        self._validate_params()
+        self._make_scan(n_times)
+
+    def _make_scan(self, n_times: int) -> QScan:
         """Check parameters against each other and the length of strain."""
         durations, frange, qrange = (
             _numbers(getattr(self, name), name) for name in ("durations", "frange", "qrange")
