@@ -30,7 +30,7 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     low = log_uniform(rng, 50.0, 140.0)
     high = low * log_uniform(rng, 1.8, 4.5)
     duration = log_uniform(rng, 0.5, 5.0)
-    rate = log_uniform(rng, 9.0, 40.0)
+    rate = log_uniform(rng, 12.0, 45.0)
     hills = rng.uniform(0.0, 0.6)
     period = log_uniform(rng, 0.05, 0.6)
     n = max(6, int(duration * rate))
@@ -57,10 +57,10 @@ def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """
     low = log_uniform(rng, 35.0, 90.0)
     high = low * log_uniform(rng, 4.0, 12.0)
-    n = int(rng.integers(4, 9))
-    shift = log_uniform(rng, 0.004, 0.03)
+    n = int(rng.integers(4, 10))
+    shift = log_uniform(rng, 0.006, 0.04)
     loudest = rng.uniform(0.25, 0.75)
-    q = rng.uniform(0.5, 1.3)
+    q = rng.uniform(0.6, 2.2)
     again = rng.random() < 0.35
     spacing = rng.uniform(0.3, 2.2)
     for time in (0.0, spacing, -spacing) if again else (0.0,):
@@ -98,9 +98,9 @@ def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, flo
     width = log_uniform(rng, 0.08, 0.9)
     for _ in range(rng.integers(8, 45)):
         time = rng.laplace(0, width)
-        frequency = log_uniform(rng, 13.0, 70.0)
+        frequency = log_uniform(rng, 15.0, 70.0)
         size = np.exp(-abs(time) / (1.5 * width)) * power_law(rng, 0.15, 1.0, 1.6)
-        sigma = log_uniform(rng, 0.4, 2.0) / frequency
+        sigma = log_uniform(rng, 0.3, 1.2) / frequency
         canvas.burst(time, frequency, sigma, size, phase=angle(rng))
     n_spikes = int(rng.integers(2, 14))
     for i in range(n_spikes):

@@ -86,9 +86,10 @@ def simulate_glitch(
     def asd(f: np.ndarray) -> np.ndarray:
         return np.exp(np.interp(f, frequencies, log_asd))
 
+    left = np.sqrt(background.smooth / background.seen)
     canvas = Canvas(sample_rate, length + 2 * _REACH, asd)
     parameters = recipe.draw(rng, canvas)
-    tile = canvas.loudest(_REACH)
+    tile = canvas.loudest(_REACH, lambda f: np.interp(f, frequencies, left))
     center = (tile.time if recipe.centered else 0.0) + rng.normal(0.0, recipe.jitter)
     signal = canvas.strain(center, n_times)
     whole = optimal_snr(signal, sample_rate, background)

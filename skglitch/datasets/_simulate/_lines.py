@@ -13,7 +13,7 @@ from ._registry import angle, draws, log_uniform
 def _air_compressor(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a bar near 50 Hz for half a second to some seconds, while a motor runs or starts."""
     frequency = rng.normal(50.0, 1.7)
-    sigma = log_uniform(rng, 0.12, 1.1)
+    sigma = log_uniform(rng, 0.12, 0.8)
     sweep = rng.normal(0.0, 0.8)
     canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng), sweep=sweep)
     if rng.random() < 0.3:
@@ -57,7 +57,7 @@ def _power_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 def _low_frequency_lines(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw horizontal lines at 10 to 20 Hz, rarely above, for seconds."""
     frequency = log_uniform(rng, 10.5, 22.0)
-    sigma = log_uniform(rng, 0.5, 3.0)
+    sigma = log_uniform(rng, 0.4, 2.0)
     for i in range(rng.integers(1, 4)):
         _unsteady_line(
             rng,
@@ -93,7 +93,7 @@ def _unsteady_line(
 def _wandering_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a thin line whose frequency wanders by a few to tens of percent within seconds."""
     frequency = log_uniform(rng, 60.0, min(1700.0, 0.8 * canvas.top))
-    depth = log_uniform(rng, 0.015, 0.3)
+    depth = log_uniform(rng, 0.03, 0.35)
     reach = min(canvas.length / 2, log_uniform(rng, 1.2, 6.0))
     part, t = canvas.times(-reach, reach)
     path = wandering(rng, len(t), 2 * reach, rng.uniform(0.25, 1.6))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfftfreq
-from scipy.ndimage import median_filter
+from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import welch
 
 from ._psd import design_psd, observed_psd
@@ -25,6 +25,10 @@ _VIOLINS = (
 )
 # The resolution that strengths of lines are told at.
 _LINE_WIDTH = 0.25
+# Width in Hz of the main lobe of a Hann window of 2 s, as a standard deviation.
+_BLUR = 0.45
+# Times the floor, from which on a peak in real noise counts as a line.
+_LINE_HEIGHT = 4.0
 
 
 class Noise(NamedTuple):
@@ -39,12 +43,15 @@ class Noise(NamedTuple):
         One-sided, in 1/Hz, with lines.
     smooth : ndarray
         The same without lines.
+    seen : ndarray
+        The same with lines as wide as spectra of 2 s show them: what whitening divides by.
     """
 
     strain: np.ndarray
     frequencies: np.ndarray
     psd: np.ndarray
     smooth: np.ndarray
+    seen: np.ndarray
 
 
 class NoiseModel:
@@ -110,7 +117,8 @@ class NoiseModel:
         spectrum *= np.sqrt(psd * (self.sample_rate * self._size / 4))
         spectrum[:, 0] = 0.0
         strain = self._drift(spectrum[0] + 1j * spectrum[1], rng)
-        return Noise(strain, f, psd, smooth)
+        seen = smooth * gaussian_filter1d(psd / smooth, _BLUR / f[1]) if self.lines else smooth
+        return Noise(strain, f, psd, smooth, seen)
 
     def _smooth_psd(self, rng: np.random.Generator) -> np.ndarray:
         f = self._frequencies
@@ -176,16 +184,16 @@ def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.nd
     mains = 60.0 + rng.normal(0.0, 0.01)
     line(mains, 5.0, 80.0)
     for harmonic in range(2, 9):
-        if rng.random() < 0.5:
+        if rng.random() < 0.35:
             line(harmonic * mains, 1.5, 20.0 / harmonic + 1.5)
     if rng.random() < 0.8:
         line(rng.uniform(34.5, 37.5), 10.0, 150.0)
         line(331.9 + rng.uniform(-1.0, 1.0), 10.0, 100.0)
     for order, intervals in enumerate(_VIOLINS):
         low, high = intervals[site]
-        for _ in range(rng.integers(3, 9)):
+        for _ in range(rng.integers(2, 7)):
             line(rng.uniform(low, high), 3.0, 300.0 / (1 + order), 0.04)
-    for _ in range(rng.integers(0, 8)):
+    for _ in range(rng.integers(0, 5)):
         line(np.exp(rng.uniform(np.log(12.0), np.log(1500.0))), 1.5, 12.0, 0.05)
     return out
 
@@ -216,7 +224,7 @@ def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
     Returns
     -------
     noise : Noise
-        Density as the median over stretches of 2 s, and smoothed over 8 Hz.
+        Density as the median over stretches of 2 s, smoothed over 8 Hz but for lines.
     """
     strain = np.array(strain, dtype=float)
     size = min(len(strain), round(2 * sample_rate))
@@ -226,4 +234,6 @@ def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
     smooth = median_filter(psd, max(3, round(8.0 / f[1])), mode="nearest")
     # A median that wide would flatten the wall.
     smooth = np.where(f < 40.0, median_filter(psd, 3, mode="nearest"), smooth)
-    return Noise(strain, f, psd, smooth)
+    # One over a noisy density is too large on average: only lines are told from what is around.
+    psd = np.where(psd > _LINE_HEIGHT * smooth, psd, smooth)
+    return Noise(strain, f, psd, smooth, psd)

@@ -48,7 +48,7 @@ def draw_shape(rng: np.random.Generator, label: str) -> tuple[float, float]:
     return float(np.exp(values[0])), float(np.exp(values[1]))
 
 
-@draws("Blip", snr=(7.5, 80.0, 2.4), jitter=0.003)
+@draws("Blip", snr=(7.5, 80.0, 2.0), jitter=0.003)
 def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a teardrop of some 10 ms and 30 to 500 Hz, as in [1]_.
 
@@ -96,7 +96,7 @@ def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"f0": f0, "gbw": gbw}
 
 
-@draws("Koi_Fish", snr=(30.0, 600.0, 1.6), jitter=0.004)
+@draws("Koi_Fish", snr=(30.0, 500.0, 1.8), jitter=0.004)
 def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz.
 
@@ -112,13 +112,13 @@ def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
         rng.uniform(0.1, 0.6),
         angle(rng),
     )
-    for _ in range(rng.integers(1, 6)):
+    for _ in range(rng.integers(0, 5)):
         frequency = log_uniform(rng, 18, 60)
         canvas.burst(
-            rng.normal(0, 0.06),
+            rng.normal(0, 0.045),
             frequency,
-            rng.uniform(0.5, 1.8) / frequency,
-            rng.uniform(0.05, 0.35),
+            rng.uniform(0.4, 1.4) / frequency,
+            log_uniform(rng, 0.03, 0.3),
             phase=angle(rng),
         )
     if rng.random() < 0.3:
@@ -258,12 +258,12 @@ def _ripples_1400(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"frequency": frequency, "duration": duration, "spacing": spacing}
 
 
-@draws("1080Lines", snr=(7.5, 20.0, 4.0))
+@draws("1080Lines", snr=(7.5, 20.0, 3.0))
 def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a string of dots near 1080 Hz, a few each second, all through the picture."""
     frequency = rng.uniform(1072.0, 1100.0)
     spacing = log_uniform(rng, 0.06, 0.4)
-    reach = rng.uniform(1.2, 4.0)
+    reach = rng.uniform(0.6, 2.6)
     even = rng.random() < 0.5
     n = int(2 * reach / spacing)
     times = np.linspace(-reach, reach, n) + rng.normal(0, 0.15 * spacing, n)

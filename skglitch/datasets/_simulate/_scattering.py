@@ -8,6 +8,10 @@ from ._canvas import Canvas
 from ._registry import angle, draws, log_uniform
 
 WAVELENGTH = 1.064e-6
+# In s, either side of the middle: what is beyond is in no picture.
+_REACH = 4.5
+# In s, at either end.
+_FADE = 0.3
 
 
 def fringe_frequency(velocity: np.ndarray | float, bounces: int = 1) -> np.ndarray:
@@ -44,7 +48,9 @@ def scatter(
 ) -> None:
     """Add the strain of scattered light, a sine of the path in wavelengths."""
     cycles = 2.0 * bounces / WAVELENGTH * velocity
-    canvas.track(part, cycles, np.broadcast_to(amplitude, velocity.shape), phase=phase, strain=True)
+    ends = np.minimum(np.arange(len(velocity)), np.arange(len(velocity))[::-1])
+    ends = np.minimum(ends / (_FADE * canvas.sample_rate), 1.0)
+    canvas.track(part, cycles, amplitude * ends, phase=phase, strain=True)
 
 
 @draws("Scattered_Light", snr=(7.5, 60.0, 2.0), jitter=0.03)
@@ -61,7 +67,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     """
     swing = log_uniform(rng, 0.1, 0.5)
     top = log_uniform(rng, 17.0, 75.0)
-    reach = canvas.length / 2
+    reach = min(canvas.length / 2, _REACH)
     part, t = canvas.times(-reach, reach)
     # Fastest at t = 0: the arch is in the middle, with others half a period away.
     drive = log_uniform(rng, 0.03, 0.2)
@@ -92,7 +98,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     }
 
 
-@draws("Fast_Scattering", snr=(7.5, 50.0, 2.6), jitter=0.01)
+@draws("Fast_Scattering", snr=(7.5, 60.0, 2.0), jitter=0.01)
 def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw short arches, 2 to 4 (or more) a second, in groups, 20 to 60 Hz and up to 100 Hz [1]_.
 
@@ -105,11 +111,11 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
        characterization, citizen science and machine learning", Class. Quantum Grav. 38, 195016
        (2021), arXiv:2103.12104.
     """
-    fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.3), rng.uniform(1.2, 5.5)])
+    fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.3), rng.uniform(1.5, 5.5)])
     slow = rng.uniform(0.12, 0.35)
     top = log_uniform(rng, 24.0, 62.0) * (1.6 if rng.random() < 0.1 else 1.0)
-    share = rng.uniform(0.25, 0.7)
-    reach = canvas.length / 2
+    share = rng.uniform(0.1, 0.6)
+    reach = min(canvas.length / 2, _REACH)
     part, t = canvas.times(-reach, reach)
     group = 1.0 - rng.uniform(0.0, 0.7) * np.sin(np.pi * rng.uniform(0.1, 0.8) * t) ** 2
     velocity = (1 - share) * group * np.cos(2 * np.pi * fast * t)
@@ -117,9 +123,10 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     velocity += rng.uniform(0.0, 0.15) * np.cos(2 * np.pi * rng.uniform(0.4, 1.3) * t + angle(rng))
     velocity *= 0.5 * WAVELENGTH * top
     scatter(canvas, part, velocity, 1.0, phase=angle(rng))
-    if rng.random() < 0.4:
-        size = rng.uniform(0.05, 0.3)
-        scatter(canvas, part, velocity, size, bounces=2, phase=angle(rng))
+    for bounces, chance in ((2, 0.7), (3, 0.3)):
+        if rng.random() < chance:
+            size = log_uniform(rng, 0.05, 0.5)
+            scatter(canvas, part, velocity, size, bounces=bounces, phase=angle(rng))
     return {"arch_rate": float(fast), "peak_arch_frequency": top, "swing_frequency": slow}
 
 

@@ -51,7 +51,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     level = 1.0 / (1.0 + (corner / np.maximum(frequency, 1.0)) ** 4)
     level = level * (np.maximum(frequency, 1.0) / 500.0) ** rng.uniform(-0.8, 0.8)
     level *= np.exp(rng.uniform(0.1, 0.6) * wandering(rng, len(t), 2 * reach, 0.15))
-    width = log_uniform(rng, 0.15, 2.5)
+    width = max(log_uniform(rng, 0.15, 2.5), 0.6 * quick)
     level *= np.exp(-0.5 * (t / width) ** 2)
     phase = angle(rng)
     canvas.track(part, frequency, level, 1.0, phase=phase)
@@ -60,13 +60,13 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"lowest_frequency": float(frequency.min()), "duration": quick}
 
 
-@draws("Chirp", snr=(7.5, 30.0, 2.2), jitter=0.006)
+@draws("Chirp", snr=(7.5, 30.0, 2.2), centered=False, jitter=0.015)
 def _chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a frequency that rises ever faster to the merger of two compact objects."""
     return _coalescence(rng, canvas, backwards=False)
 
 
-@draws("Reverse_Chirp", snr=(7.5, 30.0, 2.2), jitter=0.006)
+@draws("Reverse_Chirp", snr=(7.5, 30.0, 2.2), centered=False, jitter=0.015)
 def _reverse_chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a chirp backwards, the class that George, Shen & Huerta (2017) left to be found."""
     return _coalescence(rng, canvas, backwards=True)

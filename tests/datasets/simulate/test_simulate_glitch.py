@@ -1,0 +1,270 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import spectrogram
+
+from skglitch.datasets._simulate import (
+    CLASS_NAMES,
+    DESCRIPTIONS,
+    GRAVITY_SPY_COUNTS,
+    NoiseModel,
+    simulate_glitch,
+)
+from skglitch.datasets._simulate._canvas import Canvas
+from skglitch.datasets._simulate._registry import RECIPES
+from skglitch.datasets._simulate._scattering import WAVELENGTH, fringe_frequency, scatter
+from skglitch.datasets._simulate._tracks import chirp_track
+
+RATE = 4096.0
+
+
+def white_canvas(length=8.0):
+    return Canvas(RATE, length, lambda f: np.ones_like(f))
+
+
+def simulate(label, seed=0, **options):
+    return simulate_glitch(label, np.random.default_rng(seed), **options)
+
+
+def drawn(label, seed):
+    """What a class draws on flat noise, and its parameters."""
+    canvas = white_canvas(12.0)
+    return canvas, RECIPES[label].draw(np.random.default_rng(seed), canvas)
+
+
+def spectrum(values):
+    f = np.fft.rfftfreq(len(values), 1 / RATE)
+    return f, np.abs(np.fft.rfft(values)) ** 2
+
+
+def share(values, low, high):
+    """Part of the energy that is in a band."""
+    f, power = spectrum(values)
+    return power[(f >= low) & (f <= high)].sum() / power.sum()
+
+
+def test_names_counts_and_descriptions_agree():
+    assert len(CLASS_NAMES) == 25
+    assert set(CLASS_NAMES) == set(GRAVITY_SPY_COUNTS) == set(DESCRIPTIONS) == set(RECIPES)
+    assert sum(GRAVITY_SPY_COUNTS.values()) == 8583
+    for text in DESCRIPTIONS.values():
+        assert text.endswith(".")
+
+
+@pytest.mark.parametrize("label", CLASS_NAMES)
+def test_reproducible_finite_and_in_units_of_strain(label):
+    first, again, other = (simulate(label, seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.strain, again.strain)
+    assert first.parameters == again.parameters
+    assert not np.array_equal(first.strain, other.strain)
+    assert first.strain.shape == first.signal.shape == (32768,)
+    assert first.strain.dtype == first.signal.dtype == np.float64
+    assert np.isfinite(first.strain).all()
+    assert 1e-23 < first.strain.std() < 1e-13
+    assert all(isinstance(value, float) for value in first.parameters.values())
+
+
+@pytest.mark.parametrize(("sample_rate", "length"), [(16384.0, 6.0), (4096.0, 64.0), (2048.0, 7.3)])
+@pytest.mark.parametrize("label", ["Blip", "Whistle", "Scattered_Light", "1080Lines", "Chirp"])
+def test_other_rates_and_lengths(label, sample_rate, length):
+    simulated = simulate(label, sample_rate=sample_rate, length=length)
+    assert simulated.strain.shape == (round(sample_rate * length),)
+    assert np.isfinite(simulated.strain).all()
+
+
+@pytest.mark.parametrize("label", ["Blip", "Koi_Fish", "Scratchy", "Scattered_Light", "Chirp"])
+def test_snr_is_that_of_a_matched_filter(label):
+    """Once more by hand: four times the sum of |h|^2 / S times df, above 10 Hz."""
+
+    def psd(f):
+        return 1e-46 * (1 + (40 / np.maximum(f, 8)) ** 8)
+
+    noise = NoiseModel(psd=psd, lines=False)
+    for asked in (None, 33.0):
+        simulated = simulate(label, 7, noise=noise, snr=asked)
+        f, power = spectrum(simulated.signal / RATE)
+        used = f >= 10
+        snr = np.sqrt(4 * np.sum(power[used] / psd(f[used])) / 8.0)
+        assert simulated.parameters["snr"] == pytest.approx(snr, rel=0.01)
+        if asked is not None:
+            assert snr == pytest.approx(asked, rel=0.01)
+
+
+@given(st.sampled_from(CLASS_NAMES), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_all_but_no_glitch_are_above_the_threshold(label, seed):
+    parameters = simulate(label, seed).parameters
+    assert parameters["snr"] < 1e6
+    if label == "No_Glitch":
+        assert parameters["tile_snr"] < 7.5
+    else:
+        assert parameters["snr"] >= 7.49
+
+
+@pytest.mark.parametrize(
+    ("label", "low", "high", "least"),
+    [
+        ("1080Lines", 1000, 1160, 0.9),
+        ("1400Ripples", 1100, 1850, 0.9),
+        ("Air_Compressor", 38, 62, 0.9),
+        ("Power_Line", 45, 330, 0.9),
+        ("Low_Frequency_Burst", 5, 40, 0.9),
+        ("Low_Frequency_Lines", 8, 40, 0.9),
+        ("Scattered_Light", 0, 250, 0.9),
+        ("Fast_Scattering", 0, 350, 0.9),
+        ("Helix", 15, 1300, 0.9),
+        ("Scratchy", 20, 900, 0.9),
+        ("Violin_Mode", 440, 2000, 0.9),
+        ("Paired_Doves", 5, 420, 0.9),
+    ],
+)
+def test_energy_is_where_it_should_be(label, low, high, least):
+    for seed in range(6):
+        canvas, _ = drawn(label, seed)
+        assert share(canvas.values, low, high) > least
+
+
+@pytest.mark.parametrize("label", ["Blip", "Tomte", "Koi_Fish", "Blip_Low_Frequency", "Power_Line"])
+def test_short_glitches_are_in_the_middle(label):
+    for seed in range(6):
+        signal = simulate(label, seed).signal
+        whole = np.sum(signal**2)
+        assert np.sum(signal[12288:20480] ** 2) > 0.6 * whole
+
+
+@pytest.mark.parametrize(
+    "label", sorted(set(CLASS_NAMES) - {"No_Glitch", "Chirp", "Reverse_Chirp"})
+)
+def test_segment_is_centred_on_the_loudest_tile(label):
+    noise = NoiseModel(psd=lambda f: np.full_like(f, 1e-46), lines=False)
+    reach = 4 * RECIPES[label].jitter + 0.3
+    canvas = white_canvas()
+    for seed in range(3):
+        signal = simulate(label, seed, noise=noise).signal
+        canvas.values = signal / np.sqrt(np.sum(signal**2))
+        # Several may be as loud as one another, and the grid of tiles is coarse.
+        loudest = canvas.loudest(2.0).snr
+        part, _ = canvas.times(-reach, reach)
+        canvas.values[: part.start] = canvas.values[part.stop :] = 0
+        assert canvas.loudest(2.0).snr > 0.75 * loudest
+
+
+def track(values, window=512):
+    """Loudest frequency of each time that has energy."""
+    f, t, power = spectrogram(values, RATE, nperseg=window, noverlap=window - 64)
+    loud = power.max(axis=0) > 0.05 * power.max()
+    return t[loud], f[power.argmax(axis=0)][loud]
+
+
+def test_chirps_rise_and_reverse_chirps_fall():
+    for seed in range(2):
+        chirp, _ = drawn("Chirp", seed)
+        reverse, _ = drawn("Reverse_Chirp", seed)
+        np.testing.assert_array_equal(chirp.values, reverse.values[::-1])
+        t, f = track(chirp.values, 1024)
+        assert np.polyfit(t, f, 1)[0] > 0
+        t, f = track(reverse.values, 1024)
+        assert np.polyfit(t, f, 1)[0] < 0
+
+
+def test_chirp_follows_newton_long_before_the_merger():
+    t = np.array([-8.0, -4.0, -2.0, -1.0])
+    frequency, _ = chirp_track(t, 1.4, 1.4)
+    chirp_mass = 1.4 * 0.25**0.6 * 2 * 4.925490947e-6
+    newton = (5 / 256 / -t) ** 0.375 * chirp_mass**-0.625 / np.pi
+    np.testing.assert_allclose(frequency, newton, rtol=0.05)
+
+
+@given(st.floats(3, 60), st.floats(3, 60))
+@settings(max_examples=40, deadline=None)
+def test_chirp_frequency_never_falls(mass_1, mass_2):
+    frequency, amplitude = chirp_track(np.linspace(-2, 0.1, 4000), mass_1, mass_2)
+    assert (np.diff(frequency) >= -1e-9).all()
+    assert np.isfinite(amplitude).all()
+    assert (amplitude >= 0).all()
+
+
+def test_arch_of_scattered_light_follows_the_fringes():
+    """f = |2 v / lambda|: 1 um at 0.25 Hz reaches 2.95 Hz times the number of bounces."""
+    amplitude, swing = 20e-6, 0.25
+    top = fringe_frequency(2 * np.pi * swing * amplitude)
+    assert top == pytest.approx(2 * 2 * np.pi * swing * amplitude / 1.064e-6)
+    for bounces in (1, 2):
+        canvas = white_canvas()
+        part, t = canvas.times(-1.0, 1.0)
+        velocity = 2 * np.pi * swing * amplitude * np.cos(2 * np.pi * swing * t)
+        scatter(canvas, part, velocity, 1.0, bounces=bounces)
+        times, found = track(canvas.values, 1024)
+        times = times - 4.0
+        at = np.interp(times, t, fringe_frequency(velocity, bounces))
+        inside = np.abs(times) < 0.5
+        assert inside.sum() > 40
+        assert np.abs(found - at)[inside].max() < 6.0
+    assert WAVELENGTH == 1.064e-6
+
+
+def test_arches_come_again_as_fast_as_the_surface_swings():
+    for seed in range(5):
+        _, parameters = drawn("Scattered_Light", seed)
+        assert parameters["duration"] == pytest.approx(0.5 / parameters["swing_frequency"])
+        assert 0.1 <= parameters["swing_frequency"] <= 0.5
+
+
+def test_repeating_blips_repeat():
+    for seed in range(5):
+        canvas, parameters = drawn("Repeating_Blips", seed)
+        power = np.convolve(canvas.values**2, np.ones(82), "same")
+        reach = round(0.6 * parameters["spacing"] * RATE)
+        middle = len(power) // 2
+        step = round(parameters["spacing"] * RATE)
+        peaks = [
+            power[middle + i * step - reach : middle + i * step + reach].max() for i in (-1, 0, 1)
+        ]
+        assert sorted(peaks)[1] > 0.1 * max(peaks)
+        assert parameters["n_pulses"] >= 3
+
+
+def test_pulse_has_the_spectrum_of_the_model():
+    canvas = white_canvas()
+    canvas.pulse(0.0, 120.0, 2.0, 5.0)
+    assert np.sum(canvas.values**2) == pytest.approx(25.0)
+    f, power = spectrum(canvas.values)
+    band = (f > 40) & (f < 400)
+    wanted = np.exp(-2.0 * np.log(f[band] / 120.0) ** 2)
+    np.testing.assert_allclose(power[band] / power[band].max(), wanted, atol=0.02)
+
+
+def test_tile_of_a_burst():
+    canvas = white_canvas()
+    canvas.burst(0.5, 200.0, 0.02, 12.0)
+    tile = canvas.loudest(2.0)
+    assert tile.time == pytest.approx(0.5, abs=0.02)
+    assert tile.frequency == pytest.approx(200.0, abs=20)
+    assert 9.0 < tile.snr < 12.1
+
+
+def test_unknown_class():
+    with pytest.raises(ValueError, match="Did you mean 'Koi_Fish'"):
+        simulate("koi fish")
+    with pytest.raises(ValueError, match=r"label='zzz' is not a class that can be simulated\.$"):
+        simulate("zzz")
+
+
+def test_real_noise_takes_the_place_of_the_model():
+    noise = np.random.default_rng(0).normal(size=32768) * 1e-21
+    simulated = simulate("Blip", noise=noise, snr=20.0)
+    np.testing.assert_allclose(simulated.strain - simulated.signal, noise, rtol=0, atol=1e-33)
+    f, power = spectrum(simulated.signal / RATE)
+    # White noise of this level has a density of 2 sigma^2 / rate.
+    snr = np.sqrt(4 * power[f >= 10].sum() / (2e-42 / RATE) / 8.0)
+    assert snr == pytest.approx(20.0, rel=0.1)
+
+
+def test_noise_of_another_length_or_not_finite():
+    with pytest.raises(ValueError, match=r"8\.0 s at 4096\.0 Hz"):
+        simulate("Blip", noise=NoiseModel(4096.0, 6.0))
+    with pytest.raises(ValueError, match=r"shape \(100,\)"):
+        simulate("Blip", noise=np.zeros(100))
+    with pytest.raises(ValueError, match="not finite"):
+        simulate("Blip", noise=np.full(32768, np.nan))
