@@ -49,12 +49,12 @@ _PARAMETERS = (
     help="Where the model goes.",
 )
 @_options.overwrite
-@click.option("--backbone", help="The net; skglitch.backbones.list_backbones() names them.")
+@_options.backbone
 @_options.weights
 @_options.views
 @_options.durations
 @_options.size
-@click.option("--max-epochs", type=click.IntRange(1), help="Passes over the training set.")
+@_options.max_epochs
 @_options.batch_size
 @click.option(
     "--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest it gets."
@@ -66,9 +66,7 @@ _PARAMETERS = (
 @click.option(
     "--early-stopping", is_flag=True, default=None, help="Stop when a held-out part says so."
 )
-@click.option(
-    "--random-state", "--seed", type=click.IntRange(0), default=0, help="Seed of all that is drawn."
-)
+@_options.random_state
 @click.option(
     "--test-fraction",
     type=click.FloatRange(0, 1, max_open=True),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .._version import __version__
+from ._demo import demo
 from ._embed import embed
 from ._fit import fit
 from ._messages import INTERRUPTED, one_line, say, show_warning, wants_traceback
@@ -47,5 +48,5 @@ def main() -> None:
     """
 
 
-for command in (fit, predict, embed):
+for command in (demo, fit, predict, embed):
     main.add_command(command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,6 +100,15 @@ batch_size = click.option("--batch-size", type=click.IntRange(1), help="Glitches
 weights = click.option(
     "--weights", type=Weights(), help="Weights to start from; none means random ones."
 )
+backbone = click.option(
+    "--backbone", help="The net; skglitch.backbones.list_backbones() names them."
+)
+max_epochs = click.option(
+    "--max-epochs", type=click.IntRange(1), help="Passes over the training set."
+)
+random_state = click.option(
+    "--random-state", "--seed", type=click.IntRange(0), default=0, help="Seed of all that is drawn."
+)
 views = click.option("--views", type=Views(), help="How the net sees the views of a glitch.")
 size = click.option("--size", type=Size(), default="140x170", help="Size of a view in pixels.")
 durations = click.option(
@@ -110,40 +119,53 @@ durations = click.option(
 )
 
 
+_device = click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.")
+_pictures = (
+    click.option(
+        "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the net."
+    ),
+    click.option(
+        "--missing",
+        type=click.Choice(["raise", "skip", "fill"]),
+        default="raise",
+        help="Glitches that lack a view: stop, leave them out, or fill in zeros.",
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(["raise", "skip"]),
+        default="raise",
+        help="Broken pictures: stop, or leave their glitches out.",
+    ),
+)
+_telling = (
+    click.option(
+        "--quiet",
+        "-q",
+        is_flag=True,
+        callback=remember_quiet,
+        help="No progress bars and messages, but warnings and errors.",
+    ),
+    click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=remember_debug,
+        help="Show the traceback of an error.",
+    ),
+)
+
+
 def running(function: F) -> F:
-    """Add the options of all commands: where to run, what to do about flaws, what to tell."""
-    options = [
-        click.option("--device", help="auto, cpu, cuda, cuda:1 or mps."),
-        click.option(
-            "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the net."
-        ),
-        click.option(
-            "--missing",
-            type=click.Choice(["raise", "skip", "fill"]),
-            default="raise",
-            help="Glitches that lack a view: stop, leave them out, or fill in zeros.",
-        ),
-        click.option(
-            "--on-error",
-            type=click.Choice(["raise", "skip"]),
-            default="raise",
-            help="Broken pictures: stop, or leave their glitches out.",
-        ),
-        click.option(
-            "--quiet",
-            "-q",
-            is_flag=True,
-            callback=remember_quiet,
-            help="No progress bars and messages, but warnings and errors.",
-        ),
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            callback=remember_debug,
-            help="Show the traceback of an error.",
-        ),
-    ]
+    """Add the options of commands on pictures: where to run, about flaws, what to tell."""
+    return _add(function, (_device, *_pictures, *_telling))
+
+
+def running_alone(function: F) -> F:
+    """Add the options of a command that reads nothing."""
+    return _add(function, (_device, *_telling))
+
+
+def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         function = option(function)
     return function

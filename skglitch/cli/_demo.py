@@ -1,0 +1,251 @@
+"""``skglitch demo``: all of it on simulated glitches, with nothing downloaded."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import _options
+from ._messages import INTERRUPTED, say
+from ._output import check_output, write_csv
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sklearn.utils import Bunch
+
+    from ..estimators import CNNClassifier
+
+# Never shown to the net: the mirror of Chirp, as in the paper.
+NEW_CLASS = "Reverse_Chirp"
+_TEST_FRACTION = 0.2
+
+
+@click.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("skglitch-demo"),
+    show_default=True,
+    help="Folder for pictures, tables and the model.",
+)
+@_options.overwrite
+@click.option(
+    "--samples",
+    type=click.IntRange(110),
+    default=550,
+    show_default=True,
+    help="Glitches of the 22 known classes, as many of each.",
+)
+@click.option(
+    "--new",
+    type=click.IntRange(8),
+    default=40,
+    show_default=True,
+    help="Glitches of the class that the net never sees in training.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(-1),
+    default=-1,
+    show_default=True,
+    help="Processes that simulate.",
+)
+@_options.random_state
+@_options.backbone
+@_options.weights
+@_options.max_epochs
+@click.option("--json", "as_json", is_flag=True, help="Write the result to stdout as JSON.")
+@_options.running_alone
+@click.pass_context
+def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> None:
+    """Simulate glitches, learn to classify them, and find a class that is new.
+
+    Strain with glitches of the 22 classes of Gravity Spy is simulated and turned into
+    spectrograms. A net is fine-tuned on four fifths of them and scored on the rest. Then it is
+    shown glitches of a class that it never saw, Reverse_Chirp: they gather in a place of their own.
+
+    Nothing is downloaded. It takes a few minutes on two cores.
+    """
+    started = time.perf_counter()
+    targets = {name: output / name for name in ("model.skglitch", "demo.json", "per_class.csv")}
+    targets |= {name: output / name for name in ("classes.png", "map.png", "confusion.png")}
+    output.mkdir(parents=True, exist_ok=True)
+    for path in targets.values():
+        check_output(path, overwrite)
+    known, new = _simulate(options)
+    train, test = _split(known.target, options["random_state"])
+    classifier = _train(known, train, options)
+    result, predicted = _score(classifier, known, test, options["as_json"])
+    if classifier.net_.interrupted_:
+        say("Training was interrupted: what follows is of the net so far.")
+    embeddings, labels = _embed(classifier, known, test, new)
+    result |= find_new_class(embeddings, labels)
+    _tell_new_class(result, options["as_json"])
+    _write(targets, classifier, known, new, (test, predicted), (embeddings, labels))
+    result["seconds"] = round(time.perf_counter() - started, 1)
+    _save_result(targets, result)
+    say(f"Pictures, tables and the model are in {output}; it took {result['seconds']:.0f} s.")
+    if options["as_json"]:
+        click.echo(json.dumps(result))
+    if classifier.net_.interrupted_:
+        ctx.exit(INTERRUPTED)
+
+
+def _simulate(options: dict[str, Any]) -> tuple[Bunch, Bunch]:
+    from ..datasets import make_glitches
+
+    shared: dict[str, Any] = {
+        "weights": "balanced",
+        "n_jobs": options["jobs"],
+        "device": options["device"] or "auto",
+        "progress": not options["quiet"],
+    }
+    seed = options["random_state"]
+    known = make_glitches(options["samples"], random_state=seed, **shared)
+    new = make_glitches(options["new"], classes=[NEW_CLASS], random_state=seed + 1, **shared)
+    return known, new
+
+
+def _split(target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    import numpy as np
+
+    from ..training import split_rows
+
+    codes = np.unique(target, return_inverse=True)[1]
+    return split_rows(codes, _TEST_FRACTION, np.random.RandomState(seed))
+
+
+def _train(known: Bunch, train: np.ndarray, options: dict[str, Any]) -> CNNClassifier:
+    from ..estimators import CNNClassifier
+
+    given = {name: options[name] for name in ("backbone", "max_epochs", "device") if options[name]}
+    if options["weights"] is not None:
+        given["weights"] = None if options["weights"] == "none" else options["weights"]
+    classifier = CNNClassifier(
+        # A quarter of the pixels of a mosaic: this is to be quick.
+        views="channels",
+        durations=known.durations,
+        random_state=options["random_state"],
+        verbose=int(not options["quiet"]),
+        **given,
+    )
+    return classifier.fit(known.data[train], known.target[train])
+
+
+def _score(
+    classifier: CNNClassifier, known: Bunch, test: np.ndarray, as_json: bool
+) -> tuple[dict[str, Any], np.ndarray]:
+    from ..metrics import classification_table, top_k_table
+
+    labels, target = classifier.classes_, known.target[test]
+    scores = classifier.predict_proba(known.data[test])
+    predicted = labels[scores.argmax(axis=1)]
+    top_k = top_k_table(target, scores, labels=labels)
+    per_class = classification_table(target, predicted, labels=labels)
+    if not as_json:
+        click.echo(f"Scores on {len(test)} simulated glitches that were held out\n")
+        click.echo(f"{top_k}\n\n{per_class}\n")
+    result = {
+        "n_train": len(known.target) - len(test),
+        "n_test": len(test),
+        "epochs": len(classifier.history_),
+        "top_k": top_k.to_dict(),
+        "per_class": per_class.to_dict(),
+    }
+    return result, predicted
+
+
+def _embed(
+    classifier: CNNClassifier, known: Bunch, test: np.ndarray, new: Bunch
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of what was held out, of the new class, and of nothing that was trained on."""
+    import numpy as np
+
+    from ..estimators import TruncatedCNNTransformer
+
+    X = np.concatenate([known.data[test], new.data])
+    labels = np.concatenate([known.target[test], new.target])
+    return TruncatedCNNTransformer(classifier).fit_transform(X), labels
+
+
+def find_new_class(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Look for the cluster of the new class without labels, then see what is in it.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d)
+    labels : ndarray of shape (n,)
+
+    Returns
+    -------
+    result : dict
+        ``cluster_purity`` and ``cluster_recall`` of the cluster that holds most of the new
+        class, and ``nearest_class``, the known class whose centre is nearest to its centre.
+    """
+    import numpy as np
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.preprocessing import normalize
+
+    directions = normalize(embeddings)
+    n_classes = len(np.unique(labels))
+    clusters = AgglomerativeClustering(n_classes).fit_predict(directions)
+    is_new = labels == NEW_CLASS
+    inside = clusters == np.bincount(clusters[is_new]).argmax()
+    centers = {
+        str(name): directions[labels == name].mean(axis=0) for name in np.unique(labels[~is_new])
+    }
+    center = directions[is_new].mean(axis=0)
+    nearest = max(centers, key=lambda name: float(normalize(centers[name][None])[0] @ center))
+    return {
+        "new_class": NEW_CLASS,
+        "n_clusters": n_classes,
+        "cluster_size": int(inside.sum()),
+        "cluster_purity": float(is_new[inside].mean()),
+        "cluster_recall": float(inside[is_new].mean()),
+        "nearest_class": nearest,
+    }
+
+
+def _tell_new_class(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return
+    click.echo(
+        f"{NEW_CLASS} was in no training set. Of {result['n_clusters']} clusters that were found "
+        f"without labels, one has {result['cluster_recall']:.0%} of it, and is to "
+        f"{result['cluster_purity']:.0%} made of it. The nearest known class is "
+        f"{result['nearest_class']}.\n"
+    )
+
+
+def _write(
+    targets: dict[str, Path],
+    classifier: CNNClassifier,
+    known: Bunch,
+    new: Bunch,
+    scored: tuple[np.ndarray, np.ndarray],
+    embedded: tuple[np.ndarray, np.ndarray],
+) -> None:
+    from ..persistence import save
+    from . import _figures
+
+    verbose = classifier.verbose
+    save(classifier.set_params(verbose=0), targets["model.skglitch"])
+    classifier.set_params(verbose=verbose)
+    test, predicted = scored
+    _figures.draw_classes(targets["classes.png"], known, new)
+    _figures.draw_confusion(targets["confusion.png"], known.target[test], predicted)
+    _figures.draw_map(targets["map.png"], *embedded, NEW_CLASS)
+
+
+def _save_result(targets: dict[str, Path], result: dict[str, Any]) -> None:
+    from ..persistence._file import written_whole
+
+    with written_whole(targets["demo.json"]) as file:
+        file.write(json.dumps(result, indent=1).encode())
+    columns = result["per_class"]["classes"]
+    write_csv(targets["per_class.csv"], list(columns), zip(*columns.values(), strict=True))
