@@ -1,0 +1,78 @@
+"""The demonstration, small: files, scores, and that nothing of it is lost or overwritten."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from sklearn.preprocessing import normalize
+
+import skglitch
+from skglitch.cli import main
+from skglitch.cli._demo import NEW_CLASS, find_new_class
+
+TINY = ["--samples", "110", "--new", "8", "--backbone", "test_efficientnet", "--weights", "none"]
+TINY += ["--max-epochs", "1", "--jobs", "1", "--device", "cpu", "-q"]
+FILES = {"classes.png", "confusion.png", "demo.json", "map.png", "model.skglitch", "per_class.csv"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    result = CliRunner().invoke(main, ["demo", "-o", str(folder), *TINY, "--json"])
+    assert result.exit_code == 0, result.output
+    return folder, json.loads(result.stdout)
+
+
+def test_all_files_are_written(finished):
+    folder, printed = finished
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert json.loads((folder / "demo.json").read_text()) == printed
+    for name in ("classes.png", "confusion.png", "map.png"):
+        width, height = Image.open(folder / name).size
+        assert min(width, height) > 400
+    model = skglitch.load(folder / "model.skglitch")
+    assert len(model.classes_) == 22
+    assert NEW_CLASS not in model.classes_
+    assert len((folder / "per_class.csv").read_text().splitlines()) == 23
+
+
+def test_what_is_reported(finished):
+    _, printed = finished
+    assert printed["n_train"] + printed["n_test"] == 110
+    assert printed["n_test"] == 22
+    assert printed["top_k"]["k"] == [1, 2, 3, 4, 5]
+    assert printed["new_class"] == NEW_CLASS
+    assert 0 < printed["cluster_recall"] <= 1
+    assert printed["seconds"] > 0
+
+
+def test_nothing_is_overwritten_unasked(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "map.png").write_text("mine")
+    result = run("demo", "-o", tmp_path / "out", *TINY)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["map.png"]
+    assert (tmp_path / "out" / "map.png").read_text() == "mine"
+
+
+def test_a_class_of_its_own_is_found():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["Blip", "Chirp", NEW_CLASS], 20)
+    centers = np.array([[1, 0, 0], [0, 1, 0], [0, 0.8, 0.6]])
+    embeddings = centers[np.repeat([0, 1, 2], 20)] + 0.05 * rng.normal(size=(60, 3))
+    found = find_new_class(embeddings, labels)
+    assert found["cluster_purity"] == 1
+    assert found["cluster_recall"] == 1
+    assert found["nearest_class"] == "Chirp"
+
+
+def test_a_class_in_the_middle_of_others_is_not():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["Blip", "Chirp", NEW_CLASS], 20)
+    embeddings = normalize(rng.normal(size=(60, 3)))
+    assert find_new_class(embeddings, labels)["cluster_purity"] < 0.7
