@@ -8,7 +8,7 @@ layers are trained on.
 
 Give a folder of Gravity Spy pictures, with a folder for each class, as an argument or in the
 environment variable ``SKGLITCH_DATA``; a second argument is the file that the figure goes to.
-Without a folder the script draws a few glitches itself.
+Without a folder the script simulates some.
 """
 
 # %%
@@ -25,36 +25,17 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import train_test_split
 
 from skglitch import CNNClassifier
-from skglitch.datasets import load_gravity_spy
+from skglitch.datasets import load_gravity_spy, make_glitches
 from skglitch.metrics import classification_table, top_k_table
 
-
-def draw_glitches(n_each=12, size=64, seed=0):
-    """Three kinds of glitches, as simple as they can be drawn."""
-    rng = np.random.default_rng(seed)
-    time, frequency = np.meshgrid(np.linspace(-1, 1, size), np.linspace(1, 0, size))
-    X, y = [], []
-    for _ in range(n_each):
-        t, f, width = rng.uniform(-0.1, 0.1), rng.uniform(0.3, 0.6), rng.uniform(0.02, 0.05)
-        shapes = {
-            "Blip": np.exp(-(((time - t) / (2 * width)) ** 2) - ((frequency - f) / 0.25) ** 2),
-            "Scattered_Light": np.exp(
-                -(((frequency - f / 2 + 0.2 * (time - t) ** 2) / width) ** 2)
-            ),
-            "Whistle": np.exp(-(((frequency - f - 0.8 * np.abs(time - t)) / width) ** 2)),
-        }
-        for label, shape in shapes.items():
-            noise = rng.exponential(8.0, (size, size))
-            X.append(np.clip(230 * shape + noise, 0, 255))
-            y.append(label)
-    return np.array(X, dtype=np.uint8)[:, None], np.array(y)
-
-
+CLASSES = ["Blip", "Koi_Fish", "Scattered_Light", "Whistle"]
 folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SKGLITCH_DATA")
 if folder:
     X, y = load_gravity_spy(folder, durations=None, return_X_y=True)
 else:
-    X, y = draw_glitches()
+    X, y = make_glitches(
+        60, classes=CLASSES, weights="balanced", durations=(1.0,), random_state=0, return_X_y=True
+    )
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 print(f"{len(X_train)} glitches to train on, {len(X_test)} to test with")
 

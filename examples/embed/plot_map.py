@@ -8,7 +8,7 @@ is new or mislabelled shows, before a single label was used.
 
 Give a folder of Gravity Spy pictures, as an argument or in the environment variable
 ``SKGLITCH_DATA``, to see your own; a second argument is the file that the figure goes to. Without
-a folder the script draws a few glitches itself.
+a folder the script simulates some.
 """
 
 # %%
@@ -26,37 +26,19 @@ from sklearn.cluster import HDBSCAN
 from sklearn.manifold import TSNE
 
 from skglitch import TruncatedCNNTransformer
-from skglitch.datasets import load_gravity_spy
+from skglitch.datasets import load_gravity_spy, make_glitches
 
-
-def draw_glitches(n_each=12, size=64, seed=0):
-    """Three kinds of glitches, as simple as they can be drawn."""
-    rng = np.random.default_rng(seed)
-    time, frequency = np.meshgrid(np.linspace(-1, 1, size), np.linspace(1, 0, size))
-    X, y = [], []
-    for _ in range(n_each):
-        t, f, width = rng.uniform(-0.1, 0.1), rng.uniform(0.3, 0.6), rng.uniform(0.02, 0.05)
-        shapes = {
-            "Blip": np.exp(-(((time - t) / (2 * width)) ** 2) - ((frequency - f) / 0.25) ** 2),
-            "Scattered_Light": np.exp(
-                -(((frequency - f / 2 + 0.2 * (time - t) ** 2) / width) ** 2)
-            ),
-            "Whistle": np.exp(-(((frequency - f - 0.8 * np.abs(time - t)) / width) ** 2)),
-        }
-        for label, shape in shapes.items():
-            noise = rng.exponential(8.0, (size, size))
-            X.append(np.clip(230 * shape + noise, 0, 255))
-            y.append(label)
-    return np.array(X, dtype=np.uint8)[:, None], np.array(y), (4.0,)
-
-
+CLASSES = ["Blip", "Koi_Fish", "Scattered_Light", "Whistle"]
 folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SKGLITCH_DATA")
 if folder:
     glitches = load_gravity_spy(folder, durations=None)
     X, durations = glitches.data, glitches.durations
     y = glitches.target if glitches.target is not None else np.full(len(X), "glitch")
 else:
-    X, y, durations = draw_glitches()
+    glitches = make_glitches(
+        120, classes=CLASSES, weights="balanced", durations=(1.0,), random_state=0
+    )
+    X, y, durations = glitches.data, glitches.target, glitches.durations
 
 # %%
 # Numbers for each glitch
