@@ -26,7 +26,7 @@ def make_glitches(
     classes: Sequence[str] | str | None = None,
     weights: Mapping[str, float] | str = "gravity_spy",
     sample_rate: float = 4096.0,
-    length: float = 10.0,
+    length: float = 16.0,
     noise: Any = "random",
     durations: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
     size: tuple[int, int] = (140, 170),
@@ -56,8 +56,9 @@ def make_glitches(
         class. Each class with a weight has one glitch at least, if ``n_samples`` allows.
     sample_rate : float, default=4096.0
         In Hz.
-    length : float, default=10.0
-        Length in s of the strain around each glitch.
+    length : float, default=16.0
+        Length in s of the strain around each glitch. Of much less, the spectrum that whitens is
+        that of the glitch as well, and long glitches fade.
     noise : {"random", "observed", "aligo"}, tuple or ndarray, default="random"
         Noise that glitches are added to: of a sensitivity like those of the observing runs
         (``"observed"``), of Advanced LIGO's design (``"aligo"``), or one or the other; of a
