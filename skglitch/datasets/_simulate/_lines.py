@@ -13,7 +13,7 @@ from ._registry import angle, draws, log_uniform
 def _air_compressor(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a bar near 50 Hz for half a second to some seconds, while a motor runs or starts."""
     frequency = rng.normal(50.0, 1.7)
-    sigma = log_uniform(rng, 0.12, 0.8)
+    sigma = log_uniform(rng, 0.12, 1.0)
     sweep = rng.normal(0.0, 0.8)
     canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng), sweep=sweep)
     if rng.random() < 0.3:
@@ -56,13 +56,13 @@ def _power_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 @draws("Low_Frequency_Lines", snr=(7.5, 50.0, 2.4), jitter=0.2)
 def _low_frequency_lines(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw horizontal lines at 10 to 20 Hz, rarely above, for seconds."""
-    frequency = log_uniform(rng, 10.5, 22.0)
-    sigma = log_uniform(rng, 0.4, 2.0)
+    frequency = log_uniform(rng, 10.5, 21.0)
+    sigma = log_uniform(rng, 0.7, 4.0)
     for i in range(rng.integers(1, 4)):
         _unsteady_line(
             rng,
             canvas,
-            frequency if i == 0 else log_uniform(rng, 10.5, 32.0),
+            frequency if i == 0 else log_uniform(rng, 10.5, 28.0),
             0.0 if i == 0 else rng.normal(0, 0.5),
             sigma * rng.uniform(0.7, 1.3),
             1.0 if i == 0 else rng.uniform(0.2, 0.7),

@@ -263,7 +263,7 @@ def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a string of dots near 1080 Hz, a few each second, all through the picture."""
     frequency = rng.uniform(1072.0, 1100.0)
     spacing = log_uniform(rng, 0.06, 0.4)
-    reach = rng.uniform(0.6, 2.6)
+    reach = rng.uniform(0.8, 4.0)
     even = rng.random() < 0.5
     n = int(2 * reach / spacing)
     times = np.linspace(-reach, reach, n) + rng.normal(0, 0.15 * spacing, n)

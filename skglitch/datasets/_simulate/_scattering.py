@@ -10,6 +10,8 @@ from ._registry import angle, draws, log_uniform
 WAVELENGTH = 1.064e-6
 # In s, either side of the middle: what is beyond is in no picture.
 _REACH = 4.5
+# In Hz: the seismic wall hides arches that are lower.
+_LOWEST_ARCH = (18.0, 40.0)
 # In s, at either end.
 _FADE = 0.3
 
@@ -53,7 +55,7 @@ def scatter(
     canvas.track(part, cycles, amplitude * ends, phase=phase, strain=True)
 
 
-@draws("Scattered_Light", snr=(7.5, 60.0, 2.0), jitter=0.03)
+@draws("Scattered_Light", snr=(7.5, 60.0, 1.7), jitter=0.03)
 def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw arches of a second or some, often one above the other, below some 100 Hz [1]_.
 
@@ -65,8 +67,9 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     .. [1] S. Soni et al., "Reducing scattered light in LIGO's third observing run", Class. Quantum
        Grav. 38, 025016 (2021), arXiv:2007.14876.
     """
-    swing = log_uniform(rng, 0.1, 0.5)
-    top = log_uniform(rng, 17.0, 75.0)
+    swing = log_uniform(rng, 0.12, 0.5)
+    # The arch of light that went there once; below the wall it is the others that show.
+    top = log_uniform(rng, 6.0, 60.0)
     reach = min(canvas.length / 2, _REACH)
     part, t = canvas.times(-reach, reach)
     # Fastest at t = 0: the arch is in the middle, with others half a period away.
@@ -80,20 +83,19 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     # How much light comes back changes as the beam moves over the surface.
     width = rng.uniform(0.15, 0.6) / swing
     amplitude = np.exp(-0.5 * ((t - rng.normal(0, 0.1)) / width) ** 2)
-    n_harmonics = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.3, 0.2, 0.2, 0.15, 0.1, 0.05]))
-    first = 1
-    if n_harmonics > 1:
-        # The lowest arches may lie below the picture.
-        first = int(rng.integers(1, 3))
-        velocity /= first * np.sqrt(n_harmonics)
-    steep = rng.uniform(0.5, 2.5)
-    for bounces in range(first, first + n_harmonics):
-        size = (first / bounces) ** steep * np.exp(rng.normal(0, 0.3))
+    peak = float(fringe_frequency(np.abs(velocity).max()))
+    first = max(1, round(log_uniform(rng, *_LOWEST_ARCH) / peak))
+    n_arches = int(rng.integers(1, 6 if peak < 25 else 4))
+    steep = rng.uniform(0.2, 1.6)
+    for bounces in range(first, first + n_arches):
+        # How bright an arch is, is told by what is left of it above the noise at its top.
+        seen = canvas.sensitivity(np.array([bounces * peak]))[0]
+        size = (first / bounces) ** steep * np.exp(rng.normal(0, 0.3)) / seen
         scatter(canvas, part, velocity, size * amplitude, bounces=bounces, phase=angle(rng))
     return {
         "swing_frequency": swing,
-        "peak_arch_frequency": float(fringe_frequency(np.abs(velocity).max(), first)),
-        "n_arches": float(n_harmonics),
+        "peak_arch_frequency": first * peak,
+        "n_arches": float(n_arches),
         "duration": 0.5 / swing,
     }
 
@@ -111,9 +113,9 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
        characterization, citizen science and machine learning", Class. Quantum Grav. 38, 195016
        (2021), arXiv:2103.12104.
     """
-    fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.3), rng.uniform(1.5, 5.5)])
+    fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.4), rng.uniform(2.0, 5.5)])
     slow = rng.uniform(0.12, 0.35)
-    top = log_uniform(rng, 24.0, 62.0) * (1.6 if rng.random() < 0.1 else 1.0)
+    top = log_uniform(rng, 24.0, 56.0) * (1.6 if rng.random() < 0.1 else 1.0)
     share = rng.uniform(0.1, 0.6)
     reach = min(canvas.length / 2, _REACH)
     part, t = canvas.times(-reach, reach)
@@ -127,6 +129,10 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
         if rng.random() < chance:
             size = log_uniform(rng, 0.05, 0.5)
             scatter(canvas, part, velocity, size, bounces=bounces, phase=angle(rng))
+    for _ in range(rng.integers(0, 4)):
+        # Other spots move with the same ground, by more or less: they fill the arches.
+        scale = rng.uniform(0.5, 1.4)
+        scatter(canvas, part, scale * velocity, rng.uniform(0.2, 1.0), phase=angle(rng))
     return {"arch_rate": float(fast), "peak_arch_frequency": top, "swing_frequency": slow}
 
 
