@@ -98,6 +98,7 @@ def draw_confusion(path: Path, y_true: np.ndarray, y_pred: np.ndarray) -> None:
 
 def draw_map(path: Path, embeddings: np.ndarray, labels: np.ndarray, new_class: str) -> None:
     """Draw a t-SNE map: the new class in a colour, the known ones by their names."""
+    from matplotlib.patheffects import withStroke
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import normalize
 
@@ -117,7 +118,8 @@ def draw_map(path: Path, embeddings: np.ndarray, labels: np.ndarray, new_class: 
         # Beside the densest part: a mean may lie where no glitch is.
         distance = np.linalg.norm(members[:, None] - members, axis=2)
         place = members[np.median(distance, axis=1).argmin()]
-        ax.annotate(name, (place[0], place[1]), fontsize="x-small", ha="center", va="center")
+        text = ax.annotate(name, (place[0], place[1]), fontsize="small", ha="center", va="center")
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     ax.set(xticks=[], yticks=[])
     ax.set_title(f"{len(labels)} glitches that the net was not trained on, t-SNE of its features")
     ax.legend(loc="best")

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
 from .._device import choose_device
+from .._memory import kept_memory
 from ._q_transform import MAX_ENERGY, Grid, Loudest, QScan, cached_scan
 from ._whitening import whitened_spectrum
 
@@ -264,7 +265,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
             **{name: np.empty(n) for name in ("time", "frequency", "snr")},
         )
         starts = range(0, n, self.batch_size)
-        with torch.inference_mode():
+        with kept_memory(scan.device), torch.inference_mode():
             for start in tqdm(starts, desc="q-transform", unit="batch", disable=not self.verbose):
                 rows = slice(start, start + self.batch_size)
                 self._scan_batch(scan, strain[rows], result, rows)

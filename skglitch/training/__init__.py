@@ -10,12 +10,12 @@ from .._device import (
     seeded,
     to_channels_last,
 )
+from .._memory import kept_memory, may_keep_memory
 from ._augment import SpectrogramAugment
 from ._batch_norm import MEASURED_IMAGES, measure_batch_norm
 from ._callbacks import EpochProgress
 from ._data import EvenBatches, ImageDataset, split_rows
 from ._inference import run_in_batches
-from ._memory import kept_memory, may_keep_memory
 from ._module import HEAD, GlitchNet, ViewEncoder
 from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
 from ._optim import apply_fine_tune, warm_up_and_decay

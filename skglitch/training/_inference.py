@@ -10,9 +10,9 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from .._device import autocast, to_device
+from .._memory import kept_memory
 from ..spectrograms import PixelScale
 from ._data import as_batch
-from ._memory import kept_memory
 
 
 def run_in_batches(

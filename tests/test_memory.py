@@ -7,7 +7,8 @@ import threading
 import pytest
 import torch
 
-from skglitch.training import _memory, kept_memory, may_keep_memory
+from skglitch import _memory
+from skglitch.training import kept_memory, may_keep_memory
 
 CPU = torch.device("cpu")
 
