@@ -53,6 +53,33 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
     return chosen
 
 
+def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
+    """Turn a ``device`` parameter into a device that computes in float64 and complex numbers.
+
+    Parameters
+    ----------
+    device : str or torch.device, default="auto"
+        As for :func:`choose_device`, but ``"auto"`` passes over Apple's ``"mps"``.
+
+    Returns
+    -------
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        As :func:`choose_device`, and for ``"mps"``, which has no float64.
+    """
+    if isinstance(device, str) and device == "auto":
+        return torch.device(_best_device_type(torch.cuda.is_available(), has_mps=False))
+    chosen = choose_device(device)
+    if chosen.type == "mps":
+        raise ValueError(
+            f"device={str(device)!r} cannot compute in float64, which strain needs: use 'cpu'."
+        )
+    return chosen
+
+
 def _best_device_type(has_cuda: bool, has_mps: bool) -> str:
     if has_cuda:
         return "cuda"

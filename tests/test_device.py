@@ -32,6 +32,14 @@ def test_cuda_is_chosen_where_it_is(monkeypatch):
         choose_device("cuda:2")
 
 
+def test_strain_needs_a_device_with_float64(monkeypatch):
+    monkeypatch.setattr(_device, "_has_mps", lambda: True)
+    assert choose_device("auto").type in ("mps", "cuda")
+    assert _device.choose_exact_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(ValueError, match="device='mps' cannot compute in float64"):
+        _device.choose_exact_device("mps")
+
+
 @pytest.mark.parametrize(
     ("precision", "fast", "expected"),
     [

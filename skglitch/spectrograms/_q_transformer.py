@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
-from .._device import choose_device
+from .._device import choose_exact_device
 from .._memory import kept_memory
 from ._q_transform import MAX_ENERGY, Grid, Loudest, QScan, cached_scan
 from ._whitening import whitened_spectrum
@@ -72,7 +72,8 @@ class QTransformer(TransformerMixin, BaseEstimator):
     batch_size : int, default=32
         Largest number of glitches that are in memory at a time.
     device : str or torch.device, default="auto"
-        Where to compute. ``"auto"`` takes the first CUDA device where there is one.
+        Where to compute. ``"auto"`` takes the first CUDA device where there is one, and else
+        the CPU: Apple's MPS has no float64.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -374,7 +375,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
             self.frequency_step,
             (frange[0], frange[1]),
         )
-        device = choose_device(self.device)
+        device = choose_exact_device(self.device)
         ends = lost if self.median_of == "clean" else 0.0
         return cached_scan(
             self.sample_rate, n_times, trigger, grid, qrange, self.mismatch, ends, device

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
+from skglitch import CNNClassifier
 from skglitch.spectrograms import NATIVE_SIZE, QTransformer, read_picture, resize_energy
 
 RATE = 1024.0
@@ -242,6 +244,15 @@ class TestInScikitLearn:
         for other in (clone(transformer), pickle.loads(pickle.dumps(transformer))):
             np.testing.assert_array_equal(other.fit(strain).transform(strain), expected)
             assert other.n_features_in_ == strain.shape[1]
+
+    def test_in_a_pipeline_with_a_classifier(self):
+        strain = noise(12, length=3.0)
+        strain[6:] += sine_gaussian(100, 6, 40.0, length=3.0)
+        labels = np.repeat(["No_Glitch", "Blip"], 6)
+        transformer = QTransformer(RATE, (0.5,), (10.0, 400.0), size=(64, 64), device="cpu")
+        classifier = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, device="cpu")
+        pipeline = make_pipeline(transformer, classifier).fit(strain, labels)
+        assert pipeline.predict(strain).shape == (12,)
 
     def test_other_floats_and_integers(self, transformer):
         strain = noise(1) * 1000
