@@ -42,7 +42,7 @@ def load_triggers(
     time: str = AUTO,
     ifo: str | None = AUTO,
     label: str | None = AUTO,
-    length: float = 8.0,
+    length: float = 16.0,
     batch_size: int = 32,
     on_error: str = "raise",
     return_strain: bool = False,
@@ -74,7 +74,7 @@ def load_triggers(
     label : str or None, default="auto"
         Column of the labels. ``"auto"`` takes the first of ``label``, ``ml_label``,
         ``class`` and ``glitch_class``. Without one, or with None, ``target`` is None.
-    length : float, default=8.0
+    length : float, default=16.0
         How many s of strain to give the transformer, the trigger in the middle.
     batch_size : int, default=32
         How many triggers are read and transformed at a time.
@@ -150,8 +150,8 @@ def load_triggers(
     >>> import numpy as np
     >>> from skglitch.datasets import Strain, load_triggers
     >>> from skglitch.spectrograms import QTransformer
-    >>> noise = np.random.default_rng(0).normal(size=16 * 4096)
-    >>> strain = Strain(noise, sample_rate=4096, t0=1126259450, ifo="H1")
+    >>> noise = np.random.default_rng(0).normal(size=32 * 4096)
+    >>> strain = Strain(noise, sample_rate=4096, t0=1126259442, ifo="H1")
     >>> table = [
     ...     {"gps": 1126259457.2, "label": "No_Glitch"},
     ...     {"gps": 1126259460.0, "label": "No_Glitch"},

@@ -75,7 +75,7 @@ def write(tmp_path):
 
 
 def load(table, strain, transformer=None, **options):
-    options = {"progress": False} | options
+    options = {"progress": False, "length": 8.0} | options
     return load_triggers(table, strain, transformer or Ends(), **options)
 
 
