@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Never shown to the net: the mirror of Chirp, as in the paper.
 NEW_CLASS = "Reverse_Chirp"
 _TEST_FRACTION = 0.2
+# How clusters are looked for: in the space of so many principal axes, of so many glitches at least.
+_N_AXES, _MIN_CLUSTER = 20, 5
 
 
 @click.command()
@@ -37,7 +39,7 @@ _TEST_FRACTION = 0.2
 @click.option(
     "--samples",
     type=click.IntRange(110),
-    default=550,
+    default=770,
     show_default=True,
     help="Glitches of the 22 known classes, as many of each.",
 )
@@ -185,29 +187,31 @@ def find_new_class(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, Any]
     -------
     result : dict
         ``cluster_purity`` and ``cluster_recall`` of the cluster that holds most of the new
-        class, and ``nearest_class``, the known class whose centre is nearest to its centre.
+        class, and ``nearest_class``, the class of most of its nearest known neighbours.
     """
     import numpy as np
-    from sklearn.cluster import AgglomerativeClustering
-    from sklearn.preprocessing import normalize
+    from sklearn.cluster import HDBSCAN
+    from sklearn.decomposition import PCA
+    from sklearn.neighbors import NearestNeighbors
 
-    directions = normalize(embeddings)
-    n_classes = len(np.unique(labels))
-    clusters = AgglomerativeClustering(n_classes).fit_predict(directions)
+    n_axes = min(_N_AXES, *embeddings.shape)
+    # Whitened: what tells a new class apart is not what the known ones differ in most.
+    places = PCA(n_axes, whiten=True, random_state=0).fit_transform(embeddings)
+    clusters = HDBSCAN(min_cluster_size=_MIN_CLUSTER, copy=True).fit_predict(places)
     is_new = labels == NEW_CLASS
-    inside = clusters == np.bincount(clusters[is_new]).argmax()
-    centers = {
-        str(name): directions[labels == name].mean(axis=0) for name in np.unique(labels[~is_new])
-    }
-    center = directions[is_new].mean(axis=0)
-    nearest = max(centers, key=lambda name: float(normalize(centers[name][None])[0] @ center))
+    found = clusters[is_new & (clusters >= 0)]
+    # -1 is what is in no cluster.
+    inside = clusters == np.bincount(found).argmax() if len(found) else is_new & False
+    known = NearestNeighbors(n_neighbors=1).fit(places[~is_new])
+    neighbours = labels[~is_new][known.kneighbors(places[is_new], return_distance=False)[:, 0]]
+    names, counts = np.unique(neighbours, return_counts=True)
     return {
         "new_class": NEW_CLASS,
-        "n_clusters": n_classes,
+        "n_clusters": int(clusters.max()) + 1,
         "cluster_size": int(inside.sum()),
-        "cluster_purity": float(is_new[inside].mean()),
+        "cluster_purity": float(is_new[inside].mean()) if inside.any() else 0.0,
         "cluster_recall": float(inside[is_new].mean()),
-        "nearest_class": nearest,
+        "nearest_class": str(names[counts.argmax()]),
     }
 
 
@@ -216,9 +220,9 @@ def _tell_new_class(result: dict[str, Any], as_json: bool) -> None:
         return
     click.echo(
         f"{NEW_CLASS} was in no training set. Of {result['n_clusters']} clusters that were found "
-        f"without labels, one has {result['cluster_recall']:.0%} of it, and is to "
-        f"{result['cluster_purity']:.0%} made of it. The nearest known class is "
-        f"{result['nearest_class']}.\n"
+        f"without labels, one holds {result['cluster_recall']:.0%} of it, and "
+        f"{result['cluster_purity']:.0%} of that cluster is {NEW_CLASS}. Most of its nearest "
+        f"known neighbours are of the class {result['nearest_class']}.\n"
     )
 
 
