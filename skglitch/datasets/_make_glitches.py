@@ -16,7 +16,7 @@ from ._simulate import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS, NoiseModel
 
 # So many are simulated, then transformed, at a time.
 _BATCH = 64
-# Samples of strain are unique up to this many; a number in an id is as wide.
+# Digits of the number in an id.
 _ID_WIDTH = 6
 
 

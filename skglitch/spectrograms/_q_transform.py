@@ -335,8 +335,10 @@ class QScan:
         """Cubic spline over rows as a matrix: lines of a picture from rows of tiles."""
         if plane not in self._splines:
             f = self.planes[plane].frequencies
-            degree = min(3, len(f) - 1) or 1
-            spline = make_interp_spline(f, np.eye(len(f)), k=degree if degree != 2 else 1)
+            # Cubic, where there are rows enough: four.
+            spline = make_interp_spline(
+                f, np.eye(len(f)), k=3 if len(f) > 3 else min(1, len(f) - 1)
+            )
             values = spline(np.clip(self._frequencies[0], f[0], f[-1]))
             # What distant rows add is below rounding; as denormal numbers it would slow the
             # products down tenfold.
