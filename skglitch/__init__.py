@@ -12,7 +12,17 @@ from ._lazy import lazy_names
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import backbones, datasets, estimators, metrics, persistence, spectrograms, training
+    from . import (
+        backbones,
+        datasets,
+        discovery,
+        display,
+        estimators,
+        metrics,
+        persistence,
+        spectrograms,
+        training,
+    )
     from .estimators import CNNClassifier, TruncatedCNNTransformer
     from .persistence import load, save
 
@@ -22,6 +32,8 @@ __all__ = [
     "__version__",
     "backbones",
     "datasets",
+    "discovery",
+    "display",
     "estimators",
     "load",
     "metrics",
@@ -38,6 +50,8 @@ __getattr__, __dir__ = lazy_names(
         "TruncatedCNNTransformer": "skglitch.estimators",
         "backbones": "skglitch.backbones",
         "datasets": "skglitch.datasets",
+        "discovery": "skglitch.discovery",
+        "display": "skglitch.display",
         "estimators": "skglitch.estimators",
         "load": "skglitch.persistence",
         "metrics": "skglitch.metrics",
