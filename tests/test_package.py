@@ -162,7 +162,10 @@ class TestRooms:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and node.level == 2:
                     imported |= {node.module.split(".")[0]} if node.module else set(_names(node))
-        assert imported - {"_device", "_download", "_home", "_lazy", "_memory", "_version"} <= self.ALLOWED[room]
+        assert (
+            imported - {"_device", "_download", "_home", "_lazy", "_memory", "_version"}
+            <= self.ALLOWED[room]
+        )
 
 
 def _names(node: ast.ImportFrom) -> list[str]:

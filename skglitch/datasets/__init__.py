@@ -1,8 +1,8 @@
 """Glitches to learn from: Gravity Spy pictures, strain around triggers, simulated ones."""
 
+from .._home import get_data_home
 from ._fetch import fetch_gravity_spy
 from ._gravity_spy import load_gravity_spy
-from ._home import get_data_home
 from ._load_strain import load_strain
 from ._make_glitches import make_glitches
 from ._open_strain import fetch_open_strain

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ._download import check_transfer, download, record_files
+from .._download import check_transfer, download, record_files
+from .._home import get_data_home
 from ._gravity_spy import check_parameters, load_gravity_spy
-from ._home import get_data_home
 
 _RECORD = "1476551"
 _ARCHIVE = "trainingsetv1d1.tar.gz"

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._home import get_data_home
 from ._cache import FORMAT, ViewCache, warn_no_cache
 from ._decode import Reader, load_views
-from ._home import get_data_home
 from ._scan import Glitch, Scan, describe_problems, scan_folder, shorten
 
 _NATIVE_SIZE = (466, 566)

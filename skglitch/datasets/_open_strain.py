@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from ._download import RemoteFile, check_transfer, download
+from .._download import RemoteFile, check_transfer, download
+from .._home import get_data_home
 from ._hdf5 import Hdf5Strain, import_h5py
-from ._home import get_data_home
 from ._load_strain import check_any_data
 from ._strain import Strain
 from ._time_axis import check_number

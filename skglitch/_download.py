@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .._version import __version__
+from ._version import __version__
 
 _TIMEOUT = 30.0  # s without a byte
 _CHUNK = 1 << 20
