@@ -1,0 +1,210 @@
+"""NoveltyDetector: its scores by hand, its threshold by Monte Carlo, scikit-learn's checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+from sklearn.covariance import LedoitWolf
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skglitch.discovery import NoveltyDetector
+
+METHODS = ("knn", "mahalanobis", "energy", "max_logit")
+NO_LABELS = "fits without labels, and this method learns from labels"
+EXPECTED_FAILURES = {
+    "knn": {},
+    "mahalanobis": {},
+    "energy": {"check_outliers_fit_predict": NO_LABELS, "check_outliers_train": NO_LABELS},
+}
+
+
+# "max_logit" is "energy" but for one line.
+@parametrize_with_checks(
+    [NoveltyDetector(method) for method in EXPECTED_FAILURES],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES[estimator.method],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def blobs(rng, n=120, n_features=6, n_classes=3, spread=0.5):
+    """Classes about the first axes, and a class that is none of them about the last."""
+    y = rng.integers(n_classes, size=n)
+    known = 3 * np.eye(n_features)[y] + rng.normal(0, spread, (n, n_features))
+    novel = 3 * np.eye(n_features)[-1] + rng.normal(0, spread, (n, n_features))
+    return known, np.array(["Blip", "Koi_Fish", "Tomte", "Whistle"])[y], novel
+
+
+class Whole:
+    """Two folds that both train on everything: their mean is that of one fit."""
+
+    def split(self, X, y=None, groups=None):
+        halves = np.array_split(np.arange(len(X)), 2)
+        return [(np.arange(len(X)), half) for half in halves]
+
+
+class TestScores:
+    def test_knn_is_the_distance_to_the_kth_neighbour_on_the_sphere(self, rng):
+        known, _, novel = blobs(rng)
+        scores = NoveltyDetector(n_neighbors=3).fit(known).score_samples(novel)
+        a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (known, novel))
+        distances = np.sort(np.linalg.norm(b[:, None] - a, axis=2), axis=1)
+        assert_allclose(scores, -distances[:, 2], rtol=1e-6)
+
+    def test_knn_leaves_a_sample_out_of_its_own_score(self, rng):
+        known, _, _ = blobs(rng, n=40)
+        detector = NoveltyDetector(n_neighbors=2).fit(known)
+        alone = NoveltyDetector(n_neighbors=2).fit(known[1:]).score_samples(known[:1])
+        assert_allclose(detector.held_out_scores_[0], alone[0], rtol=1e-6)
+
+    def test_mahalanobis_is_that_of_the_nearest_class(self, rng):
+        known, y, novel = blobs(rng)
+        scores = NoveltyDetector("mahalanobis", cv=Whole()).fit(known, y).score_samples(novel)
+        means = {label: known[y == label].mean(axis=0) for label in np.unique(y)}
+        residuals = known - np.stack([means[label] for label in y])
+        precision = np.linalg.inv(LedoitWolf(assume_centered=True).fit(residuals).covariance_)
+        distances = [
+            np.einsum("ni,ij,nj->n", novel - m, precision, novel - m) for m in means.values()
+        ]
+        assert_allclose(scores, -np.min(distances, axis=0), rtol=1e-6)
+
+    def test_mahalanobis_without_labels_takes_all_for_one_class(self, rng):
+        known, y, novel = blobs(rng)
+        one = NoveltyDetector("mahalanobis", cv=Whole()).fit(known, np.zeros(len(y), int))
+        assert_allclose(
+            NoveltyDetector("mahalanobis", cv=Whole()).fit(known).score_samples(novel),
+            one.score_samples(novel),
+        )
+
+    @pytest.mark.parametrize("n_classes", [2, 3])
+    def test_energy_and_greatest_logit(self, rng, n_classes):
+        known, y, novel = blobs(rng, n_classes=n_classes)
+        head = LogisticRegression().fit(known, y)
+        logits = head.decision_function(novel)
+        if n_classes == 2:
+            logits = np.stack([-logits / 2, logits / 2], axis=1)
+        for method, expected in (("energy", logsumexp(logits, 1)), ("max_logit", logits.max(1))):
+            given_head = NoveltyDetector(method, head=LogisticRegression(), cv=Whole()).fit(
+                known, y
+            )
+            assert_allclose(given_head.score_samples(novel), expected, rtol=1e-6)
+            frozen = NoveltyDetector(method, head=FrozenEstimator(head)).fit(known)
+            assert_allclose(frozen.score_samples(novel), expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_class_far_from_all_is_told_apart(self, rng, method):
+        known, y, novel = blobs(rng, spread=0.3)
+        detector = NoveltyDetector(method, random_state=0).fit(known, y)
+        fresh, _, _ = blobs(rng, spread=0.3)
+        truth = np.repeat([1, 0], [len(fresh), len(novel)])
+        assert roc_auc_score(truth, detector.score_samples(np.vstack([fresh, novel]))) > 0.95
+
+
+class TestThreshold:
+    @pytest.mark.parametrize("method", METHODS)
+    def test_the_stated_share_of_new_known_samples_is_novel(self, method):
+        rng = np.random.default_rng(5)
+        rates = []
+        for _ in range(12):
+            known, y, _ = blobs(rng, n=150)
+            fresh, _, _ = blobs(rng, n=400)
+            detector = NoveltyDetector(method, false_alarm_rate=0.1, random_state=0).fit(known, y)
+            rates.append(np.mean(detector.predict(fresh) == -1))
+        # A threshold from 150 samples scatters by sqrt(0.1 * 0.9 / 150) = 0.024 a time.
+        assert np.mean(rates) == pytest.approx(0.1, abs=4 * 0.03 / np.sqrt(12))
+
+    @settings(max_examples=30, deadline=None)
+    @given(rate=st.floats(0.02, 0.9), n=st.integers(60, 200), seed=st.integers(0, 1000))
+    def test_is_the_conformal_one_of_the_calibration_set(self, rate, n, seed):
+        rng = np.random.default_rng(seed)
+        detector = NoveltyDetector(false_alarm_rate=rate).fit(rng.normal(size=(50, 4)) + 3)
+        held_out = rng.normal(size=(n, 4)) + 3
+        detector.calibrate(held_out)
+        # Below the r-th lowest score are r - 1, ties aside: (r - 1) + 1 <= rate * (n + 1).
+        n_novel = np.sum(detector.predict(held_out) == -1)
+        assert n_novel == int(rate * (n + 1)) - 1
+        assert_array_equal(detector.held_out_scores_, detector.score_samples(held_out))
+        assert_array_equal(
+            detector.predict(held_out) == -1,
+            detector.p_values(held_out) < (n_novel + 1.5) / (n + 1),
+        )
+
+    def test_p_values_of_new_known_samples_are_uniform(self):
+        rng = np.random.default_rng(1)
+        known, y, novel = blobs(rng, n=500)
+        fresh, _, _ = blobs(rng, n=500)
+        detector = NoveltyDetector().fit(known, y)
+        assert_allclose(
+            np.quantile(detector.p_values(fresh), [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.09
+        )
+        assert detector.p_values(novel).max() < 0.05
+
+    def test_too_few_samples_for_the_rate(self, rng):
+        known, _, _ = blobs(rng, n=10)
+        with pytest.warns(UserWarning, match=r"false_alarm_rate=0\.05 needs 19 held-out samples"):
+            detector = NoveltyDetector().fit(known)
+        assert detector.offset_ == detector.held_out_scores_.min()
+
+
+class TestData:
+    @pytest.mark.parametrize("method", METHODS)
+    def test_constant_embeddings(self, method):
+        known, y = np.ones((40, 5)), np.repeat(["a", "b"], 20)
+        detector = NoveltyDetector(method, random_state=0).fit(known, y)
+        assert np.isfinite(detector.score_samples(known)).all()
+        assert (detector.predict(known) == 1).all()
+
+    @pytest.mark.parametrize("method", ["knn", "mahalanobis"])
+    def test_more_features_than_samples(self, rng, method):
+        X = rng.normal(size=(30, 200)).astype(np.float32)
+        X[:, 0] += 30
+        detector = NoveltyDetector(method).fit(X)
+        assert np.isfinite(detector.held_out_scores_).all()
+        assert detector.predict(-X).tolist() == [-1] * 30
+
+    def test_nan_is_refused(self, rng):
+        known, _, _ = blobs(rng)
+        known[3, 1] = np.nan
+        with pytest.raises(ValueError, match="contains NaN"):
+            NoveltyDetector().fit(known)
+
+    def test_lengths_must_match(self, rng):
+        known, y, _ = blobs(rng)
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            NoveltyDetector("mahalanobis").fit(known, y[:-1])
+
+    def test_logits_need_two_classes(self, rng):
+        known, _, _ = blobs(rng)
+        with pytest.raises(ValueError, match="y has one only, 'Blip'"):
+            NoveltyDetector("energy").fit(known, ["Blip"] * len(known))
+
+    def test_more_neighbours_than_samples(self, rng):
+        known, _, _ = blobs(rng, n=21)
+        with pytest.warns(UserWarning, match="n_neighbors=50 is more than the other samples"):
+            NoveltyDetector(n_neighbors=50).fit(known)
+
+    def test_rare_classes(self, rng):
+        known, y, _ = blobs(rng)
+        y[0] = "Helix"
+        with pytest.warns(UserWarning, match="least populated class"):
+            detector = NoveltyDetector("energy", random_state=0).fit(known, y)
+        assert "Helix" in detector.classes_
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_threads_do_not_change_the_result(self, rng, method):
+        known, y, _ = blobs(rng)
+        one, two = (NoveltyDetector(method, n_jobs=n, random_state=0).fit(known, y) for n in (1, 2))
+        assert_array_equal(one.held_out_scores_, two.held_out_scores_)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
