@@ -19,6 +19,7 @@ from ._version import __version__
 
 _TIMEOUT = 30.0  # s without a byte
 _CHUNK = 1 << 20
+_FEWEST_DIGITS = 8  # of a checksum, as torch.hub has it
 # Errors of the network, not of the disk: those are worth another try.
 _NETWORK_ERRORS = (
     urllib.error.URLError,
@@ -44,8 +45,9 @@ class RemoteFile:
     size : int or None
         In bytes. None is unknown before the server tells it with the file.
     checksum : str or None
-        Name of the algorithm, a colon, and the checksum in hexadecimal digits. None is
-        unknown: the content has to be checked in another way then.
+        Name of the algorithm, a colon, and the checksum in hexadecimal digits, or the first
+        eight of them or more where no more are published. None is unknown: the content has to
+        be checked in another way then.
     """
 
     url: str
@@ -59,11 +61,13 @@ class RemoteFile:
         if self.checksum is None:
             return True
         algorithm, _, expected = self.checksum.partition(":")
+        if len(expected) < _FEWEST_DIGITS:
+            raise ValueError(f"checksum={self.checksum!r} has too few digits to tell files apart.")
         with open(path, "rb") as stream:
             found = hashlib.file_digest(
                 stream, lambda: hashlib.new(algorithm, usedforsecurity=False)
             )
-        return found.hexdigest() == expected.lower()
+        return found.hexdigest().startswith(expected.lower())
 
 
 def check_transfer(name: str, url: Any, n_retries: Any, delay: Any) -> None:

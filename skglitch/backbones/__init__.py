@@ -1,6 +1,8 @@
 """Which net: names, weights, and how the last layer comes off."""
 
-from ._registry import DEFAULT_BACKBONE, IMAGENET, list_backbones, make_trunk
+from ._published import PublishedWeights
+from ._records import DEFAULT_BACKBONE, BackboneRecord, backbone_info
+from ._registry import IMAGENET, list_backbones, make_trunk
 from ._surgery import UnknownHeadError, cut_head
 from ._trunk import PENULTIMATE, Trunk
 
@@ -8,8 +10,11 @@ __all__ = [
     "DEFAULT_BACKBONE",
     "IMAGENET",
     "PENULTIMATE",
+    "BackboneRecord",
+    "PublishedWeights",
     "Trunk",
     "UnknownHeadError",
+    "backbone_info",
     "cut_head",
     "list_backbones",
     "make_trunk",

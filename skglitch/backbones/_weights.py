@@ -4,17 +4,54 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 StateDict = Mapping[str, torch.Tensor]
+# Batch norms count batches in it; files of old have none.
+_COUNTER = "num_batches_tracked"
+# Names as torchvision's file for DenseNet has them: "norm.1" is "norm1" today.
+_OF_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
+
+
+class Fit(NamedTuple):
+    """How a state dict fits a net.
+
+    Attributes
+    ----------
+    given : dict
+        What there is for the net, under the net's names.
+    n_expected : int
+        Number of tensors of the net.
+    missing, unexpected : list of str
+        What only the net has, and what only the state dict has.
+    """
+
+    given: dict[str, torch.Tensor]
+    n_expected: int
+    missing: list[str]
+    unexpected: list[str]
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
     """Read a state dict from a file, from memory where this process has read it before.
+
+    Parameters
+    ----------
+    path : path
+        A file of :func:`torch.save`, or of safetensors if its name ends so.
+
+    Returns
+    -------
+    state : mapping of str to Tensor
+        Shared by all who read the file: to copy from, not to change.
 
     Raises
     ------
@@ -34,21 +71,33 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
 def _read_cached(path: str, _mtime_ns: int, _size: int) -> StateDict:
     # Modification time and size are there to make a changed file another key.
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
+
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"weights: {path!r} is not a file of tensors that torch.load(..., weights_only=True) "
-            f"takes: {error}"
+            f"or safetensors takes; if it was downloaded, delete it and try again: {error}"
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
-    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
-        raise ValueError(f"weights: {path!r} does not hold a state dict (names and tensors).")
+    return check_state_dict(state, repr(path))
+
+
+def check_state_dict(state: Any, source: str) -> StateDict:
+    """Return ``state`` if it is a mapping of names to tensors, else fail."""
+    if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
+        raise ValueError(f"weights: {source} does not hold a state dict (names and tensors).")
     return state
 
 
-def load_into(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str) -> None:
-    """Copy ``state`` into a net whose last layer is cut off.
+def fit(
+    net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str, strict: bool
+) -> Fit:
+    """Compare a state dict with a net whose last layer is cut off, which it may be a sketch of.
 
     Parameters
     ----------
@@ -58,26 +107,81 @@ def load_into(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source:
         Prefixes of keys that went with the last layer, or with auxiliary heads: ignored.
     source : str
         Where ``state`` comes from, for messages.
+    strict : bool
+        Whether every tensor of the net has to be there, and no other.
+
+    Returns
+    -------
+    fit : Fit
 
     Raises
     ------
     ValueError
-        If the names or shapes are those of another net.
+        If a tensor has another shape than the net's of that name, if nothing fits, or if
+        ``strict`` is true and not everything does.
     """
     expected = net.state_dict()
-    given = {key: value for key, value in state.items() if not key.startswith(cut)}
-    missing = [key for key in expected if key not in given]
-    unexpected = [key for key in given if key not in expected]
-    misshapen = [
-        key for key in expected if key in given and given[key].shape != expected[key].shape
-    ]
-    if missing or unexpected or misshapen:
+    counters = {key for key in expected if key.rpartition(".")[2] == _COUNTER}
+    named = {_OF_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    named = {key: value for key, value in named.items() if not key.startswith(cut)}
+    given = {key: value for key, value in named.items() if key in expected}
+    missing = [key for key in expected if key not in given and key not in counters]
+    unexpected = [key for key in named if key not in expected]
+    misshapen = [key for key, value in given.items() if value.shape != expected[key].shape]
+    n_expected = len(expected) - len(counters)
+    if misshapen or 0 < n_expected == len(missing) or (strict and (missing or unexpected)):
+        partial = strict and not misshapen and len(missing) < n_expected and not unexpected
         raise ValueError(
             f"weights: {source} holds weights of another net than {type(net).__name__}: "
             f"{_told('missing', missing)}, {_told('unexpected', unexpected)}, "
             f"{_told('of another shape', misshapen)}."
+            + (" strict=False leaves what is missing random." if partial else "")
         )
-    net.load_state_dict(given)
+    return Fit(given, n_expected, missing, unexpected)
+
+
+def load(net: nn.Module, fitted: Fit, state: StateDict) -> None:
+    """Copy what fits into ``net``, which keeps its number format."""
+    given = OrderedDict(fitted.given)
+    for key, value in net.state_dict().items():
+        if key.rpartition(".")[2] == _COUNTER and key not in given:
+            given[key] = torch.zeros_like(value, device="cpu")
+    # Some nets look there for the version of the layout of their weights.
+    metadata = getattr(state, "_metadata", None)
+    if metadata is not None:
+        given._metadata = metadata  # type: ignore[attr-defined]
+    net.load_state_dict(given, strict=not fitted.missing)
+
+
+def warn_of_gaps(name: str, fitted: Fit, source: str) -> None:
+    """Say in a line what a file did not have, if there is something."""
+    if not (fitted.missing or fitted.unexpected):
+        return
+    n_loaded = fitted.n_expected - len(fitted.missing)
+    message = f"weights: {source} has {n_loaded} of the {fitted.n_expected} tensors of {name}"
+    if fitted.missing:
+        blocks = dict.fromkeys(_block(key) for key in fitted.missing)
+        message += f"; random, in whole or in part: {', '.join(blocks)}"
+    if fitted.unexpected:
+        message += f"; not used: {_told('unexpected', fitted.unexpected)}"
+    warnings.warn(f"{message}.", UserWarning, stacklevel=4)
+
+
+def loaded_record(source: str | None, fitted: Fit | None) -> dict[str, Any]:
+    """Describe weights as :class:`Trunk` remembers them."""
+    if fitted is None:
+        return {"extent": "none", "source": source, "n_loaded": 0, "n_expected": 0, "missing": []}
+    return {
+        "extent": "partial" if fitted.missing else "whole",
+        "source": source,
+        "n_loaded": fitted.n_expected - len(fitted.missing),
+        "n_expected": fitted.n_expected,
+        "missing": list(fitted.missing),
+    }
+
+
+def _block(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def _told(what: str, keys: list[str]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import sys
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
-from skglitch.backbones import _registry, _weights, cut_head, list_backbones, make_trunk
+from skglitch.backbones import _records, _weights, cut_head, list_backbones, make_trunk
 
 # name, width of the penultimate layer
 NETS = [
@@ -16,6 +20,8 @@ NETS = [
     ("mobilenet_v3_small", 1024),
     ("shufflenet_v2_x0_5", 1024),
     ("inception_v3", 2048),
+    ("googlenet", 1024),
+    ("merged_view_cnn", 256),
     ("test_efficientnet", 256),
     ("test_vit", 64),
     ("test_convnext", 64),
@@ -101,15 +107,6 @@ def test_bad_weights_files_are_named(tmp_path):
         make_trunk("resnet18", weights=tmp_path / "nothing.pth")
 
 
-def test_no_network_says_what_to_do(monkeypatch):
-    def refuse(_published):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(_registry, "_published", refuse)
-    with pytest.raises(OSError, match=r"resnet18.*https://.*no route to host.*weights=PATH"):
-        make_trunk("resnet18", weights="imagenet")
-
-
 def test_own_one_channel_net_is_fed_one_channel():
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     trunk = make_trunk(net, weights="imagenet")
@@ -128,6 +125,118 @@ def test_names():
     names = list_backbones()
     assert names[0] == "efficientnet_lite0"
     assert len(names) == len(set(names))
-    assert {"inception_v3", "resnet50", "vgg16", "vgg19"} <= set(names)
+    paper = {"bn_inception", "inception_v3", "merged_view_cnn", "resnet50", "vgg16", "vgg19"}
+    assert paper <= set(names)
     with pytest.raises(ValueError, match="Did you mean 'inception_v3'"):
         make_trunk("inceptionv3", weights=None)
+
+
+def test_bn_inception_is_that_of_pytorchcv_at_any_size():
+    bninception = pytest.importorskip("pytorchcv.models.bninception").bninception
+    theirs = bninception().eval()
+    trunk = make_trunk("bn_inception", theirs.state_dict()).eval()
+    assert trunk.loaded["extent"] == "whole"
+    pictures = torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.allclose(
+            theirs.output(trunk(pictures)), theirs(trunk.prepare(pictures)), atol=1e-4
+        )
+        assert trunk(torch.rand(2, 1, 70, 130)).shape == (2, 1024)
+
+
+def test_bn_inception_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorchcv.models.bninception", None)
+    with pytest.raises(ImportError, match=r'pip install "skglitch\[inception-v2\]"'):
+        _records._build_bn_inception()
+
+
+def test_merged_view_cnn_is_as_described():
+    net = _records.merged_view_cnn()
+    assert [tuple(p.shape) for p in net.parameters() if p.ndim > 1] == [
+        (16, 1, 5, 5),
+        (32, 16, 5, 5),
+        (64, 32, 5, 5),
+        (64, 64, 5, 5),
+        (256, 64 * 13 * 17),
+        (22, 256),
+    ]
+    # Glorot's range by hand: fans of 25 and 16 * 25.
+    bound = (6 / (25 + 16 * 25)) ** 0.5
+    assert 0.9 * bound < net.conv1.weight.abs().max() <= bound
+    with torch.no_grad():
+        assert net(torch.rand(1, 1, 280, 340)).shape == (1, 22)
+    with pytest.raises(ValueError, match=r"nobody has published weights of 'merged_view_cnn'"):
+        make_trunk("merged_view_cnn", "imagenet")
+
+
+def test_vgg_keeps_two_large_layers():
+    trunk = make_trunk("vgg11", None).eval()
+    assert trunk.width == 4096
+    with torch.no_grad():
+        assert trunk(torch.rand(1, 1, 70, 90)).shape == (1, 4096)
+        assert trunk.features_at(torch.rand(1, 1, 70, 90), "features.19").shape == (1, 512)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "inception_v3", "merged_view_cnn", "test_vit"])
+def test_trunks_are_copied_and_pickled(name):
+    trunk = make_trunk(name, None, auxiliary=True).eval()
+    pictures = torch.rand(1, 1, 90, 90)
+    with torch.no_grad():
+        expected = trunk(pictures)
+        for twin in (copy.deepcopy(trunk), pickle.loads(pickle.dumps(trunk))):
+            assert torch.equal(twin(pictures), expected)
+            assert twin.loaded == trunk.loaded
+
+
+def test_bn_inception_is_pickled():
+    pytest.importorskip("pytorchcv")
+    trunk = make_trunk("bn_inception", None)
+    assert len(pickle.loads(pickle.dumps(trunk)).state_dict()) == len(trunk.state_dict())
+
+
+class TestInputSize:
+    def test_pictures_keep_their_size_unless_asked(self):
+        for wanted, seen in [(None, (140, 170)), ("native", (299, 299)), (100, (100, 100))]:
+            trunk = make_trunk("inception_v3", None, input_size=wanted)
+            assert trunk.input_size(140, 170) == seen
+            assert trunk.prepare(torch.rand(1, 1, 140, 170)).shape[2:] == seen
+        assert make_trunk("resnet18", None, input_size=(80, 96)).fixed_size == (80, 96)
+
+    def test_some_nets_take_one_size_only(self):
+        assert make_trunk("merged_view_cnn", None).input_size(94, 114) == (280, 340)
+        assert make_trunk("test_vit", None).fixed_size == (160, 160)
+        with pytest.raises(ValueError, match="takes pictures of 160 x 160 pixels only"):
+            make_trunk("test_vit", None, input_size=192)
+
+    @pytest.mark.parametrize("size", [20, "large", (64,), (64.5, 70), True])
+    def test_impossible_sizes(self, size):
+        with pytest.raises(ValueError, match=r"input_size=.* must be None, 'native'"):
+            make_trunk("squeezenet1_1", None, input_size=size)
+
+    def test_modules_have_no_native_size(self):
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        net.append(nn.Linear(4, 2))
+        with pytest.raises(ValueError, match="backbones with a name only"):
+            make_trunk(net, None, input_size="native")
+        assert make_trunk(net, None, input_size=40).fixed_size == (40, 40)
+
+
+def test_the_same_seed_gives_the_same_weights_each_time():
+    # The first call in a process also finds out about the net, which must draw nothing.
+    def draw():
+        torch.manual_seed(0)
+        return make_trunk("test_efficientnet", None).net.conv_stem.weight, torch.rand(1)
+
+    _records.find_record.cache_clear()
+    (first, after), (second, after_again) = draw(), draw()
+    assert torch.equal(first, second)
+    assert torch.equal(after, after_again)
+
+
+def test_whole_weights_draw_no_random_numbers():
+    state = torchvision.models.squeezenet1_1().state_dict()
+    torch.manual_seed(0)
+    make_trunk("squeezenet1_1", state)
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(1))

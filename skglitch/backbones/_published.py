@@ -1,0 +1,126 @@
+"""Published weights: where they are, and how they get onto this machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+from .._download import RemoteFile, download
+from .._home import get_data_home
+
+MIRROR = "SKGLITCH_WEIGHTS_MIRROR"
+_N_RETRIES = 3
+_DELAY = 0.5  # s before the second try
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Where the published weights of a backbone are.
+
+    Attributes
+    ----------
+    url : str
+        A file, or, for nets of timm, the page that timm downloads from.
+    checksum : str or None
+        Name of the algorithm, a colon, and the checksum of the file, or its first digits where
+        no more are published. None leaves checking to the library or to pip.
+    licence : str
+    """
+
+    url: str
+    checksum: str | None
+    licence: str
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file with the weights, out of its archive if it is in one."""
+        return self.url.rpartition("/")[2].removesuffix(".zip")
+
+
+def weights_file(name: str, weights: PublishedWeights) -> Path:
+    """Return the file with the weights, downloaded if it is not there yet.
+
+    Parameters
+    ----------
+    name : str
+        Of the backbone, for messages.
+    weights : PublishedWeights
+
+    Returns
+    -------
+    path : pathlib.Path
+        In ``$SKGLITCH_HOME/weights``, or in the cache of :mod:`torch.hub`. Its checksum is
+        right.
+
+    Raises
+    ------
+    OSError
+        If the file is not there and cannot be downloaded.
+    """
+    ours = get_data_home() / "weights" / weights.file_name
+    for path in (ours, Path(torch.hub.get_dir()) / "checkpoints" / weights.file_name):
+        if _is_right(path, weights):
+            return path
+    try:
+        ours.parent.mkdir(parents=True, exist_ok=True)
+        # The processes of a grid search all come here at once.
+        with FileLock(f"{ours}.lock"):
+            if not _is_right(ours, weights):
+                _fetch(weights, ours)
+    except OSError as error:
+        wrong = " What is there has another checksum." if ours.exists() else ""
+        raise OSError(
+            f"The weights of {name!r} could not be had: {error} Fetch {weights.url} where there "
+            f"is a network, put it (unpacked) at {ours}, checksum {weights.checksum}.{wrong} Or "
+            "give a file as weights=PATH, or weights=None for random ones."
+        ) from error
+    return ours
+
+
+def _is_right(path: Path, weights: PublishedWeights) -> bool:
+    if not path.is_file():
+        return False
+    stat = path.stat()
+    return _has_checksum(path, weights, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache
+def _has_checksum(path: Path, weights: PublishedWeights, _mtime_ns: int, _size: int) -> bool:
+    # Once a process: half a second for VGG. A changed file is another key.
+    return RemoteFile(weights.url, checksum=weights.checksum).matches(path)
+
+
+def _fetch(weights: PublishedWeights, target: Path) -> None:
+    mirror = os.environ.get(MIRROR, "").rstrip("/")
+    base, _, name = weights.url.rpartition("/")
+    url = f"{mirror or base}/{name}"
+    get = functools.partial(download, n_retries=_N_RETRIES, delay=_DELAY, progress=True)
+    if not name.endswith(".zip"):
+        get(RemoteFile(url, checksum=weights.checksum), target)
+        return
+    # What is published is the checksum of the file inside.
+    archive = target.with_name(name)
+    get(RemoteFile(url), archive)
+    try:
+        _unpack(archive, target, weights)
+    finally:
+        archive.unlink()
+
+
+def _unpack(archive: Path, target: Path, weights: PublishedWeights) -> None:
+    part = target.with_name(target.name + ".unpacked")
+    try:
+        with zipfile.ZipFile(archive) as files:
+            part.write_bytes(files.read(target.name))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise OSError(f"{archive.name} does not hold {target.name}: {error}.") from error
+    if not RemoteFile(weights.url, checksum=weights.checksum).matches(part):
+        part.unlink()
+        raise OSError(f"{archive.name} does not have the checksum {weights.checksum} inside.")
+    part.replace(target)

@@ -1,0 +1,117 @@
+"""Records against what the libraries say, and the nets of the paper against known figures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+
+from skglitch.backbones import backbone_info, make_trunk
+from skglitch.backbones._published import PublishedWeights
+
+# name, size, width, parameters, last layer, checksum: what is published of the nets of the paper
+PAPER = [
+    ("inception_v3", 299, 2048, 27_161_264, "fc", "sha256:0cc3c7bd"),
+    ("resnet50", 224, 2048, 25_557_032, "fc", "sha256:11ad3fa6"),
+    ("vgg16", 224, 4096, 138_357_544, "classifier.6", "sha256:397923af"),
+    ("vgg19", 224, 4096, 143_667_240, "classifier.6", "sha256:dcbb9e9d"),
+]
+
+
+@pytest.mark.parametrize(("name", "size", "width", "n_parameters", "head", "checksum"), PAPER)
+def test_nets_of_the_paper(name, size, width, n_parameters, head, checksum):
+    info = backbone_info(name)
+    assert info.library == "torchvision"
+    assert info.input_size == (size, size)
+    assert (info.width, info.n_parameters, info.head[0]) == (width, n_parameters, head)
+    assert info.weights.checksum == checksum
+    published = torchvision.models.get_model_weights(name).DEFAULT
+    transforms = published.transforms()
+    assert (list(info.mean), list(info.std)) == (transforms.mean, transforms.std)
+    assert transforms.crop_size == [size]
+    assert published.meta["num_params"] == n_parameters
+    assert min(published.meta["min_size"]) <= info.min_size
+    assert info.weights.url == published.url
+
+
+def test_inception_v2():
+    store = pytest.importorskip("pytorchcv.models.common.model_store")
+    n_parameters, error, sha1, tag = store.get_model_metainfo("bninception")
+    info = backbone_info("bn_inception")
+    assert info.n_parameters == n_parameters == 11_295_240
+    assert info.weights.checksum == f"sha1:{sha1}"
+    file = f"bninception-{error}-{sha1[:8]}.pth"
+    assert info.weights.file_name == file
+    assert info.weights.url == f"{store.imgclsmob_repo_url}/releases/download/{tag}/{file}.zip"
+    assert (info.width, info.input_size, info.head) == (1024, (224, 224), ("output",))
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "test_vit", "test_convnext"])
+def test_nets_of_timm(name):
+    import timm
+
+    of_timm = {"efficientnet_lite0": "tf_efficientnet_lite0"}.get(name, name)
+    net = timm.create_model(of_timm)
+    info = backbone_info(name)
+    config = net.pretrained_cfg
+    assert (info.mean, info.std) == (tuple(config["mean"]), tuple(config["std"]))
+    assert info.input_size == config["input_size"][1:]
+    assert info.fixed_size == config["fixed_input_size"]
+    assert info.width == net.num_features
+    assert info.n_parameters == sum(p.numel() for p in net.parameters())
+    assert info.weights.licence
+
+
+def test_every_classification_net_of_torchvision_has_a_checksum():
+    from skglitch.backbones import _records
+
+    for name in _records.torchvision_names():
+        for weights in torchvision.models.get_model_weights(name):
+            assert _records._HASH_IN_NAME.search(weights.url), weights
+
+
+def test_weights_in_another_size_than_the_default_ones():
+    weights = torchvision.models.ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1
+    from skglitch.backbones._records import find_record
+
+    record = find_record("vit_b_16", weights)
+    assert record.input_size == (384, 384)
+    # 24 x 24 patches of 16 pixels and the class token
+    net, _ = record.without_head(False)
+    assert net.encoder.pos_embedding.shape == (1, 24 * 24 + 1, 768)
+
+
+def test_weights_of_another_net_are_refused():
+    weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
+    for name in ("resnet18", "efficientnet_lite0"):
+        with pytest.raises(ValueError, match=f"ResNet50_Weights.*are not of backbone='{name}'"):
+            make_trunk(name, weights)
+
+
+def test_record_is_read_only_and_printable():
+    info = backbone_info("squeezenet1_1")
+    with pytest.raises(AttributeError):
+        info.name = "other"
+    assert "squeezenet1_1-b8a52dc0.pth" in repr(info)
+    assert info.stages == make_trunk("squeezenet1_1", None).stages()
+    assert info.head == ("classifier",)
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="Did you mean 'bn_inception'"):
+        backbone_info("bninception")
+
+
+def test_file_name_is_that_inside_an_archive():
+    weights = PublishedWeights("https://a.org/b/net-12345678.pth.zip", None, "MIT")
+    assert weights.file_name == "net-12345678.pth"
+
+
+def test_a_net_that_cannot_be_sketched_is_built():
+    from skglitch.backbones._sketch import sketch
+
+    def build():
+        # The number that is asked for is not there on the meta device.
+        return torch.nn.Linear(2, int(torch.ones(3).sum().item()))
+
+    assert sketch(build).weight.device.type == "cpu"
