@@ -129,13 +129,17 @@ def fit(
     unexpected = [key for key in named if key not in expected]
     misshapen = [key for key, value in given.items() if value.shape != expected[key].shape]
     n_expected = len(expected) - len(counters)
-    if misshapen or 0 < n_expected == len(missing) or (strict and (missing or unexpected)):
-        partial = strict and not misshapen and len(missing) < n_expected and not unexpected
+    if misshapen or (unexpected and strict) or 0 < n_expected == len(missing):
         raise ValueError(
             f"weights: {source} holds weights of another net than {type(net).__name__}: "
             f"{_told('missing', missing)}, {_told('unexpected', unexpected)}, "
             f"{_told('of another shape', misshapen)}."
-            + (" strict=False leaves what is missing random." if partial else "")
+        )
+    if missing and strict:
+        raise ValueError(
+            f"weights: {source} holds weights of another net than {type(net).__name__}, or a part "
+            f"of its: {len(missing)} of {n_expected} tensors are missing, such as {missing[0]!r}; "
+            "strict=False leaves them random."
         )
     return Fit(given, n_expected, missing, unexpected)
 
