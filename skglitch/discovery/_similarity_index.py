@@ -59,8 +59,8 @@ class SimilarityIndex(BaseEstimator):
     Notes
     -----
     The approximate search puts glitches into :math:`\sqrt{n}` cells of like ones, looks into
-    the cells nearest to the query, with each feature rounded to a byte, and compares the best of
-    what it finds in full (an inverted file [1]_). With a filter that leaves 100,000 glitches or
+    the cells nearest to the query in half precision, and compares the best of what it finds in
+    full (an inverted file [1]_). With a filter that leaves 100,000 glitches or
     fewer, all of these are compared. In either case what is found passes the filter, and there
     are as many as asked for if so many pass.
 

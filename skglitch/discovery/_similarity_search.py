@@ -98,7 +98,8 @@ def nearest(
     Returns
     -------
     rows : ndarray of shape (n_queries, k), dtype intp
-        By falling cosine; of equal ones the first row first.
+        By falling cosine, equal ones in their order. Which of equal ones are found where not all
+        are is left open.
     cosines : ndarray of shape (n_queries, k), dtype float32
     """
     rows = np.empty((len(queries), k), dtype=np.intp)

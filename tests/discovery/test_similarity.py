@@ -1,0 +1,343 @@
+"""Similarity index: against comparing all, filters, files, and the approximate search."""
+
+import builtins
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skglitch.discovery import SimilarityIndex, _similarity_index, _similarity_search
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((300, 8))
+TIMES = 1e9 + np.arange(300.0)
+DETECTORS = np.array(["H1", "L1", "V1"])[np.arange(300) % 3]
+
+
+@pytest.fixture
+def index():
+    return SimilarityIndex().fit(X, times=TIMES, detectors=DETECTORS)
+
+
+@parametrize_with_checks([SimilarityIndex()])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def by_hand(query, k, allowed):
+    """Rows of the highest cosine, in float64, one at a time."""
+    cosines = [
+        row @ query / np.sqrt((row @ row) * (query @ query)) if ok else -np.inf
+        for row, ok in zip(X, allowed, strict=True)
+    ]
+    order = np.argsort(-np.array(cosines), kind="stable")[:k]
+    return order, np.array(cosines)[order]
+
+
+class TestKneighbors:
+    def test_as_scikit_learn_does(self, index):
+        queries = RNG.standard_normal((40, 8))
+        theirs = NearestNeighbors(metric="cosine", algorithm="brute").fit(X)
+        for arguments in ((queries, 7), (None, 3)):
+            distances, rows = index.kneighbors(*arguments)
+            expected, expected_rows = theirs.kneighbors(*arguments)
+            np.testing.assert_array_equal(rows, expected_rows)
+            np.testing.assert_allclose(distances, expected, atol=1e-6)
+
+    def test_blocks_change_nothing(self, index, monkeypatch):
+        expected = index.kneighbors(n_neighbors=5)
+        monkeypatch.setattr(_similarity_search, "_QUERY_BLOCK", 7)
+        monkeypatch.setattr(_similarity_search, "_ROW_BLOCK", 11)
+        found = index.kneighbors(n_neighbors=5)
+        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+
+    def test_takes_the_number_of_the_constructor(self):
+        rows = SimilarityIndex(n_neighbors=4).fit(X).kneighbors(X[:2], return_distance=False)
+        assert rows.shape == (2, 4)
+
+    @pytest.mark.parametrize(("arguments", "n"), [((X[:1], 301), 300), ((None, 300), 299)])
+    def test_too_many(self, index, arguments, n):
+        with pytest.raises(ValueError, match=f"only {n} "):
+            index.kneighbors(*arguments)
+
+    def test_lengths_do_not_count(self, index):
+        rows = index.kneighbors(1e30 * X[:3], 1, return_distance=False)
+        assert rows.ravel().tolist() == [0, 1, 2]
+        tiny = SimilarityIndex().fit(1e-30 * X)
+        assert tiny.kneighbors(X[:3], 1, return_distance=False).ravel().tolist() == [0, 1, 2]
+
+    def test_duplicates_come_in_their_order(self):
+        index = SimilarityIndex().fit(np.ones((4, 2)))
+        assert index.kneighbors([[1, 1]], 4, return_distance=False).tolist() == [[0, 1, 2, 3]]
+        rows = index.kneighbors(None, 3, return_distance=False)
+        assert rows.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+
+
+class TestSearch:
+    @settings(max_examples=40, deadline=None)
+    @given(
+        start=st.integers(-5, 305),
+        length=st.integers(1, 300),
+        detectors=st.sampled_from([None, "H1", ["L1", "V1"]]),
+        k=st.integers(1, 20),
+        method=st.sampled_from(["exact", "approximate"]),
+        few=st.booleans(),
+    )
+    def test_filters_as_by_hand(self, start, length, detectors, k, method, few):
+        index = FITTED[method]
+        window = (1e9 + start, 1e9 + start + length)
+        allowed = (window[0] <= TIMES) & (window[1] > TIMES)
+        if detectors is not None:
+            allowed &= np.isin(DETECTORS, detectors)
+        rows, cosines = by_hand(X[5], min(k, allowed.sum()), allowed)
+        limit = 100_000 if few else 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_similarity_index, "_EXACT_UP_TO", limit)
+            found = index.search(X[5], n_neighbors=k, time_range=window, detectors=detectors)
+        assert len(found) == len(rows)
+        assert allowed[found.index].all()
+        assert len(set(found.index.tolist())) == len(found)
+        if method == "exact" or few:
+            np.testing.assert_array_equal(found.index, rows)
+            np.testing.assert_allclose(found.similarity, cosines, atol=1e-6)
+
+    def test_by_id_without_itself(self, index):
+        found = index.search(id=5, n_neighbors=3)
+        expected, _ = by_hand(X[5], 4, np.ones(300, dtype=bool))
+        assert expected[0] == 5
+        assert found.ids.tolist() == expected[1:].tolist()
+        assert found.times.tolist() == TIMES[expected[1:]].tolist()
+        assert found.detectors.tolist() == DETECTORS[expected[1:]].tolist()
+
+    def test_by_id_that_does_not_pass_the_filter(self, index):
+        found = index.search(id=5, n_neighbors=300, detectors="H1")
+        assert DETECTORS[5] != "H1"
+        assert len(found) == 100
+
+    def test_nothing_passes(self, index):
+        found = index.search(X[0], time_range=(0, 1))
+        assert len(found) == 0
+        assert found.to_dict()["ids"] == []
+        assert str(found).startswith("id")
+
+    def test_time_range_has_its_start_and_not_its_end(self, index):
+        found = index.search(X[0], time_range=(1e9 + 3, 1e9 + 5), n_neighbors=9)
+        assert sorted(found.index.tolist()) == [3, 4]
+
+    def test_open_range_leaves_unknown_times_out(self):
+        index = SimilarityIndex().fit(X[:3], times=[1.0, np.nan, 3.0])
+        found = index.search(X[0], time_range=(-np.inf, np.inf))
+        assert sorted(found.index.tolist()) == [0, 2]
+
+    def test_text(self):
+        index = SimilarityIndex().fit([[1, 0], [3, 4]], ids=["a", "b"], detectors="H1")
+        assert str(index.search(id="a")).split("\n")[1].split() == ["b", "H1", "0.600"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ({}, "either X, an embedding, or id"),
+            ({"X": X[0], "id": 1}, "either X, an embedding, or id"),
+            ({"X": X[:2]}, "use kneighbors"),
+            ({"id": 1, "n_neighbors": 0}, "at least 1, got 0"),
+            ({"id": 1, "time_range": (5, 5)}, "the first the lower"),
+            ({"id": 1, "time_range": 5}, "two GPS times"),
+            ({"id": 1, "detectors": "K1"}, r"only of \['H1', 'L1', 'V1'\]"),
+        ],
+    )
+    def test_errors(self, index, arguments, told):
+        with pytest.raises(ValueError, match=told):
+            index.search(**arguments)
+
+    @pytest.mark.parametrize("id_", ["5", 300, "nobody"])
+    def test_unknown_id(self, index, id_):
+        with pytest.raises(KeyError, match="no glitch"):
+            index.search(id=id_)
+
+    def test_time_range_without_times(self):
+        with pytest.raises(ValueError, match="needs times"):
+            SimilarityIndex().fit(X).search(id=1, time_range=(0, 1))
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("labels", "told"),
+        [
+            ({"ids": ["a", "b", "a"]}, "such as 'a'"),
+            ({"ids": [1, 2]}, r"ids has shape \(2,\), but X has 3"),
+            ({"ids": ["a", 1, 2]}, "all be strings or all be integers"),
+            ({"ids": [0.5, 1, 2]}, "all be strings or all be integers"),
+            ({"times": [1.0]}, "times has shape"),
+            ({"detectors": ["H1"]}, "detectors has shape"),
+        ],
+    )
+    def test_errors(self, labels, told):
+        with pytest.raises(ValueError, match=told):
+            SimilarityIndex().fit(X[:3], **labels)
+
+    def test_in_parts_as_at_once(self):
+        parts = SimilarityIndex()
+        for rows in (slice(0, 100), slice(100, 101), slice(101, 300)):
+            parts.partial_fit(X[rows], times=TIMES[rows], detectors=DETECTORS[rows])
+        whole = SimilarityIndex().fit(X, times=TIMES, detectors=DETECTORS)
+        for name in ("units_", "ids_", "times_", "detectors_"):
+            np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+    def test_wrong_part_changes_nothing(self):
+        index = SimilarityIndex().fit(X[:3], ids=["a", "b", "c"])
+        with pytest.raises(ValueError, match="such as 'c'"):
+            index.partial_fit(X[3:5], ids=["c", "d"])
+        with pytest.raises(ValueError, match="1 is to be added where 'a' is"):
+            index.partial_fit(X[3:5], ids=[1, 2])
+        assert index.ids_.tolist() == ["a", "b", "c"]
+        assert len(index.units_) == 3
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    rng = np.random.default_rng(1)
+    centres = np.repeat(rng.standard_normal((40, 16)), 100, axis=0)
+    return centres + 0.3 * rng.standard_normal((4000, 16))
+
+
+class TestApproximate:
+    def test_finds_nearly_all(self, clustered):
+        exact = SimilarityIndex("exact").fit(clustered)
+        near = SimilarityIndex("approximate").fit(clustered)
+        distances, rows = near.kneighbors(None, 10)
+        expected_distances, expected = exact.kneighbors(None, 10)
+        hits = [np.isin(a, b).mean() for a, b in zip(rows, expected, strict=True)]
+        assert np.mean(hits) > 0.95
+        assert (rows != np.arange(4000)[:, np.newaxis]).all()
+        assert (np.diff(distances, axis=1) >= 0).all()
+        # Distances are those of the full vectors, not of the rounded ones.
+        same = rows[:, 0] == expected[:, 0]
+        np.testing.assert_allclose(distances[same, 0], expected_distances[same, 0], atol=1e-6)
+
+    def test_finds_what_was_added(self, clustered):
+        # Of kinds that were not there before: 25 clusters, then all 40.
+        index = SimilarityIndex("approximate").fit(clustered[:2500])
+        cells = index._cells
+        index.partial_fit(clustered[2500:])
+        assert index._cells is cells  # not made anew
+        rows = index.kneighbors(clustered[3990:], 1, return_distance=False)
+        assert rows.ravel().tolist() == list(range(3990, 4000))
+        index.partial_fit(np.tile(clustered, (2, 1)) + 1e-3)
+        assert index._cells.nlist == 109  # of 12,000
+
+    def test_asks_for_more_than_the_cells_have(self, clustered):
+        index = SimilarityIndex("approximate").fit(clustered)
+        rows = index.kneighbors(clustered[:2], 3900, return_distance=False)
+        assert rows.min() >= 0
+        assert [len(set(row)) for row in rows.tolist()] == [3900, 3900]
+
+    def test_automatic(self, clustered, monkeypatch):
+        monkeypatch.setattr(_similarity_index, "_EXACT_UP_TO", 3000)
+        assert SimilarityIndex().fit(clustered[:3000])._cells is None
+        assert SimilarityIndex().fit(clustered[:3001])._cells is not None
+        assert SimilarityIndex("exact").fit(clustered)._cells is None
+
+    def test_without_faiss(self, clustered, monkeypatch):
+        found = builtins.__import__
+
+        def no_faiss(name, *args, **kwargs):
+            if name == "faiss":
+                raise ImportError(name)
+            return found(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", no_faiss)
+        monkeypatch.setattr(_similarity_index, "_EXACT_UP_TO", 3000)
+        assert SimilarityIndex().fit(clustered)._cells is None
+        with pytest.raises(ImportError, match=r'pip install "skglitch\[similarity\]"'):
+            SimilarityIndex("approximate").fit(clustered)
+
+    def test_pickles(self, clustered):
+        index = SimilarityIndex("approximate").fit(clustered)
+        again = pickle.loads(pickle.dumps(index))
+        np.testing.assert_array_equal(
+            again.kneighbors(X=clustered[:9])[1], index.kneighbors(clustered[:9])[1]
+        )
+
+
+class TestFile:
+    @pytest.mark.parametrize("method", ["exact", "approximate"])
+    def test_comes_back(self, tmp_path, method):
+        index = SimilarityIndex(method, n_neighbors=3)
+        index.fit(X, ids=[f"é{i}" for i in range(300)], times=TIMES, detectors=DETECTORS)
+        index.save(tmp_path / "glitches.index")
+        again = SimilarityIndex.load(tmp_path / "glitches.index")
+        assert again.get_params() == index.get_params()
+        assert again.n_features_in_ == 8
+        assert again.search(id="é7").to_dict() == index.search(id="é7").to_dict()
+        again.partial_fit(X[:1], ids=["new"])
+        assert again.search(id="new", n_neighbors=1).ids.tolist() == ["é0"]
+
+    def test_same_index_same_bytes_and_nothing_beside(self, index, tmp_path):
+        index.save(tmp_path / "a")
+        index.save(tmp_path / "b")
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+    def test_half_written_leaves_the_old(self, index, tmp_path, monkeypatch):
+        path = tmp_path / "index"
+        index.save(path)
+        before = path.read_bytes()
+
+        def fail(file, **_):
+            file.write(b"half")
+            raise OSError("disk full")
+
+        monkeypatch.setattr(np, "savez", fail)
+        with pytest.raises(OSError, match="disk full"):
+            index.save(path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_refuses_what_it_did_not_write(self, index, tmp_path):
+        path = tmp_path / "index"
+        with pytest.raises(FileNotFoundError, match="no file"):
+            SimilarityIndex.load(path)
+        path.write_bytes(b"text")
+        with pytest.raises(ValueError, match="no similarity index"):
+            SimilarityIndex.load(path)
+        np.savez(path.open("wb"), other=np.zeros(3))
+        with pytest.raises(ValueError, match="is no similarity index"):
+            SimilarityIndex.load(path)
+        index.save(path)
+        path.write_bytes(path.read_bytes()[:-100])
+        with pytest.raises(ValueError, match="cut short"):
+            SimilarityIndex.load(path)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "told"),
+        [
+            ("times", np.zeros(2), "damaged: it has 300 embeddings"),
+            ("units", np.zeros((2, 2)), "damaged: its embeddings are float64"),
+            ("ids", np.array([{}] * 300, dtype=object), "damaged.*pickle"),
+            ("header", np.array('{"format": "skglitch similarity index", "protocol": 2}'), "newer"),
+        ],
+    )
+    def test_refuses_what_is_damaged(self, index, tmp_path, name, value, told):
+        index.save(tmp_path / "index")
+        with np.load(tmp_path / "index") as file:
+            arrays = dict(file)
+        with (tmp_path / "other").open("wb") as file:
+            np.savez(file, **(arrays | {name: value}))
+        with pytest.raises(ValueError, match=told):
+            SimilarityIndex.load(tmp_path / "other")
+
+    def test_holds_arrays_only(self, index, tmp_path):
+        index.save(tmp_path / "index")
+        assert all(name.endswith(".npy") for name in zipfile.ZipFile(tmp_path / "index").namelist())
+
+
+FITTED = {
+    method: SimilarityIndex(method).fit(X, times=TIMES, detectors=DETECTORS)
+    for method in ("exact", "approximate")
+}
