@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from collections.abc import Callable
@@ -117,7 +118,7 @@ class BackboneRecord:
         """Names of all tensors of the whole net, in order."""
         return tuple(self._whole.state_dict())
 
-    @property
+    @functools.cached_property
     def _whole(self) -> nn.Module:
         return sketch(self.build)
 
@@ -130,7 +131,7 @@ class BackboneRecord:
         auxiliary : bool
             Whether to leave auxiliary branches in, but for their last layers.
         """
-        return cut_whole(self._whole, self.cut, auxiliary)
+        return cut_whole(copy.deepcopy(self._whole), self.cut, auxiliary)
 
 
 def cut_whole(net: nn.Module, cut: Callable[[nn.Module], Cut], auxiliary: bool) -> Cut:

@@ -6,6 +6,7 @@ import copy
 import difflib
 import os
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,7 @@ def make_trunk(
     >>> trunk.width, trunk.fixed_size, trunk.loaded["extent"]
     (512, (224, 224), 'none')
     """
-    if isinstance(weights, str) and weights != IMAGENET and _is_no_path(weights):
-        raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
+    _check_weights(weights)
     if not isinstance(backbone, str):
         return _trunk_of_module(backbone, weights, strict, auxiliary, input_size)
     record = _record_with(check_name(backbone), weights)
@@ -151,15 +151,26 @@ def check_name(name: str) -> str:
     )
 
 
+def _check_weights(weights: Any) -> None:
+    if isinstance(weights, str) and weights != IMAGENET and _is_no_path(weights):
+        raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
+    if weights is not None and not isinstance(weights, str | os.PathLike | Mapping | Enum):
+        raise ValueError(
+            f"weights={weights!r} must be 'imagenet', a path, a state dict, weights of "
+            "torchvision or None."
+        )
+
+
 def _is_no_path(name: str) -> bool:
     return os.sep not in name and "." not in name and not Path(name).exists()
 
 
 def _record_with(name: str, weights: Any) -> BackboneRecord:
-    from torchvision.models import WeightsEnum, get_model_weights
-
-    if not isinstance(weights, WeightsEnum):
+    # An Enum stands for torchvision's weights: importing torchvision takes seconds.
+    if not isinstance(weights, Enum):
         return find_record(name)
+    from torchvision.models import get_model_weights
+
     if name not in torchvision_names() or not isinstance(weights, get_model_weights(name)):
         raise ValueError(f"weights={weights} are not of backbone={name!r}.")
     return find_record(name, weights)
@@ -194,13 +205,11 @@ def _checked_size(wanted: Any, smallest: int) -> tuple[int, int] | None:
 
 def _read(record: BackboneRecord, weights: Any) -> tuple[StateDict | None, str | None]:
     """State dict that ``weights`` stands for, under the net's names, and where it is from."""
-    from torchvision.models import WeightsEnum
-
     if weights is None:
         return None, None
     if isinstance(weights, Mapping):
         return check_state_dict(weights, "the mapping"), "a mapping"
-    if weights != IMAGENET and not isinstance(weights, WeightsEnum):
+    if weights != IMAGENET and not isinstance(weights, Enum):
         return read_state_dict(weights), str(weights)
     if record.weights is None:
         raise ValueError(
@@ -256,9 +265,10 @@ def _trunk(
     record: BackboneRecord, net: nn.Module, loaded: dict[str, Any], size: tuple[int, int] | None
 ) -> Trunk:
     branches, feeders, of_branches = take_auxiliary(net)
+    probe = record.input_size if record.fixed_size else (record.min_size,) * 2
     return Trunk(
         net,
-        width=record.width,
+        width=_width_by_trial(net, record.in_channels, probe),
         mean=record.mean,
         std=record.std,
         min_size=max(record.min_size, of_branches),
@@ -284,6 +294,8 @@ def _trunk_of_module(
             f"backbone={backbone!r} is neither a name, a torch.nn.Module nor a callable that "
             "returns one."
         )
+    if isinstance(weights, Enum):
+        raise ValueError(f"weights={weights} are for a backbone by name, not for a module.")
     if input_size == NATIVE:
         raise ValueError("input_size='native' is known for backbones with a name only.")
     size = _checked_size(input_size, 1)

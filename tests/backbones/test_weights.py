@@ -127,6 +127,13 @@ def test_no_mapping_of_tensors():
         make_trunk("resnet18", {"conv1.weight": 1.0})
 
 
+def test_weights_of_no_known_kind():
+    with pytest.raises(ValueError, match=r"weights=3 must be 'imagenet', a path"):
+        make_trunk("resnet18", 3)
+    with pytest.raises(ValueError, match="for a backbone by name"):
+        make_trunk(nn.Linear(2, 2), torchvision.models.ResNet18_Weights.DEFAULT)
+
+
 def test_clones_read_a_file_once(state, tmp_path, monkeypatch):
     torch.save(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "net.pth")
     reads = []
