@@ -1,0 +1,145 @@
+"""How many wrong labels are found, and what is gained by repairing them?
+
+A share of the labels is changed, to any other class or to the class that looks most alike (the
+nearest mean embedding). find_label_issues ranks them; then a logistic regression is trained on
+the labels as they are, without those that were flagged, with the suggested labels in place of
+them, and on the true ones, and tested on glitches held out with true labels. Embeddings are
+those of the net as it is.
+
+    python benchmarks/label_issues.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from _common import DATA, Store, mean_interval, table
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
+
+from skglitch import TruncatedCNNTransformer
+from skglitch.datasets import load_gravity_spy, make_glitches
+from skglitch.discovery import find_label_issues
+
+CACHE = Path(tempfile.gettempdir()) / "skglitch-benchmarks"
+RATES = (0.02, 0.05, 0.1)
+CLASSIFIER = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+
+
+def embeddings(name: str, cache: Path = CACHE) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings and true labels of one set, computed once."""
+    file = cache / f"{name}.npz"
+    if not file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        X, y = real() if name == "real" else simulated()
+        np.savez(file, X=TruncatedCNNTransformer().fit_transform(X), y=y)
+    with np.load(file) as arrays:
+        return arrays["X"], arrays["y"]
+
+
+def real() -> tuple[np.ndarray, np.ndarray]:
+    """230 pictures of five classes, the view of 4 s."""
+    parts = [
+        load_gravity_spy(DATA / run, durations=(4.0,), return_X_y=True, progress=False)
+        for run in ("gravity_spy_o1", "gravity_spy_o3")
+    ]
+    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+def simulated() -> tuple[np.ndarray, np.ndarray]:
+    """90 glitches of each of 22 classes."""
+    return make_glitches(1980, weights="balanced", random_state=0, return_X_y=True)
+
+
+def change_labels(
+    X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels with some changed, and which."""
+    rng = np.random.default_rng(seed)
+    classes, codes = np.unique(y, return_inverse=True)
+    rows = rng.choice(len(y), round(rate * len(y)), replace=False)
+    if how == "uniform":
+        steps = rng.integers(1, len(classes), len(rows))
+        codes[rows] = (codes[rows] + steps) % len(classes)
+    else:
+        units = normalize(X - X.mean(axis=0))
+        means = normalize([units[codes == c].mean(axis=0) for c in range(len(classes))])
+        alike = means @ means.T
+        np.fill_diagonal(alike, -1)
+        codes[rows] = alike.argmax(axis=1)[codes[rows]]
+    changed = np.zeros(len(y), dtype=bool)
+    changed[rows] = True
+    return classes[codes], changed
+
+
+def run(X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int) -> dict:
+    """Ranking, flags, and accuracy after repair, of one draw."""
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
+    given, changed = change_labels(X, y, rate, how, seed)
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    probabilities = cross_val_predict(CLASSIFIER, X, given, cv=folds, method="predict_proba")
+    issues = find_label_issues(X, given, probabilities=probabilities)
+    truth = changed[issues.index]
+    scores = {"both": issues.score, "classifier": issues.classifier, "neighbors": issues.neighbors}
+    result = {
+        f"AP {name}": average_precision_score(truth, -score) for name, score in scores.items()
+    }
+    result["found in as many"] = truth[: changed.sum()].mean()
+    for flag_by in ("confident_joint", "noise_rate"):
+        found = find_label_issues(X, given, probabilities=probabilities, flag_by=flag_by)
+        hits = changed[found.index[found.flagged]]
+        result[f"{flag_by} precision"] = hits.sum() / max(1, len(hits))
+        result[f"{flag_by} recall"] = hits.sum() / changed.sum()
+    flagged = issues.index[issues.flagged]
+    relabelled = given.copy()
+    relabelled[flagged] = issues.suggested[issues.flagged]
+    kept = np.setdiff1d(np.arange(len(y)), flagged)
+    for name, rows, labels in (
+        ("as they are", slice(None), given),
+        ("dropped", kept, given[kept]),
+        ("relabelled", slice(None), relabelled),
+        ("true", slice(None), y),
+    ):
+        model = clone(CLASSIFIER).fit(X[rows], labels)
+        result[f"accuracy {name}"] = model.score(X_test, y_test)
+    return {name: float(value) for name, value in result.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    sets = ("real", "simulated")
+    parser.add_argument("--sets", nargs="+", choices=sets, default=sets)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
+    options = parser.parse_args()
+    store = Store("label_issues")
+    rows = []
+    for name in options.sets:
+        X, y = embeddings(name, options.cache)
+        for how in ("uniform", "look-alike"):
+            for rate in RATES:
+                keys = [f"{name} | {how} | {rate} | seed {seed}" for seed in range(options.seeds)]
+                for seed, key in enumerate(keys):
+                    if key not in store:
+                        store.add(key, run(X, y, rate, how, seed))
+                row = {"set": name, "changed": f"{100 * rate:g} % {how}"}
+                for what in store.runs[keys[0]]:
+                    mean, half = mean_interval([100 * store.runs[key][what] for key in keys])
+                    row[what] = f"{mean:.1f} ± {half:.1f}"
+                rows.append(row)
+                print(row, flush=True)
+    columns = list(rows[0])
+    print("\n" + table({c: row[c] for c in columns[:6]} for row in rows))
+    print("\n" + table({c: row[c] for c in columns[:2] + columns[6:10]} for row in rows))
+    print("\n" + table({c: row[c] for c in columns[:2] + columns[10:]} for row in rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""How good does a classifier become from few labels, and which to ask for?
+
+First, a few labels a class: logistic regression on them alone, against self-training and label
+spreading, which use glitches without a label too. Then labels that are asked for in rounds: those
+of rank_for_labelling, against random ones. Embeddings are those of the net as it is, the test
+set is a third that is held out.
+
+    python benchmarks/labelling.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from _common import Store, mean_interval, table
+from label_issues import CACHE, embeddings
+from recipe import few_labels
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from skglitch.discovery import rank_for_labelling
+from skglitch.discovery._similarity_search import unit_rows
+
+LABELS = (1, 2, 5, 10)
+# On embeddings of length 1; few labels want little regularisation.
+CLASSIFIER = LogisticRegression(C=10, max_iter=1000)
+LEARNERS = {
+    "logistic regression": CLASSIFIER,
+    "self-training": SelfTrainingClassifier(CLASSIFIER, threshold=0.75),
+    "label spreading": LabelSpreading(kernel="knn", n_neighbors=10, alpha=0.2),
+}
+ASKED = ("random", "margin", "entropy", "core_set")
+ROUNDS = 8
+
+
+def few(X: np.ndarray, y: np.ndarray, n_each: int, seed: int) -> dict[str, float]:
+    """Accuracy with so many labels a class."""
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.33, stratify=y, random_state=seed)
+    labelled, _ = few_labels(y, n_each, seed)
+    classes, codes = np.unique(y, return_inverse=True)
+    known = np.full(len(y), -1)
+    known[labelled] = codes[labelled]
+    result = {}
+    for name, learner in LEARNERS.items():
+        rows = labelled if name == "logistic regression" else slice(None)
+        model = clone(learner).fit(X[rows], known[rows])
+        result[name] = float(np.mean(classes[model.predict(X_test)] == y_test))
+    return result
+
+
+def curve(X: np.ndarray, y: np.ndarray, how: str, seed: int) -> dict[int, float]:
+    """Accuracy after each round of two labels a class."""
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.33, stratify=y, random_state=seed)
+    rng = np.random.default_rng(seed)
+    step = 2 * len(np.unique(y))
+    result = {}
+    labelled, model = np.array([], dtype=int), clone(CLASSIFIER)
+    for round_ in range(ROUNDS):
+        rest = np.setdiff1d(np.arange(len(y)), labelled)
+        if how == "random" or (round_ == 0 and how != "core_set"):
+            asked = rng.permutation(len(rest))[:step]
+        elif how == "core_set":
+            before = X[labelled] if len(labelled) else None
+            asked = rank_for_labelling(X[rest], method=how, labelled=before, n_samples=step)
+        else:
+            doubt = model.predict_proba(X[rest])
+            asked = rank_for_labelling(probabilities=doubt, method=how, n_samples=step)
+        labelled = np.concatenate([labelled, rest[asked]])
+        model.fit(X[labelled], y[labelled])
+        result[len(labelled)] = model.score(X_test, y_test)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    sets = ("real", "simulated")
+    parser.add_argument("--sets", nargs="+", choices=sets, default=sets)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
+    options = parser.parse_args()
+    store = Store("labelling")
+
+    def repeated(key: str, function, *arguments) -> list[dict]:
+        keys = [f"{key} | seed {seed}" for seed in range(options.seeds)]
+        for seed, name in enumerate(keys):
+            if name not in store:
+                store.add(name, {str(k): v for k, v in function(*arguments, seed).items()})
+        return [store.runs[name] for name in keys]
+
+    def cells(runs: list[dict]) -> dict[str, str]:
+        intervals = {k: mean_interval([100 * run[k] for run in runs]) for k in runs[0]}
+        return {k: f"{mean:.1f} ± {half:.1f}" for k, (mean, half) in intervals.items()}
+
+    for name in options.sets:
+        X, y = embeddings(name, options.cache)
+        X = unit_rows(X - X.mean(axis=0))
+        rows = [
+            {"set": name, "labels a class": n}
+            | cells(repeated(f"{name} | few | {n} a class", few, X, y, n))
+            for n in LABELS
+        ]
+        print(table(rows) + "\n", flush=True)
+        rows = [
+            {"set": name, "asked for": how}
+            | cells(repeated(f"{name} | asked | {how}", curve, X, y, how))
+            for how in ASKED
+        ]
+        print(table(rows) + "\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

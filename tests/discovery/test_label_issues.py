@@ -1,0 +1,250 @@
+"""Wrong labels: found among clusters, scores by hand, cleanlab as the reference, errors."""
+
+import builtins
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+
+from skglitch.discovery import find_label_issues
+
+NAMES = np.array(["Blip", "Koi_Fish", "Tomte", "Whistle"])
+
+
+def clusters(n_each=20, seed=0, spread=0.2):
+    rng = np.random.default_rng(seed)
+    y = np.repeat(NAMES, n_each)
+    X = np.repeat(np.eye(4), n_each, axis=0) + spread * rng.standard_normal((len(y), 4))
+    return X, y
+
+
+def with_wrong(y, rows):
+    given = y.copy()
+    for row in rows:
+        given[row] = NAMES[(np.flatnonzero(y[row] == NAMES)[0] + 1) % len(NAMES)]
+    return given
+
+
+class TestFinds:
+    @settings(max_examples=15, deadline=None)
+    @given(
+        seed=st.integers(0, 1000),
+        method=st.sampled_from(["both", "classifier", "neighbors"]),
+    )
+    def test_wrong_labels_first_with_the_right_ones(self, seed, method):
+        X, y = clusters(seed=seed, spread=0.1)
+        rows = np.random.default_rng(seed).choice(80, 4, replace=False)
+        issues = find_label_issues(X, with_wrong(y, rows), method=method, random_state=0)
+        assert set(issues.index[:4]) == set(rows)
+        assert issues.suggested[:4].tolist() == y[issues.index[:4]].tolist()
+        assert set(issues.index[issues.flagged]) <= set(rows)
+        assert sorted(issues.index) == list(range(80))
+        assert (np.diff(issues.score) >= 0).all()
+        assert issues.given.tolist() == with_wrong(y, rows)[issues.index].tolist()
+
+    @pytest.mark.parametrize(
+        "convert",
+        [
+            lambda y: y.astype(object),
+            lambda y: list(y),
+            lambda y: np.searchsorted(NAMES, y) * 10 - 5,
+            lambda y: (np.searchsorted(NAMES, y) + 0.5).tolist(),
+        ],
+    )
+    def test_kinds_of_labels(self, convert):
+        X, y = clusters()
+        expected = find_label_issues(X, with_wrong(y, [7, 50]), random_state=0)
+        labels = convert(with_wrong(y, [7, 50]))
+        issues = find_label_issues(X, labels, random_state=0)
+        assert issues.index.tolist() == expected.index.tolist()
+        assert issues.given[0] == labels[issues.index[0]]
+
+    def test_classes_of_one_and_two(self):
+        X, y = clusters()
+        labels = y.astype(object)
+        labels[3] = "Chirp"
+        labels[[60, 61]] = "Helix"
+        X[[60, 61]] = 5 * np.array([1, 1, -1, -1])
+        issues = find_label_issues(X, labels, random_state=0)
+        score = dict(zip(issues.index.tolist(), issues.score.tolist(), strict=True))
+        assert score[3] == 0
+        assert issues.index[0] == 3
+        assert issues.suggested[0] == "Blip"
+        assert score[60] > 0
+
+    def test_a_fold_whose_training_part_has_one_class(self):
+        issues = find_label_issues(np.eye(5), ["a"] * 4 + ["b"], random_state=0)
+        assert issues.index[0] == 4
+        assert np.isfinite(issues.score).all()
+
+    def test_duplicates_with_two_labels(self):
+        X, y = clusters()
+        X[1] = X[0]
+        issues = find_label_issues(X, with_wrong(y, [1]), random_state=0)
+        assert issues.index[0] == 1
+
+
+class TestScores:
+    def test_neighbors_by_hand(self):
+        X = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.8, -1.6]])  # of mean 0
+        y = ["a", "a", "b", "b"]
+        issues = find_label_issues(X, y, method="neighbors", n_neighbors=2)
+        cosines = [0.8, 0.0]  # of the two nearest to the first
+        weights = np.exp(10 * np.array(cosines))
+        assert X.mean(axis=0) == pytest.approx([0, 0])
+        at = issues.index.tolist().index(0)
+        assert issues.score[at] == pytest.approx(weights[0] / weights.sum(), rel=1e-5)
+        assert issues.classifier is None
+
+    def test_classifier_is_cross_validated(self):
+        X, y = clusters(spread=0.6)
+        folds = StratifiedKFold(4, shuffle=True, random_state=3)
+        expected = cross_val_predict(GaussianNB(), X, y, cv=folds, method="predict_proba")
+        issues = find_label_issues(
+            X, y, method="classifier", estimator=GaussianNB(), cv=4, random_state=3
+        )
+        own = expected[np.arange(80), np.searchsorted(NAMES, y)]
+        np.testing.assert_allclose(issues.classifier, own[issues.index])
+        np.testing.assert_array_equal(issues.suggested, NAMES[expected.argmax(1)][issues.index])
+
+    def test_both_is_the_mean(self):
+        issues = find_label_issues(*clusters(spread=0.6), random_state=0)
+        np.testing.assert_allclose(issues.score, (issues.classifier + issues.neighbors) / 2)
+
+    def test_jobs_change_nothing(self):
+        X, y = clusters(spread=0.6)
+        one, two = (find_label_issues(X, y, n_jobs=n, random_state=0) for n in (None, 2))
+        np.testing.assert_array_equal(one.score, two.score)
+
+    def test_estimator_stays_as_it_is(self):
+        estimator = LogisticRegression()
+        find_label_issues(*clusters(), estimator=estimator)
+        assert not hasattr(estimator, "classes_")
+
+
+class TestProbabilities:
+    P = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
+
+    def test_take_the_place_of_embeddings(self):
+        issues = find_label_issues(None, ["b", "b", "a", "a"], probabilities=self.P)
+        assert issues.index.tolist() == [0, 3, 2, 1]
+        assert issues.score.tolist() == [0.1, 0.4, 0.7, 0.8]
+        assert issues.neighbors is None
+        # Thresholds: a (0.7 + 0.4) / 2, b (0.1 + 0.8) / 2.
+        assert issues.flagged.tolist() == [True, True, False, False]
+
+    def test_columns_of_their_own_order(self):
+        flipped = find_label_issues(
+            None, ["b", "b", "a", "a"], probabilities=self.P[:, ::-1], classes=["b", "a"]
+        )
+        assert flipped.score.tolist() == [0.1, 0.4, 0.7, 0.8]
+
+    def test_class_that_no_sample_has(self):
+        P = np.column_stack([self.P * 0.5, np.full(4, 0.5)])
+        issues = find_label_issues(
+            None, ["a", "b", "a", "b"], probabilities=P, classes=["a", "b", "c"]
+        )
+        assert "c" in issues.suggested
+        assert not issues.flagged.any()
+
+    def test_with_neighbors(self):
+        X = np.array([[1.0, 0], [0.9, 0], [0, 1], [0, 0.9]])
+        issues = find_label_issues(X, ["a", "a", "b", "b"], probabilities=self.P, n_neighbors=1)
+        assert issues.neighbors.tolist() == [1, 1, 1, 1]
+        assert issues.classifier.tolist() == [0.2, 0.3, 0.6, 0.9]
+
+
+class TestFlags:
+    @settings(max_examples=30, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def test_confident_joint_as_cleanlab_has_it(self, seed):
+        cleanlab = pytest.importorskip("cleanlab.filter")
+        rng = np.random.default_rng(seed)
+        P = rng.dirichlet(np.full(4, 0.4), 60)
+        codes = np.append(np.arange(4), [rng.choice(4, p=p) for p in P[4:]])
+        issues = find_label_issues(None, codes, probabilities=P)
+        expected = cleanlab.find_label_issues(
+            codes, P, filter_by="confident_learning", n_jobs=1, min_examples_per_class=0
+        )
+        np.testing.assert_array_equal(issues.flagged, expected[issues.index])
+
+    def test_noise_rate(self):
+        pytest.importorskip("cleanlab")
+        X, y = clusters(spread=0.3)
+        rows = [0, 30, 50, 70]
+        issues = find_label_issues(X, with_wrong(y, rows), flag_by="noise_rate", random_state=0)
+        assert set(rows) <= set(issues.index[issues.flagged].tolist())
+
+    def test_noise_rate_without_cleanlab(self, monkeypatch):
+        found = builtins.__import__
+
+        def no_cleanlab(name, *args, **kwargs):
+            if name.startswith("cleanlab"):
+                raise ImportError(name)
+            return found(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", no_cleanlab)
+        assert len(find_label_issues(*clusters())) == 80
+        with pytest.raises(ImportError, match=r'pip install "skglitch\[labels\]"'):
+            find_label_issues(*clusters(), flag_by="noise_rate")
+
+
+class TestTable:
+    def test_text_and_dict(self):
+        X, y = clusters()
+        issues = find_label_issues(X, with_wrong(y, [7]), random_state=0)
+        lines = str(issues).split("\n")
+        assert lines[0].split() == [
+            *("index", "given", "suggested", "score", "flagged", "classifier", "neighbors"),
+        ]
+        assert lines[1].split()[:3] == ["7", "Koi_Fish", "Blip"]
+        assert len(lines) == 1 + 20 + 2
+        assert lines[-1] == "1 of 80 labels flagged"
+        table = json.loads(json.dumps(issues.to_dict()))
+        assert table["index"][0] == 7
+        assert len(table["score"]) == 80
+        assert "<pre>" in issues._repr_html_()
+
+    def test_to_data_frame(self):
+        pandas = pytest.importorskip("pandas")
+        frame = pandas.DataFrame(find_label_issues(*clusters(), method="neighbors").to_dict())
+        assert "classifier" not in frame
+        assert frame["flagged"].dtype == bool
+
+
+X, Y = clusters(5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"y": Y[:-1]}, "X has 20 samples, but y has 19"),
+        ({"y": [None, *Y[1:]]}, "Missing values"),
+        ({"y": [np.nan, *range(19)]}, "y contains NaN"),
+        ({"y": ["a"] * 20}, "one class only, 'a'"),
+        ({"y": np.arange(20)}, "label of its own"),
+        (
+            {"X": np.where(np.arange(20)[:, None] == 4, np.nan, X)},
+            "NaN or infinity in 1 rows.*row 4",
+        ),
+        ({"X": np.ones((20, 3))}, "All rows of X are the same"),
+        ({"X": None}, "needs embeddings"),
+        ({"X": None, "probabilities": np.full((20, 4), 0.25), "method": "neighbors"}, "needs emb"),
+        ({"probabilities": np.full((20, 3), 1 / 3)}, r"shape \(20, 3\).*\(20, 4\)"),
+        ({"probabilities": np.full((20, 4), 0.5)}, "sum to 1 in each row; row 0"),
+        ({"classes": ["Blip"]}, "classes lacks labels that y has: .*Koi_Fish"),
+        ({"classes": [*NAMES, "Blip"]}, "more than once"),
+        ({"classes": [1, 2, 3, 4]}, "strings throughout or numbers throughout"),
+        ({"method": "vote"}, "method"),
+        ({"n_neighbors": 0}, "n_neighbors"),
+        ({"cv": 1}, "cv"),
+    ],
+)
+def test_errors(arguments, told):
+    with pytest.raises(ValueError, match=told):
+        find_label_issues(**({"X": X, "y": Y} | arguments))

@@ -1,0 +1,110 @@
+"""Which glitches to ask about; scikit-learn's learners that use glitches without labels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import entropy
+from sklearn.linear_model import LogisticRegression
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from skglitch import CNNClassifier
+from skglitch.discovery import rank_for_labelling
+
+P = np.array([[0.5, 0.3, 0.2], [0.45, 0.45, 0.1], [1.0, 0.0, 0.0], [0.4, 0.35, 0.25]])
+
+
+def test_margin_by_hand():
+    assert rank_for_labelling(probabilities=P).tolist() == [1, 3, 0, 2]
+
+
+def test_entropy_against_scipy():
+    ranked = rank_for_labelling(probabilities=P, method="entropy")
+    assert ranked.tolist() == np.argsort(-entropy(P, axis=1)).tolist() == [3, 0, 1, 2]
+
+
+def test_equal_ones_in_their_order_and_no_more_than_asked_for():
+    ranked = rank_for_labelling(probabilities=np.full((5, 2), 0.5), n_samples=3)
+    assert ranked.tolist() == [0, 1, 2]
+    assert len(rank_for_labelling(probabilities=P, n_samples=99)) == 4
+
+
+def greedy_by_hand(X, labelled, n):
+    """k-center greedy with Euclidean distances of rows of length 1, all computed anew."""
+    units = X / np.linalg.norm(X, axis=1, keepdims=True)
+    centres = list(labelled / np.linalg.norm(labelled, axis=1, keepdims=True))
+    rows = []
+    for _ in range(n):
+        distances = [
+            -1 if row in rows else min(np.linalg.norm(unit - centre) for centre in centres)
+            for row, unit in enumerate(units)
+        ]
+        rows.append(int(np.argmax(distances)))
+        centres.append(units[rows[-1]])
+    return rows
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), n_labelled=st.integers(1, 4))
+def test_core_set_by_hand(seed, n_labelled):
+    rng = np.random.default_rng(seed)
+    X, labelled = rng.standard_normal((15, 3)), rng.standard_normal((n_labelled, 3))
+    ranked = rank_for_labelling(X, method="core_set", labelled=labelled, n_samples=6)
+    assert ranked.tolist() == greedy_by_hand(X, labelled, 6)
+
+
+def test_core_set_starts_in_the_middle_and_names_each_once():
+    X = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 1, 1]])
+    ranked = rank_for_labelling(X, method="core_set").tolist()
+    assert ranked[0] == 0
+    assert set(ranked[1:4]) == {1, 2, 3}
+    assert sorted(ranked) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "needs probabilities"),
+        ({"X": P}, "needs probabilities"),
+        ({"probabilities": P, "method": "core_set"}, "needs embeddings"),
+        ({"X": P, "method": "core_set", "labelled": P[:, :2]}, "2 features, but X has 3"),
+        ({"probabilities": P[:, :1]}, "a column for each class"),
+        ({"probabilities": P * np.nan}, "probabilities has NaN"),
+        ({"probabilities": P, "n_samples": 0}, "n_samples"),
+        ({"probabilities": P, "method": "random"}, "method"),
+    ],
+)
+def test_errors(arguments, told):
+    with pytest.raises(ValueError, match=told):
+        rank_for_labelling(**arguments)
+
+
+class TestWithoutLabels:
+    """What docs/discover.md says of scikit-learn's own."""
+
+    def test_label_spreading_and_self_training_on_embeddings(self):
+        rng = np.random.default_rng(0)
+        truth = np.repeat([0, 1, 2], 30)
+        X = np.repeat(np.eye(3), 30, axis=0) + 0.2 * rng.standard_normal((90, 3))
+        known = np.full(90, -1)
+        known[[0, 30, 60]] = [0, 1, 2]
+        for learner in (
+            LabelSpreading(kernel="knn", n_neighbors=10),
+            SelfTrainingClassifier(LogisticRegression(C=10), threshold=0.6),
+        ):
+            assert np.mean(learner.fit(X, known).predict(X) == truth) > 0.9
+
+    def test_self_training_of_a_net(self):
+        rng = np.random.default_rng(0)
+        X = rng.integers(0, 60, (16, 1, 32, 32), dtype=np.uint8)
+        X[::2, :, 8:16] += 150
+        y = np.array([-1] * 16, dtype=object)
+        y[:8] = ["Whistle", "Blip"] * 4
+        net = CNNClassifier(
+            "test_efficientnet", weights=None, image_shape=(1, 32, 32), max_epochs=2, random_state=0
+        )
+        flat = X.reshape(len(X), -1)
+        learner = SelfTrainingClassifier(net, criterion="k_best", k_best=4, max_iter=1)
+        learner.fit(flat, y)
+        assert (learner.labeled_iter_ == 1).sum() == 4
+        assert set(learner.predict(flat)) <= {"Whistle", "Blip"}
