@@ -1,17 +1,25 @@
 """From embeddings to what is new, odd, mislabelled or alike."""
 
+from ._clusters import Cluster
 from ._label_issues import find_label_issues
 from ._label_issues_table import LabelIssues
 from ._labelling import rank_for_labelling
+from ._new_classes import NewClassFinder
 from ._novelty import NoveltyDetector
+from ._onset import Onset, OnsetTable, onset
 from ._similarity_index import SimilarityIndex
 from ._similarity_table import SimilarGlitches
 
 __all__ = [
+    "Cluster",
     "LabelIssues",
+    "NewClassFinder",
     "NoveltyDetector",
+    "Onset",
+    "OnsetTable",
     "SimilarGlitches",
     "SimilarityIndex",
     "find_label_issues",
+    "onset",
     "rank_for_labelling",
 ]

@@ -1,0 +1,186 @@
+"""What is known of a cluster: its class, its members, how stable it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
+from sklearn.utils.parallel import Parallel, delayed
+
+# As scikit-learn's clusterers mark samples in no cluster.
+NOISE = -1
+# Share of the samples that each re-clustering for the stability sees.
+_SUBSAMPLE = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Cluster:
+    """One cluster that :class:`NewClassFinder` found.
+
+    Parameters
+    ----------
+    label : int
+        Its number in ``labels_``.
+    size : int
+        Number of its members.
+    known_class : object
+        The known class that it is, or None for a new one.
+    purity : float
+        Of its labelled members, the share of the most frequent class; NaN without any.
+    labelled : float
+        Share of its members that have a label.
+    stability : float
+        Mean over subsamples of the largest Jaccard index with a cluster found in the subsample
+        alone, from 0 to 1; NaN where none were drawn. Hennig (2007) calls 0.75 and above valid,
+        and does not trust those below 0.6.
+    typical : ndarray of int
+        Rows of X nearest to its centre, nearest first.
+    borderline : ndarray of int
+        Rows of its least certain members, least certain first.
+    nearest_classes : tuple of (object, float)
+        The known classes and the cosine of their centre with that of the cluster, both seen
+        from the mean of all samples; most alike first. Empty where nothing is labelled.
+
+    See Also
+    --------
+    NewClassFinder : Finds clusters.
+    """
+
+    label: int
+    size: int
+    known_class: Any
+    purity: float
+    labelled: float
+    stability: float
+    typical: NDArray[np.intp]
+    borderline: NDArray[np.intp]
+    nearest_classes: tuple[tuple[Any, float], ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is no known class."""
+        return self.known_class is None
+
+
+def describe_clusters(
+    embeddings: NDArray[Any],
+    places: NDArray[Any],
+    labels: NDArray[np.intp],
+    membership: NDArray[Any],
+    known: NDArray[Any],
+    *,
+    classes: list[Any],
+    min_purity: float,
+    min_labelled: float,
+    n_members: int,
+    stability: NDArray[np.float64],
+) -> tuple[Cluster, ...]:
+    """Make the record of each cluster.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n_samples, n_features)
+    places : ndarray of shape (n_samples, n_components)
+        What was clustered.
+    labels : ndarray of shape (n_samples,)
+        Cluster of each sample.
+    membership : ndarray of shape (n_samples,)
+        How certain it is.
+    known : ndarray of shape (n_samples,), dtype int
+        Index of the class of each sample, -1 where there is none.
+    classes : list
+        The known classes.
+    min_purity, min_labelled : float
+        What makes a cluster a known class.
+    n_members : int
+        How many members are listed.
+    stability : ndarray of shape (n_clusters,)
+
+    Returns
+    -------
+    clusters : tuple of Cluster
+    """
+    mean = embeddings.mean(axis=0, dtype=np.float64)
+    centers = [embeddings[known == c].mean(axis=0) - mean for c in range(len(classes))]
+    directions = normalize(np.stack(centers)) if classes else None
+    clusters = []
+    for label in range(labels.max(initial=NOISE) + 1):
+        rows = np.flatnonzero(labels == label)
+        center = places[rows].mean(axis=0)
+        distances = np.linalg.norm(places[rows] - center, axis=1)
+        counts = np.bincount(known[rows][known[rows] >= 0], minlength=len(classes))
+        n_labelled = int(counts.sum())
+        purity = counts.max() / n_labelled if n_labelled else np.nan
+        # NaN is not above anything: without labels a cluster is new.
+        is_known = purity >= min_purity and n_labelled / len(rows) >= min_labelled
+        nearest: tuple = ()
+        if directions is not None:
+            own = normalize((embeddings[rows].mean(axis=0) - mean)[None])[0]
+            cosines = directions @ own
+            nearest = tuple((classes[c], float(cosines[c])) for c in np.argsort(-cosines))
+        clusters.append(
+            Cluster(
+                label=label,
+                size=len(rows),
+                known_class=classes[counts.argmax()] if is_known else None,
+                purity=float(purity),
+                labelled=n_labelled / len(rows),
+                stability=float(stability[label]),
+                typical=rows[np.argsort(distances, kind="stable")[:n_members]],
+                borderline=rows[np.argsort(membership[rows], kind="stable")[:n_members]],
+                nearest_classes=nearest,
+            )
+        )
+    return tuple(clusters)
+
+
+def mean_jaccard(
+    cluster: Callable[[NDArray[Any]], NDArray[np.intp]],
+    places: NDArray[Any],
+    labels: NDArray[np.intp],
+    *,
+    n_resamples: int,
+    random_state: np.random.RandomState,
+    n_jobs: int | None = None,
+) -> NDArray[np.float64]:
+    """Say how well each cluster is found again in subsamples (Hennig 2007).
+
+    Parameters
+    ----------
+    cluster : callable
+        Gives the labels of an array of places.
+    places : ndarray of shape (n_samples, n_components)
+    labels : ndarray of shape (n_samples,)
+        The clusters of all.
+    n_resamples : int
+        Number of subsamples.
+    random_state : RandomState
+    n_jobs : int, default=None
+
+    Returns
+    -------
+    stability : ndarray of shape (n_clusters,)
+        Mean over the subsamples that have a member of the cluster; NaN without any.
+    """
+    n_clusters = labels.max(initial=NOISE) + 1
+    size = max(2, round(_SUBSAMPLE * len(places)))
+    draws = [random_state.permutation(len(places))[:size] for _ in range(n_resamples)]
+    found = Parallel(n_jobs=n_jobs)(delayed(cluster)(places[rows]) for rows in draws)
+    scores = np.full((n_resamples, n_clusters), np.nan)
+    for number, (rows, again) in enumerate(zip(draws, found, strict=True)):
+        # Column and row 0 are those in no cluster.
+        counts = np.zeros((n_clusters + 1, again.max(initial=NOISE) + 2))
+        np.add.at(counts, (labels[rows] + 1, again + 1), 1)
+        n_old, n_new = counts.sum(axis=1)[1:, None], counts.sum(axis=0)[None, 1:]
+        shared = counts[1:, 1:]
+        union = n_old + n_new - shared
+        jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        best = jaccard.max(axis=1, initial=0.0)
+        scores[number] = np.where(n_old[:, 0] > 0, best, np.nan)
+    drawn = np.isfinite(scores)
+    total = np.where(drawn, scores, 0.0).sum(axis=0)
+    return np.divide(total, drawn.sum(axis=0), out=np.full(n_clusters, np.nan), where=drawn.any(0))

@@ -1,0 +1,385 @@
+"""Groups of glitches that are no known class."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_samples
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ..metrics._text import align, percent
+from ._clusters import NOISE, Cluster, describe_clusters, mean_jaccard
+
+# With n_components="auto". t-SNE in 3-D is what the paper draws.
+_COMPONENTS = {"pca": 10, "umap": 5, "tsne": 3}
+# t-SNE and UMAP are slow in many dimensions, and the last ones are noise.
+_BEFORE_TSNE = 50
+_MIN_CLUSTER = 5
+_NEIGHBOURS = 5
+
+
+def _can_transform(finder: Any) -> bool:
+    if finder.reducer == "tsne":
+        raise AttributeError("reducer='tsne' places no new samples: use 'pca' or 'umap'.")
+    if not isinstance(finder.reducer, str | None) and not hasattr(finder.reducer, "transform"):
+        raise AttributeError(f"reducer={finder.reducer!r} has no transform.")
+    return True
+
+
+class NewClassFinder(ClusterMixin, BaseEstimator):
+    """Cluster embeddings, and tell which clusters are known classes and which are new.
+
+    A net that was fine-tuned on known classes puts glitches of a class that it never saw in a
+    cluster of their own [1]_. Embeddings are scaled to length 1, reduced to few dimensions and
+    clustered; the labels of those glitches that have one only name the clusters.
+
+    Parameters
+    ----------
+    normalize : bool, default=True
+        Whether to scale each embedding to length 1 first.
+    reducer : {"pca", "umap", "tsne"}, transformer or None, default="pca"
+        What takes dimensions away. ``"umap"`` needs ``pip install "skglitch[umap]"``; with
+        ``"tsne"`` there is no ``predict``.
+    n_components : int or "auto", default="auto"
+        Dimensions that named reducers keep: 10 of ``"pca"``, 5 of ``"umap"``, 3 of ``"tsne"``.
+    clusterer : {"hdbscan", "kmeans", "agglomerative"} or clusterer, default="hdbscan"
+        What finds clusters. ``"hdbscan"`` finds their number and leaves glitches between them
+        out, see [2]_; the others need ``n_clusters``.
+    n_clusters : int, default=None
+        Number of clusters of ``"kmeans"`` and ``"agglomerative"``.
+    min_cluster_size : int or "auto", default="auto"
+        Smallest cluster of ``"hdbscan"``. ``"auto"`` is a quarter of the square root of the
+        number of samples, and 5 at least.
+    unlabelled : object or list of objects, default="auto"
+        What stands in ``y`` for "no label". ``"auto"`` is -1 for numbers, as in scikit-learn's
+        semi-supervised estimators, and ``""`` or None for others. Give "None_of_the_Above" to
+        look for what that class is made of.
+    min_purity : float, default=0.5
+        A cluster is a known class if such a share of its labelled members is of it,
+    min_labelled : float, default=0.1
+        and such a share of its members is labelled.
+    n_resamples : int, default=20
+        Number of subsamples that are clustered again for the stability; 0 for none.
+    n_members : int, default=5
+        Number of typical and of borderline members to list.
+    n_jobs : int, default=None
+        Number of subsamples at a time.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each sample from 0 on, -1 for none.
+    membership_ : ndarray of shape (n_samples,)
+        How certain each sample is of its cluster, from 0 to 1: what the clusterer calls
+        ``probabilities_``, else the silhouette, 0 where it is negative.
+    clusters_ : tuple of Cluster
+        What is known of each.
+    new_clusters_ : tuple of Cluster
+        Those that are no known class.
+    classes_ : ndarray
+        The known classes.
+    places_ : ndarray of shape (n_samples, n_components)
+        What was clustered.
+    reducer_, clusterer_ : estimator
+        The fitted ones; None where there is no reducer.
+    n_features_in_ : int
+        Length of an embedding.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, where it is a data frame.
+
+    See Also
+    --------
+    NoveltyDetector : Is a single glitch of a known kind.
+    onset : When did a cluster begin.
+
+    Notes
+    -----
+    The stability is that of Hennig [3]_: subsamples of four fifths are clustered again, in the
+    same reduced space. Identical embeddings are one cluster. HDBSCAN never gives all of the
+    samples one cluster otherwise: where there is one kind only, expect noise or fragments.
+
+    ``predict`` lets the 5 nearest samples of ``fit`` vote, those in no cluster included. It gives
+    every sample a vote however far it is; :class:`NoveltyDetector` tells those that are far.
+
+    References
+    ----------
+    .. [1] D. George, H. Shen, E. A. Huerta, "Deep Transfer Learning: A New Deep Learning
+       Glitch Classification Method for Advanced LIGO", 2017, arXiv:1706.07446.
+    .. [2] R. Campello, D. Moulavi, J. Sander, "Density-Based Clustering Based on Hierarchical
+       Density Estimates", PAKDD 2013.
+    .. [3] C. Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics
+       and Data Analysis 52, 258 (2007).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.discovery import NewClassFinder
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat(np.eye(4), 20, axis=0) + rng.normal(0, 0.05, (80, 4))
+    >>> y = np.repeat(["Blip", "Chirp", "Tomte", ""], 20)
+    >>> finder = NewClassFinder(random_state=0).fit(X, y)
+    >>> [cluster.size for cluster in finder.new_clusters_]
+    [20]
+    """
+
+    _parameter_constraints: dict = {
+        "normalize": ["boolean"],
+        "reducer": [StrOptions(set(_COMPONENTS)), HasMethods("fit_transform"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "clusterer": [
+            StrOptions({"hdbscan", "kmeans", "agglomerative"}),
+            HasMethods("fit_predict"),
+        ],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "min_cluster_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "unlabelled": "no_validation",
+        "min_purity": [Interval(Real, 0, 1, closed="both")],
+        "min_labelled": [Interval(Real, 0, 1, closed="both")],
+        "n_resamples": [Interval(Integral, 0, None, closed="left")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        normalize: bool = True,
+        reducer: Any = "pca",
+        n_components: int | str = "auto",
+        clusterer: Any = "hdbscan",
+        n_clusters: int | None = None,
+        min_cluster_size: int | str = "auto",
+        unlabelled: Any = "auto",
+        min_purity: float = 0.5,
+        min_labelled: float = 0.1,
+        n_resamples: int = 20,
+        n_members: int = 5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.normalize = normalize
+        self.reducer = reducer
+        self.n_components = n_components
+        self.clusterer = clusterer
+        self.n_clusters = n_clusters
+        self.min_cluster_size = min_cluster_size
+        self.unlabelled = unlabelled
+        self.min_purity = min_purity
+        self.min_labelled = min_labelled
+        self.n_resamples = n_resamples
+        self.n_members = n_members
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> NewClassFinder:
+        """Find clusters, and name those that are known classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+        y : array-like of shape (n_samples,), default=None
+            Classes of those samples that have one, ``unlabelled`` for the others. None if no
+            sample has one: then all clusters are new.
+
+        Returns
+        -------
+        self : NewClassFinder
+
+        Raises
+        ------
+        ValueError
+            If X has NaN or infinite values, y is not as long, or ``n_clusters`` is missing.
+        """
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        known = self._known(y, len(X))
+        random_state = check_random_state(self.random_state)
+        seed = random_state.randint(np.iinfo(np.int32).max)
+        self.reducer_ = self._make_reducer(len(X), X.shape[1], seed)
+        scaled = normalize(X) if self.normalize else X
+        self.places_ = scaled if self.reducer_ is None else self.reducer_.fit_transform(scaled)
+        self.clusterer_ = self._make_clusterer(len(X), seed)
+        self.labels_ = self._cluster(self.places_)
+        self.membership_ = self._membership()
+        self.clusters_ = describe_clusters(
+            scaled,
+            self.places_,
+            self.labels_,
+            self.membership_,
+            known,
+            classes=self.classes_.tolist(),
+            min_purity=self.min_purity,
+            min_labelled=self.min_labelled,
+            n_members=self.n_members,
+            stability=mean_jaccard(
+                self._cluster_again,
+                self.places_,
+                self.labels_,
+                n_resamples=self.n_resamples,
+                random_state=random_state,
+                n_jobs=self.n_jobs,
+            ),
+        )
+        return self
+
+    @property
+    def new_clusters_(self) -> tuple[Cluster, ...]:
+        """Clusters that are no known class, the largest first."""
+        check_is_fitted(self)
+        new = [cluster for cluster in self.clusters_ if cluster.is_new]
+        return tuple(sorted(new, key=lambda cluster: -cluster.size))
+
+    @available_if(_can_transform)
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """Give new samples to clusters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Clusters as in ``labels_``, -1 for none.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        scaled = normalize(X) if self.normalize else X
+        places = scaled if self.reducer_ is None else self.reducer_.transform(scaled)
+        vote = KNeighborsClassifier(min(_NEIGHBOURS, len(self.labels_)))
+        return vote.fit(self.places_, self.labels_).predict(places)
+
+    def summary(self) -> str:
+        """Tabulate the clusters.
+
+        Returns
+        -------
+        table : str
+            A line a cluster: its class or "new", size, purity, stability and the known class
+            that is most alike.
+        """
+        check_is_fitted(self)
+        rows = [["cluster", "class", "size", "purity [%]", "stability [%]", "most alike"]]
+        for cluster in self.clusters_:
+            nearest = cluster.nearest_classes
+            rows.append(
+                [
+                    str(cluster.label),
+                    "new" if cluster.is_new else str(cluster.known_class),
+                    str(cluster.size),
+                    percent(cluster.purity),
+                    percent(cluster.stability),
+                    str(nearest[0][0]) if nearest else "",
+                ]
+            )
+        n_noise = int(np.sum(self.labels_ == NOISE))
+        return f"{align(rows, left=[1, 5])}\n\nIn no cluster: {n_noise} of {len(self.labels_)}"
+
+    def _known(self, y: Any, n_samples: int) -> NDArray[np.intp]:
+        """Index of the class of each sample, -1 without one; sets ``classes_``."""
+        known = np.full(n_samples, -1)
+        self.classes_ = np.array([])
+        if y is None:
+            return known
+        y = column_or_1d(y)
+        check_consistent_length(np.empty((n_samples, 0)), y)
+        marks = self.unlabelled
+        if isinstance(marks, str) and marks == "auto":
+            marks = [-1] if y.dtype.kind in "iuf" else ["", None]
+        elif not isinstance(marks, list | tuple | set | np.ndarray):
+            marks = [marks]
+        marks = list(marks)
+        has_label = np.array([value not in marks for value in y.tolist()], dtype=bool)
+        if has_label.any():
+            self.classes_, known[has_label] = np.unique(y[has_label], return_inverse=True)
+        return known
+
+    def _make_reducer(self, n_samples: int, n_features: int, seed: int) -> Any:
+        if not isinstance(self.reducer, str):
+            return None if self.reducer is None else clone(self.reducer)
+        n = self.n_components
+        n = _COMPONENTS[self.reducer] if n == "auto" else int(n)
+        if self.reducer == "pca":
+            return PCA(min(n, n_samples, n_features), random_state=seed)
+        before = PCA(min(_BEFORE_TSNE, n_samples, n_features), random_state=seed)
+        if self.reducer == "tsne":
+            # One above 3 has no fast algorithm.
+            method = "barnes_hut" if n <= 3 else "exact"
+            perplexity = min(30.0, (n_samples - 1) / 3)
+            return make_pipeline(
+                before, TSNE(n, perplexity=perplexity, method=method, random_state=seed)
+            )
+        return make_pipeline(before, _umap()(n_components=n, min_dist=0.0, random_state=seed))
+
+    def _make_clusterer(self, n_samples: int, seed: int) -> Any:
+        if not isinstance(self.clusterer, str):
+            return clone(self.clusterer)
+        if self.clusterer == "hdbscan":
+            size = self.min_cluster_size
+            if size == "auto":
+                size = max(_MIN_CLUSTER, round(np.sqrt(n_samples) / 4))
+            return HDBSCAN(min(int(size), n_samples), copy=True)
+        if self.n_clusters is None:
+            raise ValueError(f"clusterer={self.clusterer!r} needs n_clusters, which is None.")
+        if self.clusterer == "kmeans":
+            return KMeans(self.n_clusters, random_state=seed)
+        return AgglomerativeClustering(self.n_clusters)
+
+    def _cluster(self, places: NDArray[Any]) -> NDArray[np.intp]:
+        labels = np.asarray(self.clusterer_.fit_predict(places))
+        # Density has no meaning without distances; those left here are of rounding.
+        if np.allclose(places, places[0], rtol=1e-6, atol=1e-7):
+            return np.zeros(len(places), dtype=np.intp)
+        # Numbers from 0 on without gaps, which other clusterers need not give.
+        codes = np.full(len(labels), NOISE)
+        inside = labels >= 0
+        codes[inside] = np.unique(labels[inside], return_inverse=True)[1]
+        return codes
+
+    def _cluster_again(self, places: NDArray[Any]) -> NDArray[np.intp]:
+        twin = clone(self)
+        twin.clusterer_ = clone(self.clusterer_)
+        return twin._cluster(places)
+
+    def _membership(self) -> NDArray[np.float64]:
+        if hasattr(self.clusterer_, "probabilities_"):
+            return np.where(self.labels_ >= 0, self.clusterer_.probabilities_, 0.0)
+        membership = (self.labels_ >= 0).astype(float)
+        inside = np.flatnonzero(self.labels_ >= 0)
+        if 2 <= len(np.unique(self.labels_[inside])) < len(inside):
+            silhouette = silhouette_samples(self.places_[inside], self.labels_[inside])
+            membership[inside] = np.clip(silhouette, 0, 1)
+        return membership
+
+
+def _umap() -> Any:
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise ImportError(
+            "reducer='umap' needs umap-learn: pip install \"skglitch[umap]\""
+        ) from error
+    return UMAP

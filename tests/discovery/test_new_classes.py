@@ -1,0 +1,211 @@
+"""NewClassFinder: clusters of known and new classes, odd data, scikit-learn's checks."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils import check_random_state
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skglitch.discovery import NewClassFinder
+from skglitch.discovery._clusters import mean_jaccard
+
+CLASSES = np.array(["Blip", "Chirp", "Tomte", "New"])
+
+
+@parametrize_with_checks([NewClassFinder(n_resamples=1)], expected_failed_checks=lambda _: {})
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def data():
+    """Four classes of 30, the last without labels and between the first two."""
+    rng = np.random.default_rng(0)
+    centers = np.eye(8)[:4]
+    centers[3, :2] += 0.5
+    codes = np.repeat(np.arange(4), 30)
+    X = centers[codes] + rng.normal(0, 0.05, (120, 8))
+    return X, np.where(codes < 3, CLASSES[codes], "").astype("U20"), codes
+
+
+class TestClusters:
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {},
+            {"reducer": None},
+            {"reducer": "tsne"},
+            {"clusterer": "kmeans", "n_clusters": 4},
+            {"clusterer": "agglomerative", "n_clusters": 4},
+            {"clusterer": DBSCAN(eps=0.2)},
+        ],
+        ids=str,
+    )
+    def test_known_classes_are_named_and_the_new_one_stands_out(self, data, params):
+        X, y, codes = data
+        finder = NewClassFinder(n_resamples=2, random_state=0, **params).fit(X, y)
+        assert adjusted_rand_score(codes, finder.labels_) > 0.9
+        assert sorted(c.known_class for c in finder.clusters_ if not c.is_new) == sorted(
+            CLASSES[:3]
+        )
+        (new,) = finder.new_clusters_
+        assert np.mean(codes[finder.labels_ == new.label] == 3) == 1
+        assert {label for label, _ in new.nearest_classes[:2]} == {"Blip", "Chirp"}
+        assert np.isnan(new.purity)
+        assert new.labelled == 0
+
+    def test_labels_name_clusters_and_do_not_move_them(self, data):
+        X, y, _ = data
+        bare = NewClassFinder(random_state=0).fit(X)
+        assert_array_equal(bare.labels_, NewClassFinder(random_state=0).fit(X, y).labels_)
+        assert len(bare.new_clusters_) == len(bare.clusters_) == 4
+
+    def test_records_by_hand(self, data):
+        X, y, _ = data
+        y[:6] = "Chirp"
+        finder = NewClassFinder(reducer=None, normalize=False, random_state=0).fit(X, y)
+        blip = finder.clusters_[finder.labels_[29]]
+        rows = np.flatnonzero(finder.labels_ == blip.label)
+        assert blip.size == len(rows)
+        assert blip.purity == np.mean(y[rows] == "Blip")
+        distances = np.linalg.norm(X[rows] - X[rows].mean(axis=0), axis=1)
+        assert_array_equal(blip.typical, rows[np.argsort(distances)[:5]])
+        assert finder.membership_[blip.borderline[0]] == finder.membership_[rows].min()
+        a = X[rows].mean(axis=0) - X.mean(axis=0)
+        b = X[y == "Tomte"].mean(axis=0) - X.mean(axis=0)
+        cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        assert dict(blip.nearest_classes)["Tomte"] == pytest.approx(cosine)
+
+    def test_thresholds_of_what_is_known(self, data):
+        X, y, _ = data
+        y[92:95] = "Chirp"
+        few = NewClassFinder(n_resamples=0, random_state=0)
+        assert len(few.fit(X, y).new_clusters_) == 0
+        assert len(few.set_params(min_labelled=0.2).fit(X, y).new_clusters_) == 1
+        y[92] = "Blip"
+        strict = few.set_params(min_labelled=0.05, min_purity=0.9).fit(X, y)
+        assert [round(c.purity, 2) for c in strict.new_clusters_] == [0.67]
+
+    @pytest.mark.parametrize("mark", ["None_of_the_Above", ["None_of_the_Above", "?"]])
+    def test_a_class_of_leftovers_counts_as_unlabelled(self, data, mark):
+        X, y, _ = data
+        y[y == ""] = "None_of_the_Above"
+        finder = NewClassFinder(unlabelled=mark, random_state=0).fit(X, y)
+        assert finder.classes_.tolist() == ["Blip", "Chirp", "Tomte"]
+        assert len(finder.new_clusters_) == 1
+
+    def test_numbers_and_none_as_labels(self, data):
+        X, y, codes = data
+        numbers = NewClassFinder(random_state=0).fit(X, np.where(codes < 3, codes, -1))
+        assert numbers.classes_.tolist() == [0, 1, 2]
+        objects = np.where(y == "", None, y)
+        assert len(NewClassFinder(random_state=0).fit(X, objects).new_clusters_) == 1
+
+    def test_one_class_splits_into_what_it_is_made_of(self, data):
+        X, _, codes = data
+        finder = NewClassFinder(random_state=0).fit(X[codes != 3])
+        assert len(finder.clusters_) == 3
+
+    def test_new_samples(self, data):
+        X, y, _ = data
+        finder = NewClassFinder(random_state=0).fit(X, y)
+        rng = np.random.default_rng(1)
+        labels = finder.predict(X + rng.normal(0, 0.01, X.shape))
+        assert np.mean(labels == finder.labels_) > 0.95
+        with pytest.raises(AttributeError, match="has no attribute 'predict'"):
+            NewClassFinder(reducer="tsne").fit(X).predict(X)
+
+    def test_random_state(self, data):
+        X, y, _ = data
+        first, second = (NewClassFinder(reducer="tsne", random_state=3).fit(X, y) for _ in range(2))
+        assert_array_equal(first.places_, second.places_)
+        assert [c.stability for c in first.clusters_] == [c.stability for c in second.clusters_]
+
+    def test_summary(self, data):
+        X, y, _ = data
+        lines = NewClassFinder(random_state=0).fit(X, y).summary().splitlines()
+        header = "cluster class size purity [%] stability [%] most alike"
+        assert " ".join(lines[0].split()) == header
+        assert sum(" new " in line for line in lines) == 1
+        assert lines[-1].startswith("In no cluster: ")
+
+
+class TestStability:
+    def test_jaccard_by_hand(self):
+        labels = np.repeat([0, 1], 10)
+        half = mean_jaccard(
+            lambda places: np.where(places[:, 0] < 10, 0, -1),
+            np.arange(20.0)[:, None],
+            labels,
+            n_resamples=4,
+            random_state=check_random_state(0),
+        )
+        # The first is found whole each time, of the second nothing is found.
+        assert_allclose(half, [1, 0])
+        merged = mean_jaccard(
+            lambda places: np.zeros(len(places), int),
+            np.arange(20.0)[:, None],
+            labels,
+            n_resamples=50,
+            random_state=check_random_state(0),
+        )
+        assert_allclose(merged, 0.5, atol=0.05)
+
+    def test_real_clusters_are_stable_and_halves_of_one_are_not(self, data):
+        X, y, _ = data
+        real = NewClassFinder(random_state=0).fit(X, y)
+        assert min(c.stability for c in real.clusters_) > 0.8
+        blob = np.random.default_rng(0).normal(size=(100, 8))
+        cut = NewClassFinder(clusterer="kmeans", n_clusters=6, random_state=0).fit(blob)
+        assert min(c.stability for c in cut.clusters_) < 0.6
+
+    def test_none_drawn(self, data):
+        finder = NewClassFinder(n_resamples=0).fit(data[0])
+        assert np.isnan([c.stability for c in finder.clusters_]).all()
+
+
+class TestData:
+    def test_constant_embeddings_are_one_cluster(self):
+        finder = NewClassFinder(random_state=0).fit(np.ones((30, 5)))
+        assert [c.size for c in finder.clusters_] == [30]
+
+    def test_nothing_but_noise(self):
+        finder = NewClassFinder(clusterer=DBSCAN(eps=1e-6), random_state=0)
+        finder.fit(np.random.default_rng(0).normal(size=(30, 5)))
+        assert finder.clusters_ == ()
+        assert set(finder.predict(np.ones((2, 5)))) == {-1}
+        assert "In no cluster: 30 of 30" in finder.summary()
+
+    def test_duplicates(self):
+        X = np.repeat(np.eye(5)[:3], 20, axis=0)
+        finder = NewClassFinder(random_state=0).fit(X)
+        assert adjusted_rand_score(np.repeat([0, 1, 2], 20), finder.labels_) == 1
+
+    def test_few_samples(self):
+        assert NewClassFinder().fit([[0.0, 1.0], [1.0, 0.0]]).labels_.tolist() == [-1, -1]
+
+    def test_nan(self, data):
+        X, y, _ = data
+        X[2, 2] = np.nan
+        with pytest.raises(ValueError, match="contains NaN"):
+            NewClassFinder().fit(X, y)
+
+    def test_lengths(self, data):
+        X, y, _ = data
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            NewClassFinder().fit(X, y[:-1])
+
+    def test_number_of_clusters_is_needed(self, data):
+        with pytest.raises(ValueError, match="clusterer='kmeans' needs n_clusters"):
+            NewClassFinder(clusterer="kmeans").fit(data[0])
+
+    def test_umap_that_is_not_installed(self, data, monkeypatch):
+        monkeypatch.setitem(sys.modules, "umap", None)
+        with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
+            NewClassFinder(reducer="umap").fit(data[0])
