@@ -29,8 +29,9 @@ def unit_rows(X: Any) -> Floats:
     units : ndarray of shape (n_samples, n_features), dtype float32
     """
     units = np.array(X, dtype=np.float32, order="C")
-    # By the largest number first: squares of large or tiny ones leave the range of float32.
-    largest = np.abs(units).max(axis=1, keepdims=True)
+    # By the largest number first: squares of large or tiny ones leave the range of float32. Not
+    # by np.abs, which makes another array as large.
+    largest = np.maximum(units.max(axis=1), -units.min(axis=1))[:, np.newaxis]
     np.divide(units, largest, out=units, where=largest > 0)
     length = np.sqrt(np.einsum("ij,ij->i", units, units))[:, np.newaxis]
     return np.divide(units, length, out=units, where=length > 0)
