@@ -1,0 +1,248 @@
+"""Is a class that training never saw told from known ones, and does it get its own cluster?
+
+Each class is held out in turn. A net is tuned on 80 % of the others; what is scored are the
+embeddings of the other 20 % and of the class that was held out. Novelty: the area under the ROC
+curve of the held-out class against known ones, for each method of NoveltyDetector, and the share
+of known ones that is called novel. Clusters: purity and recall of the cluster that holds most of
+the class, adjusted Rand index (ARI) and mutual information (NMI) of all classes, for NewClassFinder
+and for baselines that train no net.
+
+    python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 100]
+    python benchmarks/discovery.py --cost [--rows 100000]
+
+Embeddings are kept in ``--cache``, by default in the folder of skglitch for caches, so that methods
+can be changed without training again. OMP_NUM_THREADS says how many threads there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from _common import DATA, Store, peak_memory_mb, table
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    roc_auc_score,
+)
+from sklearn.model_selection import train_test_split
+
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.datasets import get_data_home, load_gravity_spy, make_glitches
+from skglitch.discovery import NewClassFinder, NoveltyDetector
+
+TRAIN, KNOWN, NEW = 0, 1, 2
+DETECTORS = {
+    "knn, k=1": NoveltyDetector(n_neighbors=1),
+    "knn, k=5": NoveltyDetector(),
+    "mahalanobis": NoveltyDetector("mahalanobis", random_state=0),
+    "energy": NoveltyDetector("energy", random_state=0),
+    "max_logit": NoveltyDetector("max_logit", random_state=0),
+}
+FINDERS = {
+    "fine-tuned": ("embeddings", NewClassFinder(n_resamples=0, random_state=0)),
+    "fine-tuned, t-SNE": (
+        "embeddings",
+        NewClassFinder(reducer="tsne", n_components=2, n_resamples=0, random_state=0),
+    ),
+    "untuned": ("untuned", NewClassFinder(n_resamples=0, random_state=0)),
+}
+# They are told how many classes there are.
+PIXEL_BASELINES = {"KMeans, pixels": None, "KMeans, PCA of pixels": 50}
+
+
+def load(data: str, samples: int, cache: Path) -> tuple[np.ndarray, np.ndarray, object]:
+    """X, y and how the net sees views."""
+    if data == "real":
+        sets = [
+            load_gravity_spy(DATA / name, durations=(4.0,), return_X_y=True, progress=False)
+            for name in ("gravity_spy_o1", "gravity_spy_o3")
+        ]
+        X, y = (np.concatenate(parts) for parts in zip(*sets, strict=True))
+        return X, y.astype(str), "mosaic"
+    path = cache / f"simulated-{samples}.npz"
+    if not path.exists():
+        options = {"weights": "balanced", "n_jobs": -1, "progress": True}
+        known = make_glitches(22 * samples, random_state=0, **options)
+        mirror = make_glitches(samples, classes=["Reverse_Chirp"], random_state=1, **options)
+        write(
+            path,
+            X=np.concatenate([known.data, mirror.data]),
+            y=np.concatenate([known.target, mirror.target]),
+        )
+    with np.load(path) as file:
+        return file["X"], file["y"], "channels"
+
+
+def write(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp.npz")
+    np.savez(draft, **arrays)
+    draft.replace(path)
+
+
+def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> dict:
+    """Tune a net without one class, and embed all."""
+    if not path.exists():
+        known = np.flatnonzero(y != new)
+        train, test = train_test_split(known, test_size=0.2, stratify=y[known], random_state=0)
+        classifier = CNNClassifier(views=views, random_state=0).fit(X[train], y[train])
+        parts = (train, test, np.flatnonzero(y == new))
+        rows = np.concatenate(parts)
+        write(
+            path,
+            rows=rows,
+            part=np.repeat([TRAIN, KNOWN, NEW], [len(part) for part in parts]),
+            embeddings=TruncatedCNNTransformer(classifier).fit_transform(X[rows]),
+            untuned=TruncatedCNNTransformer(views=views).fit_transform(X[rows]),
+            accuracy=np.mean(classifier.predict(X[test]) == y[test]),
+        )
+    with np.load(path) as file:
+        return dict(file)
+
+
+def novelty(embedded: dict, y: np.ndarray) -> dict:
+    """Area under the ROC curve, and share of known and of new ones called novel."""
+    part, E = embedded["part"], embedded["embeddings"]
+    train, shown = part == TRAIN, part != TRAIN
+    is_known = part[shown] == KNOWN
+    result = {}
+    for name, detector in DETECTORS.items():
+        detector = clone(detector).fit(E[train], y[train])
+        scores = detector.score_samples(E[shown])
+        novel = scores < detector.offset_
+        result[name] = {
+            "AUROC": float(roc_auc_score(is_known, scores)),
+            "false alarms": float(novel[is_known].mean()),
+            "found": float(novel[~is_known].mean()),
+        }
+    return result
+
+
+def clusters(embedded: dict, X: np.ndarray, y: np.ndarray) -> dict:
+    """How well clusters fit the classes, and one of them the new class."""
+    shown = embedded["part"] != TRAIN
+    is_new = embedded["part"][shown] == NEW
+    found = {
+        name: clone(finder).fit_predict(embedded[key][shown])
+        for name, (key, finder) in FINDERS.items()
+    }
+    pixels = X[embedded["rows"]][shown].reshape(shown.sum(), -1).astype(np.float32)
+    for name, n_axes in PIXEL_BASELINES.items():
+        places = pixels if n_axes is None else PCA(n_axes, random_state=0).fit_transform(pixels)
+        k = len(np.unique(y[shown]))
+        found[name] = KMeans(k, n_init=3, random_state=0).fit_predict(places)
+    return {name: score_clusters(labels, y[shown], is_new) for name, labels in found.items()}
+
+
+def score_clusters(labels: np.ndarray, y: np.ndarray, is_new: np.ndarray) -> dict:
+    """Noise counts as one group of all, as the indices have no other place for it."""
+    inside = labels[is_new & (labels >= 0)]
+    own = labels == np.bincount(inside).argmax() if len(inside) else np.zeros(len(labels), bool)
+    return {
+        "purity": float(is_new[own].mean()) if own.any() else 0.0,
+        "recall": float(own[is_new].mean()),
+        "ARI": float(adjusted_rand_score(y, labels)),
+        "NMI": float(normalized_mutual_info_score(y, labels)),
+        "in none": float(np.mean(labels < 0)),
+    }
+
+
+def means(runs: list[dict], kind: str, data: str) -> list[dict]:
+    """A row a method: means over the classes that were held out."""
+    rows = []
+    for name in runs[0][kind]:
+        keys = runs[0][kind][name]
+        mean = {key: f"{np.mean([run[kind][name][key] for run in runs]):.3f}" for key in keys}
+        rows.append({"data": data, "held out": len(runs), "method": name, **mean})
+    return rows
+
+
+def run(options: argparse.Namespace) -> None:
+    store = Store("discovery")
+    tables: dict[str, list[dict]] = {"novelty": [], "clusters": []}
+    for data in options.data:
+        X, y, views = load(data, options.samples, options.cache)
+        size = "" if data == "real" else f"-{options.samples}"
+        runs = []
+        for new in options.classes or np.unique(y).tolist():
+            if new not in y:
+                continue
+            key = f"{data}{size} | {new}"
+            if key not in store:
+                path = options.cache / f"{data}{size}-{new}.npz"
+                embedded = embed(X, y, new, views, path)
+                labels = y[embedded["rows"]]
+                store.add(
+                    key,
+                    {
+                        "accuracy of known": float(embedded["accuracy"]),
+                        "novelty": novelty(embedded, labels),
+                        "clusters": clusters(embedded, X, labels),
+                    },
+                )
+            runs.append(store.runs[key])
+            print(
+                key, {n: round(r["AUROC"], 3) for n, r in runs[-1]["novelty"].items()}, flush=True
+            )
+        for kind, rows in tables.items():
+            rows += means(runs, kind, data) if runs else []
+    for kind, rows in tables.items():
+        print(f"\n{kind}\n{table(rows)}" if rows else f"\n{kind}: none of these classes")
+
+
+def cost(n: int) -> None:
+    """Seconds and peak memory for many embeddings of 1,280 numbers, of 22 blobs."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(22, size=n)
+    centers = rng.standard_normal((22, 1280), dtype=np.float32)
+    X = centers[y] + rng.standard_normal((n, 1280), dtype=np.float32)
+    rows = []
+    steps = {
+        **{name: clone(detector) for name, detector in DETECTORS.items() if name != "knn, k=1"},
+        "clusters, no resampling": NewClassFinder(n_resamples=0, random_state=0),
+    }
+    for name, estimator in steps.items():
+        start = time.perf_counter()
+        estimator.fit(X, y)
+        seconds = time.perf_counter() - start
+        rows.append(
+            {
+                "rows": n,
+                "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
+                "fit": name,
+                "seconds": f"{seconds:.1f}",
+                # Of all so far, the data included.
+                "peak memory in MB": f"{peak_memory_mb():.0f}",
+            }
+        )
+        print(table(rows[-1:]), flush=True)
+    print("\n" + table(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data", nargs="+", choices=("real", "simulated"), default=["real", "simulated"]
+    )
+    parser.add_argument("--classes", nargs="+", default=None, help="held out; default: each")
+    parser.add_argument("--samples", type=int, default=100, help="simulated glitches a class")
+    parser.add_argument("--cache", type=Path, default=get_data_home() / "benchmarks")
+    parser.add_argument("--cost", action="store_true", help="time and memory instead")
+    parser.add_argument("--rows", type=int, default=100_000, help="embeddings of --cost")
+    options = parser.parse_args()
+    if options.cost:
+        cost(options.rows)
+    else:
+        run(options)
+
+
+if __name__ == "__main__":
+    main()
