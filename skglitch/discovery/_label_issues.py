@@ -85,9 +85,9 @@ def find_label_issues(
         Whose opinion counts. With `probabilities` and no `X` there is that of the classifier
         alone.
     flag_by : {"confident_joint", "noise_rate"}, default="confident_joint"
-        Which labels to flag as wrong. The first flags fewer, and is hardly ever wrong about
-        them; the second estimates how many labels of each class are wrong and flags as many.
-        It needs cleanlab: ``pip install "skglitch[labels]"``.
+        Which labels to flag as wrong. The first flags fewer, and is right about more of them;
+        the second estimates how many labels of each class are wrong and flags as many. It
+        needs cleanlab: ``pip install "skglitch[labels]"``.
     estimator : classifier, default=None
         What is cross-validated, with ``predict_proba``. None stands for
         :class:`~sklearn.linear_model.LogisticRegression` with ``C=10`` on embeddings of mean 0
@@ -136,7 +136,9 @@ def find_label_issues(
     A label that only one sample has gets a score of 0: nothing else speaks for it. Where two
     of the same kind were both mislabelled alike, they vouch for each other.
 
-    The order is of use even where flags are not: the wrong labels come first.
+    Flags are as good as the classifier is. In benchmarks/label_issues.py nearly all were right
+    on five real classes, and a third on 22 simulated ones of which it knew 80 %: look at
+    glitches before their labels are changed. The order is of use there too.
 
     References
     ----------
