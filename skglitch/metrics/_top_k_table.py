@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._intervals import wilson_interval
 from ._text import TextTable, align, percent
 from ._top_k import rank_true_classes
 from ._validation import validated
@@ -188,7 +188,7 @@ def top_k_table(
     counts = np.bincount(ranks, minlength=n_labels + 1)
     n_correct = counts.cumsum()[k - 1]
     if method == "wilson":
-        low, high = _wilson_interval(n_correct, len(ranks), confidence)
+        low, high = wilson_interval(n_correct, len(ranks), confidence)
     else:
         low, high = _bootstrap_interval(counts, k, confidence, n_resamples, random_state)
     return TopKTable(
@@ -209,20 +209,6 @@ def _check_ks(ks: Sequence[int]) -> NDArray[np.int64]:
     if wanted.ndim != 1 or len(wanted) == 0 or wanted.dtype.kind not in "iu" or wanted.min() < 1:
         raise ValueError(f"ks must be a sequence of integers of at least 1, got {ks!r}.")
     return wanted.astype(np.int64)
-
-
-def _wilson_interval(
-    n_correct: NDArray[np.int64], n_samples: int, confidence: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    z = ndtri((1 + confidence) / 2)
-    p = n_correct / n_samples
-    middle = p + z**2 / (2 * n_samples)
-    half = z * np.sqrt(p * (1 - p) / n_samples + z**2 / (4 * n_samples**2))
-    scale = 1 + z**2 / n_samples
-    # At 0 and 100 % the interval ends there exactly, which rounding must not undo.
-    low = np.where(n_correct == 0, 0.0, (middle - half) / scale)
-    high = np.where(n_correct == n_samples, 1.0, (middle + half) / scale)
-    return low, high
 
 
 def _bootstrap_interval(

@@ -168,7 +168,9 @@ def check_length(name: str, length: int, n_samples: int) -> None:
         raise ValueError(f"{name} has {length} samples, but y_true has {n_samples}.")
 
 
-def check_scores(y_score: ArrayLike, n_samples: int, n_labels: int) -> NDArray[Any]:
+def check_scores(
+    y_score: ArrayLike, n_samples: int, n_labels: int, name: str = "y_score"
+) -> NDArray[Any]:
     """Give scores as an array of numbers, one row a sample and one column a class.
 
     Parameters
@@ -179,6 +181,8 @@ def check_scores(y_score: ArrayLike, n_samples: int, n_labels: int) -> NDArray[A
         The number of rows to expect.
     n_labels : int
         The number of columns to expect.
+    name : str, default="y_score"
+        What to call the scores in an error message.
 
     Returns
     -------
@@ -193,35 +197,69 @@ def check_scores(y_score: ArrayLike, n_samples: int, n_labels: int) -> NDArray[A
     try:
         scores = np.asarray(y_score)
     except ValueError as error:
-        raise ValueError("y_score must be a table: its rows differ in length.") from error
+        raise ValueError(f"{name} must be a table: its rows differ in length.") from error
     if scores.ndim == 1 and n_labels == 2:
         raise ValueError(
-            "y_score must have one column a label, got one score a sample. From probabilities p "
+            f"{name} must have one column a label, got one score a sample. From probabilities p "
             "of the second label pass np.column_stack([1 - p, p]), from values d of a "
             "decision function np.column_stack([-d, d])."
         )
     if scores.ndim != 2 or scores.shape[1] != n_labels:
         raise ValueError(
-            f"y_score must have one column for each of the {n_labels} labels, "
+            f"{name} must have one column for each of the {n_labels} labels, "
             f"got shape {scores.shape}."
         )
-    check_length("y_score", len(scores), n_samples)
-    scores = _as_real(scores)
+    check_length(name, len(scores), n_samples)
+    scores = _as_real(scores, name)
     n_bad = int(np.isnan(scores).any(axis=1).sum())
     if n_bad:
-        raise ValueError(f"y_score contains NaN in {n_bad} of {n_samples} samples.")
+        raise ValueError(f"{name} contains NaN in {n_bad} of {n_samples} samples.")
     return scores
 
 
-def _as_real(scores: NDArray[Any]) -> NDArray[Any]:
+def _as_real(scores: NDArray[Any], name: str) -> NDArray[Any]:
     if scores.dtype.kind == "O":  # a data frame of mixed columns
         try:
             scores = scores.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError("y_score must hold real numbers, got objects.") from error
+            raise ValueError(f"{name} must hold real numbers, got objects.") from error
     if scores.dtype.kind not in "biuf":
-        raise ValueError(f"y_score must hold real numbers, got {scores.dtype}.")
+        raise ValueError(f"{name} must hold real numbers, got {scores.dtype}.")
     return scores
+
+
+def check_probabilities(y_prob: ArrayLike, n_samples: int, n_labels: int) -> NDArray[np.float64]:
+    """Give probabilities as an array of float64, one row a sample and one column a class.
+
+    Parameters
+    ----------
+    y_prob : array-like of shape (n_samples, n_labels)
+        Probabilities; rows may miss a sum of 1 by 0.001, for rounding.
+    n_samples : int
+        The number of rows to expect.
+    n_labels : int
+        The number of columns to expect.
+
+    Returns
+    -------
+    y_prob : ndarray of shape (n_samples, n_labels), dtype=float64
+        The probabilities.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, are no numbers, or rows are no probabilities.
+    """
+    prob = check_scores(y_prob, n_samples, n_labels, name="y_prob").astype(np.float64)
+    wrong = (prob < 0).any(axis=1) | ~np.isclose(prob.sum(axis=1), 1, rtol=0, atol=1e-3)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            "y_prob must hold probabilities, at least 0 and with a sum of 1 in each row; row "
+            f"{row} has the sum {prob[row].sum():.6g} and the minimum {prob[row].min():.6g}. "
+            "scipy.special.softmax(y_prob, axis=1) turns logits into probabilities."
+        )
+    return prob
 
 
 def encode_labels(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.intp]:
