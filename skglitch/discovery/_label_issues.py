@@ -333,4 +333,6 @@ def _by_noise_rate(probabilities: Probabilities, codes: NDArray[np.intp]) -> Any
             'flag_by="noise_rate" needs cleanlab: pip install "skglitch[labels]"'
         ) from error
     # One process: a pool of them takes longer to start than this takes.
-    return find(codes, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
+    return find(
+        codes, probabilities, filter_by="prune_by_noise_rate", min_examples_per_class=0, n_jobs=1
+    )

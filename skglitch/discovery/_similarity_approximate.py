@@ -44,6 +44,8 @@ def build(units: Floats) -> Any:
     faiss = import_faiss()
     n_cells = math.isqrt(len(units))
     index = faiss.index_factory(units.shape[1], _CELLS.format(n_cells), faiss.METRIC_INNER_PRODUCT)
+    # A small set has few for each cell, which faiss would warn of at each fit.
+    index.cp.min_points_per_centroid = 1
     n_trained = min(len(units), _TRAINED_ON * n_cells)
     # A fixed seed: the same rows make the same index, whatever else draws numbers.
     sample = np.random.default_rng(0).choice(len(units), n_trained, replace=False)

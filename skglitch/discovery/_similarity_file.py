@@ -36,7 +36,7 @@ def write_index(path: Path, parameters: dict[str, Any], arrays: Arrays) -> None:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with aside.open("xb") as file:
-            np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)

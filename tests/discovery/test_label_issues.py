@@ -180,6 +180,18 @@ class TestFlags:
         issues = find_label_issues(X, with_wrong(y, rows), flag_by="noise_rate", random_state=0)
         assert set(rows) <= set(issues.index[issues.flagged].tolist())
 
+    def test_noise_rate_with_a_class_that_no_sample_has(self):
+        pytest.importorskip("cleanlab")
+        P = np.array([[0.8, 0.1, 0.1], [0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.9, 0.1, 0.0]])
+        issues = find_label_issues(
+            None,
+            ["a", "a", "b", "b"],
+            probabilities=P,
+            classes=["a", "b", "c"],
+            flag_by="noise_rate",
+        )
+        assert 3 in issues.index[issues.flagged]
+
     def test_noise_rate_without_cleanlab(self, monkeypatch):
         found = builtins.__import__
 

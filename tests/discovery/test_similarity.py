@@ -237,6 +237,13 @@ class TestApproximate:
         assert rows.min() >= 0
         assert [len(set(row)) for row in rows.tolist()] == [3900, 3900]
 
+    @pytest.mark.parametrize("n_samples", [1, 2, 5])
+    def test_tiny_sets(self, n_samples, capfd):
+        index = SimilarityIndex("approximate").fit(np.ones((n_samples, 3)))
+        assert sorted(index.search([1, 1, 1]).index.tolist()) == list(range(n_samples))
+        assert len(index.search(id=0)) == n_samples - 1
+        assert "".join(capfd.readouterr()) == ""
+
     def test_automatic(self, clustered, monkeypatch):
         monkeypatch.setattr(_similarity_index, "_EXACT_UP_TO", 3000)
         assert SimilarityIndex().fit(clustered[:3000])._cells is None
