@@ -49,7 +49,7 @@ FINDERS = {
     "fine-tuned": ("embeddings", NewClassFinder(n_resamples=0, random_state=0)),
     "fine-tuned, t-SNE": (
         "embeddings",
-        NewClassFinder(reducer="tsne", n_components=2, n_resamples=0, random_state=0),
+        NewClassFinder(reducer="tsne", n_resamples=0, random_state=0),
     ),
     "untuned": ("untuned", NewClassFinder(n_resamples=0, random_state=0)),
 }
@@ -207,7 +207,7 @@ def cost(n: int) -> None:
     rows = []
     steps = {
         **{name: clone(detector) for name, detector in DETECTORS.items() if name != "knn, k=1"},
-        "clusters, no resampling": NewClassFinder(n_resamples=0, random_state=0),
+        "clusters": NewClassFinder(n_resamples=0, random_state=0),
     }
     for name, estimator in steps.items():
         start = time.perf_counter()

@@ -17,7 +17,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -28,20 +27,12 @@ from sklearn.utils.validation import (
 from ..metrics._text import align, percent
 from ._clusters import NOISE, Cluster, describe_clusters, mean_jaccard
 
-# With n_components="auto". t-SNE in 3-D is what the paper draws.
-_COMPONENTS = {"pca": 10, "umap": 5, "tsne": 3}
+# With n_components="auto".
+_COMPONENTS = {"pca": 10, "umap": 5, "tsne": 2}
 # t-SNE and UMAP are slow in many dimensions, and the last ones are noise.
 _BEFORE_TSNE = 50
 _MIN_CLUSTER = 5
 _NEIGHBOURS = 5
-
-
-def _can_transform(finder: Any) -> bool:
-    if finder.reducer == "tsne":
-        raise AttributeError("reducer='tsne' places no new samples: use 'pca' or 'umap'.")
-    if not isinstance(finder.reducer, str | None) and not hasattr(finder.reducer, "transform"):
-        raise AttributeError(f"reducer={finder.reducer!r} has no transform.")
-    return True
 
 
 class NewClassFinder(ClusterMixin, BaseEstimator):
@@ -56,10 +47,10 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     normalize : bool, default=True
         Whether to scale each embedding to length 1 first.
     reducer : {"pca", "umap", "tsne"}, transformer or None, default="pca"
-        What takes dimensions away. ``"umap"`` needs ``pip install "skglitch[umap]"``; with
-        ``"tsne"`` there is no ``predict``.
+        What takes dimensions away. ``"tsne"`` and ``"umap"`` tell more of many classes apart and
+        tear large ones; ``"umap"`` needs ``pip install "skglitch[umap]"``.
     n_components : int or "auto", default="auto"
-        Dimensions that named reducers keep: 10 of ``"pca"``, 5 of ``"umap"``, 3 of ``"tsne"``.
+        Dimensions that named reducers keep: 2 of ``"tsne"``, 5 of ``"umap"``, 10 of ``"pca"``.
     clusterer : {"hdbscan", "kmeans", "agglomerative"} or clusterer, default="hdbscan"
         What finds clusters. ``"hdbscan"`` finds their number and leaves glitches between them
         out, see [2]_; the others need ``n_clusters``.
@@ -115,11 +106,12 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     Notes
     -----
     The stability is that of Hennig [3]_: subsamples of four fifths are clustered again, in the
-    same reduced space. Identical embeddings are one cluster. HDBSCAN never gives all of the
-    samples one cluster otherwise: where there is one kind only, expect noise or fragments.
+    same reduced space: how stable that space is it does not tell. Identical embeddings are one
+    cluster, and are not reduced. HDBSCAN never gives all of the samples one cluster otherwise:
+    where there is one kind only, expect noise or fragments.
 
-    ``predict`` lets the 5 nearest samples of ``fit`` vote, those in no cluster included. It gives
-    every sample a vote however far it is; :class:`NoveltyDetector` tells those that are far.
+    ``predict`` lets the 5 nearest embeddings of ``fit`` vote, those in no cluster included,
+    however far they are; :class:`NoveltyDetector` tells those that are far.
 
     References
     ----------
@@ -217,12 +209,17 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         known = self._known(y, len(X))
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
-        self.reducer_ = self._make_reducer(len(X), X.shape[1], seed)
         scaled = normalize(X) if self.normalize else X
+        # t-SNE crashes where all samples are one.
+        constant = np.allclose(scaled, scaled[0])
+        self.reducer_ = None if constant else self._make_reducer(len(X), X.shape[1], seed)
         self.places_ = scaled if self.reducer_ is None else self.reducer_.fit_transform(scaled)
         self.clusterer_ = self._make_clusterer(len(X), seed)
         self.labels_ = self._cluster(self.places_)
         self.membership_ = self._membership()
+        # Not in the reduced space: t-SNE has no place for new samples.
+        vote = KNeighborsClassifier(min(_NEIGHBOURS, len(X)), algorithm="brute")
+        self._vote = vote.fit(scaled, self.labels_)
         self.clusters_ = describe_clusters(
             scaled,
             self.places_,
@@ -251,7 +248,6 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         new = [cluster for cluster in self.clusters_ if cluster.is_new]
         return tuple(sorted(new, key=lambda cluster: -cluster.size))
 
-    @available_if(_can_transform)
     def predict(self, X: Any) -> NDArray[np.intp]:
         """Give new samples to clusters.
 
@@ -267,10 +263,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        scaled = normalize(X) if self.normalize else X
-        places = scaled if self.reducer_ is None else self.reducer_.transform(scaled)
-        vote = KNeighborsClassifier(min(_NEIGHBOURS, len(self.labels_)))
-        return vote.fit(self.places_, self.labels_).predict(places)
+        return self._vote.predict(normalize(X) if self.normalize else X)
 
     def summary(self) -> str:
         """Tabulate the clusters.

@@ -18,7 +18,10 @@ from skglitch.discovery._clusters import mean_jaccard
 CLASSES = np.array(["Blip", "Chirp", "Tomte", "New"])
 
 
-@parametrize_with_checks([NewClassFinder(n_resamples=1)], expected_failed_checks=lambda _: {})
+@parametrize_with_checks(
+    [NewClassFinder(n_resamples=1)],
+    expected_failed_checks=lambda _: {},
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -118,8 +121,6 @@ class TestClusters:
         rng = np.random.default_rng(1)
         labels = finder.predict(X + rng.normal(0, 0.01, X.shape))
         assert np.mean(labels == finder.labels_) > 0.95
-        with pytest.raises(AttributeError, match="has no attribute 'predict'"):
-            NewClassFinder(reducer="tsne").fit(X).predict(X)
 
     def test_random_state(self, data):
         X, y, _ = data
