@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp, xlogy
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval
@@ -105,10 +105,10 @@ class OnsetTable(TextTable, tuple):
     }
 )
 def onset(
-    times: ArrayLike,
-    clusters: ArrayLike,
+    times: Any,
+    clusters: Any,
     *,
-    detectors: ArrayLike | None = None,
+    detectors: Any = None,
     segments: Any = None,
     least_events: int = 3,
     n_simulations: int = 999,
