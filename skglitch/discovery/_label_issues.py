@@ -86,8 +86,8 @@ def find_label_issues(
         alone.
     flag_by : {"confident_joint", "noise_rate"}, default="confident_joint"
         Which labels to flag as wrong. The first flags fewer, and is right about more of them;
-        the second estimates how many labels of each class are wrong and flags as many. It
-        needs cleanlab: ``pip install "skglitch[labels]"``.
+        the second estimates how many labels of each class are wrong and flags as many, but
+        none in classes of one glitch. It needs cleanlab: ``pip install "skglitch[labels]"``.
     estimator : classifier, default=None
         What is cross-validated, with ``predict_proba``. None stands for
         :class:`~sklearn.linear_model.LogisticRegression` with ``C=10`` on embeddings of mean 0
@@ -112,8 +112,7 @@ def find_label_issues(
     ------
     ValueError
         If X or probabilities are no finite numbers, do not fit y or tell nothing (all rows of
-        X the same), if y has missing values, one class only, or no class with
-        two samples.
+        X the same), if y has missing values, one class only, or no class with two samples.
     ImportError
         If ``flag_by="noise_rate"`` and cleanlab is not there.
 
@@ -332,7 +331,8 @@ def _by_noise_rate(probabilities: Probabilities, codes: NDArray[np.intp]) -> Any
         raise ImportError(
             'flag_by="noise_rate" needs cleanlab: pip install "skglitch[labels]"'
         ) from error
-    # One process: a pool of them takes longer to start than this takes.
-    return find(
-        codes, probabilities, filter_by="prune_by_noise_rate", min_examples_per_class=0, n_jobs=1
-    )
+    with warnings.catch_warnings():
+        # It tells of classes of one glitch by their number here, which users do not know.
+        warnings.filterwarnings("ignore", message="May not flag all label issues")
+        # One process: a pool of them takes longer to start than this takes.
+        return find(codes, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)

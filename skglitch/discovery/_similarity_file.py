@@ -32,11 +32,12 @@ def write_index(path: Path, parameters: dict[str, Any], arrays: Arrays) -> None:
         Numbers and strings, no objects.
     """
     header = {"format": _FORMAT, "protocol": PROTOCOL, "parameters": parameters}
+    content: dict[str, Any] = {"header": np.array(json.dumps(header)), **arrays}
     # In the same folder, since a file can only be renamed within its file system.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with aside.open("xb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+            np.savez(file, **content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
