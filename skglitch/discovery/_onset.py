@@ -66,7 +66,17 @@ class Onset:
 
 
 class OnsetTable(TextTable, tuple):
-    """The records of :func:`onset`, a tuple that ``print`` shows as a table."""
+    """The records of :func:`onset`, a tuple that ``print`` shows as a table.
+
+    Parameters
+    ----------
+    iterable : iterable of Onset
+        The records.
+
+    See Also
+    --------
+    onset : Compute them.
+    """
 
     __slots__ = ()
 
