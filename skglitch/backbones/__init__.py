@@ -1,17 +1,20 @@
 """Which net: names, weights, and how the last layer comes off."""
 
 from ._published import PublishedWeights
+from ._readout import PENULTIMATE, POOLINGS, Readout
 from ._records import DEFAULT_BACKBONE, BackboneRecord, backbone_info
 from ._registry import IMAGENET, list_backbones, make_trunk
 from ._surgery import UnknownHeadError, cut_head
-from ._trunk import PENULTIMATE, Trunk
+from ._trunk import Trunk
 
 __all__ = [
     "DEFAULT_BACKBONE",
     "IMAGENET",
     "PENULTIMATE",
+    "POOLINGS",
     "BackboneRecord",
     "PublishedWeights",
+    "Readout",
     "Trunk",
     "UnknownHeadError",
     "backbone_info",

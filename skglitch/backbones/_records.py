@@ -15,6 +15,7 @@ from torch import nn
 from ._auxiliary import cut_auxiliary
 from ._merged_view_cnn import MERGED_VIEW_SIZE, merged_view_cnn
 from ._published import PublishedWeights
+from ._readout import Readout
 from ._sketch import output_width, sketch
 from ._stages import stages_of
 from ._surgery import cut_head
@@ -29,6 +30,10 @@ _MIN_SIZE_OF = {"inception_v3": 75}
 _FIXED = ("vit_", "maxvit")
 # torchvision names the weights after the beginning of their SHA-256.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
+# Measured on frozen nets with few labels, see docs/backbones.md: what a map has at its middle
+# depths says more of a glitch than the last features, which are about photographs.
+_READOUTS = {DEFAULT_BACKBONE: Readout(("blocks.4", "blocks.5"), "std", 5)}
+_PENULTIMATE = Readout()
 _OF_TORCHVISION = "BSD-3-Clause (torchvision), pictures: terms of ImageNet"
 _OF_BN_INCEPTION = PublishedWeights(
     "https://github.com/osmr/imgclsmob/releases/download/v0.0.405/"
@@ -66,6 +71,9 @@ class BackboneRecord:
         Whether ``input_size`` is the only size that the net takes.
     in_channels : int, default=3
         Colours that the net takes.
+    readout : Readout, default=Readout()
+        What is best read of the net as it is, where that was measured; else the penultimate
+        features.
     build : callable
         Returns the whole net with random weights.
     cut : callable
@@ -82,6 +90,7 @@ class BackboneRecord:
     min_size: int = _MIN_SIZE
     fixed_size: bool = False
     in_channels: int = 3
+    readout: Readout = _PENULTIMATE
     build: Callable[[], nn.Module] = field(kw_only=True, repr=False, compare=False)
     cut: Callable[[nn.Module], Cut] = field(
         default=cut_head, kw_only=True, repr=False, compare=False
@@ -207,6 +216,7 @@ def _lite0() -> BackboneRecord:
         tuple(config["input_size"][1:]),
         tuple(config["mean"]),
         tuple(config["std"]),
+        readout=_READOUTS[DEFAULT_BACKBONE],
         build=functools.partial(timm.create_model, "tf_efficientnet_lite0"),
         cut=_cut_timm,
     )
@@ -297,6 +307,7 @@ def _of_torchvision(name: str, weights: Any) -> BackboneRecord:
         tuple(transforms.std),
         _MIN_SIZE_OF.get(name, _MIN_SIZE),
         name.startswith(_FIXED),
+        readout=_READOUTS.get(name, _PENULTIMATE),
         build=functools.partial(models.get_model, name, weights=None, **options),
     )
 

@@ -276,6 +276,7 @@ def _trunk(
         in_channels=record.in_channels,
         branches=branches,
         feeders=feeders,
+        readout=record.readout,
         loaded=loaded,
     )
 

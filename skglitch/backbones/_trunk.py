@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ._readout import PENULTIMATE, Readout
 from ._stages import stages_of
 from ._surgery import pool
-
-PENULTIMATE = "penultimate"
 
 
 class Trunk(nn.Module):
@@ -37,6 +36,8 @@ class Trunk(nn.Module):
         Auxiliary branches without their last layers.
     feeders : tuple of str, default=()
         The module of ``net`` whose output each branch takes.
+    readout : Readout, default=None
+        What is best read of the net as it is; None for the penultimate features.
     loaded : dict, default=None
         Where the weights come from and how far they reach: ``extent`` (``"whole"``,
         ``"partial"``, ``"none"``, or ``"own"`` for those that a module came with), ``source``,
@@ -59,6 +60,7 @@ class Trunk(nn.Module):
         in_channels: int = 3,
         branches: nn.ModuleDict | None = None,
         feeders: tuple[str, ...] = (),
+        readout: Readout | None = None,
         loaded: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -69,6 +71,7 @@ class Trunk(nn.Module):
         self.in_channels = in_channels
         self.auxiliary = nn.ModuleDict() if branches is None else branches
         self.feeders = feeders
+        self.readout = Readout() if readout is None else readout
         self.loaded = {"extent": "none", "source": None} if loaded is None else loaded
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -86,6 +89,38 @@ class Trunk(nn.Module):
         ]
         return tuple(of_branch[-1].weight.shape[0] for of_branch in layers)
 
+    def read(
+        self, pictures: torch.Tensor, readout: Readout, *, auxiliary: bool = False
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Features of the layers that ``readout`` names.
+
+        Parameters
+        ----------
+        pictures : Tensor of shape (n, 1 or 3, h, w)
+            Pixels from 0 to 1.
+        readout : Readout
+            Layers after the last one that is asked for are not computed.
+        auxiliary : bool, default=False
+            Whether to compute the auxiliary branches too.
+
+        Returns
+        -------
+        features : list of Tensor of shape (n, n_features), dtype float32
+            One for each layer.
+        auxiliary : list of Tensor of shape (n, auxiliary_widths[i])
+            Empty where they are not asked for.
+
+        Raises
+        ------
+        ValueError
+            If a layer takes no part in the forward pass.
+        """
+        feeders = self.feeders if auxiliary else ()
+        outputs = self._outputs(pictures, (*readout.layers, *feeders))
+        features = [readout.pool(outputs[name]) for name in readout.layers]
+        branches = zip(self.auxiliary.values(), feeders, strict=False)
+        return features, [pool(branch(outputs[feeder])) for branch, feeder in branches]
+
     def forward_with_auxiliary(
         self, pictures: torch.Tensor
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -101,20 +136,8 @@ class Trunk(nn.Module):
         features : Tensor of shape (n, width)
         auxiliary : list of Tensor of shape (n, auxiliary_widths[i])
         """
-        caught: dict[str, torch.Tensor] = {}
-        hooks = [
-            self.net.get_submodule(feeder).register_forward_hook(
-                functools.partial(_catch, caught, feeder)
-            )
-            for feeder in self.feeders
-        ]
-        try:
-            features = self(pictures)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        branches = zip(self.auxiliary.values(), self.feeders, strict=True)
-        return features, [pool(branch(caught[feeder])) for branch, feeder in branches]
+        features, of_branches = self.read(pictures, Readout(), auxiliary=True)
+        return features[0], of_branches
 
     def stages(self) -> list[tuple[str, ...]]:
         """Layers of ``net`` from input to output, grouped for unfreezing and learning rates.
@@ -135,23 +158,28 @@ class Trunk(nn.Module):
         return stages_of(self.net)
 
     def features_at(self, pictures: torch.Tensor, layer: str) -> torch.Tensor:
-        """Pooled output of the named layer; the layers after it are not computed."""
-        if layer == PENULTIMATE:
-            return self(pictures)
-        caught: list[torch.Tensor] = []
+        """Averaged output of the named layer; the layers after it are not computed."""
+        return self.read(pictures, Readout((layer,)))[0][0]
 
-        def catch(_module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
-            caught.append(pool(output))
-            raise _CaughtError
-
-        hook = self.net.get_submodule(layer).register_forward_hook(catch)
+    def _outputs(self, pictures: torch.Tensor, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
+        """Run the net; what the named modules return, and as ``"penultimate"`` the net itself."""
+        wanted = {name for name in names if name != PENULTIMATE}
+        catch = _Catch(wanted, goes_on=PENULTIMATE in names)
+        hooks = [
+            self.net.get_submodule(name).register_forward_hook(functools.partial(catch, name))
+            for name in wanted
+        ]
         try:
-            self.net(self.prepare(pictures))
+            catch.caught[PENULTIMATE] = self.net(self.prepare(pictures))
         except _CaughtError:
-            return caught[0]
+            pass
         finally:
-            hook.remove()
-        raise ValueError(f"layer={layer!r} takes no part in the forward pass of this net.")
+            for hook in hooks:
+                hook.remove()
+        for name in names:
+            if name not in catch.caught:
+                raise ValueError(f"layer={name!r} takes no part in the forward pass of this net.")
+        return catch.caught
 
     def prepare(self, pictures: torch.Tensor) -> torch.Tensor:
         """Resize and normalise pictures to what the net expects."""
@@ -191,15 +219,19 @@ class Trunk(nn.Module):
         )
 
 
-def _catch(
-    caught: dict[str, torch.Tensor],
-    name: str,
-    _module: nn.Module,
-    _args: tuple,
-    output: torch.Tensor,
-) -> None:
-    caught[name] = output
+class _Catch:
+    """Hook that keeps outputs, and leaves the forward pass once it has all that are wanted."""
+
+    def __init__(self, wanted: set[str], *, goes_on: bool) -> None:
+        self.wanted = wanted
+        self.goes_on = goes_on
+        self.caught: dict[str, torch.Tensor] = {}
+
+    def __call__(self, name: str, _module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
+        self.caught[name] = output
+        if not self.goes_on and self.wanted <= self.caught.keys():
+            raise _CaughtError
 
 
 class _CaughtError(Exception):
-    """Raised by the hook of ``features_at`` to leave the forward pass early."""
+    """Raised by a hook to leave the forward pass early."""

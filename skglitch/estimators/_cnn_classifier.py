@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from numbers import Integral, Real
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -13,35 +13,54 @@ import torch
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
+from skorch.history import History
 from torch import nn
 
-from ..backbones import DEFAULT_BACKBONE, IMAGENET, make_trunk
-from ..spectrograms import ViewLayout
+from ..backbones import DEFAULT_BACKBONE, IMAGENET
 from ..training import (
+    GRADUAL,
+    LOSSES,
     MEASURED_IMAGES,
     PRECISIONS,
     EpochProgress,
     FailOnNaN,
+    GlitchLoss,
     GlitchNet,
     GlitchNetClassifier,
     ImageDataset,
-    SampleWeightedCrossEntropy,
     SpectrogramAugment,
-    ViewEncoder,
-    apply_fine_tune,
+    Unfreeze,
+    add_rows,
     choose_device,
     choose_precision,
     draw_seed,
+    frozen_parts,
     kept_memory,
     measure_batch_norm,
+    probe,
     run_in_batches,
     seeded,
     split_rows,
     to_channels_last,
     warm_up_and_decay,
+)
+from ._assembly import (
+    AUTO,
+    CENTRED_IMAGES,
+    SHARED_CONSTRAINTS,
+    evenly,
+    is_pretrained,
+    make_encoder,
+    run_encoder,
 )
 from ._images import ImageEstimator
 from ._labels import combine_weights, encode_labels
@@ -49,6 +68,10 @@ from ._labels import combine_weights, encode_labels
 # With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser.
 _MIN_EPOCHS = 8
 _MIN_STEPS = 40
+# The last layer starts from a regression on so many images at most.
+_PROBED_IMAGES = 4096
+# Glitches of each class whose features are kept, so that classes can be added.
+_EXEMPLARS = 20
 
 
 class CNNClassifier(ClassifierMixin, ImageEstimator):
@@ -64,10 +87,29 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         The net: a name out of :func:`skglitch.backbones.list_backbones` (nets of torchvision
         and timm), a module, whose last layer is replaced in a copy, or a callable without
         arguments that returns a module.
-    weights : {"imagenet"}, path or None, default="imagenet"
-        What the net starts from: weights trained on ImageNet, a file with a state dict, or
-        None for random ones. Those of the default backbone come with pip, those of others
-        are downloaded once. A module keeps the weights it has unless a path is given.
+    weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
+        What the net starts from: weights trained on ImageNet, a file with a state dict, a
+        state dict, a member of a ``torchvision.models.*_Weights``, or None for random ones.
+        Those of the default backbone come with pip, those of others are downloaded once. A
+        module keeps the weights it has unless it is given a path or a mapping.
+    strict_weights : bool, default=True
+        Whether the weights have to be there for every layer. False leaves layers random that
+        the file lacks, with a warning that tells how many.
+    input_size : int, tuple of int, {"native"} or None, default=None
+        Height and width in pixels at which the net sees its picture: ``"native"`` is what its
+        weights were trained at, such as 299 for Inception V3; None leaves pictures as they
+        are, if they are not too small for the net.
+    layer : str or tuple of str, default="auto"
+        The layers that the new last layer reads: ``"penultimate"`` for what the last layer of
+        the net read, as in [1]_, or names of modules, whose features stand side by side; later
+        layers are not computed. ``"auto"`` is what was measured to tell glitches apart best,
+        the penultimate features for nets that were not measured.
+    pooling : {"auto", "mean", "std", "max"}, default="auto"
+        What becomes of each channel of a layer's map: its mean, standard deviation or maximum
+        over the picture. ``"auto"`` belongs to ``layer="auto"``, and is the mean of other layers.
+    n_bands : int or "auto", default="auto"
+        Number of bands of frequency, stripes of the picture, that are pooled apart. ``"auto"``
+        belongs to ``layer="auto"``, and is 1 for other layers.
     views : {"mosaic", "channels", "late"}, float or tuple of float, default="mosaic"
         How the views of one glitch reach the net:
 
@@ -76,6 +118,9 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         - ``"late"``: one pass a view through the same net, the features joined;
         - a duration in s: that view alone;
         - a tuple of up to three durations: these in the three colours.
+    colors : {"viridis", "grey"}, default="viridis"
+        How a picture of one view or a mosaic fills the three colours of a net: drawn as Gravity
+        Spy draws it, or the same in each.
     durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views of X, for ``views`` that name them.
     image_shape : tuple of int, default=None
@@ -83,9 +128,16 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         two-dimensional X. None takes a sample for a square image where its number of pixels
         is a square, else for a single row.
     fine_tune : str, default="all"
-        What is trained: ``"all"`` layers, the new last layer only (``"head"``), or all from
-        the layer of that name on. Batch norms of layers that are not trained keep their
-        statistics.
+        What is trained: ``"all"`` layers; the new last layer only (``"head"``); all from the
+        layer of that name on; or ``"gradual"``: the last layer at first, then stage by stage
+        from the end, until half of the epochs are over [3]_. Batch norms of layers that are
+        not trained keep their statistics.
+    head_start : {"auto", "probe", "zeros"}, default="auto"
+        What the new last layer starts from: ``"probe"`` is logistic regression on the features
+        of the net as it is, so that training goes on from there instead of distorting them [2]_;
+        ``"zeros"`` are equal probabilities. ``"auto"`` probes pre-trained nets.
+    head_epochs : int, default=0
+        Number of first epochs in which only the new last layer is trained.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training set. ``"auto"`` makes 8, or more where that would
         be fewer than 40 steps of the optimiser.
@@ -97,15 +149,31 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         a cosine.
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the new last layer.
+    layer_decay : float, default=1.0
+        Learning rate of the first layer of the net over that of its last one; between them it
+        changes by the same factor from stage to stage [3]_.
     weight_decay : float, default=0.05
         Decoupled weight decay of AdamW; biases and the scales of batch norms are spared.
     label_smoothing : float, default=0.0
         Share of each label that is spread evenly over all classes, from 0 to 1.
-    batch_norm : {"auto", "adapt", "train"}, default="auto"
-        Statistics of the batch norms: ``"adapt"`` measures them once on training images and
-        keeps them while everything else is trained, ``"train"`` goes by each batch and
-        measures them when training is over. ``"auto"`` adapts a named backbone with
-        pre-trained weights and trains others.
+    loss : {"cross_entropy", "focal", "logit_adjusted"}, default="cross_entropy"
+        ``"focal"`` counts samples that are right already less, ``"logit_adjusted"`` makes up
+        for rare classes, see :class:`skglitch.training.GlitchLoss`.
+    focal_gamma : float, default=2.0
+        Exponent of the focal loss.
+    balanced_batches : bool, default=False
+        Whether all classes are drawn equally often, rare ones repeatedly.
+    mixup : float, default=0.0
+        Parameter of the beta distribution from which the share of a second image in each
+        training image is drawn; 0 mixes nothing.
+    auxiliary_weight : float, default=0.0
+        Weight of the losses of the auxiliary classifiers that Inception V3 and GoogLeNet have,
+        0.3 or 0.4 in the literature; 0 drops them.
+    batch_norm : {"auto", "keep", "adapt", "train"}, default="auto"
+        Statistics of the batch norms: ``"keep"`` leaves those that came with the weights,
+        ``"adapt"`` measures them once on training images and keeps these, ``"train"`` goes by
+        each batch and measures them when training is over. ``"auto"`` keeps those of whole
+        weights, adapts those of partial ones and trains others.
     dropout : float, default=0.0
         Probability that a feature is dropped before the last layer.
     augment : bool or torch.nn.Module, default=True
@@ -150,6 +218,10 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         Names of the columns of X, where it is a data frame.
     scale_ : skglitch.spectrograms.PixelScale
         How pixel values become numbers from 0 to 1.
+    exemplars_ : ndarray of shape (n_exemplars, n_features), dtype float32
+        Features of up to 20 training glitches of each class, for :meth:`extend`.
+    exemplar_classes_ : ndarray of shape (n_exemplars,)
+        The class of each.
 
     See Also
     --------
@@ -165,6 +237,10 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
     ----------
     .. [1] D. George, H. Shen, E. A. Huerta, "Deep Transfer Learning: A New Deep Learning
        Glitch Classification Method for Advanced LIGO", 2017, arXiv:1706.07446.
+    .. [2] A. Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+       Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
+    .. [3] J. Howard, S. Ruder, "Universal Language Model Fine-tuning for Text Classification",
+       ACL 2018, arXiv:1801.06146.
 
     Examples
     --------
@@ -180,20 +256,29 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
     (8, 2)
     """
 
+    history_: History
+    exemplars_: np.ndarray
+    exemplar_classes_: np.ndarray
+
     _parameter_constraints: dict = {
         "backbone": [str, nn.Module, callable],
-        "weights": [str, PathLike, None],
-        "views": [str, Real, tuple, list],
-        "durations": [tuple, list],
-        "image_shape": [tuple, list, None],
+        **SHARED_CONSTRAINTS,
         "fine_tune": [str],
+        "head_start": [StrOptions({AUTO, "probe", "zeros"})],
+        "head_epochs": [Interval(Integral, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "trunk_factor": [Interval(Real, 0, None, closed="left")],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "loss": [StrOptions(set(LOSSES))],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
+        "balanced_batches": ["boolean"],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "batch_norm": [StrOptions({"auto", "adapt", "train"})],
+        "batch_norm": [StrOptions({AUTO, "keep", "adapt", "train"})],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "augment": ["boolean", nn.Module],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -212,15 +297,29 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         backbone: Any = DEFAULT_BACKBONE,
         *,
         weights: Any = IMAGENET,
+        strict_weights: bool = True,
+        input_size: Any = None,
+        layer: Any = AUTO,
+        pooling: str = AUTO,
+        n_bands: int | str = AUTO,
         views: Any = "mosaic",
+        colors: str = "viridis",
         durations: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0),
         image_shape: tuple[int, ...] | None = None,
         fine_tune: str = "all",
+        head_start: str = AUTO,
+        head_epochs: int = 0,
         max_epochs: int | str = "auto",
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         trunk_factor: float = 1.0,
+        layer_decay: float = 1.0,
         weight_decay: float = 0.05,
+        loss: str = "cross_entropy",
+        focal_gamma: float = 2.0,
+        balanced_batches: bool = False,
+        mixup: float = 0.0,
+        auxiliary_weight: float = 0.0,
         label_smoothing: float = 0.0,
         batch_norm: str = "auto",
         dropout: float = 0.0,
@@ -237,15 +336,29 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
     ) -> None:
         self.backbone = backbone
         self.weights = weights
+        self.strict_weights = strict_weights
+        self.input_size = input_size
+        self.layer = layer
+        self.pooling = pooling
+        self.n_bands = n_bands
         self.views = views
+        self.colors = colors
         self.durations = durations
         self.image_shape = image_shape
         self.fine_tune = fine_tune
+        self.head_start = head_start
+        self.head_epochs = head_epochs
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.trunk_factor = trunk_factor
+        self.layer_decay = layer_decay
         self.weight_decay = weight_decay
+        self.loss = loss
+        self.focal_gamma = focal_gamma
+        self.balanced_batches = balanced_batches
+        self.mixup = mixup
+        self.auxiliary_weight = auxiliary_weight
         self.label_smoothing = label_smoothing
         self.batch_norm = batch_norm
         self.dropout = dropout
@@ -300,6 +413,123 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             net = self._make_net(module, device, train, valid, draw_seed(random_state))
             self._train(net, module, train)
         self._keep(net)
+        self._keep_exemplars(images, targets)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> CNNClassifier:
+        """Train on, with more data of the classes that are known already.
+
+        A classifier that is not fitted is fitted. What X and y lack is slowly forgotten: give
+        old data too where it is at hand.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape seen in fit.
+        y : array-like of shape (n_samples,)
+            Labels, all of them in ``classes_``.
+        classes : array-like of shape (n_classes,), default=None
+            All classes, for the first call. It needs an example of each: a class that comes
+            later is added by :meth:`extend`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples' losses.
+
+        Returns
+        -------
+        self : CNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If y has a class that is not known, or lacks one of ``classes`` in the first call.
+        """
+        if not hasattr(self, "net_"):
+            absent = [] if classes is None else np.setdiff1d(classes, y)
+            if len(absent):
+                raise ValueError(
+                    f"y has no example of {', '.join(map(str, absent))} in classes: leave them "
+                    "out, and add them by extend(X, y) later."
+                )
+            return self.fit(X, y, sample_weight)
+        images = self._read_images(X)
+        y, targets, new = self._encode_more(images, y)
+        if len(new):
+            raise ValueError(
+                f"y has classes that the classifier does not know: {', '.join(map(str, new))}. "
+                "extend(X, y) adds them."
+            )
+        weights = combine_weights(
+            images, y, self.classes_, targets, self.class_weight, sample_weight
+        )
+        random_state = check_random_state(self.random_state)
+        train, valid = self._datasets(images, targets, weights, random_state)
+        device = torch.device(self.net_.device)
+        history = list(self.history_)
+        # A copy, so that an error half-way leaves the classifier as it was.
+        module = copy.deepcopy(self.net_.module_)
+        with kept_memory(device), seeded(draw_seed(random_state), device):
+            net = self._make_net(module, device, train, valid, draw_seed(random_state))
+            net.fit(train, None)
+            if not module.batch_norm_is_fixed:
+                measure_batch_norm(module, self._sample(train, device))
+        self._keep(net)
+        net.history_ = self.history_ = History([*history, *net.history])
+        self._keep_exemplars(images, targets)
+        return self
+
+    def extend(self, X: Any, y: Any) -> CNNClassifier:
+        """Add new classes from a few examples, without training the net again.
+
+        The net stays as it is, and so does what it says of the old classes among each other: the
+        last layer gets a row for each new class, by logistic regression against up to 20 kept
+        glitches of each old one. It takes seconds.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape seen in fit.
+        y : array-like of shape (n_samples,)
+            Labels, some of which are new. Samples of old classes help to tell these apart.
+
+        Returns
+        -------
+        self : CNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If y has no new class, or nothing is kept of an old one.
+        """
+        check_is_fitted(self)
+        images = self._read_images(X)
+        y, _, new = self._encode_more(images, y)
+        if not len(new):
+            raise ValueError(
+                "y has no class that is new to the classifier: partial_fit(X, y) trains on."
+            )
+        features = np.concatenate([self.exemplars_, self._embed(images)])
+        labels = np.concatenate([self.exemplar_classes_, y])
+        bare = np.setdiff1d(self.classes_, labels)
+        if len(bare):
+            raise ValueError(
+                f"no glitch of {', '.join(map(str, bare))} is kept to tell new classes from: "
+                "add some to X and y."
+            )
+        grown = np.concatenate([self.classes_, new])
+        order = np.argsort(grown)
+        targets = order[np.searchsorted(grown[order], labels)]
+        module = self.net_.module_
+        head = add_rows(module.head, features, targets, len(new))
+        module.replace_head(head, order)
+        self.classes_ = grown[order]
+        self.net_.classes = np.arange(len(grown))
+        rows = np.concatenate(
+            [np.flatnonzero(labels == label)[-_EXEMPLARS:] for label in self.classes_]
+        )
+        self.exemplars_, self.exemplar_classes_ = features[rows], labels[rows]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -348,32 +578,76 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         parts = [ImageDataset(images, targets, self.scale_, part, weights) for part in rows]
         return parts[0], parts[1] if self.early_stopping else None
 
-    def _make_module(self) -> GlitchNet:
-        layout = ViewLayout.from_parameter(
-            self.views, tuple(self.durations), n_views=self.image_shape_[0]
+    def _encode_more(self, images: np.ndarray, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Labels as an array, their positions in ``classes_``, and those that are not there."""
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(images, y)
+        check_classification_targets(y)
+        new = np.setdiff1d(y, self.classes_)
+        targets = np.searchsorted(self.classes_, y) if not len(new) else np.empty(0, np.int64)
+        return y, targets.astype(np.int64), new
+
+    def _make_module(self, normalize: bool | None = None) -> GlitchNet:
+        encoder = make_encoder(
+            self, self.backbone, normalize=normalize, auxiliary=self.auxiliary_weight > 0
         )
-        encoder = ViewEncoder(make_trunk(self.backbone, self.weights), layout)
         augment = self.augment if isinstance(self.augment, nn.Module) else None
         if self.augment is True:
             augment = SpectrogramAugment()
         module = GlitchNet(encoder, len(self.classes_), augment, self.dropout)
-        apply_fine_tune(module, self.fine_tune)
+        module.freeze(frozen_parts(encoder.trunk, self.fine_tune, progress=1.0))
         return module
 
     def _train(self, net: GlitchNetClassifier, module: GlitchNet, train: ImageDataset) -> None:
-        images = train.sample(MEASURED_IMAGES, self.batch_size, torch.device(net.device))
-        if self._adapts_batch_norm():
-            measure_batch_norm(module, images)
+        device = torch.device(net.device)
+        policy = self._batch_norm_policy(module)
+        if policy == "adapt":
+            measure_batch_norm(module, self._sample(train, device))
+        if policy != "train":
             module.fix_batch_norm()
-            net.fit(train, None)
-        else:
-            net.fit(train, None)
-            measure_batch_norm(module, images)
+        self._start_head(module, train, net.compute_dtype)
+        net.fit(train, None)
+        if policy == "train":
+            measure_batch_norm(module, self._sample(train, device))
 
-    def _adapts_batch_norm(self) -> bool:
-        if self.batch_norm == "auto":
-            return isinstance(self.backbone, str) and self.weights is not None
-        return self.batch_norm == "adapt"
+    def _sample(self, train: ImageDataset, device: torch.device) -> Any:
+        return train.sample(MEASURED_IMAGES, self.batch_size, device)
+
+    def _batch_norm_policy(self, module: GlitchNet) -> str:
+        if self.batch_norm != AUTO:
+            return self.batch_norm
+        extent = str(module.encoder.trunk.loaded["extent"])
+        return {"whole": "keep", "partial": "adapt"}.get(extent, "train")
+
+    def _start_head(self, module: GlitchNet, train: ImageDataset, dtype: torch.dtype) -> None:
+        """Centre the features of the net as it is, and fit the last layer to them."""
+        encoder = module.encoder
+        probes = self.head_start == "probe" or (
+            self.head_start == AUTO and is_pretrained(encoder.trunk)
+        )
+        if not probes and not encoder.normalize:
+            return
+        rows = train.rows[_some_of_each(train.own_targets, probes)]
+        features = run_encoder(
+            encoder,
+            train.images[rows],
+            train.scale,
+            normalized=False,
+            batch_size=2 * self.batch_size,
+            dtype=dtype,
+        )
+        read = torch.from_numpy(features).to(encoder.centre.device)
+        encoder.centre_on(read)
+        if probes:
+            weight, bias = probe(
+                encoder.normalized(read).cpu().numpy(),
+                train.targets[rows],
+                len(self.classes_),
+                None if train.sample_weight is None else train.sample_weight[rows],
+            )
+            with torch.no_grad():
+                module.head.weight.copy_(weight)
+                module.head.bias.copy_(bias)
 
     def _make_net(
         self,
@@ -389,11 +663,15 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / n_batches))
         return GlitchNetClassifier(
             module,
-            criterion=SampleWeightedCrossEntropy(self.label_smoothing),
+            criterion=self._make_loss(train),
             optimizer=torch.optim.AdamW,
             lr=self.learning_rate,
             trunk_factor=self.trunk_factor,
+            layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
+            mixup=self.mixup,
+            auxiliary_weight=self.auxiliary_weight,
+            balanced=self.balanced_batches,
             max_epochs=int(epochs),
             batch_size=self.batch_size,
             batch_seed=seed,
@@ -406,9 +684,19 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             verbose=int(self.verbose > 1),
         )
 
+    def _make_loss(self, train: Any) -> GlitchLoss:
+        prior = None
+        if self.loss == "logit_adjusted" and isinstance(train, ImageDataset):
+            counts = np.bincount(train.own_targets, minlength=len(self.classes_))
+            prior = np.maximum(counts, 1) / counts.sum()
+        gamma = self.focal_gamma if self.loss == "focal" else 0.0
+        return GlitchLoss(self.label_smoothing, gamma, prior)
+
     def _make_callbacks(self, n_steps: int) -> list[Any]:
         schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
         callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]
+        if self.fine_tune == GRADUAL or self.head_epochs:
+            callbacks.append(("unfreeze", Unfreeze(self.fine_tune, self.head_epochs)))
         if self.early_stopping:
             sink = print if self.verbose > 1 else _silent
             stopper = EarlyStopping(patience=self.n_iter_no_change, load_best=True, sink=sink)
@@ -428,9 +716,26 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             )
         net.train_split = None  # holds the validation images
         net.optimizer_.state.clear()
+        net.module_.auxiliary_logits = []  # tensors with a graph cannot be copied
         net.module_.eval()
         self.net_ = net
         self.history_ = net.history
+
+    def _keep_exemplars(self, images: np.ndarray, targets: np.ndarray) -> None:
+        rows = [np.flatnonzero(targets == code) for code in range(len(self.classes_))]
+        kept = np.concatenate([of_class[evenly(len(of_class), _EXEMPLARS)] for of_class in rows])
+        self.exemplars_ = self._embed(images[kept])
+        self.exemplar_classes_ = self.classes_[targets[kept]]
+
+    def _embed(self, images: np.ndarray) -> np.ndarray:
+        net = self.net_
+        return run_encoder(
+            net.module_.encoder,
+            images,
+            self.scale_,
+            batch_size=2 * self.batch_size,
+            dtype=net.compute_dtype,
+        )
 
     def _run(self, images: np.ndarray, function: Any, title: str) -> np.ndarray:
         net = self.net_
@@ -444,6 +749,13 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             dtype=net.compute_dtype,
             progress=title if self.verbose else "",
         )
+
+
+def _some_of_each(targets: np.ndarray, probes: bool) -> np.ndarray:
+    """Positions of as many samples as are needed, at least one of each class."""
+    rows = evenly(len(targets), _PROBED_IMAGES if probes else CENTRED_IMAGES)
+    _, first = np.unique(targets, return_index=True)
+    return np.union1d(rows, first)
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from numbers import Integral, Real
-from os import PathLike
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,17 +21,24 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..backbones import DEFAULT_BACKBONE, IMAGENET, PENULTIMATE, make_trunk
-from ..spectrograms import ViewLayout
+from ..backbones import DEFAULT_BACKBONE, IMAGENET
 from ..training import (
     PRECISIONS,
     ViewEncoder,
     choose_device,
     choose_precision,
     draw_seed,
-    run_in_batches,
     seeded,
     to_channels_last,
+)
+from ._assembly import (
+    AUTO,
+    CENTRED_IMAGES,
+    SHARED_CONSTRAINTS,
+    evenly,
+    make_encoder,
+    readout_for,
+    run_encoder,
 )
 from ._cnn_classifier import CNNClassifier
 from ._images import ImageEstimator
@@ -56,15 +62,28 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
           :func:`sklearn.base.clone`, so grid searches and pipelines use it as it is;
         - a :class:`CNNClassifier` that is not fitted: ``fit`` fits a clone of it, so that a
           pipeline trains it on each training fold alone.
-    weights : {"imagenet"}, path or None, default="imagenet"
+    weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
         As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
-    layer : str, default="penultimate"
-        The layer that is read, averaged over the picture: ``"penultimate"`` is what the last
-        layer would see, any other name is that of a module of the net. What comes after it
-        is not computed.
+    strict_weights, input_size
+        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
+    layer : str or tuple of str, default="auto"
+        The layers that are read: ``"penultimate"`` is what the last layer of the net would see,
+        any other name is that of a module of the net; of several layers the features stand
+        side by side. What comes after them is not computed. ``"auto"`` is what the last layer of
+        a classifier sees, and of other nets what was measured to tell glitches apart best.
+    pooling : {"auto", "mean", "std", "max"}, default="auto"
+        As in :class:`CNNClassifier`.
+    n_bands : int or "auto", default="auto"
+        As in :class:`CNNClassifier`.
+    normalize : bool, default=True
+        Whether to subtract the mean of the features that fit has seen, and to scale those of
+        each layer to a length of 4, so that only their direction counts. What a classifier's
+        last layer sees (``layer="auto"``) has the centre of its training set.
     views : {"mosaic", "channels", "late"}, float or tuple of float, default="mosaic"
         As in :class:`CNNClassifier`; not used where ``source`` is a classifier. With
         ``"late"`` the features of all views stand side by side.
+    colors : {"viridis", "grey"}, default="viridis"
+        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
     durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views of X, for ``views`` that name them. Not used where
         ``source`` is a classifier.
@@ -117,7 +136,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     >>> X[:3, :, :20], X[3:, :, :, :20] = 255, 255
     >>> transformer = TruncatedCNNTransformer()
     >>> transformer.fit_transform(X).shape
-    (6, 1280)
+    (6, 1520)
     >>> labels = make_pipeline(transformer, KMeans(2, random_state=0)).fit_predict(X)
     >>> bool(labels[0] == labels[2] != labels[3] == labels[5])
     True
@@ -125,11 +144,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     _parameter_constraints: dict = {
         "source": [str, nn.Module, CNNClassifier, FrozenEstimator, callable],
-        "weights": [str, PathLike, None],
-        "layer": [str],
-        "views": [str, Real, tuple, list],
-        "durations": [tuple, list],
-        "image_shape": [tuple, list, None],
+        **SHARED_CONSTRAINTS,
+        "normalize": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
@@ -142,8 +158,14 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         source: Any = DEFAULT_BACKBONE,
         *,
         weights: Any = IMAGENET,
-        layer: str = PENULTIMATE,
+        strict_weights: bool = True,
+        input_size: Any = None,
+        layer: Any = AUTO,
+        pooling: str = AUTO,
+        n_bands: int | str = AUTO,
+        normalize: bool = True,
         views: Any = "mosaic",
+        colors: str = "viridis",
         durations: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0),
         image_shape: tuple[int, ...] | None = None,
         batch_size: int = 64,
@@ -154,8 +176,14 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     ) -> None:
         self.source = source
         self.weights = weights
+        self.strict_weights = strict_weights
+        self.input_size = input_size
         self.layer = layer
+        self.pooling = pooling
+        self.n_bands = n_bands
+        self.normalize = normalize
         self.views = views
+        self.colors = colors
         self.durations = durations
         self.image_shape = image_shape
         self.batch_size = batch_size
@@ -230,8 +258,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self._adopt(self.classifier_)
         else:
             self._load(source)
-        self.encoder_.trunk.check_layer(self.layer)
-        self._n_features_out = self._embed(images[:1]).shape[1]
+        if self._is_own_readout():
+            self._centre(images)
+        self._n_features_out = self.encoder_.width
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -259,29 +288,45 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
                 f"classifier in source was fitted on images of shape {classifier.image_shape_}."
             )
         self.scale_ = classifier.scale_
-        self.encoder_ = classifier.net_.module_.encoder
+        encoder = classifier.net_.module_.encoder
+        if self._is_own_readout():
+            # Another way to read the same net, which is shared and not copied.
+            encoder = ViewEncoder(
+                encoder.trunk,
+                encoder.layout,
+                readout_for(self, encoder.trunk),
+                image_shape=self.image_shape_,
+                normalize=self.normalize,
+                colors="viridis" if encoder.paints else "grey",
+            ).to(encoder.trunk.mean.device)
+        self.encoder_ = encoder.eval()
+
+    def _is_own_readout(self) -> bool:
+        """Whether other features are read than the last layer of a classifier sees."""
+        is_classifier = isinstance(_thawed(self.source), CNNClassifier)
+        return not is_classifier or (self.layer, self.pooling, self.n_bands) != (AUTO,) * 3
 
     def _load(self, source: Any) -> None:
-        layout = ViewLayout.from_parameter(
-            self.views, tuple(self.durations), n_views=self.image_shape_[0]
-        )
         device = choose_device(self.device)
         with seeded(draw_seed(check_random_state(self.random_state)), device):
-            encoder = ViewEncoder(make_trunk(source, self.weights), layout)
+            encoder = make_encoder(self, source, normalize=self.normalize)
         self.encoder_ = to_channels_last(encoder, device).eval()
 
-    def _embed(self, images: np.ndarray) -> np.ndarray:
+    def _centre(self, images: np.ndarray) -> None:
+        if self.normalize:
+            some = images[evenly(len(images), CENTRED_IMAGES)]
+            features = self._embed(some, normalized=False)
+            self.encoder_.centre_on(torch.from_numpy(features).to(self.encoder_.centre.device))
+
+    def _embed(self, images: np.ndarray, *, normalized: bool = True) -> np.ndarray:
         encoder = self.encoder_
-        # Where the net is now: a net that is shared with a classifier must not be moved.
-        device = encoder.trunk.mean.device
-        return run_in_batches(
+        return run_encoder(
             encoder,
-            lambda batch: encoder(batch, self.layer),
             images,
             self.scale_,
+            normalized=normalized,
             batch_size=self.batch_size,
-            device=device,
-            dtype=choose_precision(self.precision, device),
+            dtype=choose_precision(self.precision, encoder.trunk.mean.device),
             progress="embed" if self.verbose else "",
         )
 

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.frozen import FrozenEstimator
 from skorch.history import History
 from torch import nn
 
-from ..backbones import Trunk
+from ..backbones import Readout, Trunk
 from ..training import choose_device, seeded, to_channels_last
 from ._codec import NotPlainError, decode, encode
 from ._file import Tensors
@@ -37,6 +38,31 @@ _REBUILT = ("net_", "history_", "encoder_", "classifier_")
 _PRIVATE = ("_n_features_out", "_sklearn_output_config")
 # How pictures reach the net. Tables of later versions may say otherwise for the same name.
 _TRUNK_FACTS = ("min_size", "fixed_size", "in_channels")
+# Parameters that files of earlier versions do not have, and what was done without them.
+_OF_OLD_READING = {
+    "strict_weights": True,
+    "input_size": None,
+    "layer": "penultimate",
+    "pooling": "mean",
+    "n_bands": 1,
+    "colors": "grey",
+}
+_BEFORE: dict[str, dict[str, Any]] = {
+    "CNNClassifier": {
+        **_OF_OLD_READING,
+        "head_start": "zeros",
+        "head_epochs": 0,
+        "layer_decay": 1.0,
+        "loss": "cross_entropy",
+        "focal_gamma": 2.0,
+        "balanced_batches": False,
+        "mixup": 0.0,
+        "auxiliary_weight": 0.0,
+    },
+    "TruncatedCNNTransformer": {**_OF_OLD_READING, "normalize": False},
+}
+# Arrays with more numbers than this are written as tensors, not as text.
+_LARGE = 1000
 
 
 @dataclass
@@ -103,8 +129,11 @@ def record_of(estimator: Any, parts: Parts) -> dict[str, Any]:
         record["net"] = _record_of_net(estimator.net_, parts)
     elif hasattr(estimator, "classifier_"):
         record["classifier"] = record_of(estimator.classifier_, parts)
+        if estimator._is_own_readout():
+            parts.tensors["centre"] = estimator.encoder_.centre.detach().cpu().clone()
     else:
         record["trunk"] = _record_of_trunk(estimator.encoder_.trunk)
+        record["trunk"]["readout"] = _record_of_readout(estimator.encoder_.readout)
         _put(parts.tensors, "encoder.", estimator.encoder_)
     return record
 
@@ -116,15 +145,23 @@ def restore(record: dict[str, Any], restorer: Restorer) -> Any:
     for name, value in record["fitted"].items():
         if not name.endswith("_") and name not in _PRIVATE:
             raise ValueError(f"it sets the attribute {name!r}, which is none of fit")
-        setattr(estimator, name, decode(value))
+        setattr(estimator, name, _decode_fitted(value, restorer))
     if "net" in record:
         _restore_net(estimator, record["net"], restorer)
     elif classifier is not None:
         estimator.classifier_ = classifier
-        estimator.encoder_ = classifier.net_.module_.encoder
+        estimator._adopt(classifier)
+        if "centre" in restorer.tensors:
+            estimator.encoder_.centre.copy_(restorer.tensors["centre"])
     else:
         _restore_encoder(estimator, record["trunk"], restorer)
     return estimator
+
+
+def _decode_fitted(value: Any, restorer: Restorer) -> Any:
+    if isinstance(value, dict) and "$tensor" in value:
+        return restorer.tensors[value["$tensor"]].numpy().copy()
+    return decode(value)
 
 
 def _unfitted_record(estimator: Any, parts: Parts) -> dict[str, Any]:
@@ -166,6 +203,10 @@ def _fitted_attributes(estimator: Any, parts: Parts) -> dict[str, Any]:
         if not name.endswith("_") and name not in _PRIVATE:
             parts.dropped.append(name)
             continue
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.size > _LARGE:
+            parts.tensors[f"array.{name}"] = torch.from_numpy(value.copy())
+            fitted[name] = {"$tensor": f"array.{name}"}
+            continue
         try:
             fitted[name] = encode(value)
         except NotPlainError as error:
@@ -180,6 +221,8 @@ def _record_of_net(net: Any, parts: Parts) -> dict[str, Any]:
         "n_samples": _n_samples(net.history),
         "interrupted": bool(net.interrupted_),
         "batch_norm_is_fixed": bool(getattr(net.module_, "batch_norm_is_fixed", False)),
+        "normalizes": bool(net.module_.encoder.normalize),
+        "readout": _record_of_readout(net.module_.encoder.readout),
         "history": [_plain_row(row, parts) for row in net.history],
         "trunk": _record_of_trunk(net.module_.encoder.trunk),
     }
@@ -206,11 +249,20 @@ def _plain_row(row: dict[str, Any], parts: Parts) -> dict[str, Any]:
 
 def _record_of_trunk(trunk: Trunk) -> dict[str, Any]:
     facts = {name: encode(getattr(trunk, name)) for name in _TRUNK_FACTS}
+    facts["loaded"] = encode(trunk.loaded)
     facts |= {name: getattr(trunk, name).flatten().tolist() for name in ("mean", "scale")}
     if hasattr(trunk.net, "transform_input"):
         # Inception and GoogLeNet: torchvision switches it on with its own weights.
         facts["transform_input"] = bool(trunk.net.transform_input)
     return facts
+
+
+def _record_of_readout(readout: Readout) -> dict[str, Any]:
+    return {
+        "layer": encode(readout.layers),
+        "pooling": readout.pooling,
+        "n_bands": readout.n_bands,
+    }
 
 
 def _put(tensors: Tensors, prefix: str, module: nn.Module) -> None:
@@ -233,6 +285,7 @@ def _restore_unfitted(record: dict[str, Any], restorer: Restorer, classifier: An
         key: _decode_param(key, value, restorer, classifier)
         for key, value in record["params"].items()
     }
+    params = _BEFORE[name] | params
     params["device"] = _device_here(params.get("device", "auto"), restorer)
     return cls(**params)
 
@@ -268,21 +321,24 @@ def _device_here(device: Any, restorer: Restorer) -> Any:
     return device
 
 
-def _without_weights(estimator: Any) -> Any:
+def _without_weights(estimator: Any, readout: dict[str, Any] | None) -> Any:
     """Make a twin that builds the same net with random weights, from no file and no network."""
     twin = copy.copy(estimator)
     twin.weights = None
+    # What "auto" stood for when the file was written, not what it stands for now.
+    for name, value in (readout or {}).items():
+        setattr(twin, name, decode(value))
     # None would draw from numpy's global generator, which is the caller's.
     twin.random_state = 0
     return twin
 
 
 def _restore_net(estimator: Any, record: dict[str, Any], restorer: Restorer) -> None:
-    twin = _without_weights(estimator)
+    twin = _without_weights(estimator, record.get("readout"))
     twin.max_epochs = record["max_epochs"]
     device = choose_device(estimator.device)
     with seeded(0, device):
-        module = twin._make_module()
+        module = twin._make_module(normalize=record.get("normalizes", False))
         to_channels_last(module, device)
         net = twin._make_net(module, device, range(record["n_samples"]), None, 0)
         net.initialize()
@@ -294,6 +350,10 @@ def _restore_net(estimator: Any, record: dict[str, Any], restorer: Restorer) -> 
     net.interrupted_ = False
     estimator._keep(net)
     net.interrupted_ = record["interrupted"]
+    if not hasattr(estimator, "exemplars_"):
+        # A file from before classes could be added: nothing is kept of the old ones.
+        estimator.exemplars_ = np.empty((0, module.encoder.width), dtype=np.float32)
+        estimator.exemplar_classes_ = estimator.classes_[:0]
 
 
 def _decode_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -301,7 +361,7 @@ def _decode_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _restore_encoder(estimator: Any, trunk: dict[str, Any], restorer: Restorer) -> None:
-    twin = _without_weights(estimator)
+    twin = _without_weights(estimator, trunk.get("readout"))
     twin._load(estimator.source)
     _restore_trunk(twin.encoder_.trunk, trunk)
     _fill(twin.encoder_, "encoder.", restorer.tensors)
@@ -314,6 +374,8 @@ def _restore_trunk(trunk: Trunk, facts: dict[str, Any]) -> None:
     for name in ("mean", "scale"):
         values = torch.tensor(facts[name]).view(1, -1, 1, 1)
         setattr(trunk, name, values.to(getattr(trunk, name).device))
+    if "loaded" in facts:
+        trunk.loaded = decode(facts["loaded"])
     if "transform_input" in facts:
         trunk.net.transform_input = facts["transform_input"]
 

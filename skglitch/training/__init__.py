@@ -14,34 +14,46 @@ from .._memory import kept_memory, may_keep_memory
 from ._augment import SpectrogramAugment
 from ._batch_norm import MEASURED_IMAGES, measure_batch_norm
 from ._callbacks import EpochProgress
-from ._data import EvenBatches, ImageDataset, split_rows
+from ._data import BalancedBatches, EvenBatches, ImageDataset, split_rows
+from ._encoder import COLORS, ViewEncoder
+from ._fine_tune import ALL, GRADUAL, HEAD, Unfreeze, frozen_parts
+from ._head import add_rows, probe
 from ._inference import run_in_batches
-from ._module import HEAD, GlitchNet, ViewEncoder
-from ._net import FailOnNaN, GlitchNetClassifier, SampleWeightedCrossEntropy
-from ._optim import apply_fine_tune, warm_up_and_decay
+from ._loss import LOSSES, GlitchLoss
+from ._module import GlitchNet
+from ._net import FailOnNaN, GlitchNetClassifier
+from ._schedule import warm_up_and_decay
 
 __all__ = [
+    "ALL",
+    "COLORS",
+    "GRADUAL",
     "HEAD",
+    "LOSSES",
     "MEASURED_IMAGES",
     "PRECISIONS",
+    "BalancedBatches",
     "EpochProgress",
     "EvenBatches",
     "FailOnNaN",
+    "GlitchLoss",
     "GlitchNet",
     "GlitchNetClassifier",
     "ImageDataset",
-    "SampleWeightedCrossEntropy",
     "SpectrogramAugment",
+    "Unfreeze",
     "ViewEncoder",
-    "apply_fine_tune",
+    "add_rows",
     "autocast",
     "choose_device",
     "choose_precision",
     "draw_seed",
+    "frozen_parts",
     "has_fast_bfloat16",
     "kept_memory",
     "may_keep_memory",
     "measure_batch_norm",
+    "probe",
     "run_in_batches",
     "seeded",
     "split_rows",

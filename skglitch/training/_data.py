@@ -44,6 +44,11 @@ class ImageDataset(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def own_targets(self) -> np.ndarray:
+        """Targets of the part that this data set shows."""
+        return self.targets[self.rows]
+
     def __getitem__(self, index: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         batch, targets = self.__getitems__([index])
         return {name: values[0] for name, values in batch.items()}, targets[0]
@@ -105,9 +110,48 @@ class EvenBatches:
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = self._generator.permutation(self.n_samples)
-        for part in np.array_split(order, self.n_batches):
+        for part in np.array_split(self._order(), self.n_batches):
             yield part.tolist()
+
+    def _order(self) -> np.ndarray:
+        return self._generator.permutation(self.n_samples)
+
+
+class BalancedBatches(EvenBatches):
+    """Batches in which all classes are equally common, as many as otherwise.
+
+    Samples of rare classes come several times an epoch, and not all of common ones do; which do
+    not changes from epoch to epoch.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples,), dtype int64
+    batch_size : int
+    seed : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.training import BalancedBatches
+    >>> targets = np.array([0] * 9 + [1])
+    >>> batches = BalancedBatches(targets, batch_size=5, seed=0)
+    >>> sum(int((targets[batch] == 1).sum()) for batch in batches)
+    5
+    """
+
+    def __init__(self, targets: np.ndarray, batch_size: int, seed: int) -> None:
+        super().__init__(len(targets), batch_size, seed)
+        self._rows = [np.flatnonzero(targets == code) for code in np.unique(targets)]
+
+    def _order(self) -> np.ndarray:
+        n_each = -(-self.n_samples // len(self._rows))
+        drawn = [self._draw(rows, n_each) for rows in self._rows]
+        return self._generator.permutation(np.concatenate(drawn))[: self.n_samples]
+
+    def _draw(self, rows: np.ndarray, n: int) -> np.ndarray:
+        """Every row as often as every other, to within one."""
+        rounds = [self._generator.permutation(rows) for _ in range(-(-n // len(rows)))]
+        return np.concatenate(rounds)[:n]
 
 
 def split_rows(

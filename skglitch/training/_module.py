@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..backbones import PENULTIMATE, Trunk
-from ..spectrograms import ViewLayout
-
-
-class ViewEncoder(nn.Module):
-    """A trunk that sees the views of a glitch in one layout.
-
-    Parameters
-    ----------
-    trunk : Trunk
-    layout : ViewLayout
-    """
-
-    def __init__(self, trunk: Trunk, layout: ViewLayout) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.layout = layout
-
-    @property
-    def width(self) -> int:
-        """Number of features of one glitch at the penultimate layer."""
-        return self.trunk.width * self.layout.n_passes
-
-    def forward(self, images: torch.Tensor, layer: str = PENULTIMATE) -> torch.Tensor:
-        """Features ``(n, n_features)`` of images ``(n, n_views, height, width)``.
-
-        Images are uint8, or floats from 0 to 1.
-        """
-        pictures = self.layout.arrange(as_unit_interval(images))
-        features = self.trunk.features_at(pictures, layer)
-        return features.reshape(len(images), -1)
+from ._encoder import ViewEncoder, as_unit_interval
 
 
 class GlitchNet(nn.Module):
@@ -50,6 +23,12 @@ class GlitchNet(nn.Module):
         Applied to the images in training mode only.
     dropout : float, default=0.0
         Probability of dropping a feature before the last layer.
+
+    Attributes
+    ----------
+    auxiliary_logits : list of Tensor
+        Logits of the auxiliary classifiers for the last batch in training mode; empty for nets
+        without and in evaluation mode.
     """
 
     def __init__(
@@ -64,10 +43,16 @@ class GlitchNet(nn.Module):
         self.augment = augment
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.width, n_classes)
-        # A head of zeros starts from equal probabilities, so that the first steps do not
+        n_passes = encoder.layout.n_passes
+        self.auxiliary_heads = nn.ModuleList(
+            nn.Linear(width * n_passes, n_classes) for width in encoder.trunk.auxiliary_widths
+        )
+        # Heads of zeros start from equal probabilities, so that the first steps do not
         # push random directions through the pre-trained layers.
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for head in (self.head, *self.auxiliary_heads):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        self.auxiliary_logits: list[torch.Tensor] = []
         self.frozen: tuple[str, ...] = ()
         self.batch_norm_is_fixed = False
 
@@ -75,19 +60,53 @@ class GlitchNet(nn.Module):
         """Logits ``(n, n_classes)`` of images ``(n, n_views, height, width)``."""
         if self.training and self.augment is not None:
             images = self.augment(as_unit_interval(images))
-        return self.head(self.dropout(self.encoder(images)))
+        has_branches = self.training and len(self.auxiliary_heads) > 0
+        features, branches = self.encoder.features_and_auxiliary(images, auxiliary=has_branches)
+        self.auxiliary_logits = [
+            head(part) for head, part in zip(self.auxiliary_heads, branches, strict=False)
+        ]
+        return self.head(self.dropout(self.encoder.normalized(features)))
 
-    def freeze_before(self, start: str) -> None:
-        """Freeze what comes before the layer ``start``; ``"head"`` leaves only the last one.
+    def freeze(self, names: Iterable[str]) -> None:
+        """Freeze these parts of the trunk's net, and let all others learn.
 
         Frozen layers get no gradient, and their batch norms keep the statistics they have,
         whatever mode the net is put in.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Names of modules, or of single parameters; ``""`` is the whole net.
         """
-        net = self.encoder.trunk.net
-        self.frozen = ("",) if start == HEAD else tuple(_modules_before(net, start))
-        for name in self.frozen:
-            net.get_submodule(name).requires_grad_(False)
+        self.frozen = tuple(names)
+        for name, parameter in self.encoder.trunk.named_parameters():
+            in_net = name.removeprefix("net.") if name.startswith("net.") else None
+            # Auxiliary branches help the layers before them: frozen only with all of these.
+            is_frozen = "" in self.frozen or (
+                in_net is not None and any(_is_in(in_net, part) for part in self.frozen)
+            )
+            parameter.requires_grad_(not is_frozen)
         self.train(self.training)
+
+    def replace_head(self, head: nn.Linear, order: np.ndarray) -> None:
+        """Put another last layer in place, its classes in another order.
+
+        Auxiliary classifiers, which help in training only, get rows of zeros for classes that
+        they do not know.
+
+        Parameters
+        ----------
+        head : torch.nn.Linear
+            The old classes first, then new ones.
+        order : ndarray of shape (n_classes,)
+            The class of ``head`` that comes in each place.
+        """
+        self.head = _in_order(head, head.out_features, order)
+        self.auxiliary_heads = nn.ModuleList(
+            _in_order(old, head.out_features, order)
+            for old in self.auxiliary_heads
+            if isinstance(old, nn.Linear)
+        )
 
     def fix_batch_norm(self) -> None:
         """Keep the statistics of all batch norms as they are; their scales go on learning."""
@@ -101,27 +120,21 @@ class GlitchNet(nn.Module):
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
-        for name in self.frozen:
-            self.encoder.trunk.net.get_submodule(name).eval()
+        for name, module in self.encoder.trunk.net.named_modules():
+            if any(_is_in(name, part) for part in self.frozen):
+                module.eval()
         return self
 
 
-HEAD = "head"
+def _in_order(old: nn.Linear, n_classes: int, order: np.ndarray) -> nn.Linear:
+    new = nn.Linear(old.in_features, n_classes).to(old.weight)
+    with torch.no_grad():
+        for values, before in ((new.weight, old.weight), (new.bias, old.bias)):
+            values.zero_()
+            values[: len(before)] = before
+            values.copy_(values[torch.from_numpy(order).to(values.device)].clone())
+    return new
 
 
-def as_unit_interval(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 into floats from 0 to 1, on the device where the images are."""
-    return images.float().div_(255) if images.dtype == torch.uint8 else images
-
-
-def _modules_before(net: nn.Module, start: str) -> list[str]:
-    """Outermost modules that are complete before ``start`` in the order of definition."""
-    before: list[str] = []
-    for name, _ in net.named_modules():
-        if name and name == start:
-            return before
-        is_parent = start.startswith(f"{name}.")
-        is_inside = any(name.startswith(f"{done}.") for done in before)
-        if name and not is_parent and not is_inside:
-            before.append(name)
-    return before
+def _is_in(name: str, part: str) -> bool:
+    return not part or name == part or name.startswith(f"{part}.")

@@ -8,37 +8,12 @@ import numpy as np
 import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping
-from torch import nn
 from torch.utils.data import DataLoader
 
 from .._device import autocast, to_device
-from ._data import EvenBatches, keep_batch
-from ._optim import parameter_groups
-
-
-class SampleWeightedCrossEntropy(nn.Module):
-    """Cross-entropy with label smoothing, each sample with a weight of its own.
-
-    Parameters
-    ----------
-    label_smoothing : float, default=0.0
-    """
-
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.label_smoothing = label_smoothing
-
-    def forward(
-        self,
-        logits: torch.Tensor,
-        targets: torch.Tensor,
-        sample_weight: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Mean loss; weights have a mean of 1 over the training set, so they scale no rate."""
-        losses = nn.functional.cross_entropy(
-            logits, targets, label_smoothing=self.label_smoothing, reduction="none"
-        )
-        return losses.mean() if sample_weight is None else (losses * sample_weight).mean()
+from ._data import BalancedBatches, EvenBatches, keep_batch
+from ._encoder import as_unit_interval
+from ._fine_tune import parameter_groups
 
 
 class GlitchNetClassifier(NeuralNetClassifier):
@@ -52,9 +27,23 @@ class GlitchNetClassifier(NeuralNetClassifier):
         Number format of the heavy layers.
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the last one.
+    layer_decay : float, default=1.0
+        Learning rate of the first pre-trained layer over that of the last one.
     weight_decay : float, default=0.0
+    mixup : float, default=0.0
+        Parameter of the beta distribution of the share that a second image has in each image
+        of a training batch, and its label in the loss [1]_; 0 mixes nothing.
+    auxiliary_weight : float, default=0.0
+        Weight of the losses of auxiliary classifiers.
+    balanced : bool, default=False
+        Whether all classes are drawn equally often in training.
     batch_seed : int, default=0
-        Seed of the order of samples.
+        Seed of the order of samples and of mixing.
+
+    References
+    ----------
+    .. [1] H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018,
+       arXiv:1710.09412.
     """
 
     def __init__(
@@ -62,20 +51,32 @@ class GlitchNetClassifier(NeuralNetClassifier):
         *args: Any,
         compute_dtype: torch.dtype = torch.float32,
         trunk_factor: float = 1.0,
+        layer_decay: float = 1.0,
         weight_decay: float = 0.0,
+        mixup: float = 0.0,
+        auxiliary_weight: float = 0.0,
+        balanced: bool = False,
         batch_seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.compute_dtype = compute_dtype
         self.trunk_factor = trunk_factor
+        self.layer_decay = layer_decay
         self.weight_decay = weight_decay
+        self.mixup = mixup
+        self.auxiliary_weight = auxiliary_weight
+        self.balanced = balanced
         self.batch_seed = batch_seed
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
         """Fetch batches as a whole, in even parts when training."""
         if training:
-            batches = EvenBatches(len(dataset), self.batch_size, self.batch_seed)
+            batches: EvenBatches = (
+                BalancedBatches(dataset.own_targets, self.batch_size, self.batch_seed)
+                if self.balanced
+                else EvenBatches(len(dataset), self.batch_size, self.batch_seed)
+            )
             return DataLoader(dataset, batch_sampler=batches, collate_fn=keep_batch)
         return DataLoader(dataset, batch_size=self.batch_size, collate_fn=keep_batch)
 
@@ -84,9 +85,11 @@ class GlitchNetClassifier(NeuralNetClassifier):
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort parameters by learning rate and decay instead of taking them as one group."""
         groups = parameter_groups(
+            self.module_,
             named_parameters,
             learning_rate=self.lr,
             trunk_factor=self.trunk_factor,
+            layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
         )
         return (groups,), self.get_params_for(prefix)
@@ -101,11 +104,37 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Loss of one batch."""
+        """Loss of one batch, that of auxiliary classifiers included in training."""
         device = torch.device(self.device)
         weight = X.get("sample_weight")
         weight = None if weight is None else to_device(weight, device)
-        return self.criterion_(y_pred, to_device(y_true, device), weight)
+        targets = to_device(y_true, device)
+        loss = self.criterion_(y_pred, targets, weight)
+        for logits in self.module_.auxiliary_logits if training else ():
+            loss = loss + self.auxiliary_weight * self.criterion_(logits.float(), targets, weight)
+        return loss
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
+        """Compute the gradients of one batch, its images mixed in pairs where that is asked."""
+        if not self.mixup:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        inputs, targets = batch
+        share, partner = self._draw_mix(len(targets))
+        images = as_unit_interval(to_device(inputs["images"], torch.device(self.device)))
+        mixed = share * images + (1 - share) * images[partner]
+        y_pred = self.infer({"images": mixed}, **fit_params)
+        others = {name: values[partner] for name, values in inputs.items() if name != "images"}
+        loss = share * self.get_loss(y_pred, targets, X=inputs, training=True) + (
+            1 - share
+        ) * self.get_loss(y_pred, targets[partner], X=others, training=True)
+        loss.backward()
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _draw_mix(self, n_samples: int) -> tuple[float, torch.Tensor]:
+        # Drawn from torch's generator, which fit seeds, as the augmentation is.
+        share = torch.distributions.Beta(self.mixup, self.mixup).sample().item()
+        return share, torch.randperm(n_samples)
 
     def fit_loop(self, *args: Any, **kwargs: Any) -> GlitchNetClassifier:
         """Train, and remember whether the user cut it short."""

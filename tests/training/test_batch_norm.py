@@ -58,7 +58,7 @@ def test_statistics_stay_and_scales_learn_afterwards():
 
 def test_frozen_norms_keep_what_imagenet_gave_them():
     net = _net()
-    net.freeze_before("head")
+    net.freeze([""])
     norm = net.encoder.trunk.net[1]
     before = norm.running_mean.clone()
     measure_batch_norm(net, [_images()])

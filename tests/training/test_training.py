@@ -15,15 +15,15 @@ from skglitch.backbones import make_trunk
 from skglitch.spectrograms import PixelScale, ViewLayout
 from skglitch.training import (
     EvenBatches,
+    GlitchLoss,
     GlitchNet,
     ImageDataset,
-    SampleWeightedCrossEntropy,
     ViewEncoder,
-    apply_fine_tune,
+    frozen_parts,
     run_in_batches,
     warm_up_and_decay,
 )
-from skglitch.training._optim import parameter_groups
+from skglitch.training._fine_tune import parameter_groups
 
 
 @given(n=st.integers(1, 300), batch_size=st.integers(1, 70))
@@ -66,18 +66,22 @@ def _net(n_views=1, fine_tune="all"):
     trunk = make_trunk("test_resnet", weights=None)
     layout = ViewLayout.from_parameter("mosaic", (), n_views=n_views)
     net = GlitchNet(ViewEncoder(trunk, layout), n_classes=3)
-    apply_fine_tune(net, fine_tune)
+    net.freeze(frozen_parts(trunk, fine_tune))
     return net
 
 
-def test_groups_take_each_trainable_parameter_once_and_spare_vectors_the_decay():
+def test_groups_take_each_parameter_once_and_spare_vectors_the_decay():
     net = _net(fine_tune="layer4")
     groups = parameter_groups(
-        net.named_parameters(), learning_rate=0.1, trunk_factor=0.5, weight_decay=0.01
+        net,
+        net.named_parameters(),
+        learning_rate=0.1,
+        trunk_factor=0.5,
+        layer_decay=1.0,
+        weight_decay=0.01,
     )
     grouped = [parameter for group in groups for parameter in group["params"]]
-    trainable = [p for p in net.parameters() if p.requires_grad]
-    assert sorted(map(id, grouped)) == sorted(map(id, trainable))
+    assert sorted(map(id, grouped)) == sorted(map(id, net.parameters()))
     for group in groups:
         is_head = any(p is q for p in group["params"] for q in net.head.parameters())
         assert group["lr"] == (0.1 if is_head else 0.05)
@@ -108,7 +112,7 @@ def test_weighted_loss_by_hand():
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
     targets = torch.tensor([0, 0])
     losses = [np.log1p(np.exp(-2.0)), np.log1p(np.exp(1.0))]
-    loss = SampleWeightedCrossEntropy()
+    loss = GlitchLoss()
     assert loss(logits, targets).item() == pytest.approx(np.mean(losses))
     weights = torch.tensor([0.5, 1.5])
     expected = (0.5 * losses[0] + 1.5 * losses[1]) / 2

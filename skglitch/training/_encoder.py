@@ -1,0 +1,134 @@
+"""From the views of a glitch to features: layout, colours, trunk, readout, normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..backbones import Readout, Trunk
+from ..spectrograms import ViewLayout
+
+COLORS = ("viridis", "grey")
+# Length of the features of each layer once they are normalised: at this scale the default
+# regularisation of scikit-learn's LogisticRegression suits them.
+_LENGTH = 4.0
+
+
+class ViewEncoder(nn.Module):
+    """A trunk that sees the views of a glitch in one layout.
+
+    Parameters
+    ----------
+    trunk : Trunk
+    layout : ViewLayout
+    readout : Readout, default=None
+        The layers that are read and how; None for the penultimate features.
+    image_shape : tuple of int, default=None
+        ``(n_views, height, width)`` of the images to come; needed for other readouts.
+    normalize : bool, default=False
+        Whether to subtract a centre from the features of each layer, see :meth:`centre_on`,
+        and to scale them to the same length.
+    colors : {"viridis", "grey"}, default="grey"
+        How a picture of one channel fills the three colours of a net: as Gravity Spy draws it,
+        or the same in each.
+    """
+
+    centre: torch.Tensor
+    palette: torch.Tensor
+
+    def __init__(
+        self,
+        trunk: Trunk,
+        layout: ViewLayout,
+        readout: Readout | None = None,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        normalize: bool = False,
+        colors: str = "grey",
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.layout = layout
+        self.readout = Readout() if readout is None else readout
+        self.normalize = normalize
+        self.paints = colors == "viridis" and trunk.in_channels == 3
+        palette = _viridis() if self.paints else torch.empty(0)
+        self.register_buffer("palette", palette, persistent=False)
+        self.widths = self._widths(image_shape)
+        # Not persistent without need, so that files of nets without it stay as they were.
+        centre = torch.zeros(self.width if normalize else 0)
+        self.register_buffer("centre", centre, persistent=normalize)
+
+    @property
+    def width(self) -> int:
+        """Number of features of one glitch."""
+        return sum(self.widths)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Features ``(n, n_features)`` of images ``(n, n_views, height, width)``.
+
+        Images are uint8, or floats from 0 to 1.
+        """
+        return self.normalized(self.features(images))
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Features as they are read, before any normalisation."""
+        return self.features_and_auxiliary(images, auxiliary=False)[0]
+
+    def features_and_auxiliary(
+        self, images: torch.Tensor, *, auxiliary: bool = True
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Features before any normalisation, and those of the auxiliary branches."""
+        features, of_branches = self.trunk.read(
+            self.pictures(images), self.readout, auxiliary=auxiliary
+        )
+        # One row a glitch, with the features of all its passes side by side, layer by layer.
+        rows = [part.reshape(len(images), -1) for part in features]
+        return torch.cat(rows, dim=1), [part.reshape(len(images), -1) for part in of_branches]
+
+    def pictures(self, images: torch.Tensor) -> torch.Tensor:
+        """Arrange images as the trunk sees them, in colour where that is asked for."""
+        pictures = self.layout.arrange(as_unit_interval(images))
+        if not self.paints or pictures.shape[1] != 1:
+            return pictures
+        levels = (pictures[:, 0] * 255).round().clamp(0, 255).long()
+        return self.palette[levels].permute(0, 3, 1, 2)
+
+    def centre_on(self, features: torch.Tensor) -> None:
+        """Make the mean of ``features`` the centre of the normalisation."""
+        if self.normalize:
+            self.centre.copy_(features.to(self.centre).mean(dim=0))
+
+    def normalized(self, features: torch.Tensor) -> torch.Tensor:
+        """Subtract the centre and scale the features of each layer to the same length."""
+        if not self.normalize:
+            return features
+        parts = (features - self.centre).split(self.widths, dim=1)
+        return torch.cat([_LENGTH * nn.functional.normalize(part, dim=1) for part in parts], dim=1)
+
+    def _widths(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+        """Count the features of each layer, by a trial where they depend on the picture."""
+        if image_shape is None or self.readout == Readout():
+            return (self.trunk.width * self.layout.n_passes,)
+        device = self.trunk.mean.device
+        was_training = self.trunk.training
+        self.trunk.eval()
+        with torch.no_grad():
+            pictures = self.pictures(torch.zeros(1, *image_shape, device=device))
+            features, _ = self.trunk.read(pictures, self.readout)
+        self.trunk.train(was_training)
+        return tuple(part.numel() for part in features)
+
+
+def as_unit_interval(images: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 into floats from 0 to 1, on the device where the images are."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
+def _viridis() -> torch.Tensor:
+    """Look up the 256 colours of Gravity Spy's pictures, ``(256, 3)`` from 0 to 1."""
+    import matplotlib
+
+    colors = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]
+    return torch.tensor(colors, dtype=torch.float32)

@@ -1,0 +1,104 @@
+"""Last layers by logistic regression: where fine-tuning starts, and how a class is added."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+# A probe has to separate the few images there are, not to shrink: weak regularisation.
+_C = 10.0
+_MAX_ITER = 1000
+
+
+def probe(
+    features: np.ndarray,
+    targets: np.ndarray,
+    n_classes: int,
+    sample_weight: np.ndarray | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Last layer that logistic regression on the features of the net as it is gives.
+
+    Fine-tuning that starts from it changes the net less than from a random last layer, whose
+    first steps would distort what the net knows [1]_.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples,), dtype int64
+        Each class from 0 to ``n_classes - 1`` at least once.
+    n_classes : int
+    sample_weight : ndarray of shape (n_samples,), default=None
+
+    Returns
+    -------
+    weight : Tensor of shape (n_classes, n_features)
+    bias : Tensor of shape (n_classes,)
+
+    References
+    ----------
+    .. [1] A. Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+       Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
+    """
+    regression = LogisticRegression(C=_C, max_iter=_MAX_ITER)
+    regression.fit(features, targets, sample_weight=sample_weight)
+    weight, bias = regression.coef_, regression.intercept_
+    if n_classes == 2:
+        # One row tells the second class from the first: half of it for each.
+        weight, bias = np.vstack([-weight / 2, weight / 2]), np.hstack([-bias / 2, bias / 2])
+    return torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)
+
+
+def add_rows(
+    head: nn.Linear,
+    features: np.ndarray,
+    targets: np.ndarray,
+    n_new: int,
+    *,
+    max_iter: int = 200,
+) -> nn.Linear:
+    """Last layer with further classes; the rows of the old ones stay as they are.
+
+    What the old classes say of each other therefore does not change: a glitch can only change
+    over to a new class. The new rows minimise the cross-entropy, each class with the same
+    weight, and a penalty on their size, as in logistic regression; the problem is convex.
+
+    Parameters
+    ----------
+    head : torch.nn.Linear
+        Last layer for the old classes.
+    features : ndarray of shape (n_samples, n_features)
+        Of glitches of old and new classes.
+    targets : ndarray of shape (n_samples,), dtype int64
+        New classes have the numbers after the old ones.
+    n_new : int
+    max_iter : int, default=200
+
+    Returns
+    -------
+    head : torch.nn.Linear
+    """
+    n_old = head.out_features
+    x = torch.as_tensor(features, dtype=torch.float64)
+    y = torch.as_tensor(targets)
+    share = 1.0 / torch.bincount(y, minlength=n_old + n_new).clamp(min=1)[y].double()
+    old = x @ head.weight.detach().cpu().double().T + head.bias.detach().cpu().double()
+    rows = torch.zeros(n_new, x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([rows], max_iter=max_iter, line_search_fn="strong_wolfe")
+
+    def objective() -> torch.Tensor:
+        optimizer.zero_grad()
+        new = x @ rows[:, :-1].T + rows[:, -1]
+        losses = nn.functional.cross_entropy(torch.cat([old, new], 1), y, reduction="none")
+        penalty = 0.5 * rows[:, :-1].square().sum() / _C
+        loss = (losses * share).sum() + penalty
+        loss.backward()
+        return loss
+
+    optimizer.step(objective)
+    grown = nn.Linear(head.in_features, n_old + n_new).to(head.weight)
+    with torch.no_grad():
+        grown.weight[:n_old], grown.bias[:n_old] = head.weight, head.bias
+        grown.weight[n_old:], grown.bias[n_old:] = rows[:, :-1].to(head.weight), rows[:, -1]
+    return grown
