@@ -331,7 +331,7 @@ def _first_guess(
 
 def _bins(
     given: NDArray[np.float64], true: NDArray[np.bool_], n_bins: int, strategy: str
-) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64], NDArray[Any]]:
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Edges, counts, and sums of probabilities and of truths, of bins that hold samples."""
     edges = np.linspace(0, 1, n_bins + 1)
     if strategy == "quantile":

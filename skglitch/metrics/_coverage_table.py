@@ -35,7 +35,7 @@ class CoverageTable(TextTable):
     class_coverage : ndarray of shape (n_labels,), dtype=float64
         How often the sets of samples of each class hold it; NaN without samples.
     class_low, class_high : ndarray of shape (n_labels,), dtype=float64
-        Wilson's confidence interval of it.
+        Wilson's confidence interval of it; 0 and 1 without samples.
     class_size : ndarray of shape (n_labels,), dtype=float64
         Mean size of the sets of samples of each class; NaN without samples.
     support : ndarray of shape (n_labels,), dtype=int64
@@ -188,7 +188,7 @@ def coverage_table(
         np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(known))
         for weights in (np.ones(len(codes)), held, sizes)
     )
-    with np.errstate(invalid="ignore"):  # 0 of 0 samples is NaN, as documented
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 of 0 samples is NaN
         class_low, class_high = wilson_interval(n_held, support, confidence)
         class_coverage, class_size = n_held / support, size_sum / support
     low, high = wilson_interval(held.sum(), len(held), confidence)

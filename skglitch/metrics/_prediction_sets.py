@@ -128,8 +128,8 @@ def conformal_threshold(
         Whether each class shall be covered that often, by a threshold of its own (Mondrian)
         [4]_, and not just all samples taken together, of which rare classes are few.
     randomized : bool, default=True
-        Whether ``"aps"`` and ``"raps"`` take a random part of p. Without, all of p counts:
-        sets are repeatable and never empty in practice, but cover more than they should.
+        Whether ``"aps"`` and ``"raps"`` take a random part of p. Without, all of p counts: sets
+        are repeatable, but empty wherever the first class alone exceeds the threshold.
     penalty : float, default=0.01
         Added to the score for each class beyond `n_free`, with ``"raps"``.
     n_free : int, default=1

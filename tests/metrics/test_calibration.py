@@ -1,0 +1,176 @@
+"""Calibration: bins by hand and against scikit-learn, the bias and its removal by simulation."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.calibration import calibration_curve
+
+from skglitch.metrics import expected_calibration_error, reliability_table
+
+LABELS = ["Blip", "Chirp", "Tomte"]
+Y_TRUE = ["Blip", "Blip", "Chirp", "Tomte", "Tomte"]
+Y_PROB = [
+    [0.9, 0.1, 0.0],  # right at 0.9
+    [0.2, 0.6, 0.2],  # wrong at 0.6
+    [0.1, 0.7, 0.2],  # right at 0.7
+    [0.0, 0.1, 0.9],  # right at 0.9
+    [0.7, 0.0, 0.3],  # wrong at 0.7
+]
+
+
+def calibrated(n_samples, n_classes, seed):
+    """Labels drawn with the probabilities themselves."""
+    rng = np.random.default_rng(seed)
+    prob = rng.dirichlet(np.full(n_classes, 0.5), n_samples)
+    y = (prob.cumsum(axis=1) < rng.uniform(size=(n_samples, 1))).sum(axis=1)
+    return np.minimum(y, n_classes - 1), prob
+
+
+class TestReliabilityTable:
+    def test_by_hand(self):
+        table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=4)
+        assert table.left.tolist() == [0.5, 0.75]
+        assert table.right.tolist() == [0.75, 1.0]
+        assert table.n_samples.tolist() == [3, 2]
+        np.testing.assert_allclose(table.probability, [2 / 3, 0.9])
+        np.testing.assert_allclose(table.frequency, [1 / 3, 1])
+
+    def test_a_class_by_hand(self):
+        table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=2, label="Tomte")
+        assert table.n_samples.tolist() == [4, 1]
+        np.testing.assert_allclose(table.probability, [0.7 / 4, 0.9])
+        np.testing.assert_allclose(table.frequency, [1 / 4, 1])
+        assert table.label == "Tomte"
+        assert "Tomte true [%]" in str(table)
+
+    def test_intervals_against_scipy(self):
+        table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=4, confidence=0.8)
+        expected = binomtest(1, 3).proportion_ci(0.8, method="wilson")
+        assert (table.low[0], table.high[0]) == pytest.approx(tuple(expected))
+
+    @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+    @pytest.mark.parametrize("n_bins", [1, 7, 15])
+    def test_against_sklearn(self, strategy, n_bins):
+        y, prob = calibrated(500, 2, seed=0)
+        prob = prob.round(2)  # ties, and values on the edges of bins
+        true, given_prob = calibration_curve(y, prob[:, 1], n_bins=n_bins, strategy=strategy)
+        table = reliability_table(y, prob, labels=[0, 1], label=1, n_bins=n_bins, strategy=strategy)
+        np.testing.assert_allclose(table.frequency, true)
+        np.testing.assert_allclose(table.probability, given_prob)
+
+    def test_equal_mass(self):
+        y, prob = calibrated(600, 4, seed=1)
+        table = reliability_table(y, prob, labels=range(4), n_bins=6, strategy="quantile")
+        assert table.n_samples.tolist() == [100] * 6
+
+    def test_unknown_class_is_never_right(self):
+        table = reliability_table(["Koi_Fish"] * 5, Y_PROB, labels=LABELS, n_bins=1)
+        assert table.frequency.tolist() == [0]
+
+    def test_other_forms(self):
+        table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=4)
+        assert json.loads(json.dumps(table.to_dict()))["n_samples"] == [3, 2]
+        pd = pytest.importorskip("pandas")
+        assert len(pd.DataFrame(table.to_dict())) == 2
+
+
+class TestError:
+    def test_by_hand(self):
+        options = {"labels": LABELS, "n_bins": 4}
+        # Bins of 3 and 2 samples: |2/3 - 1/3| and |0.9 - 1|.
+        error = expected_calibration_error(Y_TRUE, Y_PROB, **options)
+        assert error == pytest.approx(3 / 5 / 3 + 2 / 5 * 0.1)
+        error = expected_calibration_error(Y_TRUE, Y_PROB, norm="l2", **options)
+        assert error == pytest.approx((3 / 5 / 9 + 2 / 5 * 0.01) ** 0.5)
+        # Less (1/3)(2/3) / 2 in the first bin, and nothing in the second.
+        error = expected_calibration_error(Y_TRUE, Y_PROB, norm="l2", debias=True, **options)
+        assert error == pytest.approx((3 / 5 * (1 / 9 - 1 / 9) + 2 / 5 * 0.01) ** 0.5)
+
+    def test_class_wise_by_hand(self):
+        # One bin: the mean probability of each class against its share.
+        error = expected_calibration_error(
+            Y_TRUE, Y_PROB, labels=LABELS, n_bins=1, kind="class_wise"
+        )
+        distances = np.abs(np.mean(Y_PROB, axis=0) - [2 / 5, 1 / 5, 2 / 5])
+        assert error == pytest.approx(distances.mean())
+
+    def test_agrees_with_the_table(self):
+        y, prob = calibrated(300, 5, seed=2)
+        table = reliability_table(y, prob, labels=range(5))
+        distance = np.abs(table.probability - table.frequency)
+        error = expected_calibration_error(y, prob, labels=range(5))
+        assert error == pytest.approx(np.average(distance, weights=table.n_samples))
+
+    @given(st.integers(0, 1000), st.sampled_from(["top_label", "class_wise"]), st.booleans())
+    def test_range(self, seed, kind, debias):
+        y, prob = calibrated(40, 3, seed)
+        error = expected_calibration_error(
+            y, prob, labels=range(3), kind=kind, norm="l2", debias=debias, n_bins=5
+        )
+        assert 0 <= error <= 1
+
+    def test_bias_and_its_removal(self):
+        # Perfect probabilities. The plain error is far from 0, the debiased square is not.
+        problems = [calibrated(200, 5, seed) for seed in range(200)]
+        options = {"labels": range(5), "norm": "l2", "n_bins": 10, "strategy": "quantile"}
+        plain = [expected_calibration_error(*problem, **options) for problem in problems]
+        assert np.mean(np.square(plain)) > 0.005
+        from skglitch.metrics import _calibration  # the square before it is cut off at 0
+
+        squares = []
+        for y, prob in problems:
+            guess = _calibration._first_guess(y, prob)
+            bins = _calibration._bins(*guess, 10, "quantile")[1:]
+            squares.append(_calibration._error(*bins, "l2", True))
+        deviation = np.std(squares) / len(squares) ** 0.5
+        # Up to the variance of the probabilities within bins, which is small here.
+        assert abs(np.mean(squares)) < 4 * deviation
+
+    def test_error_falls_with_samples(self):
+        few, many = (
+            expected_calibration_error(*calibrated(n, 5, seed=3), labels=range(5))
+            for n in (100, 10_000)
+        )
+        assert many < few / 3
+
+    def test_too_sure(self):
+        y, prob = calibrated(5000, 5, seed=4)
+        sharper = prob**3 / (prob**3).sum(axis=1, keepdims=True)
+        error = expected_calibration_error(y, sharper, labels=range(5))
+        guess = np.mean(sharper.argmax(axis=1) == y)
+        # All bins are too sure, so that the error is the difference of the means.
+        assert error == pytest.approx(sharper.max(axis=1).mean() - guess, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y_prob": [[2.0, -1.0, 0.0]]}, "y_prob must hold probabilities.* row 0 has the sum 1"),
+        ({"y_prob": [[3.0, 1.0, 0.0]]}, "row 0 has the sum 4 .*softmax"),
+        ({"y_prob": [[np.nan, 0.5, 0.5]]}, "y_prob contains NaN in 1 of 1"),
+        ({"y_prob": [[0.5, 0.5]]}, "y_prob must have one column for each of the 3 labels"),
+        ({"labels": ["Blip", "Blip", "Tomte"]}, "labels must name each class once"),
+        ({"labels": [1, 2, 3]}, "strings throughout or numbers"),
+        ({"n_bins": 0}, "'n_bins' .* Got 0"),
+        ({"strategy": "kmeans"}, "'strategy' .* Got 'kmeans'"),
+    ],
+)
+@pytest.mark.parametrize("function", [reliability_table, expected_calibration_error])
+def test_errors(function, change, message):
+    problem = {"y_true": ["Blip"], "y_prob": [[0.5, 0.3, 0.2]], "labels": LABELS}
+    with pytest.raises(ValueError, match=message):
+        function(**{**problem, **change})
+
+
+def test_errors_of_one_function():
+    problem = {"y_true": ["Blip"], "y_prob": [[0.5, 0.3, 0.2]], "labels": LABELS}
+    with pytest.raises(ValueError, match="label='Helix' is not in labels"):
+        reliability_table(**problem, label="Helix")
+    with pytest.raises(ValueError, match="debias=True needs norm='l2', got norm='l1'"):
+        expected_calibration_error(**problem, debias=True)
+    with pytest.raises(ValueError, match="bins with two samples or more: lower n_bins"):
+        expected_calibration_error(**problem, norm="l2", debias=True)

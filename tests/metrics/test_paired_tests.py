@@ -1,0 +1,203 @@
+"""Paired tests: p-values by hand, level by simulation, the bootstrap against theory."""
+
+import json
+import warnings
+from functools import partial
+from math import comb, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, f1_score
+
+from skglitch.metrics import mcnemar_test, paired_bootstrap, time_groups, top_k_accuracy
+
+
+def predictions(n_both, only_a, only_b, n_neither):
+    """Labels and predictions of two classifiers with these counts."""
+    right_a = np.repeat([True, True, False, False], [n_both, only_a, only_b, n_neither])
+    right_b = np.repeat([True, False, True, False], [n_both, only_a, only_b, n_neither])
+    y_true = np.resize(["Blip", "Tomte"], len(right_a))
+    other = np.where(y_true == "Blip", "Tomte", "Blip")
+    return y_true, np.where(right_a, y_true, other), np.where(right_b, y_true, other)
+
+
+class TestMcNemar:
+    def test_counts(self):
+        result = mcnemar_test(*predictions(7, 3, 2, 1))
+        counts = (result.n_both, result.n_only_a, result.n_only_b, result.n_neither)
+        assert counts == (7, 3, 2, 1)
+
+    def test_by_hand(self):
+        # 1 of 8 discordant samples for A: 2 (C(8, 0) + C(8, 1)) / 2^8 = 18 / 256.
+        result = mcnemar_test(*predictions(5, 1, 7, 0))
+        assert result.p_exact == pytest.approx(18 / 256)
+        assert result.p_mid == pytest.approx((18 - 8) / 256)
+
+    def test_as_many_for_either(self):
+        result = mcnemar_test(*predictions(5, 3, 3, 0))
+        assert result.p_exact == 1
+        assert result.p_mid == pytest.approx(1 - comb(6, 3) / 2**7)
+
+    def test_the_same_predictions(self):
+        result = mcnemar_test(*predictions(5, 0, 0, 2))
+        assert (result.p_exact, result.p_mid) == (1, 1)
+
+    @given(st.integers(0, 60), st.integers(0, 60))
+    def test_against_scipy(self, only_a, only_b):
+        result = mcnemar_test(*predictions(2, only_a, only_b, 1))
+        if only_a + only_b:
+            assert result.p_exact == pytest.approx(binomtest(only_a, only_a + only_b).pvalue)
+        assert 0 < result.p_mid <= result.p_exact <= 1
+        swapped = mcnemar_test(*predictions(2, only_b, only_a, 1))
+        assert (swapped.p_exact, swapped.p_mid) == (result.p_exact, result.p_mid)
+
+    def test_level(self):
+        # Equal classifiers: all the outcomes of 19 discordant samples and their chances.
+        chance = np.array([comb(19, b) for b in range(20)]) / 2**19
+        results = [mcnemar_test(*predictions(0, b, 19 - b, 0)) for b in range(20)]
+        exact = chance[[result.p_exact <= 0.05 for result in results]].sum()
+        mid = chance[[result.p_mid <= 0.05 for result in results]].sum()
+        assert exact == pytest.approx(0.0192, abs=1e-4)
+        assert mid == pytest.approx(0.0636, abs=1e-4)
+
+    def test_mid_p_finds_more(self):
+        result = mcnemar_test(*predictions(0, 5, 14, 0))
+        assert result.p_mid < 0.05 < result.p_exact
+
+    def test_kinds_of_labels(self):
+        result = mcnemar_test([1, 2, 3], np.array([1, 2, 2], dtype=object), [1.0, 1.0, 3.0])
+        assert (result.n_both, result.n_only_a, result.n_only_b) == (1, 1, 1)
+
+    def test_text_and_dict(self):
+        result = mcnemar_test(*predictions(7, 3, 2, 1))
+        assert str(result).splitlines()[1].split() == ["A", "right", "7", "3"]
+        assert result._repr_html_().startswith("<pre>")
+        assert json.loads(json.dumps(result.to_dict()))["n_only_b"] == 2
+
+    @pytest.mark.parametrize(
+        ("args", "message"),
+        [
+            ((["a", "b"], ["a", "b"], ["a"]), "y_pred_b has 1 samples, but y_true has 2"),
+            ((["a"], [1], ["a"]), "strings throughout or numbers throughout.*y_pred_a"),
+            ((["a", None], ["a", "a"], ["a", "a"]), "y_true must hold strings only"),
+        ],
+    )
+    def test_errors(self, args, message):
+        with pytest.raises(ValueError, match=message):
+            mcnemar_test(*args)
+
+
+class TestPairedBootstrap:
+    def test_difference_and_normal_interval(self):
+        # Var of the mean of +1, -1 and 0: (b + c - (b - c)^2 / n) / n^2.
+        n, only_a, only_b = 600, 60, 30
+        result = paired_bootstrap(*predictions(500, only_a, only_b, 10), random_state=0)
+        assert result.score_a == pytest.approx(560 / n)
+        assert result.difference == pytest.approx(30 / n)
+        deviation = sqrt(only_a + only_b - (only_a - only_b) ** 2 / n) / n
+        assert result.standard_error == pytest.approx(deviation, rel=0.05)
+        assert result.low == pytest.approx(30 / n - 1.96 * deviation, abs=0.004)
+        assert result.high == pytest.approx(30 / n + 1.96 * deviation, abs=0.004)
+        assert (result.n_samples, result.n_groups) == (n, n)
+
+    def test_confidence(self):
+        wide, narrow = (
+            paired_bootstrap(*predictions(90, 20, 10, 3), confidence=level, random_state=0)
+            for level in (0.99, 0.5)
+        )
+        assert wide.low < narrow.low < narrow.high < wide.high
+
+    def test_the_same_predictions(self):
+        result = paired_bootstrap(*predictions(5, 0, 0, 2), n_resamples=20)
+        assert (result.difference, result.low, result.high) == (0, 0, 0)
+
+    def test_any_metric(self):
+        y_true, a, b = predictions(50, 20, 5, 10)
+        metric = partial(f1_score, average="macro")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = paired_bootstrap(y_true, a, b, metric=metric, n_resamples=100, random_state=0)
+        assert result.difference == pytest.approx(metric(y_true, a) - metric(y_true, b))
+        assert 0 < result.low < result.difference < result.high
+
+    def test_accuracy_is_the_default(self):
+        problem = predictions(50, 9, 5, 10)
+        plain = paired_bootstrap(*problem, n_resamples=20, random_state=0)
+        assert plain == paired_bootstrap(
+            *problem, metric=accuracy_score, n_resamples=20, random_state=0
+        )
+
+    def test_top_k_of_scores(self):
+        rng = np.random.default_rng(0)
+        labels = np.arange(5)
+        y_true = rng.integers(0, 5, 200)
+        noise = rng.normal(size=(2, 200, 5))
+        a, b = noise + np.eye(5)[y_true] * np.array([3.0, 0.5])[:, None, None]
+        metric = partial(top_k_accuracy, k=2, labels=labels)
+        result = paired_bootstrap(y_true, a, b, metric=metric, n_resamples=100, random_state=0)
+        assert result.score_b == metric(y_true, b)
+        assert result.low > 0
+
+    def test_groups_are_drawn_whole(self):
+        # Copies of each sample tell nothing new: with groups the interval is as wide as for
+        # the originals, without it is narrower by the root of their number.
+        y_true, a, b = predictions(60, 20, 15, 5)
+        alone = paired_bootstrap(y_true, a, b, random_state=0)
+        nine = [np.repeat(values, 9) for values in (y_true, a, b)]
+        groups = np.repeat(np.arange(100), 9)
+        grouped = paired_bootstrap(*nine, groups=groups, random_state=0)
+        apart = paired_bootstrap(*nine, random_state=0)
+        assert grouped.n_groups == 100
+        assert grouped.standard_error == pytest.approx(alone.standard_error)
+        assert apart.standard_error == pytest.approx(alone.standard_error / 3, rel=0.1)
+        assert "900 samples in 100 groups" in str(grouped)
+        assert "groups" not in str(apart)
+
+    def test_groups_in_any_order_and_size(self):
+        y_true, a, b = predictions(3, 2, 1, 0)
+        seen = []
+
+        def metric(true, pred):
+            seen.append(len(true))
+            return float(np.mean(true == pred))
+
+        paired_bootstrap(
+            y_true, a, b, metric=metric, groups=["x", "y", "x", "x", "y", "x"], n_resamples=50
+        )
+        assert set(seen) <= {6, 8, 4}  # two draws of groups of 4 and of 2
+        assert len(set(seen)) == 3
+
+    def test_takes_time_groups(self):
+        groups = time_groups([0, 1, 100, 101, 200, 201], gap=5)
+        assert paired_bootstrap(*predictions(3, 1, 1, 1), groups=groups).n_groups == 3
+
+    def test_random_state_and_forms(self):
+        problem = predictions(40, 9, 4, 5)
+        one, again, other = (
+            paired_bootstrap(*problem, random_state=seed, n_resamples=50) for seed in (0, 0, 1)
+        )
+        assert one == again
+        assert one.standard_error != other.standard_error
+        assert json.loads(json.dumps(one.to_dict()))["n_samples"] == 58
+        assert "95 % interval of A - B" in str(one)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"groups": [0, 0, 0, 0]}, "groups holds a single group"),
+            ({"groups": [0, 1]}, "groups has 2 samples, but y_true has 4"),
+            ({"metric": "f1"}, "'metric' parameter of paired_bootstrap"),
+            ({"confidence": 95}, "'confidence' .* Got 95"),
+            ({"n_resamples": 1}, "'n_resamples' .* Got 1"),
+        ],
+    )
+    def test_errors(self, change, message):
+        with pytest.raises(ValueError, match=message):
+            paired_bootstrap(*predictions(1, 1, 1, 1), **change)
+
+    def test_lengths_differ(self):
+        with pytest.raises(ValueError, match="y_pred_a has 2 samples, but y_true has 3"):
+            paired_bootstrap([1, 2, 3], [1, 2], [1, 2, 3])
