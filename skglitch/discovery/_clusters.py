@@ -13,6 +13,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 # As scikit-learn's clusterers mark samples in no cluster.
 NOISE = -1
+# A cluster without a name is a mixture of known classes where so many have a label.
+_MIXED = 0.5
 # Share of the samples that each re-clustering for the stability sees.
 _SUBSAMPLE = 0.8
 
@@ -28,7 +30,7 @@ class Cluster:
     size : int
         Number of its members.
     known_class : object
-        The known class that it is, or None for a new one.
+        The known class that it is, or None for a new one and for a mixture of known ones.
     purity : float
         Of its labelled members, the share of the most frequent class; NaN without any.
     labelled : float
@@ -62,8 +64,8 @@ class Cluster:
 
     @property
     def is_new(self) -> bool:
-        """Whether it is no known class."""
-        return self.known_class is None
+        """Whether it is no known class, and no mixture of known ones either."""
+        return self.known_class is None and self.labelled < _MIXED
 
 
 def describe_clusters(

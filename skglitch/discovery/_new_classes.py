@@ -66,7 +66,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     min_purity : float, default=0.5
         A cluster is a known class if such a share of its labelled members is of it,
     min_labelled : float, default=0.1
-        and such a share of its members is labelled.
+        and such a share of its members is labelled. One that is none is new if fewer than half
+        of its members are labelled, else a mixture of known classes.
     n_resamples : int, default=20
         Number of subsamples that are clustered again for the stability; 0 for none.
     n_members : int, default=5
@@ -243,7 +244,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
     @property
     def new_clusters_(self) -> tuple[Cluster, ...]:
-        """Clusters that are no known class, the largest first."""
+        """Clusters that are no known class or mixture of them, the largest first."""
         check_is_fitted(self)
         new = [cluster for cluster in self.clusters_ if cluster.is_new]
         return tuple(sorted(new, key=lambda cluster: -cluster.size))
@@ -271,8 +272,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         Returns
         -------
         table : str
-            A line a cluster: its class or "new", size, purity, stability and the known class
-            that is most alike.
+            A line a cluster: its class, "new" or "mixed", size, purity, stability and the known
+            class that is most alike.
         """
         check_is_fitted(self)
         rows = [["cluster", "class", "size", "purity [%]", "stability [%]", "most alike"]]
@@ -281,7 +282,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             rows.append(
                 [
                     str(cluster.label),
-                    "new" if cluster.is_new else str(cluster.known_class),
+                    _name(cluster),
                     str(cluster.size),
                     percent(cluster.purity),
                     percent(cluster.stability),
@@ -366,6 +367,12 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             silhouette = silhouette_samples(self.places_[inside], self.labels_[inside])
             membership[inside] = np.clip(silhouette, 0, 1)
         return membership
+
+
+def _name(cluster: Cluster) -> str:
+    if cluster.is_new:
+        return "new"
+    return "mixed" if cluster.known_class is None else str(cluster.known_class)
 
 
 def _umap() -> Any:

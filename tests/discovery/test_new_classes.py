@@ -95,6 +95,14 @@ class TestClusters:
         strict = few.set_params(min_labelled=0.05, min_purity=0.9).fit(X, y)
         assert [round(c.purity, 2) for c in strict.new_clusters_] == [0.67]
 
+    def test_known_classes_in_one_cluster_are_mixed_and_not_new(self, data):
+        X, y, codes = data
+        y = np.where(codes < 3, np.arange(120) % 3, -1)
+        finder = NewClassFinder(n_resamples=0, random_state=0, min_purity=0.8).fit(X, y)
+        assert [c.known_class for c in finder.clusters_] == [None] * 4
+        assert len(finder.new_clusters_) == 1
+        assert finder.summary().count(" mixed ") == 3
+
     @pytest.mark.parametrize("mark", ["None_of_the_Above", ["None_of_the_Above", "?"]])
     def test_a_class_of_leftovers_counts_as_unlabelled(self, data, mark):
         X, y, _ = data
