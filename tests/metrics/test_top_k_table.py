@@ -127,6 +127,27 @@ def test_text():
     ]
 
 
+def test_figures_of_the_paper():
+    # InceptionV3 of George, Shen and Huerta (2017), top-1 to top-5: 98.84, 99.71, 99.88, 99.94
+    # and 100 %. Of 1728 glitches these are the counts.
+    ranks = np.repeat([0, 1, 2, 3, 4], [1708, 15, 3, 1, 1])
+    table = top_k_table(*scores_with_ranks(ranks), labels=LABELS)
+    assert (100 * table.accuracy).round(2).tolist() == [98.84, 99.71, 99.88, 99.94, 100]
+    expected = binomtest(1708, 1728).proportion_ci(0.95, method="wilson")
+    assert [table.low[0], table.high[0]] == pytest.approx(list(expected))
+    assert (100 * table.low[0], 100 * table.high[0]) == pytest.approx((98.22, 99.25), abs=0.005)
+
+
+def test_which_numbers_of_samples_the_paper_may_have_had():
+    figures = [98.84, 99.71, 99.88, 99.94, 100]
+    sizes = [
+        n
+        for n in range(1600, 1801)
+        if all(abs(100 * round(figure * n / 100) / n - figure) <= 0.005 for figure in figures)
+    ]
+    assert sizes == list(range(1717, 1732))
+
+
 def test_other_forms():
     table = top_k_table(*scores_with_ranks([0, 1, 5]), labels=LABELS)
     as_dict = json.loads(json.dumps(table.to_dict()))
