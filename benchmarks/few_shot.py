@@ -1,0 +1,219 @@
+"""How many labels does it take? Accuracy against labels a class.
+
+Fine-tuned, the last layer only, logistic regression and nearest class mean on frozen features,
+and the same net from scratch, trained on k glitches a class and tested on all others, over
+seeds. On the real pictures of ``gravity_spy_o3`` (three classes), on all real glitches at hand
+(``real``: eight classes, the view of 4 s, pictures of two runs and strain), and on simulated ones
+(22 classes, the view of 4 s). For comparison, what is commonly read of the default net, its
+penultimate features, and layers of two nets whose ImageNet weights are there in part.
+
+    python benchmarks/few_shot.py [--data o3 real simulated] [--labels 1 2 5 10 20 50] [--seeds 10]
+
+Each fit is written down when it is done, so that an interrupted run goes on where it was. A plot
+and a table of all runs so far go to benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import cache
+
+import h5py
+import numpy as np
+import torch
+from _common import DATA, RESULTS, Store, mean_interval, table
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.neighbors import NearestCentroid
+
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.datasets import load_gravity_spy, make_glitches
+from skglitch.datasets._simulate import CLASS_NAMES
+from skglitch.spectrograms import QTransformer
+
+WEIGHTS = DATA / "weights"
+# Nets as they are: which features, and what of ImageNet is in them.
+FROZEN = {
+    "default": {},
+    "default, penultimate": {"layer": "penultimate", "colors": "grey"},
+    "default, random weights": {"weights": None},
+    "resnet18 layer3, partial": {
+        "source": "resnet18",
+        "weights": WEIGHTS / "resnet18-imagenet-partial.pth",
+        "strict_weights": False,
+        "layer": "layer3",
+    },
+    "resnet18 layer3, random": {"source": "resnet18", "weights": None, "layer": "layer3"},
+    "inception_v3 Mixed_7a, partial": {
+        "source": "inception_v3",
+        "weights": WEIGHTS / "inception_v3-imagenet-partial.pth",
+        "strict_weights": False,
+        "layer": "Mixed_7a",
+    },
+}
+TRAINED = {
+    "fine-tuned": {},
+    "head only": {"fine_tune": "head"},
+    "from scratch": {"weights": None},
+}
+NAMES = [n for n in CLASS_NAMES if n not in ("Reverse_Chirp", "Fast_Scattering")]
+N_SIMULATED = 2200
+MAX_TESTED = 660
+
+
+def load(data: str) -> tuple[np.ndarray, np.ndarray]:
+    """X and y of a set, the view of 4 s."""
+    quiet = {"durations": (4.0,), "return_X_y": True, "progress": False}
+    if data == "simulated":
+        file = RESULTS / ".simulated_few_shot.npz"
+        if not file.exists():
+            glitches = make_glitches(
+                N_SIMULATED, classes=NAMES[:22], weights="balanced", random_state=0, n_jobs=-1
+            )
+            np.savez(file, X=glitches.data[:, 3:], y=np.asarray(glitches.target).astype(str))
+        stored = np.load(file)
+        return stored["X"], stored["y"]
+    X, y = load_gravity_spy(DATA / "gravity_spy_o3", **quiet)
+    if data == "o3":
+        return X, y
+    X_first, y_first = load_gravity_spy(DATA / "gravity_spy_o1", **quiet)
+    with h5py.File(DATA / "strain_o3_glitches.hdf5") as file:
+        strain = np.stack([file[name][:] for name in sorted(file)])
+        labels = np.array([file[name].attrs["label"] for name in sorted(file)])
+    X_strain = QTransformer(4096).transform(strain)[:, 3:]
+    return np.concatenate([X, X_first, X_strain]), np.concatenate([y, y_first, labels])
+
+
+def split(y: np.ndarray, n_each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on, up to ``n_each`` a class but two thirds of it at most, and to test on."""
+    rng = np.random.RandomState(seed)
+    shuffled = [rng.permutation(np.flatnonzero(y == label)) for label in np.unique(y)]
+    train = np.concatenate([rows[: min(n_each, len(rows) * 2 // 3)] for rows in shuffled])
+    test = np.setdiff1d(np.arange(len(y)), train)
+    return train, rng.permutation(test)[:MAX_TESTED]
+
+
+def scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Share of right answers, and its mean over classes."""
+    return {
+        "accuracy": float(np.mean(y == predicted)),
+        "balanced": float(balanced_accuracy_score(y, predicted)),
+    }
+
+
+def frozen_runs(X: np.ndarray, y: np.ndarray) -> Callable:
+    """Make a function that scores frozen features; nets are run once over all images."""
+
+    @cache
+    def read(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
+        transformer = TruncatedCNNTransformer(**FROZEN[name], random_state=0).fit(X[:2])
+        return transformer.encoder_, torch.from_numpy(transformer._embed(X, normalized=False))
+
+    def run(name: str, head: str, train: np.ndarray, test: np.ndarray) -> dict:
+        encoder, features = read(name)
+        encoder.centre_on(features[train])
+        embeddings = encoder.normalized(features).numpy()
+        model = NearestCentroid() if head == "class mean" else LogisticRegression(max_iter=2000)
+        with np.errstate(invalid="ignore"):  # NearestCentroid: no variance with one label
+            model.fit(embeddings[train], y[train])
+        predicted = model.predict(embeddings[test])
+        return scores(y[test], predicted)
+
+    return run
+
+
+def trained_run(
+    name: str, X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int
+) -> dict:
+    """Fit and score a classifier."""
+    start = time.perf_counter()
+    model = CNNClassifier(random_state=seed, **TRAINED[name]).fit(X[train], y[train])
+    seconds = time.perf_counter() - start
+    return scores(y[test], model.predict(X[test])) | {"seconds": seconds}
+
+
+def summary(runs: dict, data: str, metric: str) -> list[dict]:
+    """One row a method: mean and interval over seeds for each number of labels."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for key, result in runs.items():
+        of, method, n_each, _ = key.split(" | ")
+        if of == data:
+            found.setdefault(method, {}).setdefault(int(n_each.split()[0]), []).append(
+                100 * result[metric]
+            )
+    columns = sorted({n for of_method in found.values() for n in of_method})
+    rows = []
+    for method, of_method in found.items():
+        row: dict = {"method": method}
+        for n in columns:
+            values = of_method.get(n, [])
+            mean, half = mean_interval(values) if values else (np.nan, np.nan)
+            row[f"{n}"] = f"{mean:.1f} ± {half:.1f} ({len(values)})" if values else ""
+        rows.append(row)
+    return rows
+
+
+def plot(runs: dict, data: str) -> None:
+    """Draw the curves with their intervals."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    ax = figure.subplots()
+    shown = [*TRAINED, "default + LogisticRegression", "default, penultimate + LogisticRegression"]
+    colors = ["#D55E00", "#E69F00", "#999999", "#0072B2", "#56B4E9"]
+    for method, color, marker in zip(shown, colors, "os^Dv", strict=True):
+        points: dict[int, list[float]] = {}
+        for key, result in runs.items():
+            of, name, n_each, _ = key.split(" | ")
+            if of == data and name == method:
+                points.setdefault(int(n_each.split()[0]), []).append(100 * result["balanced"])
+        if not points:
+            continue
+        x = sorted(points)
+        means, halves = np.array([mean_interval(points[n]) for n in x]).T
+        ax.plot(x, means, color=color, marker=marker, label=method)
+        ax.fill_between(x, means - halves, means + halves, color=color, alpha=0.15, lw=0)
+    ax.set(xscale="log", xlabel="labels a class", ylabel="balanced accuracy in %", title=data)
+    ax.set_xticks(ticks := [1, 2, 5, 10, 20, 50], [str(n) for n in ticks])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend(loc="lower right", fontsize="small")
+    figure.savefig(RESULTS / f"few_shot_{data}.png", dpi=150)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["o3", "real", "simulated"])
+    parser.add_argument("--labels", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--trained", nargs="*", choices=TRAINED, default=list(TRAINED))
+    parser.add_argument("--frozen", nargs="*", choices=FROZEN, default=list(FROZEN))
+    options = parser.parse_args()
+    for data in options.data:
+        store = Store(f"few_shot_{data}")
+        X, y = load(data)
+        of_frozen = frozen_runs(X, y)
+        for n_each in options.labels:
+            for seed in range(options.seeds):
+                train, test = split(y, n_each, seed)
+                for name in options.frozen:
+                    for head in ("LogisticRegression", "class mean"):
+                        key = f"{data} | {name} + {head} | {n_each} a class | seed {seed}"
+                        if key not in store:
+                            store.add(key, of_frozen(name, head, train, test))
+                for name in options.trained:
+                    key = f"{data} | {name} | {n_each} a class | seed {seed}"
+                    if key not in store:
+                        store.add(key, trained_run(name, X, y, train, test, seed))
+            print(table(summary(store.runs, data, "balanced")), "\n", flush=True)
+        plot(store.runs, data)
+        for metric in ("accuracy", "balanced"):
+            rows = summary(store.runs, data, metric)
+            print(f"{data}, {metric} in %, interval over seeds (number of seeds)")
+            print(table(rows), "\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
