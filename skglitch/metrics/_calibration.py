@@ -12,14 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._intervals import wilson_interval
 from ._text import TextTable, align, percent
-from ._validation import (
-    check_labels,
-    check_probabilities,
-    check_same_kind,
-    check_unique,
-    encode_labels,
-    validated,
-)
+from ._validation import check_known_labels, check_probabilities, validated
 
 _BINNING: dict[str, list[Any]] = {
     "y_true": ["array-like"],
@@ -92,20 +85,6 @@ class ReliabilityTable(TextTable):
                 ]
             )
         return align(rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the table as plain Python values.
-
-        Returns
-        -------
-        table : dict
-            Lists under the names of the columns and values under those of the rest: fit for
-            ``json.dump`` and for ``pandas.DataFrame``.
-        """
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(self).items()
-        }
 
 
 @validated(
@@ -316,11 +295,8 @@ def expected_calibration_error(
 def _check(
     y_true: ArrayLike, y_prob: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[Any]]:
-    true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
-    check_same_kind(y_true=true, labels=known)
-    check_unique(known, "labels")
-    prob = check_probabilities(y_prob, len(true), len(known))
-    return encode_labels(true, known), prob, known
+    codes, known = check_known_labels(y_true, labels)
+    return codes, check_probabilities(y_prob, len(codes), len(known)), known
 
 
 def _first_guess(

@@ -12,14 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from ._intervals import wilson_interval
 from ._text import TextTable, align, percent
-from ._validation import (
-    check_labels,
-    check_length,
-    check_same_kind,
-    check_unique,
-    encode_labels,
-    validated,
-)
+from ._validation import check_known_labels, check_length, validated
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,12 +170,9 @@ def coverage_table(
     <BLANKLINE>
     Sets by size: 0: 1, 1: 2, 2: 1
     """
-    true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
-    check_same_kind(y_true=true, labels=known)
-    check_unique(known, "labels")
-    named = _check_sets(sets, len(true), len(known))
-    codes = encode_labels(true, known)
-    held = named[np.arange(len(true)), codes] & (codes >= 0)
+    codes, known = check_known_labels(y_true, labels)
+    named = _check_sets(sets, len(codes), len(known))
+    held = named[np.arange(len(codes)), codes] & (codes >= 0)
     sizes = named.sum(axis=1)
     support, n_held, size_sum = (
         np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(known))
@@ -203,7 +193,7 @@ def coverage_table(
         low=float(low),
         high=float(high),
         size_counts=np.bincount(sizes, minlength=len(known) + 1),
-        n_samples=len(true),
+        n_samples=len(codes),
         confidence=float(confidence),
     )
 

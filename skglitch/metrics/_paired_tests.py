@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -56,16 +56,6 @@ class McNemarResult(TextTable):
             f"{align(rows, left=[0])}\n\n"
             f"McNemar's test: p = {self.p_exact:.3g} (exact), {self.p_mid:.3g} (mid-p)"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the result as plain Python values.
-
-        Returns
-        -------
-        result : dict
-            The fields by name.
-        """
-        return asdict(self)
 
 
 @validated({"y_true": ["array-like"], "y_pred_a": ["array-like"], "y_pred_b": ["array-like"]})
@@ -215,16 +205,6 @@ class PairedDifference(TextTable):
             f"{align(rows, left=[0])}\n\n{100 * self.confidence:g} % interval of A - B: "
             f"{percent(self.low)} to {percent(self.high)} ({self.n_samples} samples{groups})"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the result as plain Python values.
-
-        Returns
-        -------
-        result : dict
-            The fields by name.
-        """
-        return asdict(self)
 
 
 @validated(

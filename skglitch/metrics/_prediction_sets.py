@@ -13,14 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._text import TextTable, align
-from ._validation import (
-    check_labels,
-    check_probabilities,
-    check_same_kind,
-    check_unique,
-    encode_labels,
-    validated,
-)
+from ._validation import check_known_labels, check_probabilities, validated
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,14 +192,11 @@ def conformal_threshold(
     >>> table.low < 0.9 < table.high
     True
     """
-    true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
-    check_same_kind(y_true=true, labels=known)
-    check_unique(known, "labels")
-    codes = encode_labels(true, known)
+    codes, known = check_known_labels(y_true, labels)
     if (codes < 0).any():
-        lacking = sorted(set(true) - set(known))
+        lacking = sorted(set(np.asarray(y_true, dtype=object).ravel()) - set(known))
         raise ValueError(f"labels lacks classes that y_true has: {lacking}: no set can hold them.")
-    prob = check_probabilities(y_prob, len(true), len(known))
+    prob = check_probabilities(y_prob, len(codes), len(known))
     lots = _draw_lots(len(prob), randomized, random_state)
     scores = _scores(prob, lots, method, penalty, n_free)[np.arange(len(codes)), codes]
     if class_conditional:

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 
 class TextTable:
-    """What makes a result with a text form look the same in a notebook."""
+    """What results with a text form have in common."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the result as plain Python values.
+
+        Returns
+        -------
+        result : dict
+            Lists under the names of the columns and values under those of the rest: fit for
+            ``json.dump`` and, where all columns are as long, for ``pandas.DataFrame``.
+        """
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
 
     def _repr_html_(self) -> str:
         # The text form is aligned already: it only needs a fixed-width font.

@@ -8,14 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from ._validation import (
-    check_labels,
-    check_same_kind,
-    check_scores,
-    check_unique,
-    encode_labels,
-    validated,
-)
+from ._validation import check_known_labels, check_scores, validated
 
 
 def rank_true_classes(
@@ -40,13 +33,10 @@ def rank_true_classes(
     n_labels : int
         The number of classes.
     """
-    true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
-    check_same_kind(y_true=true, labels=known)
-    check_unique(known, "labels")
-    scores = check_scores(y_score, len(true), len(known))
-    codes = encode_labels(true, known)
+    codes, known = check_known_labels(y_true, labels)
+    scores = check_scores(y_score, len(codes), len(known))
     # Code -1 picks the last column here, which the last line overrules.
-    own = scores[np.arange(len(true)), codes]
+    own = scores[np.arange(len(codes)), codes]
     ranks = (scores >= own[:, np.newaxis]).sum(axis=1) - 1
     return np.where(codes < 0, len(known), ranks), len(known)
 

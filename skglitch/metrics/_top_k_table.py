@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,20 +70,6 @@ class TopKTable(TextTable):
         if self.n_unknown:
             text += f"\n{self.n_unknown} samples of classes not in labels count as wrong."
         return text
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the table as plain Python values.
-
-        Returns
-        -------
-        table : dict
-            Lists under the names of the columns and numbers under those of the rest:
-            fit for ``json.dump`` and for ``pandas.DataFrame``.
-        """
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(self).items()
-        }
 
 
 @validated(

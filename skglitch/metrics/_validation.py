@@ -64,6 +64,34 @@ def check_labels(values: ArrayLike, name: str) -> list[Any]:
     return labels
 
 
+def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:
+    """Check true labels against the classes that columns stand for.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        True labels.
+    labels : array-like of shape (n_labels,)
+        The class of each column.
+
+    Returns
+    -------
+    codes : ndarray of shape (n,), dtype=intp
+        The column of each true label; -1 for one that has none.
+    known : list of length n_labels
+        The classes as plain Python values.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, repeated, or numbers here and strings there.
+    """
+    true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
+    check_same_kind(y_true=true, labels=known)
+    check_unique(known, "labels")
+    return encode_labels(true, known), known
+
+
 def kind_of_labels(labels: Sequence[Any], name: str) -> str:
     """Tell whether labels are "strings" or "numbers".
 

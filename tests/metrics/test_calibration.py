@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from sklearn.calibration import calibration_curve
 
 from skglitch.metrics import expected_calibration_error, reliability_table
@@ -114,21 +114,25 @@ class TestError:
         assert 0 <= error <= 1
 
     def test_bias_and_its_removal(self):
-        # Perfect probabilities. The plain error is far from 0, the debiased square is not.
-        problems = [calibrated(200, 5, seed) for seed in range(200)]
-        options = {"labels": range(5), "norm": "l2", "n_bins": 10, "strategy": "quantile"}
-        plain = [expected_calibration_error(*problem, **options) for problem in problems]
-        assert np.mean(np.square(plain)) > 0.005
-        from skglitch.metrics import _calibration  # the square before it is cut off at 0
-
-        squares = []
-        for y, prob in problems:
-            guess = _calibration._first_guess(y, prob)
-            bins = _calibration._bins(*guess, 10, "quantile")[1:]
-            squares.append(_calibration._error(*bins, "l2", True))
-        deviation = np.std(squares) / len(squares) ** 0.5
-        # Up to the variance of the probabilities within bins, which is small here.
-        assert abs(np.mean(squares)) < 4 * deviation
+        # Always 0.6, and true with 0.9: over all outcomes of n samples, the square is 0.3^2 plus
+        # the variance of the frequency, which is 0.9 * 0.1 / n, and without it if debiased.
+        n = 40
+        chance = binom.pmf(np.arange(n + 1), n, 0.9)
+        expected = {}
+        for debias in (False, True):
+            errors = [
+                expected_calibration_error(
+                    np.arange(n) >= n_true,  # class 0 is true n_true times
+                    np.tile([0.6, 0.4], (n, 1)),
+                    labels=[0, 1],
+                    norm="l2",
+                    debias=debias,
+                )
+                for n_true in range(n + 1)
+            ]
+            expected[debias] = np.sum(chance * np.square(errors))
+        assert expected[False] == pytest.approx(0.09 + 0.09 / n)
+        assert expected[True] == pytest.approx(0.09, abs=1e-5)
 
     def test_error_falls_with_samples(self):
         few, many = (
