@@ -67,15 +67,22 @@ def make_encoder(
     return ViewEncoder(
         trunk,
         layout,
-        readout_for(estimator, trunk),
+        readout_for(estimator, trunk, trunk.readout),
         image_shape=estimator.image_shape_,
         normalize=is_pretrained(trunk) if normalize is None else normalize,
         colors=estimator.colors,
     )
 
 
-def readout_for(estimator: Any, trunk: Trunk) -> Readout:
+def readout_for(estimator: Any, trunk: Trunk, best: Readout) -> Readout:
     """Layers and pooling that the parameters of an estimator ask for.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier or TruncatedCNNTransformer
+    trunk : Trunk
+    best : Readout
+        What ``layer="auto"`` stands for.
 
     Raises
     ------
@@ -85,9 +92,10 @@ def readout_for(estimator: Any, trunk: Trunk) -> Readout:
     layers = (estimator.layer,) if isinstance(estimator.layer, str) else tuple(estimator.layer)
     if not layers:
         raise ValueError(f"layer={estimator.layer!r} names no layer.")
-    best = trunk.readout if layers == (AUTO,) else Readout()
     if layers == (AUTO,):
         layers = best.layers
+    else:
+        best = Readout()
     for layer in layers:
         trunk.check_layer(layer)
     pooling, n_bands = estimator.pooling, estimator.n_bands

@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 import copy
-import math
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
-from skorch.callbacks import EarlyStopping, LRScheduler
-from skorch.helper import predefined_split
+from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.history import History
 from torch import nn
 
 from ..backbones import DEFAULT_BACKBONE, IMAGENET
-from ..training import (
-    GRADUAL,
-    LOSSES,
-    MEASURED_IMAGES,
-    PRECISIONS,
-    EpochProgress,
-    FailOnNaN,
-    GlitchLoss,
-    GlitchNet,
-    GlitchNetClassifier,
-    ImageDataset,
-    SpectrogramAugment,
-    Unfreeze,
-    add_rows,
-    choose_device,
-    choose_precision,
-    draw_seed,
-    frozen_parts,
-    kept_memory,
-    measure_batch_norm,
-    probe,
-    run_in_batches,
-    seeded,
-    split_rows,
-    to_channels_last,
-    warm_up_and_decay,
-)
-from ._assembly import (
-    AUTO,
-    CENTRED_IMAGES,
-    SHARED_CONSTRAINTS,
-    evenly,
-    is_pretrained,
-    make_encoder,
-    run_encoder,
-)
-from ._images import ImageEstimator
-from ._labels import combine_weights, encode_labels
-
-# With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser.
-_MIN_EPOCHS = 8
-_MIN_STEPS = 40
-# The last layer starts from a regression on so many images at most.
-_PROBED_IMAGES = 4096
-# Glitches of each class whose features are kept, so that classes can be added.
-_EXEMPLARS = 20
+from ..training import LOSSES, PRECISIONS, GlitchNet, add_rows, frozen_parts, run_in_batches
+from ._assembly import AUTO, SHARED_CONSTRAINTS
+from ._fitting import NetTrainer, exemplar_rows
+from ._labels import check_new_labels, combine_weights, encode_labels
 
 
-class CNNClassifier(ClassifierMixin, ImageEstimator):
+class CNNClassifier(ClassifierMixin, NetTrainer):
     """Classify spectrograms with an image net that is fine-tuned in all its layers.
 
     The last layer of a net that was trained on ImageNet is replaced by one for the classes
@@ -150,8 +97,8 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the new last layer.
     layer_decay : float, default=1.0
-        Learning rate of the first layer of the net over that of its last one; between them it
-        changes by the same factor from stage to stage [3]_.
+        Learning rate of the first stage of the net over that of the last one that is read;
+        between them it changes by the same factor from stage to stage [3]_.
     weight_decay : float, default=0.05
         Decoupled weight decay of AdamW; biases and the scales of batch norms are spared.
     label_smoothing : float, default=0.0
@@ -255,10 +202,6 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
     >>> classifier.predict_proba(X).shape
     (8, 2)
     """
-
-    history_: History
-    exemplars_: np.ndarray
-    exemplar_classes_: np.ndarray
 
     _parameter_constraints: dict = {
         "backbone": [str, nn.Module, callable],
@@ -399,21 +342,12 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             If a parameter, X or y is not what it should be, or if the loss is no longer a
             number; the message says which and what to do.
         """
-        y = validate_data(self, y=y)
-        images = self._read_images_to_fit(X)
-        self.classes_, targets = encode_labels(images, y)
-        weights = combine_weights(
-            images, y, self.classes_, targets, self.class_weight, sample_weight
-        )
-        random_state = check_random_state(self.random_state)
-        train, valid = self._datasets(images, targets, weights, random_state)
-        device = choose_device(self.device)
-        with kept_memory(device), seeded(draw_seed(random_state), device):
-            module = to_channels_last(self._make_module(), device)
-            net = self._make_net(module, device, train, valid, draw_seed(random_state))
-            self._train(net, module, train)
+        images, targets, weights = self._read_to_fit(X, y, sample_weight)
+        with self._net_for(images, targets, weights) as (net, train):
+            self._train(net, train)
         self._keep(net)
         self._keep_exemplars(images, targets)
+        self._tell_interruption(len(net.history))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -423,7 +357,8 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         """Train on, with more data of the classes that are known already.
 
         A classifier that is not fitted is fitted. What X and y lack is slowly forgotten: give
-        old data too where it is at hand.
+        old data too where it is at hand. The schedule of the learning rate, ``head_epochs`` and
+        ``fine_tune`` start anew. After an error the classifier is what it was before.
 
         Parameters
         ----------
@@ -446,38 +381,29 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         ValueError
             If y has a class that is not known, or lacks one of ``classes`` in the first call.
         """
+        if classes is not None:
+            self._check_classes(classes, y)
         if not hasattr(self, "net_"):
-            absent = [] if classes is None else np.setdiff1d(classes, y)
-            if len(absent):
-                raise ValueError(
-                    f"y has no example of {', '.join(map(str, absent))} in classes: leave them "
-                    "out, and add them by extend(X, y) later."
-                )
             return self.fit(X, y, sample_weight)
         images = self._read_images(X)
-        y, targets, new = self._encode_more(images, y)
+        y, new = check_new_labels(images, y, self.classes_)
         if len(new):
             raise ValueError(
-                f"y has classes that the classifier does not know: {', '.join(map(str, new))}. "
+                f"y has classes that the classifier does not know: {_listed(new)}. "
                 "extend(X, y) adds them."
             )
-        weights = combine_weights(
-            images, y, self.classes_, targets, self.class_weight, sample_weight
-        )
-        random_state = check_random_state(self.random_state)
-        train, valid = self._datasets(images, targets, weights, random_state)
-        device = torch.device(self.net_.device)
-        history = list(self.history_)
-        # A copy, so that an error half-way leaves the classifier as it was.
-        module = copy.deepcopy(self.net_.module_)
-        with kept_memory(device), seeded(draw_seed(random_state), device):
-            net = self._make_net(module, device, train, valid, draw_seed(random_state))
-            net.fit(train, None)
-            if not module.batch_norm_is_fixed:
-                measure_batch_norm(module, self._sample(train, device))
+        targets = np.searchsorted(self.classes_, y)
+        weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
+        with self._net_for(images, targets, weights, self._module_to_train_on) as (net, train):
+            self._train(net, train)
+        n_epochs = len(net.history)
+        before = list(self.history_)
+        for epoch, row in enumerate(net.history, start=len(before) + 1):
+            row["epoch"] = epoch
+        net.history_ = History([*before, *net.history])
         self._keep(net)
-        net.history_ = self.history_ = History([*history, *net.history])
         self._keep_exemplars(images, targets)
+        self._tell_interruption(n_epochs)
         return self
 
     def extend(self, X: Any, y: Any) -> CNNClassifier:
@@ -501,34 +427,33 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         Raises
         ------
         ValueError
-            If y has no new class, or nothing is kept of an old one.
+            If y has no new class, or nothing is kept of an old one: :meth:`partial_fit` keeps
+            glitches of the classes in its data only, as the others were read by another net.
         """
         check_is_fitted(self)
         images = self._read_images(X)
-        y, _, new = self._encode_more(images, y)
+        y, new = check_new_labels(images, y, self.classes_)
         if not len(new):
             raise ValueError(
                 "y has no class that is new to the classifier: partial_fit(X, y) trains on."
             )
-        features = np.concatenate([self.exemplars_, self._embed(images)])
         labels = np.concatenate([self.exemplar_classes_, y])
         bare = np.setdiff1d(self.classes_, labels)
         if len(bare):
             raise ValueError(
-                f"no glitch of {', '.join(map(str, bare))} is kept to tell new classes from: "
-                "add some to X and y."
+                f"no glitch of {_listed(bare)} is kept to tell new classes from: add some to X "
+                "and y."
             )
+        features = np.concatenate([self.exemplars_, self._embed(images)])
         grown = np.concatenate([self.classes_, new])
         order = np.argsort(grown)
-        targets = order[np.searchsorted(grown[order], labels)]
-        module = self.net_.module_
-        head = add_rows(module.head, features, targets, len(new))
-        module.replace_head(head, order)
-        self.classes_ = grown[order]
+        targets = np.searchsorted(grown[order], labels)
+        head = add_rows(self.net_.module_.head, features, order[targets], len(new))
+        self.net_.module_.replace_head(head, order)
         self.net_.classes = np.arange(len(grown))
-        rows = np.concatenate(
-            [np.flatnonzero(labels == label)[-_EXEMPLARS:] for label in self.classes_]
-        )
+        self.net_.initialize_optimizer()  # which would hold on to the old last layer
+        self.classes_ = grown[order]
+        rows = exemplar_rows(targets)
         self.exemplars_, self.exemplar_classes_ = features[rows], labels[rows]
         return self
 
@@ -546,9 +471,17 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        images = self._read_images(X)
-        module = self.net_.module_
-        return self._run(images, lambda batch: module(batch).float().softmax(1), "predict")
+        net = self.net_
+        return run_in_batches(
+            net.module_,
+            lambda batch: net.module_(batch).float().softmax(dim=1),
+            self._read_images(X),
+            self.scale_,
+            batch_size=2 * self.batch_size,
+            device=torch.device(net.device),
+            dtype=net.compute_dtype,
+            progress="predict" if self.verbose else "",
+        )
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable classes.
@@ -565,202 +498,41 @@ class CNNClassifier(ClassifierMixin, ImageEstimator):
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _datasets(
-        self,
-        images: np.ndarray,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
-        random_state: np.random.RandomState,
-    ) -> tuple[ImageDataset, ImageDataset | None]:
-        rows: list[np.ndarray | None] = [None]
-        if self.early_stopping:
-            rows = list(split_rows(targets, self.validation_fraction, random_state))
-        parts = [ImageDataset(images, targets, self.scale_, part, weights) for part in rows]
-        return parts[0], parts[1] if self.early_stopping else None
+    def _read_to_fit(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Images, encoded labels and weights; learns shape, range and classes."""
+        y = validate_data(self, y=y)
+        images = self._read_images_to_fit(X)
+        self.classes_, targets = encode_labels(images, y)
+        weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
+        return images, targets, weights
 
-    def _encode_more(self, images: np.ndarray, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Labels as an array, their positions in ``classes_``, and those that are not there."""
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(images, y)
-        check_classification_targets(y)
-        new = np.setdiff1d(y, self.classes_)
-        targets = np.searchsorted(self.classes_, y) if not len(new) else np.empty(0, np.int64)
-        return y, targets.astype(np.int64), new
+    def _check_classes(self, classes: Any, y: Any) -> None:
+        """Check ``classes`` of partial_fit against y, or against those that are known."""
+        if hasattr(self, "net_"):
+            if not np.array_equal(np.unique(classes), self.classes_):
+                raise ValueError(
+                    f"classes={_listed(np.unique(classes))} are not those of the classifier, "
+                    f"{_listed(self.classes_)}: leave classes out."
+                )
+            return
+        absent, unknown = np.setdiff1d(classes, y), np.setdiff1d(y, classes)
+        if len(absent):
+            raise ValueError(
+                f"y has no example of {_listed(absent)} in classes: leave them out, and add them "
+                "by extend(X, y) later."
+            )
+        if len(unknown):
+            raise ValueError(f"y has {_listed(unknown)}, which is not in classes.")
 
-    def _make_module(self, normalize: bool | None = None) -> GlitchNet:
-        encoder = make_encoder(
-            self, self.backbone, normalize=normalize, auxiliary=self.auxiliary_weight > 0
-        )
-        augment = self.augment if isinstance(self.augment, nn.Module) else None
-        if self.augment is True:
-            augment = SpectrogramAugment()
-        module = GlitchNet(encoder, len(self.classes_), augment, self.dropout)
-        module.freeze(frozen_parts(encoder.trunk, self.fine_tune, progress=1.0))
+    def _module_to_train_on(self) -> GlitchNet:
+        # A copy, so that an error half-way leaves the classifier as it was.
+        module = copy.deepcopy(self.net_.module_)
+        # An interruption may have left layers frozen that were still to come.
+        module.freeze(frozen_parts(module.encoder.trunk, self.fine_tune, progress=1.0))
         return module
 
-    def _train(self, net: GlitchNetClassifier, module: GlitchNet, train: ImageDataset) -> None:
-        device = torch.device(net.device)
-        policy = self._batch_norm_policy(module)
-        if policy == "adapt":
-            measure_batch_norm(module, self._sample(train, device))
-        if policy != "train":
-            module.fix_batch_norm()
-        self._start_head(module, train, net.compute_dtype)
-        net.fit(train, None)
-        if policy == "train":
-            measure_batch_norm(module, self._sample(train, device))
 
-    def _sample(self, train: ImageDataset, device: torch.device) -> Any:
-        return train.sample(MEASURED_IMAGES, self.batch_size, device)
-
-    def _batch_norm_policy(self, module: GlitchNet) -> str:
-        if self.batch_norm != AUTO:
-            return self.batch_norm
-        extent = str(module.encoder.trunk.loaded["extent"])
-        return {"whole": "keep", "partial": "adapt"}.get(extent, "train")
-
-    def _start_head(self, module: GlitchNet, train: ImageDataset, dtype: torch.dtype) -> None:
-        """Centre the features of the net as it is, and fit the last layer to them."""
-        encoder = module.encoder
-        probes = self.head_start == "probe" or (
-            self.head_start == AUTO and is_pretrained(encoder.trunk)
-        )
-        if not probes and not encoder.normalize:
-            return
-        rows = train.rows[_some_of_each(train.own_targets, probes)]
-        features = run_encoder(
-            encoder,
-            train.images[rows],
-            train.scale,
-            normalized=False,
-            batch_size=2 * self.batch_size,
-            dtype=dtype,
-        )
-        read = torch.from_numpy(features).to(encoder.centre.device)
-        encoder.centre_on(read)
-        if probes:
-            weight, bias = probe(
-                encoder.normalized(read).cpu().numpy(),
-                train.targets[rows],
-                len(self.classes_),
-                None if train.sample_weight is None else train.sample_weight[rows],
-            )
-            with torch.no_grad():
-                module.head.weight.copy_(weight)
-                module.head.bias.copy_(bias)
-
-    def _make_net(
-        self,
-        module: GlitchNet,
-        device: torch.device,
-        train: ImageDataset,
-        valid: ImageDataset | None,
-        seed: int,
-    ) -> GlitchNetClassifier:
-        n_batches = math.ceil(len(train) / self.batch_size)
-        epochs = self.max_epochs
-        if epochs == "auto":
-            epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / n_batches))
-        return GlitchNetClassifier(
-            module,
-            criterion=self._make_loss(train),
-            optimizer=torch.optim.AdamW,
-            lr=self.learning_rate,
-            trunk_factor=self.trunk_factor,
-            layer_decay=self.layer_decay,
-            weight_decay=self.weight_decay,
-            mixup=self.mixup,
-            auxiliary_weight=self.auxiliary_weight,
-            balanced=self.balanced_batches,
-            max_epochs=int(epochs),
-            batch_size=self.batch_size,
-            batch_seed=seed,
-            classes=np.arange(len(self.classes_)),
-            train_split=None if valid is None else predefined_split(valid),
-            callbacks=self._make_callbacks(int(epochs) * n_batches),
-            predict_nonlinearity=_softmax,
-            compute_dtype=choose_precision(self.precision, device),
-            device=str(device),
-            verbose=int(self.verbose > 1),
-        )
-
-    def _make_loss(self, train: Any) -> GlitchLoss:
-        prior = None
-        if self.loss == "logit_adjusted" and isinstance(train, ImageDataset):
-            counts = np.bincount(train.own_targets, minlength=len(self.classes_))
-            prior = np.maximum(counts, 1) / counts.sum()
-        gamma = self.focal_gamma if self.loss == "focal" else 0.0
-        return GlitchLoss(self.label_smoothing, gamma, prior)
-
-    def _make_callbacks(self, n_steps: int) -> list[Any]:
-        schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
-        callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]
-        if self.fine_tune == GRADUAL or self.head_epochs:
-            callbacks.append(("unfreeze", Unfreeze(self.fine_tune, self.head_epochs)))
-        if self.early_stopping:
-            sink = print if self.verbose > 1 else _silent
-            stopper = EarlyStopping(patience=self.n_iter_no_change, load_best=True, sink=sink)
-            callbacks.append(("early_stopping", stopper))
-        if self.verbose:
-            callbacks.append(("progress", EpochProgress()))
-        return callbacks + list(self.callbacks or [])
-
-    def _keep(self, net: GlitchNetClassifier) -> None:
-        """Keep the trained net without what only training needed."""
-        if net.interrupted_:
-            warnings.warn(
-                f"Training was interrupted in epoch {len(net.history)} of {net.max_epochs}: the "
-                "net so far is kept.",
-                UserWarning,
-                stacklevel=3,
-            )
-        net.train_split = None  # holds the validation images
-        net.optimizer_.state.clear()
-        net.module_.auxiliary_logits = []  # tensors with a graph cannot be copied
-        net.module_.eval()
-        self.net_ = net
-        self.history_ = net.history
-
-    def _keep_exemplars(self, images: np.ndarray, targets: np.ndarray) -> None:
-        rows = [np.flatnonzero(targets == code) for code in range(len(self.classes_))]
-        kept = np.concatenate([of_class[evenly(len(of_class), _EXEMPLARS)] for of_class in rows])
-        self.exemplars_ = self._embed(images[kept])
-        self.exemplar_classes_ = self.classes_[targets[kept]]
-
-    def _embed(self, images: np.ndarray) -> np.ndarray:
-        net = self.net_
-        return run_encoder(
-            net.module_.encoder,
-            images,
-            self.scale_,
-            batch_size=2 * self.batch_size,
-            dtype=net.compute_dtype,
-        )
-
-    def _run(self, images: np.ndarray, function: Any, title: str) -> np.ndarray:
-        net = self.net_
-        return run_in_batches(
-            net.module_,
-            function,
-            images,
-            self.scale_,
-            batch_size=2 * self.batch_size,
-            device=torch.device(net.device),
-            dtype=net.compute_dtype,
-            progress=title if self.verbose else "",
-        )
-
-
-def _some_of_each(targets: np.ndarray, probes: bool) -> np.ndarray:
-    """Positions of as many samples as are needed, at least one of each class."""
-    rows = evenly(len(targets), _PROBED_IMAGES if probes else CENTRED_IMAGES)
-    _, first = np.unique(targets, return_index=True)
-    return np.union1d(rows, first)
-
-
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    return logits.softmax(dim=1)
-
-
-def _silent(_message: str) -> None:
-    pass
+def _listed(labels: np.ndarray) -> str:
+    return ", ".join(map(str, labels))

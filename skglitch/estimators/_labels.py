@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+)
 
 
 def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -28,20 +32,36 @@ def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return classes, targets.astype(np.int64)
 
 
+def check_new_labels(X: np.ndarray, y: Any, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as an array, and those that are not in ``classes``, sorted.
+
+    Raises
+    ------
+    ValueError
+        If ``y`` has another length than X, is continuous, or mixes strings and numbers with
+        ``classes``.
+    """
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(X, y)
+    check_classification_targets(y)
+    unique_labels(classes, y)  # fails where numpy would turn numbers into strings
+    return y, np.setdiff1d(y, classes)
+
+
 def combine_weights(
-    images: np.ndarray,
-    y: np.ndarray,
-    classes: np.ndarray,
-    targets: np.ndarray,
-    class_weight: Any,
-    sample_weight: Any,
+    images: np.ndarray, y: np.ndarray, classes: np.ndarray, class_weight: Any, sample_weight: Any
 ) -> np.ndarray | None:
-    """Weights with a mean of 1 from ``class_weight`` and ``sample_weight``; None if all equal."""
+    """Weights with a mean of 1 from ``class_weight`` and ``sample_weight``; None if all equal.
+
+    ``class_weight="balanced"`` balances the classes that are in ``y``.
+    """
     if class_weight is None and sample_weight is None:
         return None
     weights = _check_sample_weight(
         sample_weight, images, dtype=np.float64, ensure_non_negative=True
     )
     if class_weight is not None:
-        weights = weights * compute_class_weight(class_weight, classes=classes, y=y)[targets]
+        known = np.unique(y) if class_weight == "balanced" else classes
+        by_class = compute_class_weight(class_weight, classes=known, y=y)
+        weights = weights * by_class[np.searchsorted(known, y)]
     return (weights / weights.mean()).astype(np.float32)

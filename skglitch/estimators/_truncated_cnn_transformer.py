@@ -64,7 +64,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
           pipeline trains it on each training fold alone.
     weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
         As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
-    strict_weights, input_size
+    strict_weights : bool, default=True
+        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
+    input_size : int, tuple of int, {"native"} or None, default=None
         As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
     layer : str or tuple of str, default="auto"
         The layers that are read: ``"penultimate"`` is what the last layer of the net would see,
@@ -294,7 +296,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             encoder = ViewEncoder(
                 encoder.trunk,
                 encoder.layout,
-                readout_for(self, encoder.trunk),
+                readout_for(self, encoder.trunk, encoder.readout),
                 image_shape=self.image_shape_,
                 normalize=self.normalize,
                 colors="viridis" if encoder.paints else "grey",

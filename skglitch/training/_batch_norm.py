@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from contextlib import contextmanager
 
@@ -40,9 +41,14 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     ]
     if not norms:
         return
-    with _cumulative(norms), torch.no_grad():
-        for images in batches:
-            net.encoder(images)
+    was_training = net.training
+    net.eval()  # no dropout; only the norms themselves see batches
+    try:
+        with _cumulative(norms), torch.no_grad():
+            for images in batches:
+                net.encoder.features_and_auxiliary(images)
+    finally:
+        net.train(was_training)
 
 
 def _is_trainable(norm: _BatchNorm) -> bool:
@@ -52,8 +58,7 @@ def _is_trainable(norm: _BatchNorm) -> bool:
 @contextmanager
 def _cumulative(norms: list[_BatchNorm]):
     """Let ``norms`` average over all batches evenly, starting from nothing."""
-    momenta = [norm.momentum for norm in norms]
-    modes = [norm.training for norm in norms]
+    before = [(norm.momentum, copy.deepcopy(dict(norm.named_buffers()))) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
@@ -61,6 +66,8 @@ def _cumulative(norms: list[_BatchNorm]):
     try:
         yield
     finally:
-        for norm, momentum, mode in zip(norms, momenta, modes, strict=True):
+        for norm, (momentum, buffers) in zip(norms, before, strict=True):
             norm.momentum = momentum
-            norm.train(mode)
+            if norm.num_batches_tracked == 0:
+                # A layer after the last one that is read: nothing has been measured.
+                norm.load_state_dict(buffers, strict=False)

@@ -120,8 +120,8 @@ class EvenBatches:
 class BalancedBatches(EvenBatches):
     """Batches in which all classes are equally common, as many as otherwise.
 
-    Samples of rare classes come several times an epoch, and not all of common ones do; which do
-    not changes from epoch to epoch.
+    In an epoch the numbers of samples of the classes differ by one at most: those of rare classes
+    come several times, and not all of common ones do; which do not changes from epoch to epoch.
 
     Parameters
     ----------
@@ -144,9 +144,13 @@ class BalancedBatches(EvenBatches):
         self._rows = [np.flatnonzero(targets == code) for code in np.unique(targets)]
 
     def _order(self) -> np.ndarray:
-        n_each = -(-self.n_samples // len(self._rows))
-        drawn = [self._draw(rows, n_each) for rows in self._rows]
-        return self._generator.permutation(np.concatenate(drawn))[: self.n_samples]
+        n_each, n_left = divmod(self.n_samples, len(self._rows))
+        one_more = self._generator.permutation(len(self._rows)) < n_left
+        drawn = [
+            self._draw(rows, n_each + int(more))
+            for rows, more in zip(self._rows, one_more, strict=True)
+        ]
+        return self._generator.permutation(np.concatenate(drawn))
 
     def _draw(self, rows: np.ndarray, n: int) -> np.ndarray:
         """Every row as often as every other, to within one."""

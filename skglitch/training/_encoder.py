@@ -109,8 +109,10 @@ class ViewEncoder(nn.Module):
 
     def _widths(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
         """Count the features of each layer, by a trial where they depend on the picture."""
-        if image_shape is None or self.readout == Readout():
+        if self.readout == Readout():
             return (self.trunk.width * self.layout.n_passes,)
+        if image_shape is None:
+            raise ValueError(f"{self.readout} needs image_shape, on which its width depends.")
         device = self.trunk.mean.device
         was_training = self.trunk.training
         self.trunk.eval()

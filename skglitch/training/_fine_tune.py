@@ -10,16 +10,36 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
-from ..backbones import Trunk
+from ..backbones import Readout, Trunk
 from ._module import GlitchNet
 
 ALL, HEAD, GRADUAL = "all", "head", "gradual"
 # With "gradual", the whole net is being trained after this part of the epochs.
 _UNFREEZING = 0.5
-_NET = "encoder.trunk.net."
+_TRUNK = "encoder.trunk."
 
 
-def frozen_parts(trunk: Trunk, fine_tune: str, progress: float = 0.0) -> tuple[str, ...]:
+def stages_read(trunk: Trunk, readout: Readout) -> list[tuple[str, ...]]:
+    """Stages of the net up to the last layer that is read: those after it are not computed.
+
+    Parameters
+    ----------
+    trunk : Trunk
+    readout : Readout
+
+    Returns
+    -------
+    stages : list of tuple of str
+        As :meth:`Trunk.stages` has them.
+    """
+    stages = trunk.stages()
+    last = max(_stage_of(layer, stages) for layer in readout.layers)
+    return stages[: last + 1]
+
+
+def frozen_parts(
+    trunk: Trunk, fine_tune: str, progress: float = 0.0, readout: Readout | None = None
+) -> tuple[str, ...]:
     """Parts of the net that are not trained.
 
     Parameters
@@ -29,6 +49,8 @@ def frozen_parts(trunk: Trunk, fine_tune: str, progress: float = 0.0) -> tuple[s
         ``"all"``, ``"head"``, ``"gradual"``, or the name of the first layer to train.
     progress : float, default=0.0
         Part of the training that is over, from 0 to 1.
+    readout : Readout, default=None
+        What is read of the net, where gradual unfreezing begins; None for its end.
 
     Returns
     -------
@@ -45,7 +67,7 @@ def frozen_parts(trunk: Trunk, fine_tune: str, progress: float = 0.0) -> tuple[s
     if fine_tune == HEAD:
         return ("",)
     if fine_tune == GRADUAL:
-        stages = trunk.stages()
+        stages = stages_read(trunk, readout or Readout())
         n_trained = math.floor(len(stages) * min(1.0, progress / _UNFREEZING))
         if n_trained == 0:
             return ("",)
@@ -78,20 +100,8 @@ class Unfreeze(Callback):
             return
         n_epochs = max(1, net.max_epochs - self.head_epochs)
         progress = (epoch - self.head_epochs) / n_epochs
-        module.freeze(frozen_parts(module.encoder.trunk, self.fine_tune, progress))
-
-
-def depths(trunk: Trunk) -> dict[str, float]:
-    """How deep each stage of the net lies, from 0 at the input to 1 at the last stage.
-
-    Returns
-    -------
-    depths : dict
-        Depth by name of a module or parameter of ``trunk.net``.
-    """
-    stages = trunk.stages()
-    last = max(1, len(stages) - 1)
-    return {name: index / last for index, stage in enumerate(stages) for name in stage}
+        encoder = module.encoder
+        module.freeze(frozen_parts(encoder.trunk, self.fine_tune, progress, encoder.readout))
 
 
 def parameter_groups(
@@ -105,23 +115,25 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Sort parameters by learning rate and decay.
 
-    The new last layer learns at ``learning_rate``, the end of the pre-trained net at
-    ``trunk_factor`` times that, and its beginning at ``layer_decay`` times that again; in
+    The new last layer learns at ``learning_rate``, the last stage of the pre-trained net that is
+    read at ``trunk_factor`` times that, and its first at ``layer_decay`` times that again; in
     between the factor is ``layer_decay`` to the power of the distance from the end, as a part of
-    the depth [1]_. Vectors (biases, batch-norm scales) are not decayed: pulling them to zero
-    changes what a layer computes without making it simpler.
+    the depth [1]_. Auxiliary branches learn as the last stage does. Vectors (biases, batch-norm
+    scales) are not decayed: pulling them to zero changes what a layer computes without making it
+    simpler.
 
     References
     ----------
     .. [1] J. Howard, S. Ruder, "Universal Language Model Fine-tuning for Text Classification",
        ACL 2018, arXiv:1801.06146.
     """
-    depth_of = depths(net.encoder.trunk) if layer_decay != 1.0 else {}
+    encoder = net.encoder
+    stages = stages_read(encoder.trunk, encoder.readout)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in named_parameters:
         factor = 1.0
-        if name.startswith(_NET):
-            distance = 1.0 - _depth(name.removeprefix(_NET), depth_of) if depth_of else 0.0
+        if name.startswith(_TRUNK):
+            distance = _distance_from_end(name.removeprefix(_TRUNK), stages)
             factor = trunk_factor * layer_decay**distance
         groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
     return [
@@ -134,10 +146,26 @@ def parameter_groups(
     ]
 
 
-def _depth(name: str, depth_of: dict[str, float]) -> float:
-    while name not in depth_of:
-        name = name.rpartition(".")[0]
-    return depth_of[name]
+def _distance_from_end(name: str, stages: list[tuple[str, ...]]) -> float:
+    """0 for a parameter of the last stage and of what comes after it, 1 for one of the first."""
+    last = len(stages) - 1
+    if not name.startswith("net.") or last < 1:
+        return 0.0
+    return 1.0 - _stage_of(name.removeprefix("net."), stages) / last
+
+
+def _stage_of(name: str, stages: list[tuple[str, ...]]) -> int:
+    """Position of the last stage that has a part in ``name``, or of the last one of all."""
+    inside = [
+        index
+        for index, stage in enumerate(stages)
+        if any(name == part or _is_within(name, part) or _is_within(part, name) for part in stage)
+    ]
+    return inside[-1] if inside else len(stages) - 1
+
+
+def _is_within(name: str, module: str) -> bool:
+    return name.startswith(f"{module}.")
 
 
 def _modules_before(net: nn.Module, start: str) -> list[str]:
@@ -146,8 +174,8 @@ def _modules_before(net: nn.Module, start: str) -> list[str]:
     for name, _ in net.named_modules():
         if name and name == start:
             return before
-        is_parent = start.startswith(f"{name}.")
-        is_inside = any(name.startswith(f"{done}.") for done in before)
+        is_parent = _is_within(start, name)
+        is_inside = any(_is_within(name, done) for done in before)
         if name and not is_parent and not is_inside:
             before.append(name)
     return before

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -15,8 +18,9 @@ _MAX_ITER = 1000
 def probe(
     features: np.ndarray,
     targets: np.ndarray,
-    n_classes: int,
     sample_weight: np.ndarray | None = None,
+    *,
+    balanced: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Last layer that logistic regression on the features of the net as it is gives.
 
@@ -27,9 +31,10 @@ def probe(
     ----------
     features : ndarray of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples,), dtype int64
-        Each class from 0 to ``n_classes - 1`` at least once.
-    n_classes : int
+        Each class from 0 to the last at least once.
     sample_weight : ndarray of shape (n_samples,), default=None
+    balanced : bool, default=False
+        Whether all classes have the same weight together.
 
     Returns
     -------
@@ -41,10 +46,15 @@ def probe(
     .. [1] A. Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
        Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
     """
-    regression = LogisticRegression(C=_C, max_iter=_MAX_ITER)
-    regression.fit(features, targets, sample_weight=sample_weight)
+    regression = LogisticRegression(
+        C=_C, class_weight="balanced" if balanced else None, max_iter=_MAX_ITER
+    )
+    with warnings.catch_warnings():
+        # Training goes on from it, wherever it has got to.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regression.fit(features, targets, sample_weight=sample_weight)
     weight, bias = regression.coef_, regression.intercept_
-    if n_classes == 2:
+    if len(weight) == 1:
         # One row tells the second class from the first: half of it for each.
         weight, bias = np.vstack([-weight / 2, weight / 2]), np.hstack([-bias / 2, bias / 2])
     return torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)

@@ -76,16 +76,12 @@ class GlitchNet(nn.Module):
         Parameters
         ----------
         names : iterable of str
-            Names of modules, or of single parameters; ``""`` is the whole net.
+            Names of modules, or of single parameters; ``""`` is the whole net, with its
+            auxiliary branches.
         """
         self.frozen = tuple(names)
         for name, parameter in self.encoder.trunk.named_parameters():
-            in_net = name.removeprefix("net.") if name.startswith("net.") else None
-            # Auxiliary branches help the layers before them: frozen only with all of these.
-            is_frozen = "" in self.frozen or (
-                in_net is not None and any(_is_in(in_net, part) for part in self.frozen)
-            )
-            parameter.requires_grad_(not is_frozen)
+            parameter.requires_grad_(not self._is_frozen(name))
         self.train(self.training)
 
     def replace_head(self, head: nn.Linear, order: np.ndarray) -> None:
@@ -120,10 +116,16 @@ class GlitchNet(nn.Module):
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
-        for name, module in self.encoder.trunk.net.named_modules():
-            if any(_is_in(name, part) for part in self.frozen):
+        for name, module in self.encoder.trunk.named_modules():
+            if self._is_frozen(name):
                 module.eval()
         return self
+
+    def _is_frozen(self, name: str) -> bool:
+        """Whether a module or parameter of the trunk is not trained."""
+        if "" in self.frozen:
+            return True
+        return any(_is_in(name, f"net.{part}") for part in self.frozen)
 
 
 def _in_order(old: nn.Linear, n_classes: int, order: np.ndarray) -> nn.Linear:
@@ -137,4 +139,4 @@ def _in_order(old: nn.Linear, n_classes: int, order: np.ndarray) -> nn.Linear:
 
 
 def _is_in(name: str, part: str) -> bool:
-    return not part or name == part or name.startswith(f"{part}.")
+    return name == part or name.startswith(f"{part}.")

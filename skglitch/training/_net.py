@@ -38,7 +38,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     balanced : bool, default=False
         Whether all classes are drawn equally often in training.
     batch_seed : int, default=0
-        Seed of the order of samples and of mixing.
+        Seed of the order of samples.
 
     References
     ----------
