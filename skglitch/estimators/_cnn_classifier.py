@@ -101,11 +101,10 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         between them it changes by the same factor from stage to stage [3]_.
     weight_decay : float, default=0.05
         Decoupled weight decay of AdamW; biases and the scales of batch norms are spared.
-    label_smoothing : float, default=0.0
-        Share of each label that is spread evenly over all classes, from 0 to 1.
     loss : {"cross_entropy", "focal", "logit_adjusted"}, default="cross_entropy"
         ``"focal"`` counts samples that are right already less, ``"logit_adjusted"`` makes up
-        for rare classes, see :class:`skglitch.training.GlitchLoss`.
+        for rare classes, as ``balanced_batches`` does: one of the two will do. See
+        :class:`skglitch.training.GlitchLoss`.
     focal_gamma : float, default=2.0
         Exponent of the focal loss.
     balanced_batches : bool, default=False
@@ -116,6 +115,8 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
     auxiliary_weight : float, default=0.0
         Weight of the losses of the auxiliary classifiers that Inception V3 and GoogLeNet have,
         0.3 or 0.4 in the literature; 0 drops them.
+    label_smoothing : float, default=0.0
+        Share of each label that is spread evenly over all classes, from 0 to 1.
     batch_norm : {"auto", "keep", "adapt", "train"}, default="auto"
         Statistics of the batch norms: ``"keep"`` leaves those that came with the weights,
         ``"adapt"`` measures them once on training images and keeps these, ``"train"`` goes by
@@ -173,6 +174,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
     See Also
     --------
     TruncatedCNNTransformer : The same nets as feature extractors.
+    learning_rate_range : Tries learning rates in one short training.
     skglitch.datasets.load_gravity_spy : Reads pictures into X.
     skglitch.metrics.top_k_scorer : Scores top-k accuracy in cross-validation.
 
