@@ -3,7 +3,7 @@
 Fine-tuned, the last layer only, logistic regression and nearest class mean on frozen features,
 and the same net from scratch, trained on k glitches a class and tested on all others, over
 seeds. On the real pictures of ``gravity_spy_o3`` (three classes), on all real glitches at hand
-(``real``: eight classes, the view of 4 s, pictures of two runs and strain), and on simulated ones
+(``real``: seven classes, the view of 4 s, pictures of two runs and strain), and on simulated ones
 (22 classes, the view of 4 s). For comparison, what is commonly read of the default net, its
 penultimate features, and layers of two nets whose ImageNet weights are there in part.
 

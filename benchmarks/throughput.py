@@ -9,7 +9,7 @@ The wrapper's own cost is the time of ``CNNClassifier.fit`` over that of a hand-
 with the same settings, and the precision's price is how far embeddings and their nearest
 neighbours move.
 
-    python benchmarks/throughput.py [--backbones efficientnet_lite0 resnet50] [--repeats 5]
+    python benchmarks/throughput.py [--backbones NAME ...] [--repeats 5] [--speed-only]
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ from skglitch.training import (
 )
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
+PAPER = ["inception_v3", "bn_inception", "resnet50", "vgg16", "vgg19", "merged_view_cnn"]
+BACKBONES = ["efficientnet_lite0", "squeezenet1_1", "resnet18", *PAPER]
 LOOP, STEPS, EPOCHS = "textbook loop", 3, 4
 CPU = torch.device("cpu")
 
@@ -59,10 +61,12 @@ def make_net(backbone: str) -> GlitchNet:
 
 def textbook(backbone: str) -> tuple[Callable, Callable]:
     """Float32, default layout, images already normalised: the loop without its data loader."""
-    trunk = make_trunk(backbone, weights=None).net
-    head = nn.Linear(make_trunk(backbone, weights=None).width, N_CLASSES)
-    net = nn.Sequential(trunk, head).to(memory_format=torch.contiguous_format)
-    images, targets = torch.randn(BATCH, 3, *SIZE), torch.randint(0, N_CLASSES, (BATCH,))
+    cut = make_trunk(backbone, weights=None)
+    trunk = cut.net
+    net = nn.Sequential(trunk, nn.Linear(cut.width, N_CLASSES))
+    net.to(memory_format=torch.contiguous_format)
+    images = torch.randn(BATCH, cut.in_channels, *cut.input_size(*SIZE))
+    targets = torch.randint(0, N_CLASSES, (BATCH,))
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
 
     def train() -> None:
@@ -124,13 +128,13 @@ def context(how: str) -> AbstractContextManager:
     return contextlib.nullcontext() if how == LOOP else kept_memory(CPU)
 
 
-def compare(backbone: str, repeats: int) -> dict:
+def compare(backbone: str, repeats: int, precisions: list[str]) -> dict:
     """Rates of the loop and of both precisions, for training and embedding."""
     loop = textbook(backbone)
     result = {}
     for position, task in enumerate(("train", "embed")):
         functions = {LOOP: loop[position]}
-        for precision in ("float32", "bfloat16"):
+        for precision in precisions:
             functions[precision] = ours(backbone, precision)[position]
         result[task] = rates(functions, repeats)
     return result
@@ -211,8 +215,10 @@ def price_of_precision(backbone: str) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet50"])
+    parser.add_argument("--backbones", nargs="+", default=BACKBONES)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--speed-only", action="store_true", help="no wrapper, no embeddings")
     options = parser.parse_args()
     store = Store("throughput")
     store.add(
@@ -227,7 +233,7 @@ def main() -> None:
     print(store.runs["machine"])
     rows = []
     for backbone in options.backbones:
-        result = compare(backbone, options.repeats)
+        result = compare(backbone, options.repeats, options.precisions)
         for task, speeds in result.items():
             for how, speed in speeds.items():
                 row = {
@@ -242,6 +248,8 @@ def main() -> None:
                 print(table([row]).splitlines()[1], flush=True)
         store.add(backbone, [row for row in rows if row["net"] == backbone])
     print("\n" + table(rows) + "\n")
+    if options.speed_only:
+        return
     store.add("wrapper", wrapper_cost(options.repeats))
     print("fit against the bare loop:", store.runs["wrapper"])
     store.add("bfloat16", price_of_precision("efficientnet_lite0"))

@@ -91,9 +91,12 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
     batch_size : int, default=32
         Largest number of glitches in one step. The samples are spread evenly over the steps
         of an epoch.
-    learning_rate : float, default=1e-3
+    learning_rate : float or "auto", default="auto"
         Highest learning rate, reached after a quarter of the steps. It then falls along half
-        a cosine.
+        a cosine. ``"auto"`` is a rate at which the pre-trained net is known to train in a
+        stable way, 1e-4 for most and 3e-4 for the default backbone, and 1e-3 for a net whose
+        last layer starts from zeros. :func:`skglitch.estimators.learning_rate_range` tries
+        rates out.
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the new last layer.
     layer_decay : float, default=1.0
@@ -121,7 +124,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         Statistics of the batch norms: ``"keep"`` leaves those that came with the weights,
         ``"adapt"`` measures them once on training images and keeps these, ``"train"`` goes by
         each batch and measures them when training is over. ``"auto"`` keeps those of whole
-        weights, adapts those of partial ones and trains others.
+        weights and trains others.
     dropout : float, default=0.0
         Probability that a feature is dropped before the last layer.
     augment : bool or torch.nn.Module, default=True
@@ -213,7 +216,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         "head_epochs": [Interval(Integral, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({AUTO})],
         "trunk_factor": [Interval(Real, 0, None, closed="left")],
         "layer_decay": [Interval(Real, 0, 1, closed="right")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -256,7 +259,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         head_epochs: int = 0,
         max_epochs: int | str = "auto",
         batch_size: int = 32,
-        learning_rate: float = 1e-3,
+        learning_rate: float | str = AUTO,
         trunk_factor: float = 1.0,
         layer_decay: float = 1.0,
         weight_decay: float = 0.05,

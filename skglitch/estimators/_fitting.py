@@ -16,6 +16,7 @@ from skorch.helper import predefined_split
 from skorch.history import History
 from torch import nn
 
+from ..backbones import Trunk
 from ..training import (
     GRADUAL,
     MEASURED_IMAGES,
@@ -47,6 +48,8 @@ _MIN_EPOCHS = 8
 _MIN_STEPS = 40
 # The last layer starts from a regression on so many images at most.
 _PROBED_IMAGES = 4096
+# With learning_rate="auto": of a net that starts from zeros or at random.
+_FRESH_RATE = 1e-3
 # Glitches of each class whose features are kept, so that classes can be added.
 _EXEMPLARS = 20
 
@@ -65,7 +68,7 @@ class NetTrainer(ImageEstimator):
     head_epochs: int
     max_epochs: int | str
     batch_size: int
-    learning_rate: float
+    learning_rate: float | str
     trunk_factor: float
     layer_decay: float
     weight_decay: float
@@ -161,7 +164,7 @@ class NetTrainer(ImageEstimator):
             module,
             criterion=self._make_loss(train),
             optimizer=torch.optim.AdamW,
-            lr=self.learning_rate,
+            lr=self._rate(module),
             trunk_factor=self.trunk_factor,
             layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
@@ -179,6 +182,16 @@ class NetTrainer(ImageEstimator):
             device=str(device),
             verbose=int(self.verbose > 1),
         )
+
+    def _rate(self, module: GlitchNet) -> float:
+        if not isinstance(self.learning_rate, str):
+            return self.learning_rate
+        trunk = module.encoder.trunk
+        # What starts well should not be lost in the first steps.
+        return trunk.learning_rate if self._probes(trunk) else _FRESH_RATE
+
+    def _probes(self, trunk: Trunk) -> bool:
+        return self.head_start == "probe" or (self.head_start == AUTO and is_pretrained(trunk))
 
     def _make_loss(self, train: Any) -> GlitchLoss:
         prior = None
@@ -219,8 +232,7 @@ class NetTrainer(ImageEstimator):
     def _batch_norm_policy(self, module: GlitchNet) -> str:
         if self.batch_norm != AUTO:
             return self.batch_norm
-        extent = str(module.encoder.trunk.loaded["extent"])
-        return {"whole": "keep", "partial": "adapt"}.get(extent, "train")
+        return "keep" if module.encoder.trunk.loaded["extent"] == "whole" else "train"
 
     def _measure_batch_norm(self, module: GlitchNet, train: ImageDataset) -> None:
         device = module.head.weight.device
@@ -229,9 +241,7 @@ class NetTrainer(ImageEstimator):
     def _start_head(self, module: GlitchNet, train: ImageDataset, dtype: torch.dtype) -> None:
         """Centre the features of the net as it is, and fit the last layer to them."""
         encoder = module.encoder
-        probes = self.head_start == "probe" or (
-            self.head_start == AUTO and is_pretrained(encoder.trunk)
-        )
+        probes = self._probes(encoder.trunk)
         if not probes and not encoder.normalize:
             return
         rows = train.rows[_some_of_each(train.own_targets, probes)]

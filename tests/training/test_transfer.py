@@ -185,7 +185,7 @@ def _norms(module):
     ("extent", "batch_norm", "policy"),
     [
         ("whole", "auto", "keep"),
-        ("partial", "auto", "adapt"),
+        ("partial", "auto", "train"),
         ("none", "auto", "train"),
         ("own", "auto", "train"),
         ("whole", "keep", "keep"),

@@ -1,0 +1,94 @@
+"""Does a classifier forget when a class is added to it?
+
+Each class of the real pictures (two of the first run, three of the third, the view of 4 s) is
+left out of training in turn, then added by ``extend`` from 1, 5 and 10 glitches. Told are the
+accuracy on the old classes before and after, the recall of the new class and its precision, and,
+as the bound, those of a classifier that was trained with all of the class.
+
+    python benchmarks/add_class.py [--seeds 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+
+import numpy as np
+from _common import DATA, Store, mean_interval, table
+from sklearn.metrics import precision_score, recall_score
+from sklearn.model_selection import train_test_split
+
+from skglitch import CNNClassifier
+from skglitch.datasets import load_gravity_spy
+
+COUNTS = (1, 5, 10)
+ALL = "all, trained together"
+
+
+def load() -> tuple[np.ndarray, np.ndarray]:
+    """X and y of the five classes."""
+    quiet = {"durations": (4.0,), "return_X_y": True, "progress": False}
+    parts = [load_gravity_spy(DATA / f"gravity_spy_{run}", **quiet) for run in ("o1", "o3")]
+    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+def scores(model: CNNClassifier, X: np.ndarray, y: np.ndarray, new: str) -> dict:
+    """How the old classes and the new one fare on the test set."""
+    predicted = model.predict(X)
+    old = y != new
+    return {
+        "old": float(np.mean(predicted[old] == y[old])),
+        "recall": float(recall_score(y == new, predicted == new)),
+        "precision": float(precision_score(y == new, predicted == new, zero_division=0.0)),
+    }
+
+
+def run(X: np.ndarray, y: np.ndarray, new: str, seed: int) -> dict:
+    """Leave one class out, then add it."""
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, train_size=0.7, stratify=y, random_state=seed
+    )
+    old = y_train != new
+    base = CNNClassifier(random_state=seed).fit(X_train[old], y_train[old])
+    kept = y_test != new
+    result = {"before": {"old": float(base.score(X_test[kept], y_test[kept]))}}
+    rows = np.random.RandomState(seed).permutation(np.flatnonzero(~old))
+    for n in COUNTS:
+        start = time.perf_counter()
+        extended = copy.deepcopy(base).extend(X_train[rows[:n]], y_train[rows[:n]])
+        seconds = time.perf_counter() - start
+        result[str(n)] = scores(extended, X_test, y_test, new) | {"seconds": seconds}
+    together = CNNClassifier(random_state=seed).fit(X_train, y_train)
+    result[ALL] = scores(together, X_test, y_test, new)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args()
+    X, y = load()
+    store = Store("add_class")
+    runs = []
+    for seed in range(options.seeds):
+        for new in np.unique(y):
+            key = f"{new} | seed {seed}"
+            if key not in store:
+                store.add(key, run(X, y, new, seed))
+            runs.append(store.runs[key])
+            print(key, {n: store.runs[key][n] for n in map(str, COUNTS)}, flush=True)
+    rows = []
+    for what in ("before", *map(str, COUNTS), ALL):
+        row = {"glitches of the new class": what}
+        for name in ("old", "recall", "precision"):
+            values = [100 * r[what][name] for r in runs if name in r[what]]
+            row[f"{name} in %"] = "{:.1f} ± {:.1f}".format(*mean_interval(values)) if values else ""
+        seconds = [r[what]["seconds"] for r in runs if "seconds" in r[what]]
+        row["seconds"] = f"{np.mean(seconds):.1f}" if seconds else ""
+        rows.append(row)
+    print("\n" + table(rows))
+
+
+if __name__ == "__main__":
+    main()
