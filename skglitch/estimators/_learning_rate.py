@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from ..training import GlitchNetClassifier
 from ._cnn_classifier import CNNClassifier
@@ -25,6 +25,13 @@ _SETTLING = 0.1
 # The suggestion over the rate at which this part of the fall of the loss is done.
 _CAUTION = 0.1
 _FALLEN = 0.9
+
+_CONSTRAINTS: dict = {
+    "classifier": [CNNClassifier],
+    "lowest": [Interval(Real, 0, None, closed="neither")],
+    "highest": [Interval(Real, 0, None, closed="neither")],
+    "n_steps": [Interval(Integral, 2, None, closed="left")],
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +145,10 @@ def learning_rate_range(
     >>> bool(result.rates[0] <= result.suggestion < result.rates[-1])
     True
     """
-    _validate(classifier, lowest=lowest, highest=highest, n_steps=n_steps)
+    given = {"classifier": classifier, "lowest": lowest, "highest": highest, "n_steps": n_steps}
+    validate_parameter_constraints(_CONSTRAINTS, given, caller_name="learning_rate_range")
+    if lowest >= highest:
+        raise ValueError(f"lowest={lowest:g} has to be below highest={highest:g}.")
     twin = clone(classifier)
     twin._validate_params()
     rates = np.geomspace(lowest, highest, n_steps)
@@ -146,20 +156,6 @@ def learning_rate_range(
         losses = _losses_until_explosion(net, train, rates)
     rates, smoothed = rates[: len(losses)], _smoothed(losses)
     return LearningRateRange(rates, losses, smoothed, _suggested(rates, smoothed, n_steps))
-
-
-@validate_params(
-    {
-        "classifier": [CNNClassifier],
-        "lowest": [Interval(Real, 0, None, closed="neither")],
-        "highest": [Interval(Real, 0, None, closed="neither")],
-        "n_steps": [Interval(Integral, 2, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
-)
-def _validate(classifier, *, lowest, highest, n_steps):
-    if lowest >= highest:
-        raise ValueError(f"lowest={lowest:g} has to be below highest={highest:g}.")
 
 
 def _losses_until_explosion(net: GlitchNetClassifier, train: Any, rates: np.ndarray) -> np.ndarray:

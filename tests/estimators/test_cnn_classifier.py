@@ -128,6 +128,22 @@ def test_one_duration_sees_only_that_view(tiny):
         ({"learning_rate": -1.0}, 4, r"'learning_rate' parameter"),
         ({"precision": "float16"}, 4, r"'precision' parameter"),
         ({"class_weight": {"Chirp": 2.0}}, 4, r"class_weight"),
+        ({"head_start": "random"}, 4, r"'head_start' parameter .*'auto'.*Got 'random'"),
+        ({"head_epochs": -1}, 4, r"'head_epochs' parameter"),
+        ({"layer_decay": 0.0}, 4, r"'layer_decay' parameter .* range \(0\.0, 1\.0\]"),
+        ({"layer_decay": 1.5}, 4, r"'layer_decay' parameter"),
+        ({"loss": "hinge"}, 4, r"'loss' parameter .*'focal'"),
+        ({"focal_gamma": -1.0}, 4, r"'focal_gamma' parameter"),
+        ({"balanced_batches": "yes"}, 4, r"'balanced_batches' parameter"),
+        ({"mixup": -0.1}, 4, r"'mixup' parameter"),
+        ({"auxiliary_weight": -0.1}, 4, r"'auxiliary_weight' parameter"),
+        ({"batch_norm": "freeze"}, 4, r"'batch_norm' parameter .*'keep'"),
+        ({"pooling": "median"}, 4, r"'pooling' parameter .*'std'"),
+        ({"n_bands": 0}, 4, r"'n_bands' parameter"),
+        ({"colors": "jet"}, 4, r"'colors' parameter .*'viridis'"),
+        ({"strict_weights": "no"}, 4, r"'strict_weights' parameter"),
+        ({"input_size": "large"}, 4, r"'input_size' parameter .*'native'"),
+        ({"layer": 3}, 4, r"'layer' parameter"),
     ],
 )
 def test_bad_parameter_is_named(tiny, params, n_views, message):
@@ -403,10 +419,15 @@ def test_batch_norm_is_adapted_when_asked_for(tiny, stripes, params, fixed):
     assert classifier.net_.module_.batch_norm_is_fixed == fixed
 
 
-def test_pretrained_backbone_is_adapted_by_default(stripes):
+def test_statistics_of_the_default_backbone_are_kept(stripes):
     X, y = stripes
     classifier = CNNClassifier(max_epochs=1, views=4.0, random_state=0).fit(X, y)
-    assert classifier.net_.module_.batch_norm_is_fixed
+    module = classifier.net_.module_
+    assert module.batch_norm_is_fixed
+    fresh = classifier._make_module().state_dict()
+    statistics = [name for name in fresh if name.endswith(("running_mean", "running_var"))]
+    assert len(statistics) > 50
+    assert all(torch.equal(fresh[name], module.state_dict()[name]) for name in statistics)
 
 
 def test_few_steps_predict_as_they_were_trained(stripes):
