@@ -1,3 +1,57 @@
-"""Pictures of glitches, of scores and of embeddings, in scikit-learn's Display form."""
+"""Pictures of glitches, of scores and of embeddings, in scikit-learn's Display form.
 
-__all__: list[str] = []
+The names load on first use, and matplotlib when something is drawn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._class_scores import ClassScoresDisplay
+    from ._confusion import ConfusionDisplay
+    from ._embedding import EmbeddingDisplay
+    from ._few_shot import FewShotDisplay
+    from ._gallery import GalleryDisplay
+    from ._history import HistoryDisplay
+    from ._learning_rate import LearningRateDisplay
+    from ._reliability import ReliabilityDisplay
+    from ._saliency import SaliencyDisplay
+    from ._saliency_maps import saliency_maps
+    from ._spectrogram import SpectrogramDisplay
+    from ._top_k import TopKDisplay
+
+__all__ = [
+    "ClassScoresDisplay",
+    "ConfusionDisplay",
+    "EmbeddingDisplay",
+    "FewShotDisplay",
+    "GalleryDisplay",
+    "HistoryDisplay",
+    "LearningRateDisplay",
+    "ReliabilityDisplay",
+    "SaliencyDisplay",
+    "SpectrogramDisplay",
+    "TopKDisplay",
+    "saliency_maps",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ClassScoresDisplay": "skglitch.display._class_scores",
+        "ConfusionDisplay": "skglitch.display._confusion",
+        "EmbeddingDisplay": "skglitch.display._embedding",
+        "FewShotDisplay": "skglitch.display._few_shot",
+        "GalleryDisplay": "skglitch.display._gallery",
+        "HistoryDisplay": "skglitch.display._history",
+        "LearningRateDisplay": "skglitch.display._learning_rate",
+        "ReliabilityDisplay": "skglitch.display._reliability",
+        "SaliencyDisplay": "skglitch.display._saliency",
+        "SpectrogramDisplay": "skglitch.display._spectrogram",
+        "TopKDisplay": "skglitch.display._top_k",
+        "saliency_maps": "skglitch.display._saliency_maps",
+    },
+)

@@ -1,0 +1,76 @@
+"""Where displays draw, and how they colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, which any kind of colour vision tells apart, but for their yellow,
+# which is hardly seen on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "^", "s", "D", "v", "P")
+HIGHLIGHT, GREY = COLORS[1], "0.72"
+
+
+def color_and_marker(number: int) -> dict[str, Any]:
+    """Options that draw things of this number unlike any other number, up to 42 of them."""
+    # The numbers of colours and of markers have no common divisor.
+    return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def make_axes(
+    ax: Any, figsize: tuple[float, float], shape: tuple[int, int] = (1, 1), **options: Any
+) -> tuple[Any, np.ndarray]:
+    """Make the axes that a display needs.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, Figure or SubFigure, or None
+        None makes a figure with pyplot. Axes are taken as they are where one is needed, and
+        give their place to others where more are.
+    figsize : tuple of float
+        Size in inches of a new figure.
+    shape : tuple of int, default=(1, 1)
+        Rows and columns.
+    **options
+        As for :meth:`matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    figure : matplotlib Figure or SubFigure
+    axes : ndarray of Axes of shape ``shape``
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(figsize=figsize, layout="constrained")
+    if hasattr(ax, "subplots"):
+        return ax, ax.subplots(*shape, squeeze=False, **options)
+    if shape == (1, 1):
+        return ax.figure, np.array([[ax]])
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            f"ax has no place in a grid, but {shape[0] * shape[1]} axes are needed: pass a figure, "
+            "or axes that subplots made."
+        )
+    ax.remove()
+    gridspec_options = {"height_ratios": options.pop("height_ratios", None)}
+    grid = place.subgridspec(*shape, **gridspec_options)
+    return ax.figure, grid.subplots(squeeze=False, **options)
+
+
+def settle(figure: Any) -> None:
+    """Run the layout, so that sizes in pixels are what they will be."""
+    figure.canvas.figure.draw_without_rendering()
+
+
+def in_percent(ax: Axes, axis: str) -> None:
+    """Label fractions on an axis in percent."""
+    from matplotlib.ticker import PercentFormatter
+
+    getattr(ax, f"{axis}axis").set_major_formatter(PercentFormatter(1, symbol=None))

@@ -1,0 +1,343 @@
+"""Many glitches side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from ._axes import HIGHLIGHT, make_axes
+from ._spectrogram import FRANGE, MAX_ENERGY, as_energy, check_views, draw_view
+
+_PANEL = (2.15, 1.75)
+
+
+class GalleryDisplay:
+    """One view of each of many glitches, with a title each.
+
+    It is recommended to use :meth:`from_data`, :meth:`from_predictions` or
+    :meth:`from_estimator`, which choose glitches and draw at once.
+
+    Parameters
+    ----------
+    views : array-like of shape (n_glitches, height, width)
+        The glitches, as rows of X hold them.
+    titles : sequence of str
+        What to write above each.
+    duration : float
+        Duration in s of the view.
+    frange : tuple of float, default=(10.0, 2048.0)
+        Lowest and highest frequency in Hz.
+    marked : sequence of bool, default=None
+        Which titles are to stand out. None are none.
+    indices : sequence of int, default=None
+        Where the glitches are in X.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_glitches,)
+        One for each glitch.
+    figure_ : matplotlib Figure
+        The figure that they are in.
+
+    See Also
+    --------
+    SpectrogramDisplay : All views of one glitch.
+    skglitch.discovery.find_label_issues : Which labels may be wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from skglitch.display import GalleryDisplay
+    >>> X = np.zeros((4, 1, 32, 40), dtype=np.uint8)
+    >>> y, labels = ["Blip", "Blip", "Tomte", "Tomte"], ["Blip", "Tomte"]
+    >>> y_prob = [[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.7, 0.3]]
+    >>> display = GalleryDisplay.from_predictions(
+    ...     X, y, y_prob, labels=labels, durations=(1.0,), ax=Figure(layout="constrained")
+    ... )
+    >>> print(display.indices, display.titles[0])
+    [1, 3] Blip
+    taken for Tomte, 80 %
+    """
+
+    def __init__(
+        self,
+        views: ArrayLike,
+        titles: Sequence[str],
+        duration: float,
+        *,
+        frange: tuple[float, float] = FRANGE,
+        marked: Sequence[bool] | None = None,
+        indices: Sequence[int] | None = None,
+    ) -> None:
+        self.views = views
+        self.titles = titles
+        self.duration = duration
+        self.frange = frange
+        self.marked = marked
+        self.indices = indices
+
+    @classmethod
+    def from_data(
+        cls,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        label: Any = None,
+        indices: ArrayLike | None = None,
+        n_glitches: int = 12,
+        durations: Any = None,
+        duration: float | None = None,
+        frange: tuple[float, float] = FRANGE,
+        random_state: Any = 0,
+        ax: Any = None,
+        **options: Any,
+    ) -> GalleryDisplay:
+        """Draw glitches of a class, of your choice, or drawn by lot.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches; may be a memory map, of which only those drawn are read.
+        y : array-like of shape (n_samples,), default=None
+            Their labels, for titles and `label`.
+        label : str or int, default=None
+            The class to choose from. None are all.
+        indices : array-like of int, default=None
+            The glitches to draw, in this order, in place of drawing lots.
+        n_glitches : int, default=12
+            The number of glitches that are drawn by lot, if there are so many.
+        durations : float or sequence of float, default=None
+            Duration in s of each view of X. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+        duration : float, default=None
+            The view to draw. None takes the one nearest to 2 s.
+        frange : tuple of float, default=(10.0, 2048.0)
+            Lowest and highest frequency in Hz.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the lots.
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to draw; None makes a figure.
+        **options
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : GalleryDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no glitch to draw, or no view of this duration.
+        """
+        labels = None if y is None else np.asarray(y)
+        if indices is None:
+            rows = np.arange(len(X))
+            if label is not None:
+                if labels is None:
+                    raise ValueError(f"label={label!r} needs y, the labels of the glitches.")
+                rows = np.flatnonzero(labels == label)
+            order = check_random_state(random_state).permutation(len(rows))
+            rows = np.sort(rows[order[:n_glitches]])
+        else:
+            rows = np.asarray(indices, dtype=int)
+        titles = [f"[{row}]" if labels is None else f"{labels[row]} [{row}]" for row in rows]
+        if not len(rows):
+            told = f"of label={label!r}" if label is not None else "among indices"
+            raise ValueError(f"There is no glitch {told} to draw.")
+        views, shown = _one_view(X, rows, durations, duration)
+        display = cls(views, titles, shown, frange=frange, indices=rows.tolist())
+        return display.plot(ax, **options)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        labels: ArrayLike,
+        show: str = "confident_errors",
+        n_glitches: int = 12,
+        durations: Any = None,
+        duration: float | None = None,
+        frange: tuple[float, float] = FRANGE,
+        ax: Any = None,
+        **options: Any,
+    ) -> GalleryDisplay:
+        """Draw the glitches that a classifier is most wrong or most unsure about.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches; may be a memory map, of which only those drawn are read.
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_prob : array-like of shape (n_samples, n_labels)
+            Probabilities of the classes.
+        labels : array-like of shape (n_labels,)
+            The class of each column of `y_prob`, usually ``classifier.classes_``.
+        show : {"confident_errors", "unsure"}, default="confident_errors"
+            Errors, the most probable first, or glitches whose first two guesses are about as
+            probable, right or wrong.
+        n_glitches : int, default=12
+            The number of glitches, if there are so many.
+        durations : float or sequence of float, default=None
+            Duration in s of each view of X. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+        duration : float, default=None
+            The view to draw. None takes the one nearest to 2 s.
+        frange : tuple of float, default=(10.0, 2048.0)
+            Lowest and highest frequency in Hz.
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to draw; None makes a figure.
+        **options
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : GalleryDisplay
+
+        Raises
+        ------
+        ValueError
+            If `show` is neither of these, lengths differ, there are no errors, or there is no
+            view of this duration.
+        """
+        true, prob, names = np.asarray(y_true), np.asarray(y_prob), np.asarray(labels)
+        if prob.shape != (len(true), len(names)) or len(X) != len(true):
+            raise ValueError(
+                f"y_prob has shape {prob.shape}, but there are {len(X)} glitches in X, {len(true)} "
+                f"labels in y_true and {len(names)} in labels."
+            )
+        rows = _most(show, true, prob, names)[:n_glitches]
+        if not len(rows):
+            raise ValueError("There are no errors to draw: show='unsure' draws doubtful cases.")
+        guesses, chances = names[prob.argmax(axis=1)], prob.max(axis=1)
+        views, shown = _one_view(X, rows, durations, duration)
+        wrong = guesses[rows] != true[rows]
+        titles = [
+            f"{true[row]}\n{'taken for ' + str(guesses[row]) if error else 'right'}, "
+            f"{100 * chances[row]:.0f} %"
+            for row, error in zip(rows, wrong, strict=True)
+        ]
+        display = cls(
+            views, titles, shown, frange=frange, marked=wrong.tolist(), indices=rows.tolist()
+        )
+        return display.plot(ax, **options)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: ArrayLike, *, ax: Any = None, **options: Any
+    ) -> GalleryDisplay:
+        """Draw the glitches that a fitted classifier is most wrong or most unsure about.
+
+        Parameters
+        ----------
+        estimator : classifier
+            A fitted classifier with ``predict_proba``.
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches.
+        y : array-like of shape (n_samples,)
+            True labels.
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to draw; None makes a figure.
+        **options
+            As for :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : GalleryDisplay
+        """
+        if hasattr(estimator, "durations"):
+            options.setdefault("durations", estimator.durations)
+        prob = estimator.predict_proba(X)
+        return cls.from_predictions(X, y, prob, labels=estimator.classes_, ax=ax, **options)
+
+    def plot(self, ax: Any = None, *, n_columns: int = 4, cmap: Any = "viridis") -> GalleryDisplay:
+        """Draw the glitches.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to draw; None makes a figure.
+        n_columns : int, default=4
+            Glitches in a row.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Colours, those of Gravity Spy by default.
+
+        Returns
+        -------
+        display : GalleryDisplay
+            Itself.
+        """
+        views, _ = check_views(self.views, np.full(len(self.titles), self.duration))
+        marked = self.marked or [False] * len(views)
+        columns = min(n_columns, len(views))
+        shape = math.ceil(len(views) / columns), columns
+        figsize = self.figsize(n_columns)
+        self.figure_, grid = make_axes(ax, figsize, shape, sharex=True, sharey=True)
+        self.axes_ = grid.ravel()[: len(views)]
+        for number, (view_ax, view) in enumerate(zip(self.axes_, views, strict=True)):
+            options = {"vmin": 0, "vmax": MAX_ENERGY, "cmap": cmap}
+            mesh = draw_view(view_ax, as_energy(view), self.duration, self.frange, **options)
+            color = HIGHLIGHT if marked[number] else "black"
+            view_ax.set_title(self.titles[number], fontsize="small", color=color)
+            if number % columns == 0:
+                view_ax.set_ylabel("frequency [Hz]", fontsize="small")
+            if number + columns >= len(views):
+                view_ax.set_xlabel("time [s]", fontsize="small")
+                view_ax.tick_params(labelbottom=True)
+            view_ax.tick_params(labelsize="small")
+        for empty in grid.ravel()[len(views) :]:
+            empty.remove()
+        self.figure_.colorbar(
+            mesh, ax=self.axes_.tolist(), label="normalised energy", pad=0.01, aspect=12 * shape[0]
+        )
+        return self
+
+    def figsize(self, n_columns: int = 4) -> tuple[float, float]:
+        """Size that suits as many glitches.
+
+        Parameters
+        ----------
+        n_columns : int, default=4
+            Glitches in a row.
+
+        Returns
+        -------
+        figsize : tuple of float
+            Width and height in inches.
+        """
+        columns = min(n_columns, len(self.titles))
+        rows = math.ceil(len(self.titles) / columns)
+        return _PANEL[0] * columns + 1.3, _PANEL[1] * rows + 0.4
+
+
+def _most(show: str, true: np.ndarray, prob: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Rows in the order in which to show them."""
+    if show == "confident_errors":
+        rows = np.flatnonzero(names[prob.argmax(axis=1)] != true)
+        return rows[np.argsort(-prob[rows].max(axis=1), kind="stable")]
+    if show == "unsure":
+        ranked = np.sort(prob, axis=1)
+        return np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
+    raise ValueError(f"show={show!r} is neither 'confident_errors' nor 'unsure'.")
+
+
+def _one_view(
+    X: Any, rows: np.ndarray, durations: Any, duration: float | None
+) -> tuple[np.ndarray, float]:
+    """One view of each of these glitches, and its duration in s."""
+    glitches = np.asarray(X[rows] if hasattr(X, "shape") else [X[row] for row in rows])
+    if glitches.ndim != 4:
+        raise ValueError(f"X must be (n_samples, n_views, height, width), got {np.shape(X)}.")
+    _, given = check_views(glitches[0], durations)
+    if duration is not None and duration not in given:
+        raise ValueError(f"duration={duration!r} is not one of durations={given!r}.")
+    wanted = 2.0 if duration is None else duration
+    view = min(range(len(given)), key=lambda number: abs(given[number] - wanted))
+    return glitches[:, view], given[view]

@@ -1,0 +1,237 @@
+"""One glitch, with its axes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._axes import make_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Gravity Spy's, for one to four views.
+DURATIONS = (0.5, 1.0, 2.0, 4.0)
+FRANGE = (10.0, 2048.0)
+# Where normalised energy is clipped; a byte holds ten times the energy.
+MAX_ENERGY = 25.5
+LEVELS_PER_ENERGY = 10
+
+
+def as_energy(pixels: np.ndarray) -> np.ndarray:
+    """Normalised energies: bytes hold ten times the energy, floats the energy itself."""
+    return pixels / LEVELS_PER_ENERGY if pixels.dtype == np.uint8 else pixels
+
+
+def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Give the views of one glitch as ``(n_views, height, width)``, and the duration of each."""
+    array = np.asarray(views)
+    array = array[None] if array.ndim == 2 else array
+    if array.ndim != 3:
+        raise ValueError(
+            "views must be those of one glitch, (n_views, height, width) or (height, width), got "
+            f"shape {array.shape}: X[0] is the first glitch of X."
+        )
+    given = DURATIONS if durations is None else tuple(np.atleast_1d(durations).tolist())
+    if len(given) != len(array):
+        raise ValueError(
+            f"durations={given!r} has {len(given)} durations, but there are {len(array)} views: "
+            "give the duration of each in s."
+        )
+    return array, given
+
+
+def draw_view(
+    ax: Axes, values: np.ndarray, duration: float, frange: tuple[float, float], **options: Any
+) -> Any:
+    """Draw one view over time and logarithmic frequency.
+
+    A mesh, not an image: matplotlib bends images on logarithmic axes, while the rows of X are
+    even in the logarithm already.
+    """
+    height, width = values.shape
+    times = np.linspace(-duration / 2, duration / 2, width + 1)
+    frequencies = np.geomspace(frange[1], frange[0], height + 1)
+    mesh = ax.pcolormesh(times, frequencies, values, rasterized=True, **options)
+    ax.set_yscale("log", base=2)
+    ax.set_ylim(*frange)
+    ax.yaxis.set_major_formatter("{x:g}")
+    # Set by hand: the ticks at every third power of two are the same in all views.
+    exponents = np.arange(math.ceil(math.log2(frange[0])), math.log2(frange[1]) + 1e-9)
+    ax.set_yticks(2.0 ** exponents[:: max(1, round(len(exponents) / 4))])
+    ax.minorticks_off()
+    ax.locator_params(axis="x", nbins=4)
+    return mesh
+
+
+class SpectrogramDisplay:
+    """The views of one glitch, over time and frequency.
+
+    It is recommended to use :meth:`from_data`, which draws at once.
+
+    Parameters
+    ----------
+    views : array-like of shape (n_views, height, width) or (height, width)
+        One glitch of X. Row 0 is the highest frequency. Bytes hold ten times the normalised
+        energy, other numbers are taken for the energy itself.
+    durations : float or sequence of float, default=None
+        Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+    frange : tuple of float, default=(10.0, 2048.0)
+        Lowest and highest frequency in Hz.
+    title : str, default=None
+        What to write above.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_views,)
+        One for each view.
+    figure_ : matplotlib Figure
+        The figure that they are in.
+    colorbar_ : matplotlib Colorbar or None
+        The scale of the energy.
+
+    See Also
+    --------
+    GalleryDisplay : Many glitches.
+    SaliencyDisplay : Where a net looks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from skglitch.display import SpectrogramDisplay
+    >>> X = np.zeros((1, 4, 140, 170), dtype=np.uint8)
+    >>> display = SpectrogramDisplay(X[0], title="Blip").plot(Figure(layout="constrained"))
+    >>> [float(ax.get_xlim()[1]) for ax in display.axes_]
+    [0.25, 0.5, 1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        views: ArrayLike,
+        durations: Any = None,
+        *,
+        frange: tuple[float, float] = FRANGE,
+        title: str | None = None,
+    ) -> None:
+        self.views = views
+        self.durations = durations
+        self.frange = frange
+        self.title = title
+
+    @classmethod
+    def from_data(
+        cls,
+        X: ArrayLike,
+        index: int = 0,
+        *,
+        durations: Any = None,
+        frange: tuple[float, float] = FRANGE,
+        title: str | None = None,
+        ax: Any = None,
+        **options: Any,
+    ) -> SpectrogramDisplay:
+        """Draw one glitch of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches; may be a memory map, of which only one is read.
+        index : int, default=0
+            Which glitch.
+        durations : float or sequence of float, default=None
+            Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+        frange : tuple of float, default=(10.0, 2048.0)
+            Lowest and highest frequency in Hz.
+        title : str, default=None
+            What to write above.
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to draw; None makes a figure.
+        **options
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        display : SpectrogramDisplay
+        """
+        views = X[index] if hasattr(X, "shape") else np.asarray(X)[index]
+        return cls(views, durations, frange=frange, title=title).plot(ax, **options)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        n_columns: int | None = None,
+        colorbar: bool = True,
+        cmap: Any = "viridis",
+        max_energy: float = MAX_ENERGY,
+    ) -> SpectrogramDisplay:
+        """Draw the views.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to draw; None makes a figure. Axes make room for several where there is more
+            than one view.
+        n_columns : int, default=None
+            Views side by side; 2 makes a square of four. None puts all in a row.
+        colorbar : bool, default=True
+            Whether to draw the scale of the energy.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Colours, those of Gravity Spy by default.
+        max_energy : float, default=25.5
+            The energy that gets the last colour.
+
+        Returns
+        -------
+        display : SpectrogramDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many durations as views.
+        """
+        views, durations = check_views(self.views, self.durations)
+        self.figure_, self.axes_ = view_axes(ax, len(views), n_columns)
+        for view_ax, view, duration in zip(self.axes_, views, durations, strict=True):
+            energy = as_energy(view)
+            options = {"vmin": 0, "vmax": max_energy, "cmap": cmap}
+            mesh = draw_view(view_ax, energy, duration, self.frange, **options)
+        self.colorbar_ = None
+        if colorbar:
+            self.colorbar_ = self.figure_.colorbar(
+                mesh, ax=self.axes_.tolist(), label="normalised energy", pad=0.02
+            )
+        write_title(self.figure_, self.axes_, self.title)
+        return self
+
+
+def view_axes(ax: Any, n_views: int, n_columns: int | None) -> tuple[Any, np.ndarray]:
+    """Make axes for views, labelled at the left and at the bottom."""
+    columns = n_views if n_columns is None else min(n_columns, n_views)
+    rows = math.ceil(n_views / columns)
+    figsize = (2.4 * columns + 1.4, 2.2 * rows + 0.6)
+    figure, grid = make_axes(ax, figsize, (rows, columns), sharey=True)
+    axes = grid.ravel()
+    for number, view_ax in enumerate(axes[:n_views]):
+        if number + columns >= n_views:
+            view_ax.set_xlabel("time [s]")
+        if number % columns == 0:
+            view_ax.set_ylabel("frequency [Hz]")
+    for view_ax in axes[n_views:]:
+        view_ax.remove()
+    return figure, axes[:n_views]
+
+
+def write_title(figure: Any, axes: np.ndarray, title: str | None) -> None:
+    """Write above the axes if there is one, else above the figure."""
+    if title is None:
+        return
+    if len(axes) == 1:
+        axes[0].set_title(title)
+    else:
+        figure.suptitle(title)
