@@ -32,7 +32,6 @@ EXTRAS_REQUIRE = {
     "gwpy": ["gwpy>=3.0"],
     "inception-v2": ["pytorchcv>=0.0.74"],
     "labels": ["cleanlab>=2.6"],
-    "saliency": ["captum>=0.7"],
     "similarity": ["faiss-cpu>=1.9"],
     "strain": ["gwosc>=0.7", "h5py>=3.10"],
     "umap": ["umap-learn>=0.5.7"],

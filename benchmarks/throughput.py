@@ -147,7 +147,7 @@ def memory(backbone: str, how: str, task: str) -> float:
         f"pair = t.textbook({backbone!r}) if {how!r} == t.LOOP else "
         f"t.ours({backbone!r}, {how!r})\n"
         f"with t.context({how!r}):\n"
-        f"  for _ in range(3): pair[{('train', 'embed').index(task)}]()\n"
+        f"  for _ in range(2): pair[{('train', 'embed').index(task)}]()\n"
         f"import _common; print(_common.peak_memory_mb())\n"
     )
     command = [sys.executable, "-c", code]
