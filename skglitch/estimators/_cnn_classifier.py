@@ -399,7 +399,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
             )
         targets = np.searchsorted(self.classes_, y)
         weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
-        with self._net_for(images, targets, weights, self._module_to_train_on) as (net, train):
+        with self._net_for(images, targets, weights, self._trained_module()) as (net, train):
             self._train(net, train)
         n_epochs = len(net.history)
         before = list(self.history_)
@@ -531,7 +531,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         if len(unknown):
             raise ValueError(f"y has {_listed(unknown)}, which is not in classes.")
 
-    def _module_to_train_on(self) -> GlitchNet:
+    def _trained_module(self) -> GlitchNet:
         # A copy, so that an error half-way leaves the classifier as it was.
         module = copy.deepcopy(self.net_.module_)
         # An interruption may have left layers frozen that were still to come.

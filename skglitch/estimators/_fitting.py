@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -102,21 +102,29 @@ class NetTrainer(ImageEstimator):
         images: np.ndarray,
         targets: np.ndarray,
         weights: np.ndarray | None,
-        module: Callable[[], GlitchNet] | None = None,
+        trained: GlitchNet | None = None,
     ) -> Iterator[tuple[GlitchNetClassifier, ImageDataset]]:
         """Make a net to train, and its training data; seeds and memory are set for the while.
 
-        ``module`` returns what is trained, on its device; None makes a new one that is prepared.
+        ``trained`` is a module to train on; None makes a new one.
         """
         random_state = check_random_state(self.random_state)
         train, valid = self._datasets(images, targets, weights, random_state)
-        device = choose_device(self.device) if module is None else torch.device(self.net_.device)
+        device = choose_device(self.device) if trained is None else trained.head.weight.device
         with kept_memory(device), seeded(draw_seed(random_state), device):
-            inner = to_channels_last(self._make_module(), device) if module is None else module()
-            net = self._make_net(inner, device, train, valid, draw_seed(random_state))
-            if module is None:
-                self._prepare(inner, train, net.compute_dtype)
-            yield net, train
+            module = self._new_module(train, device) if trained is None else trained
+            yield self._make_net(module, device, train, valid, draw_seed(random_state)), train
+
+    def _new_module(self, train: ImageDataset, device: torch.device) -> GlitchNet:
+        """Make a module, settle its batch norms, and let its last layer start from somewhere."""
+        module = to_channels_last(self._make_module(), device)
+        policy = self._batch_norm_policy(module)
+        if policy == "adapt":
+            self._measure_batch_norm(module, train)
+        if policy != "train":
+            module.fix_batch_norm()
+        self._start_head(module, train, choose_precision(self.precision, device))
+        return module
 
     def _datasets(
         self,
@@ -219,15 +227,6 @@ class NetTrainer(ImageEstimator):
         if self.verbose:
             callbacks.append(("progress", EpochProgress()))
         return callbacks + list(self.callbacks or [])
-
-    def _prepare(self, module: GlitchNet, train: ImageDataset, dtype: torch.dtype) -> None:
-        """Settle the batch norms of a new net, and where its last layer starts."""
-        policy = self._batch_norm_policy(module)
-        if policy == "adapt":
-            self._measure_batch_norm(module, train)
-        if policy != "train":
-            module.fix_batch_norm()
-        self._start_head(module, train, dtype)
 
     def _batch_norm_policy(self, module: GlitchNet) -> str:
         if self.batch_norm != AUTO:

@@ -52,6 +52,7 @@ class LearningRateRange:
     See Also
     --------
     learning_rate_range : Makes it.
+    skglitch.display.LearningRateDisplay : Draws it.
 
     Examples
     --------
@@ -115,6 +116,7 @@ def learning_rate_range(
     See Also
     --------
     CNNClassifier : Takes the suggestion as ``learning_rate``.
+    skglitch.display.LearningRateDisplay : Draws rates and losses.
 
     Notes
     -----

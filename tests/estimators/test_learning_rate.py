@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from skglitch import CNNClassifier
 from skglitch.estimators import LearningRateRange, learning_rate_range
 from skglitch.estimators._learning_rate import _smoothed, _suggested
 
@@ -122,3 +123,13 @@ def test_a_loss_that_is_no_number_ends_it(tiny, stripes):
     result = learning_rate_range(tiny(**params), *stripes, lowest=1e-3, highest=1e38, n_steps=20)
     assert len(result.losses) < 20
     assert np.isfinite(result.losses).all()
+
+
+@pytest.mark.parametrize(("head_start", "rate"), [("auto", 3e-4), ("probe", 3e-4), ("zeros", 1e-3)])
+def test_auto_is_slower_where_the_net_starts_well(stripes, head_start, rate):
+    X, y = stripes
+    classifier = CNNClassifier(
+        views=4.0, max_epochs=1, fine_tune="head", head_start=head_start, random_state=0
+    ).fit(X, y)
+    assert classifier.net_.lr == rate
+    assert classifier.set_params(learning_rate=0.5).partial_fit(X, y).net_.lr == 0.5
