@@ -199,11 +199,11 @@ class EmbeddingDisplay:
         if names and not flat:
             raise ValueError("names=True needs a map in two dimensions: use legend=True.")
         legend = not names if legend is None else legend
-        options = {} if flat else {"subplot_kw": {"projection": "3d"}}
+        options: dict[str, Any] = {} if flat else {"subplot_kw": {"projection": "3d"}}
         n_columns = -(-len(looks) // _ROWS_OF_LEGEND) if legend else 0
         self.figure_, axes = make_axes(ax, (8 + 1.8 * n_columns, 6.5), **options)
         self.ax_ = axes[0, 0]
-        size = np.clip(6000 / len(places), 8, 36)
+        size = np.clip(15000 / len(places), 8, 36)
         # Grey at the bottom, what is highlighted on top.
         for label in sorted(looks, key=lambda label: looks[label]["color"] != GREY):
             members = places[labels == label]
@@ -251,6 +251,8 @@ class EmbeddingDisplay:
         ax.margins(0.06)
         if not flat:
             ax.set_zticks([])
+            # The box is square: left in its place, it leaves the rest to the legend.
+            ax.set_anchor("W")
         if self.method:
             ax.set_xlabel(f"{self.method} of the net's features")
         if self.title:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from ._axes import HIGHLIGHT, make_axes
 from ._spectrogram import FRANGE, MAX_ENERGY, as_energy, check_views, draw_view
 
-_PANEL = (2.15, 1.75)
+_PANEL = (2.25, 1.8)
 
 
 class GalleryDisplay:
@@ -62,7 +62,7 @@ class GalleryDisplay:
     ... )
     >>> print(display.indices, display.titles[0])
     [1, 3] Blip
-    taken for Tomte, 80 %
+    → Tomte, 80 %
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class GalleryDisplay:
         views, shown = _one_view(X, rows, durations, duration)
         wrong = guesses[rows] != true[rows]
         titles = [
-            f"{true[row]}\n{'taken for ' + str(guesses[row]) if error else 'right'}, "
+            f"{true[row]}\n{'→ ' + str(guesses[row]) if error else 'right'}, "
             f"{100 * chances[row]:.0f} %"
             for row, error in zip(rows, wrong, strict=True)
         ]

@@ -136,7 +136,8 @@ def _series(epochs: Sequence[Mapping[str, Any]], what: str) -> dict[str, np.ndar
 
 def _learning_rates(epochs: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """Learning rate of each step, and how many epochs were over by then."""
-    progress, rates = [], []
+    progress: list[float] = []
+    rates: list[float] = []
     for number, epoch in enumerate(epochs):
         steps = [batch["event_lr"] for batch in epoch.get("batches", ()) if "event_lr" in batch]
         progress.extend(number + (np.arange(len(steps)) + 1) / max(1, len(steps)))

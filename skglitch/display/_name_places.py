@@ -62,7 +62,8 @@ def write_names(
     texts = []
     to_points = 72 / ax.figure.dpi
     for name, anchor in zip(names, ax.transData.transform(anchors), strict=True):
-        text = ax.annotate(name, ax.transData.inverted().transform(anchor), **options)
+        place = tuple(tuple(ax.transData.inverted().transform(anchor)))
+        text = ax.annotate(name, place, **options)
         extent = text.get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _GAP
         center = _best_center(anchor, size, window, taken, drawn)
@@ -70,8 +71,8 @@ def write_names(
         text.remove()
         text = ax.annotate(
             name,
-            ax.transData.inverted().transform(anchor),
-            offset,
+            place,
+            tuple(offset),
             textcoords="offset points",
             ha="center",
             va="center",

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..spectrograms import ViewLayout
+from ..training import GlitchNet
 
 METHODS = ("gradient_activation", "grad_cam")
 # Pooling sees places, but what it returns are not where the net has looked.
@@ -112,7 +113,7 @@ def saliency_maps(
     return maps
 
 
-def find_map_layer(net: nn.Module, images: torch.Tensor) -> str:
+def find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
     """Name the last layer of the backbone that returns a map of more than one place.
 
     Parameters
@@ -162,7 +163,7 @@ def find_map_layer(net: nn.Module, images: torch.Tensor) -> str:
 
 
 def _maps_of(
-    net: nn.Module, images: torch.Tensor, codes: np.ndarray | None, layer: str, method: str
+    net: GlitchNet, images: torch.Tensor, codes: np.ndarray | None, layer: str, method: str
 ) -> torch.Tensor:
     """Compute the maps ``(n, n_views, height, width)`` of one batch."""
     with torch.enable_grad(), _caught(net.encoder.trunk.net, layer) as caught:
@@ -177,12 +178,11 @@ def _maps_of(
     if method == "grad_cam":
         gradient = gradient.mean(dim=(2, 3), keepdim=True)
     maps = (gradient * caught[0].detach()).sum(dim=1, keepdim=True).clamp(min=0)
-    return to_views(maps.float(), net.encoder.layout, tuple(images.shape))
+    n, n_views, height, width = images.shape
+    return to_views(maps.float(), net.encoder.layout, (n, n_views, height, width))
 
 
-def to_views(
-    maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, int, int, int]
-) -> torch.Tensor:
+def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> torch.Tensor:
     """Take maps of pictures, as a layout arranges them, back to the views.
 
     Parameters

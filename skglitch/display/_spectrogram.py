@@ -125,7 +125,7 @@ class SpectrogramDisplay:
     @classmethod
     def from_data(
         cls,
-        X: ArrayLike,
+        X: Any,
         index: int = 0,
         *,
         durations: Any = None,
@@ -157,7 +157,7 @@ class SpectrogramDisplay:
         -------
         display : SpectrogramDisplay
         """
-        views = X[index] if hasattr(X, "shape") else np.asarray(X)[index]
+        views = np.asarray(X)[index]
         return cls(views, durations, frange=frange, title=title).plot(ax, **options)
 
     def plot(
