@@ -139,7 +139,7 @@ def fit(
         raise ValueError(
             f"weights: {source} holds weights of another net than {type(net).__name__}, or a part "
             f"of its: {len(missing)} of {n_expected} tensors are missing, such as {missing[0]!r}; "
-            "strict=False leaves them random."
+            "strict=False (of estimators, strict_weights=False) leaves them random."
         )
     return Fit(given, n_expected, missing, unexpected)
 
