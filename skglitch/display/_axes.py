@@ -58,10 +58,11 @@ def make_axes(
             f"ax has no place in a grid, but {shape[0] * shape[1]} axes are needed: pass a figure, "
             "or axes that subplots made."
         )
+    figure = ax.figure
     ax.remove()
     gridspec_options = {"height_ratios": options.pop("height_ratios", None)}
     grid = place.subgridspec(*shape, **gridspec_options)
-    return ax.figure, grid.subplots(squeeze=False, **options)
+    return figure, grid.subplots(squeeze=False, **options)
 
 
 def settle(figure: Any) -> None:
