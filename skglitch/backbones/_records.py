@@ -236,7 +236,13 @@ def _bn_inception() -> BackboneRecord:
        Reducing Internal Covariate Shift", ICML 2015, arXiv:1502.03167.
     """
     return BackboneRecord(
-        "bn_inception", "pytorchcv", _OF_BN_INCEPTION, (224, 224), build=_build_bn_inception
+        "bn_inception",
+        "pytorchcv",
+        _OF_BN_INCEPTION,
+        (224, 224),
+        # Its branches meet again at sizes that halve five times only, 140 x 170 is none.
+        fixed_size=True,
+        build=_build_bn_inception,
     )
 
 
