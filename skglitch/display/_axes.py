@@ -33,7 +33,8 @@ def make_axes(
         None makes a figure with pyplot. Axes are taken as they are where one is needed, and
         give their place to others where more are.
     figsize : tuple of float
-        Size in inches of a new figure.
+        Size in inches of a new figure, if text has matplotlib's usual size: figures grow with
+        it, so that it keeps its room.
     shape : tuple of int, default=(1, 1)
         Rows and columns.
     **options
@@ -47,7 +48,7 @@ def make_axes(
     if ax is None:
         import matplotlib.pyplot as plt
 
-        ax = plt.figure(figsize=figsize, layout="constrained")
+        ax = plt.figure(figsize=np.multiply(figsize, text_scale()), layout="constrained")
     if hasattr(ax, "subplots"):
         return ax, ax.subplots(*shape, squeeze=False, **options)
     if shape == (1, 1):
@@ -63,6 +64,20 @@ def make_axes(
     gridspec_options = {"height_ratios": options.pop("height_ratios", None)}
     grid = place.subgridspec(*shape, **gridspec_options)
     return figure, grid.subplots(squeeze=False, **options)
+
+
+def text_scale() -> float:
+    """Give how large text is set, as a multiple of matplotlib's usual sizes."""
+    from matplotlib import rcParams, rcParamsDefault
+    from matplotlib.font_manager import FontProperties
+
+    def points(key: str, settings: Any) -> float:
+        with_size = FontProperties(size=settings[key]).get_size_in_points()
+        relative = isinstance(settings[key], str)
+        return with_size / rcParams["font.size"] * settings["font.size"] if relative else with_size
+
+    keys = ("font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "legend.fontsize")
+    return max(points(key, rcParams) / points(key, rcParamsDefault) for key in keys)
 
 
 def settle(figure: Any) -> None:

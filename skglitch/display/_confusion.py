@@ -184,6 +184,8 @@ class ConfusionDisplay:
         self.figure_, axes = make_axes(ax, self.figsize)
         self.ax_ = axes[0, 0]
         image = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap)
+        # Packages that set one for all axes when imported (gwpy) would strike out the numbers.
+        self.ax_.grid(False)
         if colorbar:
             bar = self.figure_.colorbar(image, ax=self.ax_, shrink=0.7, pad=0.02)
             bar.set_label("share of the true class [%]")

@@ -57,7 +57,9 @@ def _pyplot(monkeypatch):
     import matplotlib.pyplot as plt
 
     before = plt.get_fignums()
-    yield
+    # Other tests import packages that change the settings for all figures.
+    with matplotlib.rc_context(matplotlib.rcParamsDefault):
+        yield
     for number in set(plt.get_fignums()) - set(before):
         plt.close(number)
     matplotlib.use(backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -126,6 +127,32 @@ class TestManyClasses:
         assert len(display.axes_) == n_classes
         assert_apart([ax.title for ax in display.axes_])
         assert_apart(display.axes_[0].get_yticklabels())
+
+
+# Those that gwpy sets for all figures when it is imported, and a slide's.
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"font.size": 12, "axes.labelsize": "large", "axes.labelpad": 5, "axes.grid": True},
+        {"font.size": 16, "axes.titlesize": 24},
+    ],
+)
+class TestOtherSettings:
+    def test_many_classes(self, settings):
+        with matplotlib.rc_context(settings):
+            TestManyClasses().test_confusion(22, "counts")
+            TestManyClasses().test_class_scores(22)
+            TestManyClasses().test_gallery(22)
+
+    def test_one_figure_each(self, settings, energies):
+        with matplotlib.rc_context(settings):
+            test_one_figure_each(energies)
+
+
+def test_no_grid_through_numbers():
+    with matplotlib.rc_context({"axes.grid": True}):
+        display = ConfusionDisplay.from_predictions(["a", "b"], ["a", "a"])
+    assert not any(line.get_visible() for line in display.ax_.get_xgridlines())
 
 
 def test_one_figure_each(energies):
