@@ -93,12 +93,15 @@ def make_glitches(
         descriptions : dict
             What each class looks like, and what causes it.
         ids : ndarray of shape (n_samples,), dtype str
+            Names of the glitches.
         snr, peak_frequency : ndarray of shape (n_samples,)
             Optimal signal-to-noise ratio, and frequency in Hz of the loudest tile without noise.
         parameters : list of dict
             What was drawn for each glitch.
         durations : tuple of float
+            Duration in s of each view.
         sample_rate : float
+            In Hz.
         strain : ndarray of shape (n_samples, n_times), dtype float64
             If ``return_strain`` is True; the trigger is in the middle.
     (data, target) : tuple

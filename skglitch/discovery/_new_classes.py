@@ -96,7 +96,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         The fitted ones; None where there is no reducer.
     n_features_in_ : int
         Length of an embedding.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it is a data frame.
 
     See Also

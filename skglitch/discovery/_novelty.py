@@ -67,7 +67,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         The known classes. Only where y was given.
     n_features_in_ : int
         Length of an embedding.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it is a data frame.
 
     See Also

@@ -38,7 +38,7 @@ class SimilarityIndex(BaseEstimator):
 
     Attributes
     ----------
-    units_ : ndarray of shape (n_glitches, n_features_in_), dtype float32
+    units_ : ndarray of shape (n_glitches, `n_features_in_`), dtype float32
         The embeddings, of length 1.
     ids_ : ndarray of shape (n_glitches,)
         Names of the glitches, strings or integers.
@@ -48,7 +48,7 @@ class SimilarityIndex(BaseEstimator):
         Detectors, empty where they were not given.
     n_features_in_ : int
         Number of features of an embedding.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it is a data frame.
 
     See Also

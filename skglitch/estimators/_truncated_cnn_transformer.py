@@ -113,7 +113,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         ``(n_views, height, width)`` seen in fit.
     n_features_in_ : int
         Number of pixels of one sample, all views together.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, where it is a data frame.
     scale_ : PixelScale
         How pixel values become numbers from 0 to 1.
