@@ -1,0 +1,126 @@
+"""Glitches in an HDF5 file: what is written is read, and what is no good is named."""
+
+from __future__ import annotations
+
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from skglitch.datasets import make_glitches
+from skglitch.datasets._glitch_file import load_glitches, save_glitches
+
+SHAPES = arrays.array_shapes(min_dims=4, max_dims=4, max_side=4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_all_comes_back(tmp_path_factory, data):
+    X = data.draw(arrays.arrays(st.sampled_from([np.uint8, np.float32]), SHAPES))
+    # No NUL, at which HDF5 ends a text, and no halves of surrogate pairs, which are no text.
+    alphabet = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+    texts = st.lists(st.text(alphabet), min_size=len(X), max_size=len(X))
+    bunch = {
+        "data": X,
+        "ids": data.draw(texts),
+        "ifo": ["H1"] * len(X),
+        "target": data.draw(texts),
+        "gps": 1126259462.4 + np.arange(len(X)),
+        "durations": tuple(0.5 * 2.0**n for n in range(X.shape[1])),
+    }
+    path = tmp_path_factory.mktemp("h5") / "glitches.h5"
+    save_glitches(bunch, path)
+    loaded = load_glitches(path)
+    np.testing.assert_array_equal(loaded.data, X)
+    assert loaded.data.dtype == X.dtype
+    assert loaded.ids.tolist() == bunch["ids"]
+    assert loaded.ifo.tolist() == bunch["ifo"]
+    assert loaded.target.tolist() == bunch["target"]
+    assert loaded.target_names.tolist() == sorted(set(bunch["target"]) - {""})
+    assert loaded.gps.tolist() == bunch["gps"].tolist()
+    assert loaded.durations == bunch["durations"]
+    assert [file.name for file in path.parent.iterdir()] == ["glitches.h5"]
+
+
+def test_what_the_library_makes_can_be_saved(tmp_path):
+    bunch = make_glitches(3, random_state=0, size=(14, 17), progress=False)
+    save_glitches(bunch, tmp_path / "made.h5")
+    loaded = load_glitches(tmp_path / "made.h5")
+    np.testing.assert_array_equal(loaded.data, bunch.data)
+    assert loaded.target.tolist() == bunch.target.tolist()
+    assert loaded.durations == bunch.durations
+
+
+def test_least_that_there_may_be(tmp_path):
+    with h5py.File(tmp_path / "bare.h5", "w") as file:
+        file["X"] = np.ones((3, 4, 5))
+    loaded = load_glitches(tmp_path / "bare.h5")
+    assert loaded.data.shape == (3, 1, 4, 5)
+    assert loaded.ids.tolist() == ["0", "1", "2"]
+    assert loaded.ifo.tolist() == [""] * 3
+    assert loaded.target is loaded.gps is loaded.durations is None
+
+
+@pytest.mark.parametrize(
+    ("datasets", "message"),
+    [
+        ({"spectra": np.ones(3)}, "no data set 'data' or 'X'.*it has 'spectra'"),
+        ({"X": np.ones((3, 4))}, r"shape \(3, 4\); needed is"),
+        ({"X": np.ones((0, 1, 4, 5))}, "one glitch or more"),
+        ({"X": ["a", "b"]}, "holds no numbers"),
+        ({"X": np.ones((3, 1, 4, 5)), "id": ["a", "b"]}, "3 spectrograms in 'X' and 2 .* 'id'"),
+        ({"X": np.ones((3, 1, 4, 5)), "gps_time": [1.0]}, "1 values in 'gps_time'"),
+    ],
+)
+def test_files_that_are_no_good(tmp_path, datasets, message):
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        for name, values in datasets.items():
+            file[name] = values
+    with pytest.raises(ValueError, match=message):
+        load_glitches(tmp_path / "odd.h5")
+
+
+def test_durations_that_do_not_fit(tmp_path):
+    save_glitches({"data": np.ones((1, 2, 4, 5)), "durations": (4.0,)}, tmp_path / "odd.h5")
+    with pytest.raises(ValueError, match="has 2 views, but its attribute durations names 1"):
+        load_glitches(tmp_path / "odd.h5")
+
+
+def test_what_cannot_be_saved(tmp_path):
+    with pytest.raises(ValueError, match=r"\(2, 3\), which is not"):
+        save_glitches({"data": np.ones((2, 3))}, tmp_path / "a.h5")
+    with pytest.raises(ValueError, match="2 glitches and 1 values of label"):
+        save_glitches({"data": np.ones((2, 1, 4, 5)), "target": ["a"]}, tmp_path / "a.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    path = tmp_path / "glitches.h5"
+    save_glitches({"data": np.ones((1, 1, 4, 5))}, path)
+    with pytest.raises(TypeError):
+        save_glitches({"data": np.full((1, 1, 4, 5), object())}, path)
+    assert load_glitches(path).data.shape == (1, 1, 4, 5)
+    assert [file.name for file in tmp_path.iterdir()] == ["glitches.h5"]
+
+
+def test_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        load_glitches(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(ValueError, match="is not an HDF5 file"):
+        load_glitches(tmp_path / "text.h5")
+    save_glitches({"data": np.ones((40, 1, 40, 50))}, tmp_path / "cut.h5")
+    whole = (tmp_path / "cut.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is damaged"):
+        load_glitches(tmp_path / "cut.h5")
+
+
+def test_without_h5py(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ImportError, match=r'pip install "skglitch\[strain\]"'):
+        load_glitches(tmp_path / "glitches.h5")
