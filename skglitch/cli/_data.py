@@ -1,9 +1,14 @@
-"""From a folder, and from a model, to what the estimators take."""
+"""From a source of glitches, and from a model, to what the estimators take."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,31 +16,79 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.utils import Bunch
 
+# Of views that are made here, of pictures and of strain.
+_SIZE = (140, 170)
+# Those of Gravity Spy: what four views are of, where a file does not tell.
+_DURATIONS = (0.5, 1.0, 2.0, 4.0)
+# A time in this century, as such or as load_triggers writes it.
+_GPS = re.compile(r"(?:[A-Z]\d_)?(\d{9,10}(?:\.\d+)?)")
 
-def load_folder(
+
+def load_glitches(
+    source: Path | None,
+    durations: tuple[float, ...] | None,
+    size: tuple[int, int] | None,
+    options: Mapping[str, Any],
+) -> Bunch:
+    """Read glitches, wherever they come from, and tell how many there are.
+
+    Parameters
+    ----------
+    source : pathlib.Path or None
+        A folder of pictures or an HDF5 file. None where the option ``triggers`` is given.
+    durations : tuple of float or None
+        Durations in s of the views to read; None is those that there are.
+    size : tuple of int or None
+        Height and width of a view in pixels; None is that of an HDF5 file, or 140 x 170.
+    options : mapping
+        Of the command, as :func:`skglitch.cli._options.running` makes them.
+
+    Returns
+    -------
+    bunch : Bunch
+        With ``data``, ``ids``, ``ifo``, ``durations``, ``target``, which is None without labels,
+        and ``gps``, which is None where no GPS times are known.
+
+    Raises
+    ------
+    click.UsageError
+        If there is not one source.
+    ValueError, OSError
+        As the functions of :mod:`skglitch.datasets` raise.
+    """
+    triggers: Path | None = options.get("triggers")
+    if (source is None) == (triggers is None):
+        told = "both SOURCE and --triggers are" if triggers else "neither SOURCE nor --triggers is"
+        raise click.UsageError(
+            f"{told} given: give a folder of pictures or an HDF5 file, or a table of triggers with "
+            "--strain.",
+            click.get_current_context(silent=True),
+        )
+    if triggers is not None:
+        from ._strain import load_from_strain
+
+        bunch = load_from_strain(triggers, durations, size or _SIZE, options)
+    elif source is not None and source.is_dir():
+        bunch = _load_pictures(source, durations, size or _SIZE, options)
+    elif source is not None:
+        bunch = _load_file(source, durations, size)
+    if bunch.get("gps") is None:
+        bunch.gps = gps_of_ids(bunch.ids)
+    say(
+        f"{len(bunch.data)} glitches with {describe_views(bunch.durations)} in {source or triggers}"
+    )
+    return bunch
+
+
+def _load_pictures(
     folder: Path,
     durations: tuple[float, ...] | None,
     size: tuple[int, int],
     options: Mapping[str, Any],
 ) -> Bunch:
-    """Read a folder of pictures and tell how many there are.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    durations, size
-        As in :func:`skglitch.datasets.load_gravity_spy`.
-    options : mapping
-        Of the command: ``missing``, ``on_error`` and ``quiet`` are used.
-
-    Returns
-    -------
-    bunch : Bunch
-    """
     from ..datasets import load_gravity_spy
-    from ._messages import say
 
-    bunch = load_gravity_spy(
+    return load_gravity_spy(
         folder,
         durations=durations,
         size=size,
@@ -43,17 +96,91 @@ def load_folder(
         on_error=options["on_error"],
         progress=not options["quiet"],
     )
-    say(f"{len(bunch.data)} glitches with {describe_views(bunch.durations)} in {folder}")
+
+
+def _load_file(
+    path: Path, durations: tuple[float, ...] | None, size: tuple[int, int] | None
+) -> Bunch:
+    """Read an HDF5 file, and choose and resize its views."""
+    from ..datasets._glitch_file import SUFFIXES, load_glitches
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"SOURCE {str(path)!r} is neither a folder of pictures nor an HDF5 file, which ends in "
+            f"{', '.join(SUFFIXES)}. Strain is given with --triggers and --strain."
+        )
+    bunch = load_glitches(path)
+    bunch.durations = bunch.durations or _guess_durations(path, bunch.data.shape[1], durations)
+    if durations is not None:
+        absent = [duration for duration in durations if duration not in bunch.durations]
+        if absent:
+            raise ValueError(
+                f"{str(path)!r} has {describe_views(bunch.durations)}, and none of "
+                f"{' or '.join(map(str, absent))} s."
+            )
+        chosen = [bunch.durations.index(duration) for duration in durations]
+        if chosen != list(range(len(bunch.durations))):
+            bunch.data = bunch.data[:, chosen]
+        bunch.durations = tuple(durations)
+    if size is not None and bunch.data.shape[2:] != tuple(size):
+        bunch.data = _resize(path, bunch.data, size)
+    if bunch.target is not None and len(bunch.target_names) == 0:
+        bunch.target = bunch.target_names = None
     return bunch
 
 
-def load_for_model(folder: Path, model: Any, options: Mapping[str, Any]) -> Bunch:
+def _guess_durations(
+    path: Path, n_views: int, durations: tuple[float, ...] | None
+) -> tuple[float, ...]:
+    for told in (durations, _DURATIONS):
+        if told is not None and len(told) == n_views:
+            return tuple(told)
+    raise ValueError(
+        f"{str(path)!r} has {n_views} views and does not tell their durations: give its data set "
+        "an attribute 'durations', in s."
+    )
+
+
+def _resize(path: Path, data: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    import numpy as np
+
+    from ..spectrograms import resize_energy
+
+    if data.dtype != np.uint8:
+        raise ValueError(
+            f"{str(path)!r} has views of {data.shape[2]}x{data.shape[3]} where {size[0]}x{size[1]} "
+            f"are needed, and only uint8 is resized, not {data.dtype}."
+        )
+    resized = np.empty((*data.shape[:2], *size), dtype=np.uint8)
+    for place in np.ndindex(data.shape[:2]):
+        resized[place] = resize_energy(data[place], size)
+    return resized
+
+
+def gps_of_ids(ids: np.ndarray) -> np.ndarray | None:
+    """Read GPS times out of ids, which they are in some pictures' names.
+
+    Examples
+    --------
+    >>> from skglitch.cli._data import gps_of_ids
+    >>> gps_of_ids(["1238402214.65", "1238562228.93"])
+    array([1.23840221e+09, 1.23856223e+09])
+    >>> gps_of_ids(["1238402214.65", "zpdJAmQwGR"]) is None
+    True
+    """
+    import numpy as np
+
+    found = [_GPS.fullmatch(str(name)) for name in ids]
+    return np.array([float(match[1]) for match in found if match]) if all(found) else None
+
+
+def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) -> Bunch:
     """Read the views that a model was trained on, at the size it was trained on.
 
     Raises
     ------
     ValueError
-        If the folder does not have them, or the model does not tell which they are.
+        If the source does not have them, or the model does not tell which they are.
     """
     trained = getattr(model, "classifier_", model)
     durations = tuple(trained.durations)
@@ -61,13 +188,15 @@ def load_for_model(folder: Path, model: Any, options: Mapping[str, Any]) -> Bunc
     if len(durations) != n_views:
         raise ValueError(
             f"The model was fitted on {n_views} views, but its parameter durations={durations!r} "
-            f"names {len(durations)}: which views of a folder it reads cannot be told."
+            f"names {len(durations)}: which views it reads cannot be told."
         )
     try:
-        return load_folder(folder, durations, tuple(size), options)
+        return load_glitches(source, durations, (size[0], size[1]), options)
     except ValueError as error:
         # What load_gravity_spy advises, other durations, is no way out here.
-        told = str(error).partition(" Pass durations=")[0]
+        told, advice, _ = str(error).partition(" Pass durations=")
+        if not advice:
+            raise
         raise ValueError(f"The model reads {describe_views(durations)}. {told}") from error
 
 
@@ -87,9 +216,14 @@ def load_model(path: Path, kinds: tuple[str, ...], options: Mapping[str, Any]) -
 
 
 def about_glitches(bunch: Bunch) -> dict[str, np.ndarray]:
-    """Tell which glitches a folder holds, by the name of a column."""
-    about = {"id": bunch.ids, "ifo": bunch.ifo}
-    return about if bunch.target is None else about | {"label": bunch.target}
+    """Tell what is known of glitches, by the name of a column."""
+    about = {"id": bunch.ids, "ifo": bunch.ifo, "gps_time": bunch.get("gps"), "label": bunch.target}
+    return {name: values for name, values in about.items() if values is not None}
+
+
+def is_labelled(target: np.ndarray) -> np.ndarray:
+    """Tell which glitches of an HDF5 file have a label: some may have an empty one."""
+    return target.astype(str) != ""
 
 
 def describe_views(durations: tuple[float, ...]) -> str:
@@ -103,3 +237,7 @@ def describe_views(durations: tuple[float, ...]) -> str:
     """
     *first, last = map(str, durations)
     return f"views of {', '.join(first)} and {last} s" if first else f"views of {last} s"
+
+
+# What commands that were written for folders alone call it.
+load_folder = load_glitches

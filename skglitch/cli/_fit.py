@@ -1,4 +1,4 @@
-"""``skglitch fit``: train a classifier on a folder of labelled pictures."""
+"""``skglitch fit``: train a classifier on labelled glitches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._data import load_folder
+from ._data import is_labelled, load_glitches
 from ._messages import INTERRUPTED, say
 from ._output import check_output
 
@@ -39,7 +39,7 @@ _PARAMETERS = (
 
 
 @click.command()
-@_options.folder
+@_options.source
 @click.option(
     "--output",
     "-o",
@@ -74,15 +74,17 @@ _PARAMETERS = (
     show_default=True,
     help="Part of each class that is held out for the score; 0 trains on all, without a score.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write the result to stdout as JSON.")
+@_options.as_json
 @_options.running
 @click.pass_context
-def fit(ctx: click.Context, folder: Path, output: Path, overwrite: bool, **options: Any) -> None:
-    """Train a classifier on a FOLDER of labelled pictures and save it.
+def fit(
+    ctx: click.Context, source: Path | None, output: Path, overwrite: bool, **options: Any
+) -> None:
+    """Train a classifier on the labelled glitches of SOURCE and save it.
 
-    The classes are the folders in FOLDER. A part of each is held out (--test-fraction): the
-    scores on it, top-1 to top-5 with 95 % intervals and those of each class, go to stdout. What
-    is saved is the net that was scored.
+    The classes are the folders of pictures, the labels of an HDF5 file or those of the triggers.
+    A part of each is held out (--test-fraction): the scores on it, top-1 to top-5 with 95 %
+    intervals and those of each class, go to stdout. What is saved is the net that was scored.
 
     Ctrl-C ends the training and saves the net so far; the exit code is then 130.
 
@@ -90,9 +92,7 @@ def fit(ctx: click.Context, folder: Path, output: Path, overwrite: bool, **optio
     """
     check_output(output, overwrite)
     classifier = _make_classifier(options)
-    bunch = load_folder(folder, options["durations"], options["size"], options)
-    if bunch.target is None:
-        raise ValueError(f"{str(folder)!r} has no class folders: there is nothing to learn from.")
+    bunch = _labelled(load_glitches(source, options["durations"], options["size"], options))
     # What predict and embed will read.
     classifier.set_params(durations=bunch.durations)
     train, test = _split(bunch.target, options["test_fraction"], options["random_state"])
@@ -113,6 +113,21 @@ def fit(ctx: click.Context, folder: Path, output: Path, overwrite: bool, **optio
     _report(result, classifier, bunch, test, options)
     if interrupted:
         ctx.exit(INTERRUPTED)
+
+
+def _labelled(bunch: Bunch) -> Bunch:
+    """Keep those that have a label."""
+    if bunch.target is None:
+        raise ValueError(
+            "There is nothing to learn from: a folder of pictures has no class folders, or a file "
+            "or a table no 'label'."
+        )
+    kept = is_labelled(bunch.target)
+    if not kept.all():
+        say(f"{(~kept).sum()} glitches without a label are left out.")
+        for name in ("data", "target", "ids"):
+            bunch[name] = bunch[name][kept]
+    return bunch
 
 
 def _make_classifier(options: Mapping[str, Any]) -> CNNClassifier:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
+
+from ._config import config_file
 
 # What a shell reports of a program that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
 _DEBUG, _QUIET = "skglitch.debug", "skglitch.quiet"
 # Errors that users can do something about: their message stands for itself.
 _EXPECTED = (ValueError, OSError)
+_FROM_FILE = (click.core.ParameterSource.DEFAULT_MAP,)
 
 
 def say(message: str) -> None:
@@ -47,10 +51,41 @@ def one_line(error: Exception) -> str:
     >>> one_line(ZeroDivisionError("division by zero"))
     'ZeroDivisionError: division by zero (--debug tells where)'
     """
-    told = fold(str(error))
-    if isinstance(error, _EXPECTED) and told:
+    told = in_options(fold(str(error)))
+    # An ImportError of ours says what to install; any other is a flaw of the installation.
+    is_ours = isinstance(error, ImportError) and "pip install" in told
+    if told and (is_ours or isinstance(error, _EXPECTED)):
         return told
     return f"{type(error).__name__}: {told} (--debug tells where)"
+
+
+def one_line_of_usage(error: click.UsageError) -> click.UsageError:
+    """Turn an error in the command line, of which click makes three lines, into one of one."""
+    told = fold(error.format_message())
+    ctx, param = error.ctx, getattr(error, "param", None)
+    if ctx is not None:
+        if param is not None and ctx.get_parameter_source(param.name) in _FROM_FILE:
+            told += f" So it is in {config_file(ctx)!r}."
+        told += f" '{ctx.command_path} --help' tells more."
+    # Without a context click has nothing to add.
+    return click.UsageError(told)
+
+
+def in_options(text: str) -> str:
+    """Put options in place of the parameters that messages of the library advise.
+
+    Examples
+    --------
+    >>> from skglitch.cli._messages import in_options
+    >>> in_options("on_error='skip' leaves them out. Pass durations=(0.5, 4.0).")
+    '--on-error skip leaves them out. Pass --durations 0.5,4.0.'
+    """
+    text = re.sub(r"\b(missing|on_error)='(\w+)'", _option, text)
+    return re.sub(r"\b(durations)=\(([\d., ]+?),?\)", _option, text)
+
+
+def _option(match: re.Match[str]) -> str:
+    return f"--{match[1].replace('_', '-')} {match[2].replace(' ', '')}"
 
 
 def fold(text: str) -> str:
@@ -65,4 +100,4 @@ def fold(text: str) -> str:
 def show_warning(message: Any, category: Any, *_where: Any, **_more: Any) -> None:
     """Show a warning without the line of code it comes from, which is not the user's."""
     if issubclass(category, UserWarning):
-        click.echo(f"Warning: {fold(str(message))}", err=True)
+        click.echo(f"Warning: {in_options(fold(str(message)))}", err=True)

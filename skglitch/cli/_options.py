@@ -1,4 +1,4 @@
-"""Options that several commands share, and the types of their values."""
+"""Options that several commands share: one name means one thing everywhere."""
 
 from __future__ import annotations
 
@@ -8,94 +8,23 @@ from typing import Any, TypeVar
 
 import click
 
+from ._config import read_config
 from ._messages import remember_debug, remember_quiet
+from ._types import Durations, FileOrName, Size, Views, Weights
 
 F = TypeVar("F", bound=Callable[..., Any])
-_NAMED_VIEWS = ("mosaic", "channels", "late")
 
-
-class Durations(click.ParamType):
-    """Comma-separated durations in s, or ``all`` for None."""
-
-    name = "durations"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show how it is written."""
-        return "S,S,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Turn ``"0.5,1,2,4"`` into numbers."""
-        if not isinstance(value, str):
-            return value
-        return None if value == "all" else _numbers(self, value, param, ctx)
-
-
-class Views(click.ParamType):
-    """A way to arrange views, one duration, or up to three of them."""
-
-    name = "views"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show how it is written."""
-        return "mosaic|channels|late|S[,S[,S]]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Turn ``"1.0"`` into a number and ``"0.5,1,2"`` into a tuple."""
-        if not isinstance(value, str) or value in _NAMED_VIEWS:
-            return value
-        numbers = _numbers(self, value, param, ctx)
-        return numbers[0] if len(numbers) == 1 else numbers
-
-
-class Size(click.ParamType):
-    """Height and width in pixels."""
-
-    name = "size"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show how it is written."""
-        return "HxW"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Turn ``"140x170"`` into ``(140, 170)``."""
-        if not isinstance(value, str):
-            return value
-        sides = value.lower().split("x")
-        if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
-            self.fail(f"{value!r} is not a height and a width such as 140x170.", param, ctx)
-        return int(sides[0]), int(sides[1])
-
-
-class Weights(click.ParamType):
-    """``imagenet``, ``none`` or a file."""
-
-    name = "weights"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show how it is written."""
-        return "imagenet|none|FILE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Check that a file is there before anything is loaded."""
-        if value not in ("imagenet", "none") and not Path(value).expanduser().is_file():
-            self.fail(f"{value!r} is neither 'imagenet', 'none' nor a file.", param, ctx)
-        return value
-
-
-def _numbers(kind: click.ParamType, text: str, param: Any, ctx: Any) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        kind.fail(f"{text!r} is not a list of durations in s such as 0.5,1,2,4.", param, ctx)
-    if not all(0 < number < float("inf") for number in numbers):
-        kind.fail(f"{text!r} has a duration that is not positive.", param, ctx)
-    return numbers
-
-
-folder = click.argument(
-    "folder", type=click.Path(exists=True, file_okay=False, readable=True, path_type=Path)
+_existing = click.Path(exists=True, path_type=Path)
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+# Not required: triggers and strain may take its place.
+source = click.argument("source", required=False, metavar="[SOURCE]", type=_existing)
+folder = click.argument("folder", required=False, metavar="[SOURCE]", type=_existing)
+model = click.argument("model", type=_file)
+model_or_backbone = click.argument("model_or_backbone", type=FileOrName())
+overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Write the result to stdout as JSON."
 )
-overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 batch_size = click.option("--batch-size", type=click.IntRange(1), help="Glitches at a time.")
 weights = click.option(
     "--weights", type=Weights(), help="Weights to start from; none means random ones."
@@ -103,14 +32,22 @@ weights = click.option(
 backbone = click.option(
     "--backbone", help="The net; skglitch.backbones.list_backbones() names them."
 )
+layer = click.option("--layer", help="The layer to read; the one before the last is the default.")
 max_epochs = click.option(
     "--max-epochs", type=click.IntRange(1), help="Passes over the training set."
 )
 random_state = click.option(
-    "--random-state", "--seed", type=click.IntRange(0), default=0, help="Seed of all that is drawn."
+    "--random-state",
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of all that is drawn.",
 )
 views = click.option("--views", type=Views(), help="How the net sees the views of a glitch.")
-size = click.option("--size", type=Size(), default="140x170", help="Size of a view in pixels.")
+size = click.option(
+    "--size", type=Size(), help="Size of a view in pixels; 140x170 of pictures and strain."
+)
 durations = click.option(
     "--durations",
     type=Durations(),
@@ -118,26 +55,56 @@ durations = click.option(
     help="Views to read, by duration in s: 4.0 or 0.5,1,2,4; all takes those that are there.",
 )
 
-
 _device = click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.")
-_pictures = (
+_precision = click.option(
+    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the net."
+)
+_reading = (
     click.option(
-        "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the net."
+        "--triggers",
+        type=_file,
+        help="Table of triggers (.csv, ...) in place of SOURCE; their strain is transformed.",
+    ),
+    click.option(
+        "--strain",
+        multiple=True,
+        metavar="FILES...",
+        help="Files of strain around the triggers, or gwosc, which downloads it.",
+    ),
+    click.option(
+        "--channel", help="Channel of frame files, or data set of HDF5 files, with the strain."
+    ),
+    click.option(
+        "--length",
+        type=click.FloatRange(0, min_open=True),
+        default=16.0,
+        show_default=True,
+        help="Strain around each trigger in s.",
     ),
     click.option(
         "--missing",
         type=click.Choice(["raise", "skip", "fill"]),
         default="raise",
+        show_default=True,
         help="Glitches that lack a view: stop, leave them out, or fill in zeros.",
     ),
     click.option(
         "--on-error",
         type=click.Choice(["raise", "skip"]),
         default="raise",
-        help="Broken pictures: stop, or leave their glitches out.",
+        show_default=True,
+        help="Broken pictures and triggers without strain: stop, or leave them out.",
     ),
 )
 _telling = (
+    click.option(
+        "--config",
+        type=_file,
+        is_eager=True,
+        expose_value=False,
+        callback=read_config,
+        help="TOML file with options, in a section for each command.",
+    ),
     click.option(
         "--quiet",
         "-q",
@@ -155,14 +122,24 @@ _telling = (
 )
 
 
+def of_a_net(function: F) -> F:
+    """Add the options of commands that embed glitches: which net, and what it sees."""
+    return _add(function, (layer, weights, views, durations, size, batch_size))
+
+
 def running(function: F) -> F:
-    """Add the options of commands on pictures: where to run, about flaws, what to tell."""
-    return _add(function, (_device, *_pictures, *_telling))
+    """Add the options of commands on glitches: what to read, where to run, what to tell."""
+    return _add(function, (*_reading, _precision, _device, *_telling))
 
 
 def running_alone(function: F) -> F:
-    """Add the options of a command that reads nothing."""
+    """Add the options of a command that reads no glitches but runs nets."""
     return _add(function, (_device, *_telling))
+
+
+def telling(function: F) -> F:
+    """Add the options that every command has."""
+    return _add(function, _telling)
 
 
 def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:

@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,11 @@ import click
 
 if TYPE_CHECKING:
     import numpy as np
+
+HDF5 = (".h5", ".hdf5")
+TABLES = (".csv", ".parquet", *HDF5)
+EMBEDDINGS = (".npz", ".npy", *TABLES)
+_HINT = "'--output' / '-o'"
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -30,12 +35,11 @@ def check_output(path: Path, overwrite: bool) -> None:
     click.BadParameter
         If there is such a file, or no such folder, or no right to write there.
     """
-    hint = "'--output' / '-o'"
     if path.is_dir():
-        raise click.BadParameter(f"{str(path)!r} is a folder.", param_hint=hint)
+        raise click.BadParameter(f"{str(path)!r} is a folder.", param_hint=_HINT)
     if path.exists() and not overwrite:
         raise click.BadParameter(
-            f"{str(path)!r} is there already: --overwrite replaces it.", param_hint=hint
+            f"{str(path)!r} is there already: --overwrite replaces it.", param_hint=_HINT
         )
     try:
         # Asking for rights is not enough: a read-only disk only tells when it is written to.
@@ -43,8 +47,98 @@ def check_output(path: Path, overwrite: bool) -> None:
             pass
     except OSError as error:
         raise click.BadParameter(
-            f"{str(path.parent)!r} cannot be written to ({error.strerror}).", param_hint=hint
+            f"{str(path.parent)!r} cannot be written to ({error.strerror}).", param_hint=_HINT
         ) from error
+
+
+def check_suffix(path: Path, allowed: Sequence[str]) -> None:
+    """Refuse a file of a format that is not written, or for which a package is missing.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    allowed : sequence of str
+        Suffixes, such as ``TABLES``.
+
+    Raises
+    ------
+    click.BadParameter
+        If the suffix is another one.
+    ImportError
+        If pyarrow or h5py is needed and not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in allowed:
+        raise click.BadParameter(
+            f"{str(path)!r} does not end in {', '.join(allowed)}.", param_hint=_HINT
+        )
+    if suffix == ".parquet":
+        import_pyarrow()
+    elif suffix in HDF5:
+        from ..datasets._glitch_file import import_h5py
+
+        import_h5py()
+
+
+def import_pyarrow() -> Any:
+    """Import what reads and writes Parquet, or say how to get it."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError('Parquet files need pyarrow: pip install "skglitch[parquet]"') from error
+    return pyarrow
+
+
+def write_table(path: Path | None, columns: Mapping[str, Any]) -> None:
+    """Write a table in the format that the suffix of ``path`` names.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        ``.csv`` and ``.parquet`` have the columns, ``.h5`` and ``.hdf5`` a data set for each.
+        None is CSV to stdout.
+    columns : mapping of str to array-like
+        Of one length. In a CSV numbers have the digits that it takes to read them back as they
+        are; NaN and None are empty cells.
+    """
+    suffix = "" if path is None else path.suffix.lower()
+    if path is not None and suffix == ".parquet":
+        _write_parquet(path, columns)
+    elif path is not None and suffix in HDF5:
+        from ..datasets._glitch_file import new_hdf5, write_column
+
+        with new_hdf5(path) as file:
+            for name, values in columns.items():
+                write_column(file, name, values)
+    else:
+        cells = [_cells(values) for values in columns.values()]
+        write_csv(path, list(columns), zip(*cells, strict=True))
+
+
+def _write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
+    import numpy as np
+
+    from ..persistence._file import written_whole
+
+    pyarrow = import_pyarrow()
+    arrays = {}
+    for name, values in columns.items():
+        values = np.asarray(values)
+        # Of objects and text pyarrow wants Python's own.
+        arrays[name] = pyarrow.array(values if values.dtype.kind in "uifb" else values.tolist())
+    with written_whole(path) as file:
+        pyarrow.parquet.write_table(pyarrow.table(arrays), file)
+
+
+def _cells(values: Any) -> list[Any]:
+    import numpy as np
+
+    array = np.asarray(values)
+    if array.dtype.kind != "f":
+        return ["" if value is None else value for value in array.tolist()]
+    # As many digits as a float32 has; Python's own text of a float64 is exact.
+    show = "{:.9g}".format if array.dtype == np.float32 else repr
+    return ["" if value != value else show(value) for value in array.tolist()]
 
 
 def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -73,8 +167,9 @@ def write_embeddings(path: Path, embeddings: np.ndarray, about: dict[str, np.nda
     Parameters
     ----------
     path : pathlib.Path
-        ``.csv`` has a row and ``.npz`` an item in each array for each glitch; a ``.npy`` has
-        only the numbers, so ``about`` goes to the file that :func:`beside` names.
+        ``.csv`` and ``.parquet`` have a row for each glitch, ``.npz``, ``.h5`` and ``.hdf5`` an
+        array ``embeddings`` and one of each column of ``about``. A ``.npy`` has only the numbers,
+        so ``about`` goes to the file that :func:`beside` names.
     embeddings : ndarray of shape (n, d)
     about : dict
         Arrays of length n by name, such as the ids.
@@ -83,20 +178,39 @@ def write_embeddings(path: Path, embeddings: np.ndarray, about: dict[str, np.nda
 
     from ..persistence._file import written_whole
 
-    if path.suffix == ".csv":
-        names = [f"x{column}" for column in range(embeddings.shape[1])]
-        numbers = ([f"{value:.9g}" for value in row] for row in embeddings)
-        told = zip(*about.values(), strict=True)
-        rows = ([*who, *row] for who, row in zip(told, numbers, strict=True))
-        write_csv(path, [*about, *names], rows)
-        return
-    with written_whole(path) as file:
-        if path.suffix == ".npz":
-            np.savez(file, **{"embeddings": embeddings, **about})  # type: ignore[arg-type]
-        else:
-            np.save(file, embeddings, allow_pickle=False)
-    if path.suffix == ".npy":
-        write_csv(beside(path), list(about), zip(*about.values(), strict=True))
+    suffix = path.suffix.lower()
+    if suffix in HDF5:
+        write_table(path, {"embeddings": embeddings, **about})
+    elif suffix in TABLES:
+        numbers = {f"x{n}": column for n, column in enumerate(embeddings.T)}
+        write_table(path, {**about, **numbers})
+    else:
+        with written_whole(path) as file:
+            if suffix == ".npz":
+                np.savez(file, **{"embeddings": embeddings, **about})  # type: ignore[arg-type]
+            else:
+                np.save(file, embeddings, allow_pickle=False)
+    if suffix == ".npy":
+        write_table(beside(path), about)
+
+
+def plain(columns: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Turn columns into lists that fit JSON, which knows no NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.cli._output import plain
+    >>> plain({"id": np.array(["a", "b"]), "p_value": np.array([0.5, np.nan])})
+    {'id': ['a', 'b'], 'p_value': [0.5, None]}
+    """
+    import numpy as np
+
+    lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
+    return {
+        name: [None if value != value else value for value in values]
+        for name, values in lists.items()
+    }
 
 
 def beside(path: Path) -> Path:

@@ -1,27 +1,32 @@
-"""``skglitch predict``: the classes of pictures, as a table."""
+"""``skglitch predict``: the classes of glitches, as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import _options
-from ._data import about_glitches, load_for_model, load_model
+from ._data import about_glitches, is_labelled, load_for_model, load_model
 from ._messages import say
-from ._output import check_output, write_csv
+from ._output import TABLES, check_output, check_suffix, plain, write_table
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..metrics import TopKTable
+
 
 @click.command()
-@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_options.folder
+@_options.model
+@_options.source
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path), help="CSV file; without it, stdout."
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="A .csv, .parquet, .h5 or .hdf5 file; without it, CSV to stdout.",
 )
 @_options.overwrite
 @click.option(
@@ -31,61 +36,82 @@ if TYPE_CHECKING:
     "--probabilities", is_flag=True, help="Add a column p_<class> with the probability of each."
 )
 @_options.batch_size
+@_options.as_json
 @_options.running
 def predict(
-    model: Path, folder: Path, output: Path | None, overwrite: bool, **options: Any
+    model: Path,
+    source: Path | None,
+    output: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Tell the class of each glitch in a FOLDER, labelled or not, by a saved MODEL.
+    """Tell the class of each glitch of SOURCE, labelled or not, by a saved MODEL.
 
-    The table has the columns id, ifo, label (where there are class folders), prediction and
+    The table has the columns id, ifo, gps_time and label (where they are known), prediction and
     probability; with --top 2 then prediction_2 and probability_2, and so on. Where there are
     labels, the top-1 to top-5 accuracy goes to stderr.
     """
     if output is not None:
+        check_suffix(output, TABLES)
         check_output(output, overwrite)
     classifier = load_model(model, ("CNNClassifier",), options)
-    bunch = load_for_model(folder, classifier, options)
+    bunch = load_for_model(source, classifier, options)
     scores = classifier.predict_proba(bunch.data)
-    about = about_glitches(bunch)
     labels = classifier.classes_
-    n_guesses = min(options["top"], len(labels))
-    header = [*about, *_guess_names(n_guesses)]
+    columns = about_glitches(bunch) | guesses(scores, labels, options["top"])
     if options["probabilities"]:
-        header += [f"p_{label}" for label in labels]
-    rows = _rows(about, scores, labels, n_guesses, options["probabilities"])
-    write_csv(output, header, rows)
-    if bunch.target is not None:
-        _tell_accuracy(bunch.target, scores, labels)
+        columns |= {f"p_{label}": scores[:, n] for n, label in enumerate(labels)}
+    if output is not None or not as_json:
+        write_table(output, columns)
+    accuracy = _accuracy(bunch.target, scores, labels)
+    if accuracy is not None:
+        say(str(accuracy))
+    if as_json:
+        result = {
+            "model": str(model),
+            "n_glitches": len(scores),
+            "classes": labels.tolist(),
+            "output": None if output is None else str(output),
+            "top_k": None if accuracy is None else accuracy.to_dict(),
+            # What is in a file need not be said again.
+            "glitches": plain(columns) if output is None else None,
+        }
+        click.echo(json.dumps(result))
 
 
-def _guess_names(n_guesses: int) -> list[str]:
-    names = ["prediction", "probability"]
-    for rank in range(2, n_guesses + 1):
-        names += [f"prediction_{rank}", f"probability_{rank}"]
-    return names
+def guesses(scores: np.ndarray, labels: np.ndarray, n_guesses: int) -> dict[str, np.ndarray]:
+    """Name the likeliest classes of each glitch, and how likely they are.
 
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_classes)
+    labels : ndarray of shape (n_classes,)
+    n_guesses : int
 
-def _rows(
-    about: dict[str, np.ndarray],
-    scores: np.ndarray,
-    labels: np.ndarray,
-    n_guesses: int,
-    with_all: bool,
-) -> Iterator[list[Any]]:
+    Returns
+    -------
+    columns : dict of str to ndarray of shape (n,)
+        ``prediction``, ``probability``, ``prediction_2``, ...
+    """
     import numpy as np
 
     # Stable, so that ties go to the class that predict would take.
     best = np.argsort(-scores, axis=1, kind="stable")[:, :n_guesses]
-    for row, guesses in enumerate(best):
-        told: list[Any] = [column[row] for column in about.values()]
-        for guess in guesses:
-            told += [labels[guess], f"{scores[row, guess]:.7g}"]
-        if with_all:
-            told += [f"{value:.7g}" for value in scores[row]]
-        yield told
+    columns = {}
+    for rank, column in enumerate(best.T, start=1):
+        suffix = f"_{rank}" if rank > 1 else ""
+        columns[f"prediction{suffix}"] = labels[column]
+        columns[f"probability{suffix}"] = scores[np.arange(len(scores)), column]
+    return columns
 
 
-def _tell_accuracy(target: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> None:
+def _accuracy(
+    target: np.ndarray | None, scores: np.ndarray, labels: np.ndarray
+) -> TopKTable | None:
+    if target is None:
+        return None
     from ..metrics import top_k_table
 
-    say(str(top_k_table(target, scores, labels=labels)))
+    known = is_labelled(target)
+    return top_k_table(target[known], scores[known], labels=labels)

@@ -140,7 +140,7 @@ def test_output_is_checked_before_anything_is_read(run, folder, tmp_path, monkey
     def never(*args, **kwargs):
         raise AssertionError("the folder was read")
 
-    monkeypatch.setattr("skglitch.cli._fit.load_folder", never)
+    monkeypatch.setattr("skglitch.cli._fit.load_glitches", never)
     (tmp_path / "model.skglitch").write_text("precious")
     for output, message in [
         ("model.skglitch", "--overwrite replaces it"),
@@ -186,7 +186,7 @@ def test_broken_pictures_and_missing_views(run, folder, tmp_path):
     (tmp_path / "flawed/Koi_Fish/H1_K0_spectrogram_4.0.png").unlink()
     strict = run("fit", "flawed", *TINY, "-q")
     assert strict.exit_code == 1
-    assert "missing='skip'" in strict.stderr
+    assert "--missing skip" in strict.stderr
     lenient = run("fit", "flawed", *TINY, "--json", "--missing", "skip", "--on-error", "skip")
     assert lenient.exit_code == 0, lenient.output
     told = json.loads(lenient.stdout)

@@ -1,0 +1,116 @@
+"""From a model or a backbone, and from files, to embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._data import load_for_model, load_glitches, load_model
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+# Options that a saved model has settled.
+_OF_A_BACKBONE = ("weights", "views", "durations", "size", "random_state")
+_GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
+_ARGUMENT = "'MODEL_OR_BACKBONE'"
+
+
+class Embedder:
+    """A net without its last layer, out of a saved model or a backbone.
+
+    The same net for all that it is called with: of a backbone, the views of the first glitches
+    are those of all.
+
+    Parameters
+    ----------
+    name : str
+        Path of a model or name of a backbone.
+    ctx : click.Context
+        Of the command, whose options are used.
+    """
+
+    def __init__(self, name: str, ctx: click.Context) -> None:
+        self._options: Mapping[str, Any] = ctx.params
+        self._name = name
+        self.model: Any = None
+        self._transformer: Any = None
+        if Path(name).is_file():
+            _refuse_options_of_a_backbone(ctx)
+            kinds = ("CNNClassifier", "TruncatedCNNTransformer")
+            self.model = load_model(Path(name), kinds, self._options)
+        elif os.sep in name or name.endswith(".skglitch"):
+            raise click.BadParameter(f"there is no file {name!r}.", param_hint=_ARGUMENT)
+        else:
+            _check_backbone(name)
+
+    def __call__(self, source: Path | None) -> tuple[Any, Bunch]:
+        """Read and embed glitches.
+
+        Parameters
+        ----------
+        source : pathlib.Path or None
+            As :func:`skglitch.cli._data.load_glitches` takes it.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n, d), dtype float32
+        bunch : Bunch
+            The glitches.
+        """
+        options = self._options
+        if self.model is not None:
+            bunch = load_for_model(source, self.model, options)
+        elif self._transformer is None:
+            bunch = load_glitches(source, options["durations"], options["size"], options)
+        else:
+            views = self._transformer.durations
+            bunch = load_glitches(source, views, self._transformer.image_shape_[1:], options)
+        if self._transformer is None:
+            self._transformer = self._fit(bunch)
+        return self._transformer.transform(bunch.data), bunch
+
+    def _fit(self, bunch: Bunch) -> Any:
+        from ..estimators import TruncatedCNNTransformer
+
+        model, options = self.model, self._options
+        names = ["layer", "batch_size"]
+        if isinstance(model, TruncatedCNNTransformer):
+            if options["layer"] is not None:
+                raise ValueError(
+                    f"--layer: {self._name!r} holds a transformer, which has its layer settled."
+                )
+            return model
+        params: dict[str, Any] = {"verbose": int(not options["quiet"])}
+        if model is not None:
+            # What is not said is not changed.
+            params |= {"precision": model.precision, "device": model.device}
+        else:
+            params["durations"] = bunch.durations
+            names += ["device", "precision", "views", "random_state"]
+            if options["weights"] is not None:
+                params["weights"] = None if options["weights"] == "none" else options["weights"]
+        params |= {name: options[name] for name in names if options[name] is not None}
+        source = self._name if model is None else model
+        return TruncatedCNNTransformer(source, **params).fit(bunch.data[:1])
+
+
+def _refuse_options_of_a_backbone(ctx: click.Context) -> None:
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in _OF_A_BACKBONE
+        if ctx.get_parameter_source(name) in _GIVEN
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: a saved model has that settled.", ctx)
+
+
+def _check_backbone(name: str) -> None:
+    from ..backbones import list_backbones, make_trunk
+
+    if name not in list_backbones():
+        make_trunk(name, weights=None)  # fails, and tells the nearest names
