@@ -1,0 +1,62 @@
+"""Links out of ``docs``, which lead to files where pages are read in the repository.
+
+In the built pages those to an example lead to its page in the gallery, those to a page that is
+included here lead there, and all others are plain text, as what they lead to is not published.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+_LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
+_PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "examples": "auto_examples/index.rst",
+}
+
+
+def rewrite(text: str, folder: Path, docs: Path) -> str:
+    """Rewrite the links of a text that stands in a file of ``folder``."""
+
+    def replace(link: re.Match) -> str:
+        target = (folder / link["target"]).resolve()
+        if not target.exists() or (folder == target.parent == docs):
+            return link[0]
+        page = _page(target, docs)
+        return f"[{link['text']}](/{page}{link['anchor'] or ''})" if page else link["text"]
+
+    return _LINK.sub(replace, text)
+
+
+def _page(target: Path, docs: Path) -> str | None:
+    """The page that stands for a file, relative to the folder of sources."""
+    if target.is_relative_to(docs):
+        return target.relative_to(docs).as_posix()
+    inside = target.relative_to(docs.parent)
+    if inside.parts[0] == "examples" and inside.suffix == ".py":
+        return Path("auto_examples", *inside.parts[1:]).with_suffix(".rst").as_posix()
+    return _PAGES.get(inside.as_posix())
+
+
+def _rewrite_page(app: Sphinx, docname: str, source: list[str]) -> None:
+    path = Path(app.env.doc2path(docname))
+    if path.suffix == ".md":
+        source[0] = rewrite(source[0], path.parent.resolve(), Path(app.srcdir).resolve())
+
+
+def _rewrite_included(app: Sphinx, path: Path, parent: str, source: list[str]) -> None:
+    full = Path(app.srcdir, path).resolve()
+    if full.suffix == ".md":
+        source[0] = rewrite(source[0], full.parent, Path(app.srcdir).resolve())
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Enter the extension."""
+    app.connect("source-read", _rewrite_page)
+    app.connect("include-read", _rewrite_included)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,81 @@
+"""How Sphinx builds the documentation.
+
+    sphinx-build -W --keep-going docs docs/_build/html
+
+runs the examples, which takes some minutes. With ``-D plot_gallery=0`` they are shown without
+their results, in seconds. Nothing is asked of the web, and what is generated (``api`` and
+``auto_examples`` in this folder) is not kept in the repository.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
+# Examples take a folder of pictures from here; their published form is of simulated glitches.
+os.environ.pop("SKGLITCH_DATA", None)
+
+from skglitch import __version__  # noqa: E402
+
+project = "skglitch"
+author = "The skglitch developers"
+copyright = f"2026, {author}"
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "api_pages",
+    "outside_links",
+]
+exclude_patterns = ["_build", "_ext"]
+templates_path = ["_templates"]
+default_role = "literal"
+maximum_signature_line_length = 88
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 4
+
+autodoc_typehints = "none"  # docstrings tell types, and in words that mean more
+autodoc_inherit_docstrings = True
+numpydoc_show_class_members = False  # the template of classes lists them
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+sphinx_gallery_conf = {
+    "examples_dirs": [str(HERE.parent / "examples")],
+    "gallery_dirs": ["auto_examples"],
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "backreferences_dir": "api/examples",
+    "doc_module": ("skglitch",),
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "copyfile_regex": "",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skglitch"
+html_static_path = ["_static"]
+html_css_files = ["skglitch.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 7,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_toc_level": 2,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
