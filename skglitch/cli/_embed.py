@@ -11,8 +11,9 @@ import click
 from . import _options
 from ._data import about_glitches
 from ._embedding import Embedder
+from ._embedding_file import EMBEDDINGS, beside, write_embeddings
 from ._messages import say
-from ._output import EMBEDDINGS, beside, check_output, check_suffix, write_embeddings
+from ._output import check_output, check_suffix
 
 
 @click.command()

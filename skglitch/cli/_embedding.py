@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ._data import load_for_model, load_glitches, load_model
+from ._predict import guesses
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -40,7 +41,7 @@ class Embedder:
         self.model: Any = None
         self._transformer: Any = None
         if Path(name).is_file():
-            _refuse_options_of_a_backbone(ctx)
+            refuse_options(ctx, _OF_A_BACKBONE, "a saved model has that settled.")
             kinds = ("CNNClassifier", "TruncatedCNNTransformer")
             self.model = load_model(Path(name), kinds, self._options)
         elif os.sep in name or name.endswith(".skglitch"):
@@ -48,13 +49,15 @@ class Embedder:
         else:
             _check_backbone(name)
 
-    def __call__(self, source: Path | None) -> tuple[Any, Bunch]:
+    def __call__(self, source: Path | None, **changed: Any) -> tuple[Any, Bunch]:
         """Read and embed glitches.
 
         Parameters
         ----------
         source : pathlib.Path or None
             As :func:`skglitch.cli._data.load_glitches` takes it.
+        **changed : object
+            Options to take in place of those of the command.
 
         Returns
         -------
@@ -62,7 +65,7 @@ class Embedder:
         bunch : Bunch
             The glitches.
         """
-        options = self._options
+        options = {**self._options, **changed}
         if self.model is not None:
             bunch = load_for_model(source, self.model, options)
         elif self._transformer is None:
@@ -73,6 +76,12 @@ class Embedder:
         if self._transformer is None:
             self._transformer = self._fit(bunch)
         return self._transformer.transform(bunch.data), bunch
+
+    def guess(self, bunch: Bunch) -> dict[str, Any]:
+        """Let the model tell the class of glitches, if it is a classifier."""
+        if not hasattr(self.model, "predict_proba"):
+            return {}
+        return guesses(self.model.predict_proba(bunch.data), self.model.classes_, 1)
 
     def _fit(self, bunch: Bunch) -> Any:
         from ..estimators import TruncatedCNNTransformer
@@ -99,14 +108,13 @@ class Embedder:
         return TruncatedCNNTransformer(source, **params).fit(bunch.data[:1])
 
 
-def _refuse_options_of_a_backbone(ctx: click.Context) -> None:
+def refuse_options(ctx: click.Context, names: Iterable[str], reason: str) -> None:
+    """Refuse options that would be ignored, on the command line or in a file."""
     given = [
-        f"--{name.replace('_', '-')}"
-        for name in _OF_A_BACKBONE
-        if ctx.get_parameter_source(name) in _GIVEN
+        f"--{name.replace('_', '-')}" for name in names if ctx.get_parameter_source(name) in _GIVEN
     ]
     if given:
-        raise click.UsageError(f"{', '.join(given)}: a saved model has that settled.", ctx)
+        raise click.UsageError(f"{', '.join(given)}: {reason}", ctx)
 
 
 def _check_backbone(name: str) -> None:

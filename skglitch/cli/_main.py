@@ -13,6 +13,7 @@ from .._version import __version__
 from ._completion import completion
 from ._config import read_config
 from ._demo import demo
+from ._discover import discover
 from ._embed import embed
 from ._fit import fit
 from ._messages import (
@@ -108,5 +109,5 @@ def main() -> None:
     """
 
 
-for command in (demo, fit, predict, embed, completion):
+for command in (demo, fit, predict, embed, discover, completion):
     main.add_command(command)

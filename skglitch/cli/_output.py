@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    import numpy as np
-
 HDF5 = (".h5", ".hdf5")
 TABLES = (".csv", ".parquet", *HDF5)
-EMBEDDINGS = (".npz", ".npy", *TABLES)
 _HINT = "'--output' / '-o'"
 
 
@@ -49,6 +46,34 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise click.BadParameter(
             f"{str(path.parent)!r} cannot be written to ({error.strerror}).", param_hint=_HINT
         ) from error
+
+
+def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> dict[str, Path]:
+    """Make a folder for results, and refuse it if they cannot be written.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    names : iterable of str
+        Of the files that will be written.
+    overwrite : bool
+        Whether files that are there may be replaced.
+
+    Returns
+    -------
+    paths : dict of str to pathlib.Path
+        The files by their names.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(
+            f"{str(folder)!r} cannot be made ({error.strerror}).", param_hint=_HINT
+        ) from error
+    paths = {name: folder / name for name in names}
+    for path in paths.values():
+        check_output(path, overwrite)
+    return paths
 
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> None:
@@ -161,37 +186,12 @@ def _write_rows(file: Any, header: Sequence[str], rows: Iterable[Sequence[Any]])
     writer.writerows(rows)
 
 
-def write_embeddings(path: Path, embeddings: np.ndarray, about: dict[str, np.ndarray]) -> None:
-    """Write embeddings in the format that the suffix of ``path`` names.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``.csv`` and ``.parquet`` have a row for each glitch, ``.npz``, ``.h5`` and ``.hdf5`` an
-        array ``embeddings`` and one of each column of ``about``. A ``.npy`` has only the numbers,
-        so ``about`` goes to the file that :func:`beside` names.
-    embeddings : ndarray of shape (n, d)
-    about : dict
-        Arrays of length n by name, such as the ids.
-    """
-    import numpy as np
-
+def write_json(path: Path, result: Any) -> None:
+    """Write a result for programs to read."""
     from ..persistence._file import written_whole
 
-    suffix = path.suffix.lower()
-    if suffix in HDF5:
-        write_table(path, {"embeddings": embeddings, **about})
-    elif suffix in TABLES:
-        numbers = {f"x{n}": column for n, column in enumerate(embeddings.T)}
-        write_table(path, {**about, **numbers})
-    else:
-        with written_whole(path) as file:
-            if suffix == ".npz":
-                np.savez(file, **{"embeddings": embeddings, **about})  # type: ignore[arg-type]
-            else:
-                np.save(file, embeddings, allow_pickle=False)
-    if suffix == ".npy":
-        write_table(beside(path), about)
+    with written_whole(path) as file:
+        file.write(json.dumps(result, indent=1).encode())
 
 
 def plain(columns: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -211,16 +211,3 @@ def plain(columns: Mapping[str, Any]) -> dict[str, list[Any]]:
         name: [None if value != value else value for value in values]
         for name, values in lists.items()
     }
-
-
-def beside(path: Path) -> Path:
-    """Name the table that tells which row of a ``.npy`` is which glitch.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from skglitch.cli._output import beside
-    >>> beside(Path("out/embeddings.npy")).name
-    'embeddings_ids.csv'
-    """
-    return path.with_name(f"{path.stem}_ids.csv")

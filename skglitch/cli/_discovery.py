@@ -1,0 +1,399 @@
+"""What ``skglitch discover`` looks for in embeddings, and the tables that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._messages import say
+from ._output import plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..discovery import NewClassFinder, OnsetTable
+    from ..discovery._clusters import Cluster
+
+# So many classes that are most like a cluster are named.
+_N_NEAREST = 3
+# So many known glitches are needed to compare with.
+_LEAST_KNOWN = 2
+# So many ids, the most doubtful first, are printed.
+_SHOWN = 10
+# A detector must have glitches at two times at least for a rate.
+_LEAST_TIMES = 2
+
+
+@dataclass
+class Glitches:
+    """Embeddings, and what is known of each glitch.
+
+    Attributes
+    ----------
+    embeddings : ndarray of shape (n, d)
+    ids, ifo, labels : ndarray of shape (n,), dtype str
+        Empty where there is none.
+    gps : ndarray of shape (n,), dtype float64
+        NaN where it is not known.
+    is_reference : ndarray of shape (n,), dtype bool
+        Those that are there to tell what is known only.
+    """
+
+    embeddings: NDArray[Any]
+    ids: NDArray[Any]
+    ifo: NDArray[Any]
+    labels: NDArray[Any]
+    gps: NDArray[np.float64]
+    is_reference: NDArray[np.bool_]
+
+    @classmethod
+    def make(
+        cls, embeddings: NDArray[Any], about: Mapping[str, Any], *, is_reference: bool = False
+    ) -> Glitches:
+        """Take what files and sources tell; of columns that are missing nothing is known."""
+        n = len(embeddings)
+        texts = [np.asarray(about.get(name, np.full(n, ""))).astype(str) for name in _TEXTS]
+        gps = np.asarray(about.get("gps_time", np.full(n, np.nan)), dtype=np.float64)
+        ids, ifo, labels = texts
+        return cls(embeddings, ids, ifo, labels, gps, np.full(n, is_reference))
+
+    def __add__(self, other: Glitches) -> Glitches:
+        widths = self.embeddings.shape[1], other.embeddings.shape[1]
+        if widths[0] != widths[1]:
+            raise ValueError(
+                f"--known: its embeddings have {widths[1]} numbers, the others {widths[0]}: all "
+                "must come from the same net."
+            )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Glitches(*(np.concatenate(pair) for pair in pairs))
+
+
+_TEXTS = ("id", "ifo", "label")
+
+
+@dataclass
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    finder : NewClassFinder
+        Fitted.
+    tables : dict of str to dict
+        Columns of ``clusters``, ``glitches`` and, where there are times, ``onsets``.
+    onsets : OnsetTable or None
+    n_labelled : int
+        How many glitches are known.
+    false_alarm_rate : float
+    """
+
+    finder: NewClassFinder
+    tables: dict[str, dict[str, Any]]
+    onsets: OnsetTable | None
+    n_labelled: int
+    false_alarm_rate: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all but the table of glitches as plain values."""
+        glitches = self.tables["glitches"]
+        return {
+            "n_glitches": len(self.finder.labels_),
+            "n_labelled": self.n_labelled,
+            "n_clusters": len(self.finder.clusters_),
+            "n_new_clusters": len(self.finder.new_clusters_),
+            "n_in_no_cluster": int((self.finder.labels_ < 0).sum()),
+            "false_alarm_rate": self.false_alarm_rate,
+            "n_novel": _count(glitches.get("novel")),
+            "n_labels_flagged": _count(glitches.get("label_flagged")),
+            **{name: plain(columns) for name, columns in self.tables.items() if name != "glitches"},
+        }
+
+    def summary(self) -> str:
+        """Tell people what was found."""
+        n, labelled = len(self.finder.labels_), self.n_labelled
+        parts = [f"{n} glitches, {labelled} of them labelled", self.finder.summary()]
+        clusters, glitches = self.tables["clusters"], self.tables["glitches"]
+        new = [f"  cluster {c.label}: {clusters['typical'][c.label]}" for c in self._new]
+        if new:
+            parts.append("\n".join(["Typical glitches of new clusters, the largest first", *new]))
+        if "novel" in glitches:
+            told = glitches["novel"][~glitches["is_known"]]
+            parts.append(
+                f"{told.sum()} of {len(told)} glitches without a label are novel, at a false-alarm "
+                f"rate of {self.false_alarm_rate:g}"
+            )
+        if "label_flagged" in glitches:
+            parts.append(_tell_issues(glitches))
+        if self.onsets is not None:
+            parts.append(f"When the rate of each changed most\n\n{self.onsets}")
+        return "\n\n".join(parts)
+
+    @property
+    def _new(self) -> tuple[Cluster, ...]:
+        return self.finder.new_clusters_
+
+
+def _count(flags: NDArray[np.bool_] | None) -> int | None:
+    return None if flags is None else int(flags.sum())
+
+
+def _tell_issues(glitches: Mapping[str, NDArray[Any]]) -> str:
+    flagged = np.flatnonzero(glitches["label_flagged"])
+    flagged = flagged[np.argsort(glitches["label_score"][flagged], kind="stable")]
+    columns = (glitches[name] for name in ("id", "label", "suggested_label"))
+    told = [
+        f"  {one}: {given}, perhaps {suggested}"
+        for one, given, suggested in zip(*(c[flagged[:_SHOWN]] for c in columns), strict=True)
+    ]
+    return "\n".join([f"{len(flagged)} labels are flagged, the most doubtful first", *told])
+
+
+def search(
+    glitches: Glitches,
+    guessed: Mapping[str, NDArray[Any]],
+    *,
+    unlabelled: tuple[str, ...],
+    false_alarm_rate: float,
+    label_issues: bool,
+    segments: Any,
+    reducer: str,
+    min_cluster_size: int | str,
+    seed: int,
+) -> Found:
+    """Look for new classes, novel glitches, wrong labels and beginnings.
+
+    Parameters
+    ----------
+    glitches : Glitches
+    guessed : mapping of str to ndarray of shape (n,)
+        More columns of the table of glitches.
+    unlabelled : tuple of str
+        Classes whose labels do not count.
+    false_alarm_rate : float
+        As in :class:`skglitch.discovery.NoveltyDetector`.
+    label_issues : bool
+        Whether to look for wrong labels.
+    segments : object
+        As in :func:`skglitch.discovery.onset`.
+    reducer, min_cluster_size : object
+        As in :class:`skglitch.discovery.NewClassFinder`.
+    seed : int
+
+    Returns
+    -------
+    found : Found
+    """
+    from ..discovery import NewClassFinder
+
+    labels = without_labels(glitches.labels, unlabelled)
+    is_known = labels != ""
+    finder = NewClassFinder(reducer=reducer, min_cluster_size=min_cluster_size, random_state=seed)
+    finder.fit(glitches.embeddings, labels)
+    columns = _describe(glitches) | {
+        "is_known": is_known,
+        "cluster": finder.labels_,
+        "membership": finder.membership_,
+        **guessed,
+    }
+    if is_known.sum() >= _LEAST_KNOWN:
+        columns |= find_novel(glitches.embeddings, is_known, false_alarm_rate)
+    else:
+        say("No glitch has a label, so none is called novel: --known takes labelled ones.")
+    if label_issues:
+        columns |= find_issues(glitches.embeddings, labels, seed)
+    onsets = find_onsets(glitches, finder.labels_, segments, seed)
+    tables: dict[str, dict[str, Any]] = {
+        "clusters": tabulate_clusters(finder, glitches.ids, columns),
+        "glitches": columns,
+    }
+    if onsets is not None:
+        tables["onsets"] = tabulate_onsets(onsets)
+    return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_rate)
+
+
+def _describe(glitches: Glitches) -> dict[str, NDArray[Any]]:
+    columns = {
+        "id": glitches.ids,
+        "ifo": glitches.ifo,
+        "gps_time": glitches.gps,
+        "label": glitches.labels,
+        "is_reference": glitches.is_reference,
+    }
+    if not np.isfinite(glitches.gps).any():
+        del columns["gps_time"]
+    if not glitches.is_reference.any():
+        del columns["is_reference"]
+    return columns
+
+
+def without_labels(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:
+    """Take the labels of some classes away."""
+    absent = sorted(set(names) - set(labels.tolist()))
+    if absent:
+        there = ", ".join(sorted(set(labels.tolist()) - {""})) or "none"
+        raise ValueError(
+            f"--unlabelled: no glitch is labelled {' or '.join(map(repr, absent))}; the labels are "
+            f"{there}."
+        )
+    return np.where(np.isin(labels, names), "", labels)
+
+
+def find_novel(
+    embeddings: NDArray[Any], is_known: NDArray[np.bool_], rate: float
+) -> dict[str, NDArray[Any]]:
+    """Tell how odd each glitch is to the known ones.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d)
+    is_known : ndarray of shape (n,), dtype bool
+        Two at least.
+    rate : float
+        Share of known glitches that are called novel.
+
+    Returns
+    -------
+    columns : dict of str to ndarray of shape (n,)
+        ``novelty_p_value``, how often a known glitch looks at least as odd to the others, and
+        ``novel``. A known glitch is compared with the other known ones.
+    """
+    from ..discovery import NoveltyDetector
+
+    detector = NoveltyDetector(false_alarm_rate=rate).fit(embeddings[is_known])
+    held_out = detector.held_out_scores_
+    scores, p_values = np.empty(len(embeddings)), np.empty(len(embeddings))
+    scores[is_known] = held_out
+    # It is one of the known ones itself: m - 1 others, and 1 for itself.
+    p_values[is_known] = np.searchsorted(np.sort(held_out), held_out, side="right") / len(held_out)
+    if not is_known.all():
+        scores[~is_known] = detector.score_samples(embeddings[~is_known])
+        p_values[~is_known] = detector.p_values(embeddings[~is_known])
+    return {"novelty_p_value": p_values, "novel": scores < detector.offset_}
+
+
+def find_issues(
+    embeddings: NDArray[Any], labels: NDArray[Any], seed: int
+) -> dict[str, NDArray[Any]]:
+    """Tell which labels are probably wrong.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d)
+    labels : ndarray of shape (n,), dtype str
+        Empty where there is none.
+    seed : int
+
+    Returns
+    -------
+    columns : dict of str to ndarray of shape (n,)
+        ``label_score``, NaN without a label, ``label_flagged`` and ``suggested_label``.
+    """
+    from ..discovery import find_label_issues
+
+    rows = np.flatnonzero(labels != "")
+    issues = find_label_issues(embeddings[rows], labels[rows], random_state=seed)
+    score, flagged = np.full(len(labels), np.nan), np.zeros(len(labels), dtype=bool)
+    suggested = np.full(len(labels), "", dtype=object)
+    places = rows[issues.index]
+    score[places], flagged[places], suggested[places] = (
+        issues.score,
+        issues.flagged,
+        issues.suggested,
+    )
+    return {
+        "label_score": score,
+        "label_flagged": flagged,
+        "suggested_label": suggested.astype(str),
+    }
+
+
+def kind_of(cluster: Cluster) -> str:
+    """Name what a cluster is: a known class, a mixture of some, or new."""
+    if cluster.is_new:
+        return "new"
+    return "mixed" if cluster.known_class is None else "known"
+
+
+def tabulate_clusters(
+    finder: NewClassFinder, ids: NDArray[Any], of_glitches: Mapping[str, NDArray[Any]]
+) -> dict[str, list[Any]]:
+    """Make the table of clusters.
+
+    Parameters
+    ----------
+    finder : NewClassFinder
+        Fitted.
+    ids : ndarray of shape (n,)
+    of_glitches : mapping of str to ndarray of shape (n,)
+        Columns of glitches; ``novel`` and ``prediction`` are used where they are there.
+
+    Returns
+    -------
+    columns : dict of str to list
+        One value a cluster.
+    """
+    rows = []
+    for cluster in finder.clusters_:
+        inside = finder.labels_ == cluster.label
+        row: dict[str, Any] = {
+            "cluster": cluster.label,
+            "kind": kind_of(cluster),
+            "class": "" if cluster.known_class is None else str(cluster.known_class),
+            "size": cluster.size,
+            "stability": cluster.stability,
+            "labelled": cluster.labelled,
+            "purity": cluster.purity,
+        }
+        if "novel" in of_glitches:
+            row["novel"] = float(of_glitches["novel"][inside].mean())
+        if "prediction" in of_glitches:
+            names, counts = np.unique(of_glitches["prediction"][inside], return_counts=True)
+            row |= {"predicted": str(names[counts.argmax()])}
+            row |= {"predicted_share": float(counts.max() / counts.sum())}
+        nearest = [*cluster.nearest_classes[:_N_NEAREST], *[("", np.nan)] * _N_NEAREST]
+        for rank, (name, cosine) in enumerate(nearest[:_N_NEAREST], start=1):
+            row |= {f"nearest_{rank}": str(name), f"cosine_{rank}": cosine}
+        row["typical"] = " ".join(ids[cluster.typical])
+        row["borderline"] = " ".join(ids[cluster.borderline])
+        rows.append(row)
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def find_onsets(
+    glitches: Glitches, clusters: NDArray[np.intp], segments: Any, seed: int
+) -> OnsetTable | None:
+    """Tell when each cluster began, by the glitches with a time; None where there are too few.
+
+    Those that are there to tell what is known only do not count: they may be from another time.
+    """
+    from ..discovery import onset
+
+    rows = np.isfinite(glitches.gps) & ~glitches.is_reference
+    detectors = glitches.ifo
+    for name in np.unique(detectors[rows]):
+        of_one = rows & (detectors == name)
+        if segments is None and len(np.unique(glitches.gps[of_one])) < _LEAST_TIMES:
+            rows &= ~of_one
+    if not rows.any() or (clusters[rows] < 0).all():
+        return None
+    return onset(
+        glitches.gps[rows],
+        clusters[rows],
+        detectors=detectors[rows] if (detectors[rows] != "").all() else None,
+        segments=segments,
+        random_state=seed,
+    )
+
+
+def tabulate_onsets(onsets: OnsetTable) -> dict[str, list[Any]]:
+    """Turn onsets into columns."""
+    rows = []
+    for record in onsets:
+        row = dict(vars(record))
+        low, high = row.pop("interval")
+        row |= {"detector": row["detector"] or "", "interval_low": low, "interval_high": high}
+        rows.append(row)
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
