@@ -11,7 +11,7 @@ import click
 
 from . import _options
 from ._messages import INTERRUPTED, say
-from ._output import check_output, write_csv
+from ._output import check_folder, write_json, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 # Never shown to the net: the mirror of Chirp, as in the paper.
 NEW_CLASS = "Reverse_Chirp"
 _TEST_FRACTION = 0.2
+_FILES = (
+    *("model.skglitch", "demo.json", "per_class.csv"),
+    *("classes.png", "map.png", "confusion.png"),
+)
 # How clusters are looked for: in the space of so many principal axes, of so many glitches at least.
 _N_AXES, _MIN_CLUSTER = 20, 5
 
 
-@click.command()
+@click.command(short_help="See it all at work on simulated glitches.")
 @click.option(
     "--output",
     "-o",
@@ -39,6 +43,7 @@ _N_AXES, _MIN_CLUSTER = 20, 5
 @click.option(
     "--samples",
     type=click.IntRange(110),
+    metavar="N",
     default=770,
     show_default=True,
     help="Glitches of the 22 known classes, as many of each.",
@@ -46,6 +51,7 @@ _N_AXES, _MIN_CLUSTER = 20, 5
 @click.option(
     "--new",
     type=click.IntRange(8),
+    metavar="N",
     default=40,
     show_default=True,
     help="Glitches of the class that the net never sees in training.",
@@ -53,6 +59,7 @@ _N_AXES, _MIN_CLUSTER = 20, 5
 @click.option(
     "--jobs",
     type=click.IntRange(-1),
+    metavar="N",
     default=-1,
     show_default=True,
     help="Processes that simulate.",
@@ -61,7 +68,7 @@ _N_AXES, _MIN_CLUSTER = 20, 5
 @_options.backbone
 @_options.weights
 @_options.max_epochs
-@click.option("--json", "as_json", is_flag=True, help="Write the result to stdout as JSON.")
+@_options.as_json
 @_options.running_alone
 @click.pass_context
 def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> None:
@@ -74,11 +81,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> N
     Nothing is downloaded. It takes a few minutes on two cores.
     """
     started = time.perf_counter()
-    targets = {name: output / name for name in ("model.skglitch", "demo.json", "per_class.csv")}
-    targets |= {name: output / name for name in ("classes.png", "map.png", "confusion.png")}
-    output.mkdir(parents=True, exist_ok=True)
-    for path in targets.values():
-        check_output(path, overwrite)
+    targets = check_folder(output, _FILES, overwrite)
     known, new = _simulate(options)
     train, test = _split(known.target, options["random_state"])
     classifier = _train(known, train, options)
@@ -90,7 +93,8 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> N
     _tell_new_class(result, options["as_json"])
     _write(targets, classifier, known, new, (test, predicted), (embeddings, labels))
     result["seconds"] = round(time.perf_counter() - started, 1)
-    _save_result(targets, result)
+    write_json(targets["demo.json"], result)
+    write_table(targets["per_class.csv"], result["per_class"]["classes"])
     say(f"Pictures, tables and the model are in {output}; it took {result['seconds']:.0f} s.")
     if options["as_json"]:
         click.echo(json.dumps(result))
@@ -244,12 +248,3 @@ def _write(
     _figures.draw_classes(targets["classes.png"], known, new)
     _figures.draw_confusion(targets["confusion.png"], known.target[test], predicted)
     _figures.draw_map(targets["map.png"], *embedded, NEW_CLASS)
-
-
-def _save_result(targets: dict[str, Path], result: dict[str, Any]) -> None:
-    from ..persistence._file import written_whole
-
-    with written_whole(targets["demo.json"]) as file:
-        file.write(json.dumps(result, indent=1).encode())
-    columns = result["per_class"]["classes"]
-    write_csv(targets["per_class.csv"], list(columns), zip(*columns.values(), strict=True))

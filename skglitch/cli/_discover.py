@@ -28,7 +28,7 @@ _OF_A_SOURCE = ("triggers", "strain", "channel", "layer", "weights", "views", "d
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Find new kinds of glitches, odd ones and onsets.")
 @click.argument("net", metavar="MODEL_OR_BACKBONE|EMBEDDINGS", type=_options.FileOrName())
 @_options.source
 @click.option(
@@ -62,6 +62,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--false-alarm-rate",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="X",
     default=0.05,
     show_default=True,
     help="Share of known glitches that are called novel.",
@@ -83,6 +84,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--min-cluster-size",
     type=click.IntRange(2),
+    metavar="N",
     help="Smallest cluster; larger for more glitches by default, and 5 at least.",
 )
 @_options.of_a_net

@@ -16,7 +16,7 @@ from ._messages import say
 from ._output import check_output, check_suffix
 
 
-@click.command()
+@click.command(short_help="Turn glitches into numbers to cluster or search.")
 @_options.model_or_backbone
 @_options.source
 @click.option(

@@ -38,7 +38,7 @@ _PARAMETERS = (
 )
 
 
-@click.command()
+@click.command(short_help="Train a classifier on labelled glitches.")
 @_options.source
 @click.option(
     "--output",
@@ -57,7 +57,10 @@ _PARAMETERS = (
 @_options.max_epochs
 @_options.batch_size
 @click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest it gets."
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="The highest it gets.",
 )
 @click.option("--fine-tune", help="all, head, or the name of the first layer to train.")
 @click.option(
@@ -70,6 +73,7 @@ _PARAMETERS = (
 @click.option(
     "--test-fraction",
     type=click.FloatRange(0, 1, max_open=True),
+    metavar="X",
     default=0.2,
     show_default=True,
     help="Part of each class that is held out for the score; 0 trains on all, without a score.",

@@ -25,7 +25,9 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace files that a
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Write the result to stdout as JSON."
 )
-batch_size = click.option("--batch-size", type=click.IntRange(1), help="Glitches at a time.")
+batch_size = click.option(
+    "--batch-size", type=click.IntRange(1), metavar="N", help="Glitches at a time."
+)
 weights = click.option(
     "--weights", type=Weights(), help="Weights to start from; none means random ones."
 )
@@ -34,12 +36,13 @@ backbone = click.option(
 )
 layer = click.option("--layer", help="The layer to read; the one before the last is the default.")
 max_epochs = click.option(
-    "--max-epochs", type=click.IntRange(1), help="Passes over the training set."
+    "--max-epochs", type=click.IntRange(1), metavar="N", help="Passes over the training set."
 )
 random_state = click.option(
     "--random-state",
     "--seed",
     type=click.IntRange(0),
+    metavar="N",
     default=0,
     show_default=True,
     help="Seed of all that is drawn.",
@@ -77,6 +80,7 @@ _reading = (
     click.option(
         "--length",
         type=click.FloatRange(0, min_open=True),
+        metavar="X",
         default=16.0,
         show_default=True,
         help="Strain around each trigger in s.",

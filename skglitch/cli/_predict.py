@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..metrics import TopKTable
 
 
-@click.command()
+@click.command(short_help="Tell the classes of glitches.")
 @_options.model
 @_options.source
 @click.option(
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 )
 @_options.overwrite
 @click.option(
-    "--top", type=click.IntRange(1), default=1, show_default=True, help="How many guesses to list."
+    "--top",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How many guesses to list.",
 )
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_<class> with the probability of each."
