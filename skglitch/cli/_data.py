@@ -72,6 +72,8 @@ def load_glitches(
         bunch = _load_pictures(source, durations, size or _SIZE, options)
     elif source is not None:
         bunch = _load_file(source, durations, size)
+    if bunch.target is not None and len(bunch.target_names) == 0:
+        bunch.target = bunch.target_names = None
     if bunch.get("gps") is None:
         bunch.gps = gps_of_ids(bunch.ids)
     say(
@@ -124,8 +126,6 @@ def _load_file(
         bunch.durations = tuple(durations)
     if size is not None and bunch.data.shape[2:] != tuple(size):
         bunch.data = _resize(path, bunch.data, size)
-    if bunch.target is not None and len(bunch.target_names) == 0:
-        bunch.target = bunch.target_names = None
     return bunch
 
 
@@ -222,7 +222,7 @@ def about_glitches(bunch: Bunch) -> dict[str, np.ndarray]:
 
 
 def is_labelled(target: np.ndarray) -> np.ndarray:
-    """Tell which glitches of an HDF5 file have a label: some may have an empty one."""
+    """Tell which glitches have a label: in files and tables, some may have an empty one."""
     return target.astype(str) != ""
 
 

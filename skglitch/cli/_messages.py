@@ -14,6 +14,8 @@ INTERRUPTED = 130
 _DEBUG, _QUIET = "skglitch.debug", "skglitch.quiet"
 # Errors that users can do something about: their message stands for itself.
 _EXPECTED = (ValueError, OSError)
+# What the library advises of its parameters, and what that is on the command line.
+_ADVICE = {": pass time=.": ": name one so.", "as dataset=": "as --channel"}
 _FROM_FILE = (click.core.ParameterSource.DEFAULT_MAP,)
 
 
@@ -80,6 +82,8 @@ def in_options(text: str) -> str:
     >>> in_options("on_error='skip' leaves them out. Pass durations=(0.5, 4.0).")
     '--on-error skip leaves them out. Pass --durations 0.5,4.0.'
     """
+    for advice, option in _ADVICE.items():
+        text = text.replace(advice, option)
     text = re.sub(r"\b(missing|on_error)='(\w+)'", _option, text)
     return re.sub(r"\b(durations)=\(([\d., ]+?),?\)", _option, text)
 

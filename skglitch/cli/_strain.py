@@ -42,10 +42,14 @@ def load_from_strain(
     bunch : Bunch
         As :func:`skglitch.datasets.load_triggers` returns it, with ``durations``.
     """
+    import numpy as np
+
     from ..datasets import fetch_open_strain, load_triggers
     from ..datasets._trigger_table import AUTO, read_triggers
     from ..spectrograms import QTransformer
 
+    # Read here for the labels, of which load_triggers wants one a row or none.
+    table = read_triggers(triggers, AUTO, AUTO, AUTO)
     source: Any
     ifo, sample_rate = AUTO, _PUBLIC_RATE
     if list(options["strain"]) == [PUBLIC]:
@@ -53,7 +57,7 @@ def load_from_strain(
     else:
         source = StrainFiles(options["strain"], options["channel"], options["length"])
         sample_rate = source.sample_rate
-        if len(source.detectors) == 1 and not read_triggers(triggers, AUTO, AUTO, None).has_ifo:
+        if len(source.detectors) == 1 and not table.has_ifo:
             ifo = source.detectors[0]
     transformer = QTransformer(sample_rate=sample_rate, size=size)
     if durations is not None:
@@ -65,12 +69,24 @@ def load_from_strain(
         source,
         transformer,
         ifo=ifo,
+        label=None,
         length=options["length"],
         on_error=options["on_error"],
         progress=not options["quiet"],
     )
     bunch.durations = tuple(transformer.durations)
+    if table.label is not None:
+        bunch.target = np.array([_label(table.label[row]) for row in bunch.rows])
+        bunch.target_names = np.unique(bunch.target[bunch.target != ""])
     return bunch
+
+
+def _label(value: Any) -> str:
+    """Write a label as text, empty where it is missing."""
+    # NaN and pandas' NaT are not equal to themselves; pandas' NA tells by its name only.
+    if value is None or type(value).__name__ == "NAType" or value != value:
+        return ""
+    return str(value).strip()
 
 
 class StrainFiles:

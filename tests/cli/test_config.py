@@ -1,0 +1,140 @@
+"""Options out of TOML files."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+
+import skglitch
+from skglitch.cli._config import read_config
+from skglitch.cli._main import main
+
+from .conftest import TINY
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Options of several commands, as people would write them."""
+    return write(
+        tmp_path / "options.toml",
+        """
+        [fit]
+        backbone = "test_efficientnet"
+        weights = "none"
+        max-epochs = 1
+        size = "32x40"
+        device = "cpu"
+        batch_size = 3
+        views = [4, 1.0]
+        durations = [1, 4]
+        quiet = true
+        test-fraction = 0
+        early-stopping = true
+
+        [predict]
+        top = 2
+        quiet = true
+
+        [embed]
+        overwrite = true
+        """,
+    )
+
+
+def test_options_reach_the_command(run, folder, config):
+    result = run("fit", folder, "--config", config)
+    assert result.exit_code == 0, result.output
+    assert result.output == ""
+    model = skglitch.load("model.skglitch")
+    assert model.backbone == "test_efficientnet"
+    assert (model.batch_size, model.max_epochs, model.early_stopping) == (3, 1, True)
+    assert model.durations == (1.0, 4.0)
+    assert model.views == (4.0, 1.0)
+    assert model.image_shape_ == (2, 32, 40)
+
+
+def test_the_command_line_wins_and_the_nearer_file_wins(run, folder, config, tmp_path):
+    nearer = write(tmp_path / "nearer.toml", "[fit]\nbatch-size = 5\n")
+    arguments = ["--config", config, "fit", folder, "--config", nearer, "--views", "late"]
+    assert run(*arguments).exit_code == 0
+    model = skglitch.load("model.skglitch")
+    assert (model.batch_size, model.views, model.max_epochs) == (5, "late", 1)
+
+
+def test_each_command_reads_its_own_section(run, model, folder, config):
+    result = run("--config", config, "predict", model, folder)
+    assert result.exit_code == 0, result.output
+    assert "prediction_2" in result.stdout.splitlines()[0]
+    assert "top-k" not in result.stderr
+    result = run("demo", "--config", config, "--samples", "1")
+    assert "110" in result.stderr
+
+
+def test_lists_of_values(run, tmp_path, folder, model):
+    write(tmp_path / "t.toml", '[predict]\nstrain = ["a.hdf5", "b.hdf5"]\n')
+    write(tmp_path / "triggers.csv", "gps,ifo\n1000000000,H1\n")
+    result = run("predict", model, "--triggers", "triggers.csv", "--config", "t.toml")
+    assert result.exit_code == 1
+    assert "there is no file 'a.hdf5'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[fit]\nmax-epoch = 3", "'max-epoch' is no option of 'skglitch fit'. Did you mean"),
+        ("[fit]\nmax-epoch = 3", "'max-epochs'?"),
+        ("[fit]\nzzz = 3", "is no option of 'skglitch fit'. There are: backbone, "),
+        ("[fti]\nmax-epochs = 3", "[fti] is no command. Did you mean 'fit'?"),
+        ("[predict]\nmax-epochs = 3", "'max-epochs' is no option of 'skglitch predict'"),
+        ("max-epochs = 3", "in no section: put it below the name of its command, such as [fit]"),
+        ("[fit]\nmax-epochs = true", "'max-epochs' in [fit] needs a value, not true or false"),
+        ("[fit]\nearly-stopping = 1", "'early-stopping' in [fit] needs true or false"),
+        ("[fit]\nmax-epochs = 2.5", "needs a whole number, not 2.5"),
+        ("[fit]\nmax-epochs = [2]", "needs one value, not a list"),
+        ("[fit]\nstrain = 'a.h5'", "needs a list, such as ['a.h5']"),
+        ("[fit.views]\na = 1", "is a table, where one value is needed"),
+        ("[fit]\nbatch-size = 2\nbatch_size = 3", "is there twice"),
+        ("[fit]\nseed = 2\nrandom-state = 3", "is there twice"),
+        ("[fit]\nconfig = 'b.toml'", "'config' is no option"),
+        ("[fit\n", "is no TOML file"),
+        ("[fit]\nmax-epochs = 0", "So it is in 'bad.toml'."),
+        ("[fit]\ndurations = ['a']", "not a list of durations"),
+        ("[fit]\nprecision = 'float16'", "So it is in 'bad.toml'."),
+    ],
+)
+def test_mistakes_are_one_line(run, folder, tmp_path, text, message):
+    write(tmp_path / "bad.toml", text)
+    # One in the section of another command is told as well.
+    result = run("fit", folder, *TINY[:4], "--config", "bad.toml")
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "bad.toml"]
+
+
+def test_files_that_cannot_be_read(run, folder, tmp_path):
+    assert "does not exist" in run("fit", folder, "--config", "none.toml").stderr
+    (tmp_path / "latin.toml").write_bytes("# \xe9".encode("latin-1"))
+    result = run("--config", "latin.toml", "fit", folder)
+    assert (result.exit_code, "no TOML file" in result.stderr) == (2, True)
+
+
+def test_every_option_of_every_command_can_be_configured(tmp_path):
+    for name, command in main.commands.items():
+        ctx = click.Context(command, info_name=name, parent=click.Context(main))
+        for option in command.params:
+            if option.param_type_name != "option" or option.name in ("config", "help"):
+                continue
+            value = True if option.is_flag else ["a"] if option.multiple else "a"
+            key = max(option.opts, key=len).removeprefix("--")
+            path = write(tmp_path / "one.toml", f"[{name}]\n{key} = {json.dumps(value)}\n")
+            read_config(ctx, option, path)
+            assert ctx.default_map[option.name] == value
