@@ -1,4 +1,4 @@
-"""A page for each room of the library, from its ``__all__``, and a check that no name is missing."""
+"""A page for each room of the library, from its ``__all__``; no name may be missing."""
 
 from __future__ import annotations
 
@@ -37,14 +37,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def _index_page() -> str:
-    summaries = [
-        f"* - :doc:`{room} <{room}>`\n  - {_summary(room)}" for room in sorted(rooms())
-    ]
+    summaries = [f"* - :doc:`{room} <{room}>`\n  - {_summary(room)}" for room in sorted(rooms())]
     return "\n".join(
         [
             _title("API reference", "="),
-            "Every class and function, by the package that it is in. The two estimators, ``save`` and",
-            "``load`` are names of ``skglitch`` itself too: ``from skglitch import CNNClassifier``.\n",
+            "Every class and function, by the package that it is in. The two estimators,",
+            "``save`` and ``load`` are names of ``skglitch`` itself too.\n",
             ".. list-table::\n   :widths: 20 80\n",
             *(f"   {line}" for row in summaries for line in row.splitlines()),
             "\n.. toctree::\n   :hidden:\n",

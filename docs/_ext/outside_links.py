@@ -34,7 +34,7 @@ def rewrite(text: str, folder: Path, docs: Path) -> str:
 
 
 def _page(target: Path, docs: Path) -> str | None:
-    """The page that stands for a file, relative to the folder of sources."""
+    """Find the page that stands for a file, relative to the folder of sources."""
     if target.is_relative_to(docs):
         return target.relative_to(docs).as_posix()
     inside = target.relative_to(docs.parent)
