@@ -133,8 +133,13 @@ def discover(
         min_cluster_size=options["min_cluster_size"] or "auto",
         seed=options["random_state"],
     )
-    for name, columns in found.tables.items():
-        write_table(targets[f"{name}.{table_format}"], columns)
+    for name in _TABLES:
+        path = targets[f"{name}.{table_format}"]
+        if name in found.tables:
+            write_table(path, found.tables[name])
+        else:
+            # That of an earlier search would be taken for one of this.
+            path.unlink(missing_ok=True)
     result = found.to_dict() | {"output": str(output)}
     write_json(targets["discover.json"], result)
     click.echo(json.dumps(result) if as_json else found.summary())

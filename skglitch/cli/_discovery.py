@@ -222,11 +222,10 @@ def _describe(glitches: Glitches) -> dict[str, NDArray[Any]]:
         "label": glitches.labels,
         "is_reference": glitches.is_reference,
     }
-    if not np.isfinite(glitches.gps).any():
-        del columns["gps_time"]
-    if not glitches.is_reference.any():
-        del columns["is_reference"]
-    return columns
+    is_told = {name: bool((values != "").any()) for name, values in columns.items()}
+    is_told["gps_time"] = bool(np.isfinite(glitches.gps).any())
+    is_told["is_reference"] = bool(glitches.is_reference.any())
+    return {name: values for name, values in columns.items() if is_told[name]}
 
 
 def without_labels(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:
@@ -294,6 +293,8 @@ def find_issues(
     from ..discovery import find_label_issues
 
     rows = np.flatnonzero(labels != "")
+    if not len(rows):
+        raise ValueError("--label-issues: no glitch has a label that could be wrong.")
     issues = find_label_issues(embeddings[rows], labels[rows], random_state=seed)
     score, flagged = np.full(len(labels), np.nan), np.zeros(len(labels), dtype=bool)
     suggested = np.full(len(labels), "", dtype=object)

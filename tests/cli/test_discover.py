@@ -1,0 +1,351 @@
+"""skglitch discover: that what is there is found, and told in tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from skglitch.cli._discovery import find_issues, find_novel
+from skglitch.datasets._glitch_file import save_glitches
+from skglitch.discovery import NoveltyDetector, onset
+
+START = 1_126_000_000
+N = 30
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Two known classes, a new one that starts late, and a Chirp that is labelled Blip."""
+    rng = np.random.default_rng(0)
+    centers = np.repeat(np.eye(4)[:3], N, axis=0)
+    about = {
+        "id": np.array([f"g{n}" for n in range(3 * N)]),
+        "ifo": np.full(3 * N, "H1"),
+        "gps_time": START + rng.uniform(0, 1e5, 3 * N),
+        "label": np.repeat(["Blip", "Chirp", ""], N),
+    }
+    about["gps_time"][2 * N :] = START + rng.uniform(8e4, 1e5, N)
+    about["label"][N] = "Blip"
+    embeddings = centers + 0.05 * rng.normal(size=centers.shape)
+    return embeddings.astype(np.float32), about
+
+
+@pytest.fixture
+def embeddings(made, tmp_path):
+    path = tmp_path / "e.npz"
+    np.savez(path, embeddings=made[0], **made[1])
+    return path
+
+
+def table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+class TestWhatIsFound:
+    @pytest.fixture
+    def found(self, run, embeddings):
+        result = run("discover", embeddings, "--label-issues", "--json", "-o", "out")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def test_counts(self, found, tmp_path):
+        assert json.loads((tmp_path / "out/discover.json").read_text()) == found
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {
+            "clusters.csv", "glitches.csv", "onsets.csv", "discover.json",
+        }  # fmt: skip
+        assert (found["n_glitches"], found["n_labelled"]) == (3 * N, 2 * N)
+        assert (found["n_clusters"], found["n_new_clusters"]) == (3, 1)
+        assert found["output"] == "out"
+
+    def test_clusters(self, found, tmp_path):
+        rows = table(tmp_path / "out/clusters.csv")
+        kinds = {row["class"]: row for row in rows}
+        assert set(kinds) == {"Blip", "Chirp", ""}
+        new = kinds[""]
+        assert (new["kind"], int(new["size"]), float(new["labelled"])) == ("new", N, 0)
+        assert float(new["stability"]) > 0.9
+        assert new["purity"] == ""
+        assert float(new["novel"]) == 1
+        assert {new["nearest_1"], new["nearest_2"], new["nearest_3"]} == {"Blip", "Chirp", ""}
+        assert len(new["typical"].split()) == 5
+        assert set(new["typical"].split()) < {f"g{n}" for n in range(2 * N, 3 * N)}
+        assert float(kinds["Chirp"]["purity"]) == pytest.approx(1 - 1 / N, abs=0.05)
+        assert found["clusters"]["kind"] == [row["kind"] for row in rows]
+
+    def test_glitches(self, found, made, tmp_path):
+        rows = table(tmp_path / "out/glitches.csv")
+        assert [row["id"] for row in rows] == made[1]["id"].tolist()
+        np.testing.assert_array_equal([float(r["gps_time"]) for r in rows], made[1]["gps_time"])
+        assert all(row["novel"] == "True" for row in rows[2 * N :])
+        # As far from the known ones as anything can be.
+        assert {float(row["novelty_p_value"]) for row in rows[2 * N :]} == {1 / (2 * N + 1)}
+        assert [row["is_known"] for row in rows] == ["True"] * 2 * N + ["False"] * N
+        assert rows[N]["label_flagged"] == "True"
+        assert rows[N]["suggested_label"] == "Chirp"
+        assert rows[-1]["label_score"] == ""
+        assert found["n_novel"] == sum(row["novel"] == "True" for row in rows)
+        assert found["n_labels_flagged"] == 1
+
+    def test_onsets(self, found, made, tmp_path):
+        rows = table(tmp_path / "out/onsets.csv")
+        new = found["clusters"]["kind"].index("new")
+        row = next(row for row in rows if int(row["cluster"]) == new)
+        assert START + 7e4 < float(row["changed_at"]) < START + 9e4
+        assert float(row["interval_low"]) <= float(row["changed_at"]) + 1e4
+        assert float(row["p_value"]) < 0.01
+        clusters = [int(one["cluster"]) for one in table(tmp_path / "out/glitches.csv")]
+        expected = onset(made[1]["gps_time"], clusters, detectors=made[1]["ifo"], random_state=0)
+        assert [float(one["changed_at"]) for one in rows] == [one.changed_at for one in expected]
+
+
+def test_summary_for_people(run, embeddings):
+    result = run("discover", embeddings, "--label-issues", "-q")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert "90 glitches, 60 of them labelled" in result.stdout
+    assert "Typical glitches of new clusters" in result.stdout
+    assert "30 of 30 glitches without a label are novel" in result.stdout
+    assert "1 labels are flagged" in result.stdout
+    assert f"g{N}: Blip, perhaps Chirp" in result.stdout
+    assert "changed at [GPS s]" in result.stdout
+
+
+def test_a_class_that_counts_as_unlabelled(run, embeddings):
+    result = run("discover", embeddings, "--unlabelled", "Chirp", "--json", "-q")
+    told = json.loads(result.stdout)
+    assert told["n_labelled"] == N + 1
+    assert told["n_new_clusters"] == 2
+    rows = table("skglitch-discover/glitches.csv")
+    assert rows[-N - 1]["label"] == "Chirp"
+    assert rows[-N - 1]["is_known"] == "False"
+    result = run("discover", embeddings, "--unlabelled", "Tomte", "--overwrite")
+    assert result.exit_code == 1
+    assert "no glitch is labelled 'Tomte'; the labels are Blip, Chirp" in result.stderr
+
+
+def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
+    values, about = made
+    known = np.arange(2 * N)
+    for name, rows in (("known", known), ("new", np.arange(N, 3 * N))):
+        part = {key: column[rows] for key, column in about.items()}
+        if name == "new":
+            del part["label"]
+        np.savez(tmp_path / f"{name}.npz", embeddings=values[rows], **part)
+    result = run("discover", "new.npz", "--known", "known.npz", "--json", "-q")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["n_glitches"], told["n_labelled"], told["n_new_clusters"]) == (4 * N, 2 * N, 1)
+    rows = table("skglitch-discover/glitches.csv")
+    assert [row["is_reference"] for row in rows] == ["False"] * 2 * N + ["True"] * 2 * N
+    # 30 Chirps of the new ones, not 60.
+    assert sorted(told["onsets"]["n_events"]) == [N, N]
+    np.savez(tmp_path / "short.npz", embeddings=values[:, :2], label=about["label"])
+    result = run("discover", "new.npz", "--known", "short.npz", "--overwrite")
+    assert "its embeddings have 2 numbers, the others 4" in result.stderr
+
+
+def test_nothing_is_labelled(run, made, tmp_path):
+    np.savez(tmp_path / "e.npz", embeddings=made[0])
+    result = run("discover", "e.npz", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["n_labelled"], told["n_novel"], told["n_new_clusters"]) == (0, None, 3)
+    assert "onsets" not in told
+    assert "--known takes labelled ones" in result.stderr
+    assert list(table("skglitch-discover/glitches.csv")[0]) == [
+        "id", "is_known", "cluster", "membership",
+    ]  # fmt: skip
+    result = run("discover", "e.npz", "--label-issues", "--overwrite")
+    assert result.exit_code == 1
+    assert "--label-issues: no glitch has a label" in result.stderr
+    # A table of an earlier search does not stay.
+    (tmp_path / "skglitch-discover/onsets.csv").write_text("old")
+    assert run("discover", "e.npz", "--overwrite").exit_code == 0
+    assert not (tmp_path / "skglitch-discover/onsets.csv").exists()
+
+
+class TestTimes:
+    def test_by_id(self, run, made, embeddings, tmp_path):
+        with open(tmp_path / "meta.csv", "w", encoding="utf-8") as file:
+            file.write("label,gravityspy_id,event_time\n")
+            file.writelines(f"x,g{n},{START + 1000 * n}\n" for n in range(2 * N))
+        result = run("discover", embeddings, "--times", "meta.csv", "-q")
+        assert result.exit_code == 0, result.output
+        times = [row["gps_time"] for row in table("skglitch-discover/glitches.csv")]
+        assert [float(time) for time in times[: 2 * N]] == [START + 1000 * n for n in range(2 * N)]
+        assert times[2 * N :] == [""] * N
+
+    def test_segments(self, run, made, embeddings, tmp_path):
+        (tmp_path / "s.csv").write_text(
+            f"start,stop\n{START - 1e5},{START - 5e4}\n{START - 10},{START + 2e5}\n"
+        )
+        result = run("discover", embeddings, "--segments", "s.csv", "--json", "-q")
+        told = json.loads(result.stdout)
+        hours = (5e4 + 2e5 + 10) / 3600
+        counts = np.array(told["onsets"]["n_events"])
+        np.testing.assert_allclose(told["onsets"]["rate"], counts / hours)
+        (tmp_path / "s.csv").write_text(f"start,stop,ifo\n{START},{START + 2e5},H1\n")
+        result = run("discover", embeddings, "--segments", "s.csv", "-q", "--overwrite")
+        assert result.exit_code == 0, result.output
+
+    @pytest.mark.parametrize(
+        ("option", "text", "message"),
+        [
+            ("--times", "id,when\ng0,3\n", "has no column of GPS times"),
+            ("--times", "gps\n3\n", "has no column of ids"),
+            ("--times", "id,gps\nother,3\n", "has none of the 90 glitches in its column 'id'"),
+            ("--times", "id,gps\ng0,noon\n", "line 2: 'noon' is no GPS time"),
+            ("--times", "id,gps\ng0\n", "as many values in each line"),
+            ("--segments", "begin,stop\n1,2\n", "has no column of starts"),
+            ("--segments", "start,stop\n1,2\n", "in none of its segments"),
+            ("--segments", "start,stop,ifo\n1,2,L1\n", "segments lacks detector 'H1'"),
+            ("--segments", "start,stop\n", "segments must be pairs"),
+        ],
+    )
+    def test_tables_that_are_no_good(self, run, embeddings, tmp_path, option, text, message):
+        (tmp_path / "t.csv").write_text(text)
+        result = run("discover", embeddings, option, "t.csv")
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+
+    def test_a_detector_with_one_glitch_is_left_out(self, run, made, tmp_path):
+        values, about = made
+        ifo = about["ifo"].copy()
+        ifo[0] = "L1"
+        np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
+        told = json.loads(run("discover", "e.npz", "--json", "-q").stdout)
+        assert set(told["onsets"]["detector"]) == {"H1"}
+
+
+class TestWithNets:
+    def test_a_model_and_a_folder(self, run, model, folder):
+        result = run("discover", model, folder, "--json", "-q")
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert (told["n_glitches"], told["n_labelled"]) == (10, 10)
+        rows = table("skglitch-discover/glitches.csv")
+        assert "prediction" not in rows[0]
+        run("embed", model, folder, "-o", "e.npz", "-q")
+        again = run("discover", "e.npz", "--json", "-q", "--overwrite")
+        assert json.loads(again.stdout) == told
+
+    def test_a_classifier_guesses_where_nothing_is_known(self, run, model, folder, unlabelled):
+        result = run("discover", model, unlabelled, "--json", "-q", "--min-cluster-size", "2")
+        assert result.exit_code == 0, result.output
+        rows = table("skglitch-discover/glitches.csv")
+        predicted = run("predict", model, unlabelled, "-q").stdout.splitlines()[1:]
+        assert [row["prediction"] for row in rows] == [line.split(",")[2] for line in predicted]
+        result = run("discover", model, unlabelled, "--known", folder, "-q", "--overwrite")
+        assert result.exit_code == 0, result.output
+        rows = table("skglitch-discover/glitches.csv")
+        assert len(rows) == 13
+        assert "prediction" not in rows[0]
+
+    def test_a_backbone_sees_the_same_views_of_known_glitches(self, run, folder, unlabelled):
+        tiny = ["--weights", "none", "--size", "32x40", "--durations", "4", "-q"]
+        result = run("discover", "test_efficientnet", unlabelled, "--known", folder, *tiny)
+        assert result.exit_code == 0, result.output
+
+    def test_triggers_go_with_known_glitches(self, run, model, folder, tmp_path):
+        with h5py.File(tmp_path / "s.hdf5", "w") as file:
+            file["strain"] = np.random.default_rng(0).normal(size=40 * 4096)
+            file["strain"].attrs.update({"sample_rate": 4096, "t0": START, "ifo": "L1"})
+        text = "".join(f"{START + 10 + n},L1\n" for n in range(6))
+        (tmp_path / "t.csv").write_text("gps,ifo\n" + text)
+        result = run(
+            "discover", model, "--triggers", "t.csv", "--strain", "s.hdf5", "--known", folder,
+            "--json", "-q",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert (told["n_glitches"], told["n_labelled"]) == (16, 10)
+
+    def test_a_file_of_spectrograms(self, run, model, tmp_path):
+        X = np.random.default_rng(0).integers(0, 255, (12, 2, 32, 40), dtype=np.uint8)
+        save_glitches({"data": X, "durations": (1.0, 4.0)}, tmp_path / "x.h5")
+        assert run("discover", model, "x.h5", "-q").exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "h5"])
+def test_other_formats(run, embeddings, tmp_path, suffix):
+    result = run("discover", embeddings, "--format", suffix, "-o", "out", "-q")
+    assert result.exit_code == 0, result.output
+    names = {f"{name}.{suffix}" for name in ("clusters", "glitches", "onsets")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"discover.json"}
+    if suffix == "parquet":
+        glitches = pd.read_parquet("out/glitches.parquet")
+        assert glitches["novel"].dtype == bool
+        assert len(glitches) == 3 * N
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["EMBEDDINGS", "."], 2, "EMBEDDINGS are read as they are: they take no SOURCE"),
+        (["EMBEDDINGS", "--views", "late"], 2, "--views: a file of embeddings has that settled"),
+        (["none.npz"], 1, "none.npz"),
+        (["EMBEDDINGS", "--known", "none"], 2, "'none' does not exist"),
+        (["EMBEDDINGS", "--known", "."], 1, "is no file of embeddings"),
+        (["EMBEDDINGS", "--false-alarm-rate", "1"], 2, "0<x<1"),
+        (["EMBEDDINGS", "--min-cluster-size", "1"], 2, "x>=2"),
+        (["nan.npz"], 1, "NaN"),
+        (["one.npz"], 1, "minimum of 2"),
+    ],
+)
+def test_errors_are_one_line(run, embeddings, tmp_path, arguments, code, message):
+    np.savez(tmp_path / "nan.npz", embeddings=np.full((5, 3), np.nan))
+    np.savez(tmp_path / "one.npz", embeddings=np.ones((1, 3)))
+    arguments = [embeddings if word == "EMBEDDINGS" else word for word in arguments]
+    result = run("discover", *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_nothing_is_overwritten_unasked(run, embeddings, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/onsets.csv").write_text("precious")
+    result = run("discover", embeddings, "-o", "out")
+    assert (result.exit_code, "--overwrite" in result.stderr) == (2, True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["onsets.csv"]
+    (tmp_path / "file").write_text("")
+    assert run("discover", embeddings, "-o", "file").exit_code == 2
+
+
+def test_p_values_by_hand():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 3))
+    is_known = np.arange(40) < 25
+    found = find_novel(X, is_known, 0.2)
+    detector = NoveltyDetector(false_alarm_rate=0.2).fit(X[is_known])
+    held_out = detector.held_out_scores_
+    for row in range(25):
+        others = np.delete(held_out, row)
+        expected = (1 + np.sum(others <= held_out[row])) / (1 + len(others))
+        assert found["novelty_p_value"][row] == pytest.approx(expected)
+    new = detector.score_samples(X[25:])
+    expected = [(1 + np.sum(held_out <= score)) / 26 for score in new]
+    np.testing.assert_allclose(found["novelty_p_value"][25:], expected)
+    np.testing.assert_array_equal(found["novel"][25:], detector.predict(X[25:]) == -1)
+    # Of the known ones, as many as the rate says.
+    assert found["novel"][:25].sum() == 4
+
+
+def test_issues_stay_with_their_glitches():
+    rng = np.random.default_rng(0)
+    X = np.repeat(np.eye(3), 20, axis=0) + 0.1 * rng.normal(size=(60, 3))
+    labels = np.repeat(["Blip", "", "Tomte"], 20)
+    labels[5] = "Tomte"
+    order = rng.permutation(60)
+    found = find_issues(X[order], labels[order], seed=0)
+    assert order[np.flatnonzero(found["label_flagged"])].tolist() == [5]
+    np.testing.assert_array_equal(np.isnan(found["label_score"]), labels[order] == "")
+    assert found["suggested_label"][order == 5].tolist() == ["Blip"]

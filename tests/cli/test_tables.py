@@ -1,0 +1,184 @@
+"""Results as CSV, Parquet and HDF5: written whole, read back, refused early."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from skglitch.cli._embedding_file import EMBEDDINGS, beside, read_embeddings, write_embeddings
+from skglitch.cli._output import TABLES, write_table
+
+
+def read_table(path):
+    """Read a table by what other people use."""
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    with h5py.File(path) as file:
+        texts = [name for name in file if h5py.check_string_dtype(file[name].dtype)]
+        columns = {name: file[name].asstr()[()] if name in texts else file[name] for name in file}
+        return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_tables_are_read_by_others(tmp_path, suffix):
+    columns = {
+        "id": np.array(["a", "ü,b", 'c"d']),
+        "count": np.array([1, 2, 3]),
+        "share": np.array([0.1, 1 / 3, np.nan]),
+        "score": np.array([0.1, 1 / 3, 2e-30], dtype=np.float32),
+        "gps_time": np.array([1126259462.123456, 1.0, 2.5]),
+        "novel": np.array([True, False, True]),
+    }
+    path = tmp_path / f"table{suffix}"
+    write_table(path, columns)
+    found = read_table(path)
+    assert set(found) == set(columns)
+    for name, values in columns.items():
+        if values.dtype.kind == "f":
+            # What reads CSV may be off by the last bit.
+            np.testing.assert_allclose(found[name], values, rtol=1e-15 if name != "score" else 1e-7)
+        else:
+            assert found[name].tolist() == values.tolist()
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_nothing_that_nobody_knows_is_written_in_words(tmp_path):
+    write_table(tmp_path / "t.csv", {"a": [None, "x"], "b": np.array([np.nan, 1.5])})
+    assert (tmp_path / "t.csv").read_text() == "a,b\n,\nx,1.5\n"
+
+
+@pytest.mark.parametrize("suffix", EMBEDDINGS)
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_embeddings_come_back(tmp_path_factory, suffix, data):
+    shape = st.tuples(st.integers(1, 5), st.integers(1, 4))
+    numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
+    embeddings = data.draw(arrays.arrays(np.float32, shape, elements=numbers))
+    n = len(embeddings)
+    texts = st.text(st.characters(categories=["L", "N", "P"]), min_size=1)
+    about = {
+        "id": np.array(data.draw(st.lists(texts, min_size=n, max_size=n))),
+        "ifo": np.full(n, "H1"),
+        "gps_time": np.where(np.arange(n) % 2, np.nan, 1126259462.123456),
+        "label": np.where(np.arange(n) % 2, "", "Blip"),
+    }
+    path = tmp_path_factory.mktemp("e") / f"e{suffix}"
+    write_embeddings(path, embeddings, about)
+    found, told = read_embeddings(path)
+    np.testing.assert_array_equal(found, embeddings)
+    assert set(told) == set(about)
+    for name, values in about.items():
+        np.testing.assert_array_equal(told[name], values)
+
+
+def test_embeddings_without_a_table_beside_them(tmp_path):
+    np.save(tmp_path / "e.npy", np.ones((2, 3), dtype=np.float32))
+    _, told = read_embeddings(tmp_path / "e.npy")
+    assert {name: values.tolist() for name, values in told.items()} == {"id": ["0", "1"]}
+
+
+@pytest.mark.parametrize("suffix", EMBEDDINGS)
+def test_files_that_are_no_embeddings(tmp_path, suffix):
+    path = tmp_path / f"odd{suffix}"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="is no file of embeddings, such as skglitch embed"):
+        read_embeddings(path)
+    path.write_text("")
+    with pytest.raises(ValueError, match="is no file of embeddings"):
+        read_embeddings(path)
+
+
+def test_rows_that_do_not_fit(tmp_path):
+    np.savez(tmp_path / "e.npz", embeddings=np.ones((3, 2)), id=["a", "b"])
+    with pytest.raises(ValueError, match=r"shape \(3, 2\) and 2 values of id"):
+        read_embeddings(tmp_path / "e.npz")
+    np.savez(tmp_path / "e.npz", embeddings=np.ones(3))
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        read_embeddings(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_predictions_in_every_format(run, model, folder, tmp_path, suffix):
+    path = tmp_path / f"p{suffix}"
+    result = run("predict", model, folder, "-o", path, "-q")
+    assert result.exit_code == 0, result.output
+    assert result.output == ""
+    with open("p.csv", "w", encoding="utf-8") as file:
+        file.write(run("predict", model, folder, "-q").stdout)
+    pd.testing.assert_frame_equal(
+        read_table(path)[["id", "prediction"]],
+        pd.read_csv("p.csv")[["id", "prediction"]],
+        check_dtype=False,
+    )
+    assert run("predict", model, folder, "-o", path, "-q").exit_code == 2
+    assert run("predict", model, folder, "-o", path, "-q", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", EMBEDDINGS)
+def test_embed_in_every_format(run, model, folder, tmp_path, suffix):
+    path = tmp_path / f"e{suffix}"
+    result = run("embed", model, folder, "-o", path, "-q")
+    assert result.exit_code == 0, result.output
+    embeddings, about = read_embeddings(path)
+    assert embeddings.shape[0] == len(about["id"]) == 10
+    assert sorted(set(about["label"])) == ["Blip", "Koi_Fish"]
+    assert beside(path).exists() == (suffix == ".npy")
+
+
+@pytest.mark.parametrize(
+    ("module", "suffix", "extra"), [("pyarrow", "parquet", "parquet"), ("h5py", "h5", "strain")]
+)
+def test_packages_that_are_missing(run, model, folder, monkeypatch, module, suffix, extra):
+    for name in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    result = run("predict", model, folder, "-o", f"p.{suffix}")
+    assert result.exit_code == 1
+    assert f'pip install "skglitch[{extra}]"' in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("p.txt", "does not end in .csv, .parquet, .h5, .hdf5"),
+        ("p", "does not end in"),
+        ("nowhere/p.csv", "'nowhere' cannot be written to (No such file or directory)"),
+    ],
+)
+def test_outputs_that_cannot_be(run, model, folder, tmp_path, output, message):
+    result = run("predict", model, folder, "-o", output)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_no_right_to_write(run, model, folder, tmp_path):
+    (tmp_path / "mine").mkdir(mode=0o500)
+    result = run("predict", model, folder, "-o", "mine/p.csv")
+    assert (result.exit_code, "Permission denied" in result.stderr) == (2, True)
+    result = run("discover", model, folder, "-o", "mine/found")
+    assert (result.exit_code, "Permission denied" in result.stderr) == (2, True)
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    path = tmp_path / "t.csv"
+    write_table(path, {"a": [1]})
+    with pytest.raises(ValueError, match="zip"):
+        write_table(path, {"a": [1, 2], "b": [1]})
+    with open(path, encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [["a"], ["1"]]
+    assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
