@@ -141,7 +141,15 @@ def choose_precision(
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Tell whether ``device`` multiplies bfloat16 matrices in hardware."""
+    """Tell whether ``device`` multiplies bfloat16 matrices in hardware.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import has_fast_bfloat16
+    >>> has_fast_bfloat16(torch.device("meta"))
+    False
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
@@ -152,14 +160,33 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
-    """Context in which heavy layers run in ``dtype``; float32 means no context at all."""
+    """Context in which heavy layers run in ``dtype``; float32 means no context at all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import autocast
+    >>> with autocast(torch.device("cpu"), torch.bfloat16):
+    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
+    >>> product.dtype
+    torch.bfloat16
+    """
     if dtype == torch.float32:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=dtype)
 
 
 def to_channels_last(module: Module, device: torch.device) -> Module:
-    """Move ``module`` to ``device`` with the memory layout its convolutions run fastest in."""
+    """Move ``module`` to ``device`` with the memory layout its convolutions run fastest in.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import to_channels_last
+    >>> net = to_channels_last(torch.nn.Conv2d(3, 8, 3), torch.device("cpu"))
+    >>> net.weight.is_contiguous(memory_format=torch.channels_last)
+    True
+    """
     module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
@@ -191,7 +218,19 @@ def median(values: torch.Tensor) -> torch.Tensor:
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device):
-    """Run a block with torch's generators seeded, and give the caller's state back after."""
+    """Run a block with torch's generators seeded, and give the caller's state back after.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import seeded
+    >>> with seeded(0, torch.device("cpu")):
+    ...     first = torch.rand(2)
+    >>> with seeded(0, torch.device("cpu")):
+    ...     second = torch.rand(2)
+    >>> torch.equal(first, second)
+    True
+    """
     indices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=indices):
         torch.manual_seed(seed)
@@ -199,5 +238,13 @@ def seeded(seed: int, device: torch.device):
 
 
 def draw_seed(random_state: np.random.RandomState) -> int:
-    """Draw a seed for torch from a numpy generator."""
+    """Draw a seed for torch from a numpy generator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.training import draw_seed
+    >>> draw_seed(np.random.RandomState(0)) == draw_seed(np.random.RandomState(0))
+    True
+    """
     return int(random_state.randint(np.iinfo(np.int32).max))

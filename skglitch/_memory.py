@@ -34,6 +34,15 @@ def kept_memory(device: torch.device) -> Iterator[None]:
     ----------
     device : torch.device
         Where the computation runs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import kept_memory
+    >>> with kept_memory(torch.device("cpu")):
+    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
+    >>> product[0, 0].item()
+    2.0
     """
     libc = _glibc() if device.type == "cpu" and may_keep_memory(os.environ) else None
     if libc is None:

@@ -31,6 +31,12 @@ class PublishedWeights:
         Name of the algorithm, a colon, and the checksum of the file, or its first digits where
         no more are published. None leaves checking to the library or to pip.
     licence : str
+
+    Examples
+    --------
+    >>> from skglitch.backbones import backbone_info
+    >>> backbone_info("resnet50").weights.file_name
+    'resnet50-11ad3fa6.pth'
     """
 
     url: str

@@ -82,6 +82,13 @@ class BackboneRecord:
     cut : callable
         Takes the last layer off a net and returns it with prefixes of the state-dict keys that
         went. What takes the layer's place is a new one that knows the classes of ``y``.
+
+    Examples
+    --------
+    >>> from skglitch.backbones import backbone_info
+    >>> record = backbone_info("resnet50")
+    >>> record.library, record.input_size, record.min_size
+    ('torchvision', (224, 224), 64)
     """
 
     name: str

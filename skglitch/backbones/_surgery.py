@@ -7,7 +7,18 @@ from torch import nn
 
 
 class UnknownHeadError(ValueError):
-    """A module in which no last layer can be found."""
+    """A module in which no last layer can be found.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skglitch.backbones import UnknownHeadError, cut_head
+    >>> try:
+    ...     cut_head(nn.ReLU())
+    ... except UnknownHeadError as error:
+    ...     print(error)
+    the module has no torch.nn.Linear or Conv2d to cut off.
+    """
 
 
 def cut_head(net: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:

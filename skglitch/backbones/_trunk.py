@@ -45,6 +45,16 @@ class Trunk(nn.Module):
         ``"partial"``, ``"none"``, or ``"own"`` for those that a module came with), ``source``,
         ``n_loaded`` of ``n_expected`` tensors, and the names of the ``missing`` ones. Counters
         of batch norms and what was cut off do not count.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.backbones import make_trunk
+    >>> trunk = make_trunk("resnet18", weights=None).eval()
+    >>> trunk(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 512])
+    >>> trunk.stages()[-1]
+    ('layer4.1', 'avgpool', 'fc')
     """
 
     mean: torch.Tensor

@@ -50,6 +50,17 @@ class Cluster:
     See Also
     --------
     NewClassFinder : Finds clusters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.discovery import NewClassFinder
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat(np.eye(4), 20, axis=0) + rng.normal(0, 0.05, (80, 4))
+    >>> y = np.repeat(["Blip", "Chirp", "Tomte", ""], 20)
+    >>> cluster = NewClassFinder(random_state=0).fit(X, y).new_clusters_[0]
+    >>> cluster.size, cluster.known_class, bool((cluster.typical >= 60).all())
+    (20, None, True)
     """
 
     label: int

@@ -42,6 +42,18 @@ class LabelIssues(TextTable):
     See Also
     --------
     find_label_issues : Compute it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.discovery import find_label_issues
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat(np.eye(3), 20, axis=0) + 0.1 * rng.standard_normal((60, 3))
+    >>> y = np.repeat(["Blip", "Chirp", "Tomte"], 20)
+    >>> y[5] = "Tomte"
+    >>> issues = find_label_issues(X, y, random_state=0)
+    >>> issues.index[0], str(issues.given[0]), str(issues.suggested[0])
+    (np.int64(5), 'Tomte', 'Blip')
     """
 
     index: NDArray[np.int64]

@@ -51,6 +51,16 @@ class Onset:
     See Also
     --------
     onset : Compute it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.discovery import onset
+    >>> start = 1126051217
+    >>> times = start + np.linspace(50_000, 100_000, 60)
+    >>> record = onset(times, np.zeros(60), segments=[(start, start + 100_000)], random_state=0)[0]
+    >>> record.n_events, round(record.rate, 2), record.p_value < 0.01
+    (60, 2.16, True)
     """
 
     cluster: Any
@@ -76,6 +86,17 @@ class OnsetTable(TextTable, tuple):
     See Also
     --------
     onset : Compute them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.discovery import onset
+    >>> start = 1126051217
+    >>> times = start + np.linspace(1_000, 100_000, 60)
+    >>> clusters = np.repeat([0, 1], 30)
+    >>> table = onset(times, clusters, segments=[(start, start + 100_000)], random_state=0)
+    >>> [record.cluster for record in table if record.p_value < 0.01]
+    [0, 1]
     """
 
     __slots__ = ()

@@ -33,6 +33,14 @@ class SimilarGlitches(TextTable):
     See Also
     --------
     SimilarityIndex : Where to search.
+
+    Examples
+    --------
+    >>> from skglitch.discovery import SimilarityIndex
+    >>> index = SimilarityIndex().fit([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], ids=["a", "b", "c"])
+    >>> found = index.search(id="a", n_neighbors=1)
+    >>> found.ids, found.similarity.round(3)
+    (array(['b'], dtype='<U1'), array([0.994], dtype=float32))
     """
 
     index: NDArray[np.intp]

@@ -50,6 +50,15 @@ class ReliabilityTable(TextTable):
     See Also
     --------
     reliability_table : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import reliability_table
+    >>> y_prob = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+    >>> y_true, labels = ["Blip", "Chirp", "Chirp"], ["Blip", "Chirp"]
+    >>> table = reliability_table(y_true, y_prob, labels=labels, n_bins=2)
+    >>> table.probability.round(3), table.frequency.round(3)
+    (array([0.767]), array([0.667]))
     """
 
     left: NDArray[np.float64]

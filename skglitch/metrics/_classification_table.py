@@ -23,7 +23,14 @@ from ._validation import (
 
 
 class Averages(NamedTuple):
-    """Precision, recall and F1 averaged over classes."""
+    """Precision, recall and F1 averaged over classes.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import classification_table
+    >>> classification_table(["Blip", "Blip", "Chirp"], ["Blip", "Chirp", "Chirp"]).macro.recall
+    0.75
+    """
 
     precision: float
     recall: float
@@ -58,6 +65,13 @@ class ClassificationTable(TextTable):
     See Also
     --------
     classification_table : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import classification_table
+    >>> table = classification_table(["Blip", "Blip", "Chirp"], ["Blip", "Chirp", "Chirp"])
+    >>> table.recall, table.support
+    (array([0.5, 1. ]), array([2, 1]))
     """
 
     labels: NDArray[Any]

@@ -60,6 +60,13 @@ class ClusteringTable(TextTable):
     See Also
     --------
     clustering_table : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import clustering_table
+    >>> table = clustering_table(["Blip", "Blip", "Chirp", "Chirp"], [0, 1, 2, 2])
+    >>> table.clusters, table.accuracy
+    ([[0, 1], [2]], 1.0)
     """
 
     labels: NDArray[Any]

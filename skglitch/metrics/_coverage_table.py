@@ -47,6 +47,14 @@ class CoverageTable(TextTable):
     See Also
     --------
     coverage_table : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import coverage_table
+    >>> sets = [[True, False], [True, True], [False, False]]
+    >>> table = coverage_table(["Blip", "Blip", "Tomte"], sets, labels=["Blip", "Tomte"])
+    >>> table.class_coverage, table.size_counts
+    (array([1., 0.]), array([1, 1, 1]))
     """
 
     labels: NDArray[Any]

@@ -37,6 +37,13 @@ class McNemarResult(TextTable):
     See Also
     --------
     mcnemar_test : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import mcnemar_test
+    >>> result = mcnemar_test(["Blip"] * 10, ["Blip"] * 10, ["Tomte"] * 6 + ["Blip"] * 4)
+    >>> result.n_only_a, result.n_only_b, result.p_exact
+    (6, 0, 0.03125)
     """
 
     n_both: int
@@ -181,6 +188,14 @@ class PairedDifference(TextTable):
     See Also
     --------
     paired_bootstrap : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import paired_bootstrap
+    >>> y_true, y_pred_b = ["Blip"] * 40, ["Blip"] * 30 + ["Tomte"] * 10
+    >>> result = paired_bootstrap(y_true, y_true, y_pred_b, random_state=0)
+    >>> result.score_a, result.score_b, result.difference
+    (1.0, 0.75, 0.25)
     """
 
     score_a: float

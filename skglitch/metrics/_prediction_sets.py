@@ -46,6 +46,16 @@ class ConformalThreshold(TextTable):
     --------
     conformal_threshold : Compute it.
     prediction_sets : Apply it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import conformal_threshold
+    >>> y_prob = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]]
+    >>> result = conformal_threshold(
+    ...     ["Blip", "Blip", "Tomte", "Tomte"], y_prob, labels=["Blip", "Tomte"], coverage=0.5
+    ... )
+    >>> result.threshold.round(2), result.n_samples
+    (array([0.3, 0.3]), array([4, 4]))
     """
 
     labels: NDArray[Any]

@@ -32,6 +32,16 @@ class TopKScorer(_BaseScorer):
     See Also
     --------
     top_k_scorer : Checks `k` and makes the scorer.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skglitch.metrics import top_k_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> scorer = top_k_scorer(2)
+    >>> scorer(LogisticRegression(max_iter=1000).fit(X, y), X, y)
+    1.0
     """
 
     def __init__(self, k: int) -> None:

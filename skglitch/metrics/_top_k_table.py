@@ -46,6 +46,14 @@ class TopKTable(TextTable):
     See Also
     --------
     top_k_table : Compute it.
+
+    Examples
+    --------
+    >>> from skglitch.metrics import top_k_table
+    >>> y_score = [[0.7, 0.2, 0.1], [0.5, 0.4, 0.1]]
+    >>> table = top_k_table(["Blip", "Chirp"], y_score, labels=["Blip", "Chirp", "Whistle"])
+    >>> table.k, table.accuracy
+    (array([1, 2, 3]), array([0.5, 1. , 1. ]))
     """
 
     k: NDArray[np.int64]

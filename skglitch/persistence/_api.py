@@ -129,7 +129,25 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
 
     See Also
     --------
-    save : Write such a file; has an example.
+    save : Write such a file.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> import skglitch
+    >>> X = np.repeat([0, 255], 3 * 32 * 32).astype(np.uint8).reshape(6, 1, 32, 32)
+    >>> classifier = skglitch.CNNClassifier(
+    ...     "test_efficientnet", weights=None, max_epochs=1, random_state=0
+    ... )
+    >>> classifier = classifier.fit(X, ["Blip"] * 3 + ["Tomte"] * 3)
+    >>> transformer = skglitch.TruncatedCNNTransformer(classifier)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "features.skglitch")
+    ...     skglitch.save(transformer.fit(X), path)
+    ...     loaded = skglitch.load(path, device="cpu")
+    >>> np.array_equal(loaded.transform(X), transformer.transform(X))
+    True
     """
     if device is not None:
         choose_device(device)

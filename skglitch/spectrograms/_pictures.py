@@ -28,7 +28,22 @@ _FOREIGN_ALLOWED = 0.1
 
 
 class PictureError(ValueError):
-    """A picture file that cannot be read as a Gravity Spy spectrogram."""
+    """A picture file that cannot be read as a Gravity Spy spectrogram.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> from skglitch.spectrograms import PictureError, read_picture
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "photograph.png")
+    ...     Image.new("RGB", (64, 48)).save(path)
+    ...     try:
+    ...         read_picture(path)
+    ...     except PictureError:
+    ...         print("no picture of a glitch")
+    no picture of a glitch
+    """
 
 
 def read_picture(

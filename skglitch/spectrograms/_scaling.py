@@ -97,6 +97,19 @@ def check_finite(images: np.ndarray) -> None:
     ------
     ValueError
         If there are any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.spectrograms import check_finite
+    >>> images = np.zeros((3, 1, 4, 4))
+    >>> check_finite(images)
+    >>> images[1, 0, 2, 2] = np.nan
+    >>> try:
+    ...     check_finite(images)
+    ... except ValueError as error:
+    ...     print(error)
+    Input X contains NaN or infinity in 1 of 3 rows (1): fill the gaps or drop these rows.
     """
     if not np.issubdtype(images.dtype, np.floating):
         return

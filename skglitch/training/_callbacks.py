@@ -10,7 +10,21 @@ from tqdm.auto import tqdm
 
 
 class EpochProgress(Callback):
-    """One progress bar for the whole training, with the losses beside it."""
+    """One progress bar for the whole training, with the losses beside it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch import CNNClassifier
+    >>> from skglitch.training import EpochProgress
+    >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
+    >>> y = ["Blip"] * 4 + ["Tomte"] * 4
+    >>> net = CNNClassifier(
+    ...     "test_efficientnet", weights=None, max_epochs=2, callbacks=[EpochProgress()]
+    ... )
+    >>> len(net.fit(X, y).history_)
+    2
+    """
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open the bar."""

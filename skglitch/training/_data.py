@@ -25,6 +25,19 @@ class ImageDataset(Dataset):
     rows : ndarray of int, default=None
         The part of ``images`` that this data set shows; None shows all.
     sample_weight : ndarray of shape (n_samples,), dtype float32, default=None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.spectrograms import PixelScale
+    >>> from skglitch.training import ImageDataset
+    >>> images = np.zeros((5, 1, 8, 8), dtype=np.uint8)
+    >>> dataset = ImageDataset(images, np.arange(5), PixelScale.fit(images), rows=np.array([1, 3]))
+    >>> len(dataset), dataset.own_targets
+    (2, array([1, 3]))
+    >>> batch, targets = dataset.__getitems__([0, 1])
+    >>> batch["images"].shape, targets
+    (torch.Size([2, 1, 8, 8]), tensor([1, 3]))
     """
 
     def __init__(
@@ -170,6 +183,15 @@ def split_rows(
     ------
     ValueError
         If nothing would be left for validation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.training import split_rows
+    >>> targets = np.array([0, 0, 0, 0, 1, 1])
+    >>> train, valid = split_rows(targets, 0.25, np.random.RandomState(0))
+    >>> targets[train], targets[valid]
+    (array([0, 0, 0, 1]), array([0, 1]))
     """
     train, valid = [], []
     for code in np.unique(targets):

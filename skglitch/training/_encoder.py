@@ -32,6 +32,18 @@ class ViewEncoder(nn.Module):
     colors : {"viridis", "grey"}, default="grey"
         How a picture of one channel fills the three colours of a net: as Gravity Spy draws it,
         or the same in each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.backbones import make_trunk
+    >>> from skglitch.spectrograms import ViewLayout
+    >>> from skglitch.training import ViewEncoder
+    >>> durations = (0.5, 1.0, 2.0, 4.0)
+    >>> layout = ViewLayout.from_parameter("late", durations, n_views=4)
+    >>> encoder = ViewEncoder(make_trunk("resnet18", weights=None), layout).eval()
+    >>> encoder(torch.zeros(2, 4, 32, 40)).shape  # four views of 512 features
+    torch.Size([2, 2048])
     """
 
     centre: torch.Tensor

@@ -61,6 +61,16 @@ def frozen_parts(
     ------
     ValueError
         If there is no such layer.
+
+    Examples
+    --------
+    >>> from skglitch.backbones import make_trunk
+    >>> from skglitch.training import frozen_parts
+    >>> trunk = make_trunk("resnet18", weights=None)
+    >>> frozen_parts(trunk, "layer3")
+    ('conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2')
+    >>> frozen_parts(trunk, "head")  # the whole net
+    ('',)
     """
     if fine_tune == ALL:
         return ()
@@ -85,6 +95,16 @@ class Unfreeze(Callback):
         As in :func:`frozen_parts`.
     head_epochs : int, default=0
         Number of epochs at the beginning in which only the last layer is trained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch import CNNClassifier
+    >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
+    >>> y = ["Blip"] * 4 + ["Tomte"] * 4
+    >>> net = CNNClassifier("test_efficientnet", weights=None, fine_tune="gradual", max_epochs=2)
+    >>> [name for name, _ in net.fit(X, y).net_.callbacks if name == "unfreeze"]
+    ['unfreeze']
     """
 
     def __init__(self, fine_tune: str, head_epochs: int = 0) -> None:

@@ -45,6 +45,14 @@ def probe(
     ----------
     .. [1] A. Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
        Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.training import probe
+    >>> weight, bias = probe(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1]))
+    >>> weight.shape, bool(weight[1] > weight[0])
+    (torch.Size([2, 1]), True)
     """
     regression = LogisticRegression(
         C=_C, class_weight="balanced" if balanced else None, max_iter=_MAX_ITER
@@ -88,6 +96,17 @@ def add_rows(
     Returns
     -------
     head : torch.nn.Linear
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skglitch.training import add_rows
+    >>> head = torch.nn.Linear(2, 2)
+    >>> features = np.array([[1.0, 0.0], [0.0, 1.0], [-3.0, -3.0]])
+    >>> grown = add_rows(head, features, np.array([0, 1, 2]), n_new=1)
+    >>> grown.out_features, torch.equal(grown.weight[:2], head.weight)
+    (3, True)
     """
     n_old = head.out_features
     x = torch.as_tensor(features, dtype=torch.float64)

@@ -46,6 +46,26 @@ def run_in_batches(
     Returns
     -------
     output : ndarray of shape (n_samples, n_columns), dtype float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skglitch.spectrograms import PixelScale
+    >>> from skglitch.training import run_in_batches
+    >>> images = np.ones((5, 1, 8, 8), dtype=np.uint8)
+    >>> net = torch.nn.Flatten()
+    >>> result = run_in_batches(
+    ...     net,
+    ...     lambda batch: net(batch).sum(dim=1, keepdim=True),
+    ...     images,
+    ...     PixelScale.fit(images),
+    ...     batch_size=2,
+    ...     device=torch.device("cpu"),
+    ...     dtype=torch.float32,
+    ... )
+    >>> result[:, 0]
+    array([64., 64., 64., 64., 64.], dtype=float32)
     """
     module.eval()
     output: np.ndarray | None = None

@@ -29,6 +29,18 @@ class GlitchNet(nn.Module):
     auxiliary_logits : list of Tensor
         Logits of the auxiliary classifiers for the last batch in training mode; empty for nets
         without and in evaluation mode.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.backbones import make_trunk
+    >>> from skglitch.spectrograms import ViewLayout
+    >>> from skglitch.training import GlitchNet, ViewEncoder
+    >>> layout = ViewLayout.from_parameter("mosaic", (4.0,), n_views=1)
+    >>> encoder = ViewEncoder(make_trunk("resnet18", weights=None), layout)
+    >>> net = GlitchNet(encoder, n_classes=22).eval()
+    >>> net(torch.zeros(2, 1, 64, 64)).shape
+    torch.Size([2, 22])
     """
 
     def __init__(

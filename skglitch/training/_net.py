@@ -44,6 +44,16 @@ class GlitchNetClassifier(NeuralNetClassifier):
     ----------
     .. [1] H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018,
        arXiv:1710.09412.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch import CNNClassifier
+    >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
+    >>> y = ["Blip"] * 4 + ["Tomte"] * 4
+    >>> classifier = CNNClassifier("test_efficientnet", weights=None, max_epochs=1).fit(X, y)
+    >>> type(classifier.net_).__name__
+    'GlitchNetClassifier'
     """
 
     def __init__(
@@ -152,7 +162,21 @@ class GlitchNetClassifier(NeuralNetClassifier):
 
 
 class FailOnNaN(Callback):
-    """Stop at the first loss that is not a number, and say what to try."""
+    """Stop at the first loss that is not a number, and say what to try.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch import CNNClassifier
+    >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
+    >>> y = ["Blip"] * 4 + ["Tomte"] * 4
+    >>> net = CNNClassifier("test_efficientnet", weights=None, learning_rate=1e30, random_state=0)
+    >>> try:
+    ...     net.fit(X, y)
+    ... except ValueError as error:
+    ...     print(str(error)[:28])
+    The train loss became nan in
+    """
 
     def on_batch_end(self, net: NeuralNetClassifier, training: bool, **kwargs: Any) -> None:
         """Look at the loss that skorch has just written down."""

@@ -20,6 +20,20 @@ def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = 
     ----------
     .. [1] I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
        ICLR 2017, arXiv:1608.03983.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import warm_up_and_decay
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    >>> schedule = warm_up_and_decay(optimizer, total_steps=8)
+    >>> rates = []
+    >>> for _ in range(8):
+    ...     rates.append(round(schedule.get_last_lr()[0], 2))
+    ...     optimizer.step()
+    ...     schedule.step()
+    >>> rates
+    [0.5, 1.0, 1.0, 0.93, 0.75, 0.5, 0.25, 0.07]
     """
     factor = functools.partial(_rate_factor, total_steps=total_steps)
     return LambdaLR(optimizer, factor, last_epoch=last_epoch)

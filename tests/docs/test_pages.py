@@ -99,6 +99,14 @@ class TestCode:
         assert failed == 0
 
 
+class TestLinks:
+    @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=named)
+    def test_lead_somewhere(self, page):
+        targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+        inside = [target for target in targets if not target.startswith(("http://", "https://"))]
+        assert [target for target in inside if not (page.parent / target).exists()] == []
+
+
 def imported(node: ast.ImportFrom) -> dict[str, object]:
     """What an import brings; an error where the name is not there."""
     module = importlib.import_module(node.module)
