@@ -5,8 +5,6 @@ Simulated glitches of every class
 What :func:`skglitch.datasets.make_glitches` makes: strain with a glitch in noise, transformed to
 the four views that Gravity Spy shows, three examples of each class beside its description. Which
 came out by chance: another ``random_state`` gives others.
-
-An argument is the file that the figure goes to.
 """
 
 # %%
@@ -14,7 +12,6 @@ An argument is the file that the figure goes to.
 # -----------------------
 # As many of each class, 22 of Gravity Spy's training set and three more.
 
-import sys
 import textwrap
 
 import matplotlib.pyplot as plt
@@ -22,7 +19,7 @@ import numpy as np
 
 from skglitch.datasets import make_glitches
 
-glitches = make_glitches(75, classes="all", weights="balanced", random_state=0)
+glitches = make_glitches(75, classes="all", weights="balanced", random_state=0, n_jobs=2)
 print(f"X has the shape {glitches.data.shape}, and {len(glitches.target_names)} classes")
 
 # %%
@@ -52,6 +49,4 @@ for row, name in zip(axes, names, strict=True):
             ax.axvline(edge, color="white", lw=0.8)
         ax.set(xticks=[], yticks=[])
         ax.set_title(f"SNR {glitches.snr[member]:.0f}", fontsize=7, pad=1)
-if len(sys.argv) > 1:
-    figure.savefig(sys.argv[1], dpi=80)
 plt.show()
