@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._class_scores import ClassScoresDisplay
     from ._confusion import ConfusionDisplay
     from ._embedding import EmbeddingDisplay
+    from ._explorer_display import EmbeddingExplorer
     from ._few_shot import FewShotDisplay
     from ._gallery import GalleryDisplay
     from ._history import HistoryDisplay
@@ -27,6 +28,7 @@ __all__ = [
     "ClassScoresDisplay",
     "ConfusionDisplay",
     "EmbeddingDisplay",
+    "EmbeddingExplorer",
     "FewShotDisplay",
     "GalleryDisplay",
     "HistoryDisplay",
@@ -44,6 +46,7 @@ __getattr__, __dir__ = lazy_names(
         "ClassScoresDisplay": "skglitch.display._class_scores",
         "ConfusionDisplay": "skglitch.display._confusion",
         "EmbeddingDisplay": "skglitch.display._embedding",
+        "EmbeddingExplorer": "skglitch.display._explorer_display",
         "FewShotDisplay": "skglitch.display._few_shot",
         "GalleryDisplay": "skglitch.display._gallery",
         "HistoryDisplay": "skglitch.display._history",
