@@ -29,6 +29,14 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    "docs": [
+        "myst-parser>=4.0",
+        "numpydoc>=1.7",
+        "pydata-sphinx-theme>=0.16",
+        "sphinx>=8.1",
+        "sphinx-copybutton>=0.5",
+        "sphinx-gallery>=0.20",
+    ],
     "gwpy": ["gwpy>=3.0"],
     "inception-v2": ["pytorchcv>=0.0.74"],
     "labels": ["cleanlab>=2.6"],

@@ -20,13 +20,27 @@ def rooms() -> list[str]:
     return [name for name in skglitch.__all__ if inspect.ismodule(getattr(skglitch, name))]
 
 
+def public_names() -> dict[str, Any]:
+    """Find what the rooms make public, by its full name."""
+    found = {}
+    for room in rooms():
+        module = importlib.import_module(f"skglitch.{room}")
+        found |= {f"{module.__name__}.{name}": getattr(module, name) for name in module.__all__}
+    return found
+
+
 def write_pages(app: Sphinx, config: Any) -> None:
     """Write the sources of the pages, before Sphinx looks which there are."""
     folder = Path(app.srcdir, "api")
     folder.mkdir(exist_ok=True)
-    for room in rooms():
-        _write(folder / f"{room}.rst", _room_page(room))
-    _write(folder / "index.rst", _index_page())
+    pages = {f"{room}.rst": _room_page(room) for room in rooms()} | {"index.rst": _index_page()}
+    for name, text in pages.items():
+        _write(folder / name, text)
+    renamed = set(config.autosummary_filename_map.values())
+    # What a name that is gone has left behind.
+    for path in [*folder.glob("*.rst"), *folder.glob("generated/*.rst")]:
+        if path.name not in pages and path.stem not in public_names().keys() | renamed:
+            path.unlink()
     config.autosummary_context = {"of_scikit_learn": _methods_of_scikit_learn()}
 
 
@@ -91,25 +105,20 @@ def _title(text: str, line: str) -> str:
 def check_pages(app: Sphinx, env: Any) -> None:
     """Warn of public names that the reference lacks."""
     described = {name for name, *_ in env.domains.python_domain.get_objects()}
-    for room in rooms():
-        for name in importlib.import_module(f"skglitch.{room}").__all__:
-            if f"skglitch.{room}.{name}" not in described:
-                logger.warning("skglitch.%s.%s is not in the API reference", room, name)
+    for name in public_names().keys() - described:
+        logger.warning("%s is not in the API reference", name)
 
 
 def _methods_of_scikit_learn() -> dict[str, list[str]]:
     """Public methods that classes inherit from scikit-learn's bases, by the name of the class."""
-    found = {}
-    for room in rooms():
-        module = importlib.import_module(f"skglitch.{room}")
-        for name in module.__all__:
-            methods = inspect.getmembers(getattr(module, name), inspect.isfunction)
-            found[f"skglitch.{room}.{name}"] = [
-                method
-                for method, value in methods
-                if method[0] != "_" and value.__module__.startswith("sklearn.")
-            ]
-    return found
+    return {
+        fullname: [
+            name
+            for name, method in inspect.getmembers(value, inspect.isfunction)
+            if name[0] != "_" and method.__module__.startswith("sklearn.")
+        ]
+        for fullname, value in public_names().items()
+    }
 
 
 def skip_members_of_others(
