@@ -197,7 +197,8 @@ def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) 
         told, advice, _ = str(error).partition(" Pass durations=")
         if not advice:
             raise
-        raise ValueError(f"The model reads {describe_views(durations)}. {told}") from error
+        reason = told.partition(", but ")[2]
+        raise ValueError(f"The model reads {describe_views(durations)}, but {reason}") from error
 
 
 def load_model(path: Path, kinds: tuple[str, ...], options: Mapping[str, Any]) -> Any:

@@ -116,24 +116,28 @@ class Found:
         n, labelled = len(self.finder.labels_), self.n_labelled
         parts = [f"{n} glitches, {labelled} of them labelled", self.finder.summary()]
         clusters, glitches = self.tables["clusters"], self.tables["glitches"]
-        new = [f"  cluster {c.label}: {clusters['typical'][c.label]}" for c in self._new]
+        new = [
+            f"  cluster {one.label}: {clusters['typical'][one.label]}"
+            for one in self.finder.new_clusters_
+        ]
         if new:
             parts.append("\n".join(["Typical glitches of new clusters, the largest first", *new]))
         if "novel" in glitches:
-            told = glitches["novel"][~glitches["is_known"]]
-            parts.append(
-                f"{told.sum()} of {len(told)} glitches without a label are novel, at a false-alarm "
-                f"rate of {self.false_alarm_rate:g}"
-            )
+            parts.append(self._tell_novel(glitches["novel"], glitches["is_known"]))
         if "label_flagged" in glitches:
             parts.append(_tell_issues(glitches))
         if self.onsets is not None:
             parts.append(f"When the rate of each changed most\n\n{self.onsets}")
         return "\n\n".join(parts)
 
-    @property
-    def _new(self) -> tuple[Cluster, ...]:
-        return self.finder.new_clusters_
+    def _tell_novel(self, novel: NDArray[np.bool_], is_known: NDArray[np.bool_]) -> str:
+        told, which = novel[~is_known], "glitches without a label are novel"
+        if not len(told):
+            told, which = novel, "glitches are odd to the others"
+        return (
+            f"{told.sum()} of {len(told)} {which}, at a false-alarm rate of "
+            f"{self.false_alarm_rate:g}"
+        )
 
 
 def _count(flags: NDArray[np.bool_] | None) -> int | None:
@@ -311,13 +315,6 @@ def find_issues(
     }
 
 
-def kind_of(cluster: Cluster) -> str:
-    """Name what a cluster is: a known class, a mixture of some, or new."""
-    if cluster.is_new:
-        return "new"
-    return "mixed" if cluster.known_class is None else "known"
-
-
 def tabulate_clusters(
     finder: NewClassFinder, ids: NDArray[Any], of_glitches: Mapping[str, NDArray[Any]]
 ) -> dict[str, list[Any]]:
@@ -336,31 +333,41 @@ def tabulate_clusters(
     columns : dict of str to list
         One value a cluster.
     """
-    rows = []
-    for cluster in finder.clusters_:
-        inside = finder.labels_ == cluster.label
-        row: dict[str, Any] = {
-            "cluster": cluster.label,
-            "kind": kind_of(cluster),
-            "class": "" if cluster.known_class is None else str(cluster.known_class),
-            "size": cluster.size,
-            "stability": cluster.stability,
-            "labelled": cluster.labelled,
-            "purity": cluster.purity,
-        }
-        if "novel" in of_glitches:
-            row["novel"] = float(of_glitches["novel"][inside].mean())
-        if "prediction" in of_glitches:
-            names, counts = np.unique(of_glitches["prediction"][inside], return_counts=True)
-            row |= {"predicted": str(names[counts.argmax()])}
-            row |= {"predicted_share": float(counts.max() / counts.sum())}
-        nearest = [*cluster.nearest_classes[:_N_NEAREST], *[("", np.nan)] * _N_NEAREST]
-        for rank, (name, cosine) in enumerate(nearest[:_N_NEAREST], start=1):
-            row |= {f"nearest_{rank}": str(name), f"cosine_{rank}": cosine}
-        row["typical"] = " ".join(ids[cluster.typical])
-        row["borderline"] = " ".join(ids[cluster.borderline])
-        rows.append(row)
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    clusters = finder.clusters_
+    columns: dict[str, list[Any]] = {
+        "cluster": [one.label for one in clusters],
+        "kind": [_kind(one) for one in clusters],
+        "class": ["" if one.known_class is None else str(one.known_class) for one in clusters],
+        **{
+            name: [getattr(one, name) for one in clusters]
+            for name in ("size", "stability", "labelled", "purity")
+        },
+    }
+    members = [np.flatnonzero(finder.labels_ == one.label) for one in clusters]
+    if "novel" in of_glitches:
+        columns["novel"] = [float(of_glitches["novel"][rows].mean()) for rows in members]
+    if "prediction" in of_glitches:
+        most = [_most_frequent(of_glitches["prediction"][rows]) for rows in members]
+        columns["predicted"] = [name for name, _ in most]
+        columns["predicted_share"] = [share for _, share in most]
+    nearest = [[*one.nearest_classes, *[("", np.nan)] * _N_NEAREST] for one in clusters]
+    for rank in range(_N_NEAREST):
+        columns[f"nearest_{rank + 1}"] = [str(classes[rank][0]) for classes in nearest]
+        columns[f"cosine_{rank + 1}"] = [classes[rank][1] for classes in nearest]
+    for name in ("typical", "borderline"):
+        columns[name] = [" ".join(ids[getattr(one, name)]) for one in clusters]
+    return columns
+
+
+def _kind(cluster: Cluster) -> str:
+    if cluster.is_new:
+        return "new"
+    return "mixed" if cluster.known_class is None else "known"
+
+
+def _most_frequent(names: NDArray[Any]) -> tuple[str, float]:
+    found, counts = np.unique(names, return_counts=True)
+    return str(found[counts.argmax()]), float(counts.max() / len(names))
 
 
 def find_onsets(

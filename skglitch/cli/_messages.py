@@ -67,8 +67,8 @@ def one_line_of_usage(error: click.UsageError) -> click.UsageError:
     ctx, param = error.ctx, getattr(error, "param", None)
     if ctx is not None:
         if param is not None and ctx.get_parameter_source(param.name) in _FROM_FILE:
-            told += f" So it is in {config_file(ctx)!r}."
-        told += f" '{ctx.command_path} --help' tells more."
+            told = f"{told.rstrip('.')}. So it is in {config_file(ctx)!r}."
+        told = f"{told.rstrip('.')}. '{ctx.command_path} --help' tells more."
     # Without a context click has nothing to add.
     return click.UsageError(told)
 
@@ -85,7 +85,7 @@ def in_options(text: str) -> str:
     for advice, option in _ADVICE.items():
         text = text.replace(advice, option)
     text = re.sub(r"\b(missing|on_error)='(\w+)'", _option, text)
-    return re.sub(r"\b(durations)=\(([\d., ]+?),?\)", _option, text)
+    return re.sub(r"\b(?<=Pass )(durations)=\(([\d., ]+?),?\)", _option, text)
 
 
 def _option(match: re.Match[str]) -> str:

@@ -149,14 +149,15 @@ class StrainFiles:
         """
         start, stop = gps - self.length / 2 - _MARGIN, gps + self.length / 2 + _MARGIN
         # A file that does not tell its detector is taken for that of any.
-        near = [
-            piece
-            for piece in self.pieces
-            if piece.ifo in (ifo, "") and piece.start < stop and piece.stop > start
-        ]
+        own = [piece for piece in self.pieces if piece.ifo in (ifo, "")]
+        if not own:
+            raise ValueError(
+                f"no file of --strain is of {ifo}; there are those of {', '.join(self.detectors)}"
+            )
+        near = [piece for piece in own if piece.start < stop and piece.stop > start]
         if not any(piece.start <= gps < piece.stop for piece in near):
-            there = ", ".join(f"{p.ifo or '?'} {p.start:.0f} to {p.stop:.0f}" for p in self.pieces)
-            raise ValueError(f"no file of --strain has this time; they have GPS {there}")
+            spans = ", ".join(f"{piece.start:.0f} to {piece.stop:.0f}" for piece in own)
+            raise ValueError(f"no file of --strain has this time; those of {ifo} have GPS {spans}")
         return _join([piece.read(start, stop) for piece in near], gps)
 
 

@@ -47,7 +47,7 @@ def save_glitches(glitches: Mapping[str, Any], path: str | os.PathLike[str]) -> 
 
     See Also
     --------
-    load_glitches : Reads it.
+    load_glitches : Reads such a file.
 
     Notes
     -----
@@ -127,8 +127,20 @@ def load_glitches(path: str | os.PathLike[str]) -> Bunch:
 
     See Also
     --------
-    save_glitches : Writes such a file; has an example.
+    save_glitches : Writes such a file.
     load_gravity_spy : Reads pictures.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from skglitch.datasets._glitch_file import load_glitches, save_glitches
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "glitches.h5")
+    ...     save_glitches({"data": np.zeros((2, 1, 14, 17)), "ids": ["a", "b"]}, path)
+    ...     bunch = load_glitches(path)
+    >>> bunch.ids.tolist(), bunch.target is None
+    (['a', 'b'], True)
     """
     path = Path(path).expanduser()
     with open_hdf5(path) as file:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,7 @@ def test_fit_and_a_failure_as_a_process(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["fit", "--help"], ["predict", "-h"], ["embed", "-h"], ["--version"]]
+    "arguments", [["--help"], ["--version"], *([name, "--help"] for name in main.commands)]
 )
 def test_help_imports_nothing_heavy(arguments):
     script = (
@@ -66,22 +68,139 @@ def test_help_imports_nothing_heavy(arguments):
     assert expected in done.stdout
 
 
-def test_help_takes_less_than_half_a_second():
+def test_help_takes_less_than_a_second():
     def measure():
         started = time.perf_counter()
-        assert run_process("--help", folder=".").returncode == 0
+        assert run_process("discover", "--help", folder=".").returncode == 0
         return time.perf_counter() - started
 
     # The best of a few: the machine may be busy with something else.
-    assert min(measure() for _ in range(5)) < 0.5
+    assert min(measure() for _ in range(5)) < 1
 
 
 def test_every_command_has_help():
     for command in main.commands.values():
         assert command.help
+        # Cut off in the list of commands otherwise.
+        assert not command.get_short_help_str(limit=60).endswith("...")
         for option in command.params:
             if option.param_type_name == "option":
                 assert option.help, f"{command.name} {option.name}"
+
+
+def test_options_mean_the_same_everywhere():
+    seen = {}
+    for command in main.commands.values():
+        assert {"config", "quiet", "debug"} <= {option.name for option in command.params}
+        for option in command.params:
+            if option.param_type_name == "option" and option.name != "output":
+                told = (option.opts, option.type.name, option.is_flag, option.multiple)
+                assert seen.setdefault(option.name, told) == told, f"{command.name} {option.name}"
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_script(self, shell):
+        done = run_process("completion", shell, folder=".")
+        assert done.returncode == 0, done.stderr
+        assert f"_SKGLITCH_COMPLETE={shell}_complete" in done.stdout
+
+    @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+    def test_bash_reads_the_script(self):
+        script = run_process("completion", "bash", folder=".").stdout
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize(
+        ("line", "offered"),
+        [
+            ("skglitch ", {"demo", "fit", "predict", "embed", "discover", "completion"}),
+            ("skglitch fit --max", {"--max-epochs"}),
+            ("skglitch predict m x --missing ", {"raise", "skip", "fill"}),
+            ("skglitch discover --format p", {"parquet"}),
+        ],
+    )
+    def test_words_are_offered_without_importing_anything_heavy(self, line, offered):
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        script = (
+            "import atexit, sys\n"
+            "heavy = {'torch', 'sklearn', 'numpy', 'scipy', 'PIL'}\n"
+            "atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
+            "from skglitch.cli import main\n"
+            "main(prog_name='skglitch')\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60,
+            env=environment() | words | {"_SKGLITCH_COMPLETE": "bash_complete"}, check=False,
+        )  # fmt: skip
+        assert done.stderr == "[]\n"
+        assert offered <= {line.partition(",")[2] for line in done.stdout.splitlines()}
+
+
+def test_a_reader_that_has_seen_enough(model, folder, tmp_path):
+    command = [sys.executable, "-m", "skglitch", "predict", str(model), str(folder)]
+    with subprocess.Popen(
+        [*command, "--probabilities", "-q"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(), cwd=tmp_path,
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        told = process.stderr.read().decode()
+    assert "Traceback" not in told
+    assert "Error" not in told
+
+
+def test_models_of_other_versions(run, model, folder, tmp_path):
+    with zipfile.ZipFile(model) as old, zipfile.ZipFile(tmp_path / "new.skglitch", "w") as new:
+        schema = json.loads(old.read("schema.json"))
+        new.writestr("schema.json", json.dumps(schema | {"protocol": schema["protocol"] + 1}))
+    result = run("predict", "new.skglitch", folder)
+    assert result.exit_code == 1
+    assert "was written by a newer skglitch" in result.stderr
+    assert "upgrade with pip install -U skglitch" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fti"], "No such command 'fti'"),
+        (["--nope"], "No such option"),
+        (["fit", "--nope"], "No such option"),
+        (["fit", "a", "b"], "does not exist"),
+        (["predict"], "Missing argument 'MODEL'"),
+        (["embed", "x", "."], "Missing option '--output' / '-o'"),
+        (["fit", ".", "--missing", "guess"], "is not one of 'raise', 'skip', 'fill'"),
+        (["completion", "tcsh"], "is not one of 'bash', 'zsh', 'fish'"),
+        (["demo", "--samples", "many"], "'many' is not a valid integer"),
+    ],
+)
+def test_mistakes_in_the_command_line_are_one_line(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "--help' tells more" in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "empty"],
+        ["predict", "empty/../text", "empty"],
+        ["embed", "test_efficientnet", "empty", "-o", "e.npz"],
+        ["discover", "test_efficientnet", "empty"],
+    ],
+)
+def test_debug_shows_the_traceback_of_every_command(run, tmp_path, arguments):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("no model")
+    plain = run(*arguments)
+    assert isinstance(plain.exception, SystemExit)
+    assert plain.stderr.count("\n") == 1
+    result = run(*arguments, "--debug")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, ValueError)
 
 
 def wait_for(pattern, path, process, seconds=90):

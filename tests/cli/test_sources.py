@@ -194,7 +194,10 @@ class TestStrain:
         assert result.exit_code == 1
         assert "row 0 (GPS 1000000100, H1)" in result.stderr
         assert "no file of --strain has this time" in result.stderr
-        assert f"H1 {START} to {START + 20}" in result.stderr
+        assert f"those of H1 have GPS {START} to {START + 20}" in result.stderr
+        (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 10},V1\n")
+        result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
+        assert "no file of --strain is of V1; there are those of H1" in result.stderr
 
     def test_gaps(self, run, model, strain, triggers, tmp_path):
         data = np.load(strain / "L1.npy")
