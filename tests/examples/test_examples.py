@@ -1,0 +1,88 @@
+"""The examples have the form that the gallery shows, and use names that exist.
+
+They are run when the documentation is built: all of them take minutes.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import skglitch
+
+from ..docs.test_pages import imported, unknown
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+if not EXAMPLES.is_dir():
+    pytest.skip("not a checkout", allow_module_level=True)
+SCRIPTS = sorted(EXAMPLES.rglob("*.py"))
+
+every_script = pytest.mark.parametrize(
+    "script", SCRIPTS, ids=lambda script: script.relative_to(EXAMPLES).as_posix()
+)
+
+
+def parse(script: Path) -> ast.Module:
+    return ast.parse(script.read_text(encoding="utf-8"), filename=str(script))
+
+
+def test_there_are_some():
+    assert len(SCRIPTS) >= 11
+
+
+def test_each_is_found_by_the_gallery():
+    # It takes scripts of these names, from folders that have a header.
+    assert [script for script in SCRIPTS if not script.name.startswith("plot_")] == []
+    folders = {EXAMPLES, *(script.parent for script in SCRIPTS)}
+    assert [folder for folder in folders if not (folder / "GALLERY_HEADER.rst").is_file()] == []
+
+
+def test_each_name_is_there_once():
+    # The pages of the gallery are told apart by folders, its figures by names.
+    names = [script.name for script in SCRIPTS]
+    assert sorted(set(names)) == sorted(names)
+
+
+@every_script
+def test_starts_with_a_title_and_a_story(script):
+    title, underline, empty, *story = ast.get_docstring(parse(script)).splitlines()
+    assert title
+    assert underline == "=" * len(title)
+    assert empty == ""
+    assert len(" ".join(story)) > 100
+
+
+@every_script
+def test_each_cell_begins_with_text(script):
+    _, *cells = re.split(r"(?m)^# %%\n", script.read_text(encoding="utf-8"))
+    assert len(cells) >= 2
+    for cell in cells:
+        assert re.match(r"# \w", cell)
+        heading = re.match(r"# (.+)\n# (-+)\n", cell)
+        assert heading is None or len(heading[1]) == len(heading[2])
+
+
+@every_script
+def test_names_and_parameters_exist(script):
+    tree = parse(script)
+    known: dict[str, object] = {"skglitch": skglitch}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            known |= imported(node)
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                importlib.import_module(name.name)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [told for call in calls for told in unknown(call, known)] == []
+
+
+@every_script
+def test_shows_figures_and_writes_no_files(script):
+    source = script.read_text(encoding="utf-8")
+    assert "plt.show()" in source
+    assert "savefig" not in source
+    assert "sys.argv" not in source
