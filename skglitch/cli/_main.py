@@ -15,6 +15,7 @@ from ._config import read_config
 from ._demo import demo
 from ._discover import discover
 from ._embed import embed
+from ._explore import explore
 from ._fit import fit
 from ._messages import (
     INTERRUPTED,
@@ -109,5 +110,5 @@ def main() -> None:
     """
 
 
-for command in (demo, fit, predict, embed, discover, completion):
+for command in (demo, fit, predict, embed, discover, explore, completion):
     main.add_command(command)

@@ -1,0 +1,121 @@
+"""skglitch explore: what goes into the page, from a model and from embeddings."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+NET = ["--size", "32x40", "--weights", "none", "--device", "cpu", "--method", "pca"]
+
+
+def page(path="explorer.html"):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
+    return json.loads(found[1])
+
+
+def column(data, name):
+    """The text of each glitch in a column."""
+    import base64
+
+    (found,) = (each for each in data["columns"] if each["name"] == name)
+    codes = np.frombuffer(base64.b64decode(found["codes"]), "<u4")
+    return [found["classes"][code] for code in codes]
+
+
+@pytest.fixture
+def embeddings(run, folder):
+    result = run("embed", "test_efficientnet", folder, "-o", "e.npz", *NET[:-2])
+    assert result.exit_code == 0, result.output
+    return "e.npz"
+
+
+def test_a_backbone_and_a_folder(run, folder):
+    result = run("explore", "test_efficientnet", folder, "--json", *NET)
+    assert result.exit_code == 0, result.output
+    data = page()
+    assert sorted(data["ids"]) == sorted(f"{letter}{n}" for letter in "BK" for n in range(5))
+    labels = column(data, "label")
+    assert [label[0] for label in labels] == [name[0] for name in data["ids"]]
+    assert set(column(data, "ifo")) == {"H1", "L1"}
+    about = data["pictures"]
+    assert (about["durations"], about["height"], about["width"]) == ([1.0, 4.0], 32, 40)
+    told = json.loads(result.stdout)
+    assert told["n_glitches"] == 10
+    assert told["pictures"] is True
+    assert told["output"] == "explorer.html"
+    assert "10 glitches are in explorer.html" in result.stderr
+
+
+def test_guesses_of_a_model_colour_what_has_no_labels(run, model, unlabelled):
+    result = run("explore", model, unlabelled, "-o", "map.html", "--method", "pca", "-q")
+    assert result.exit_code == 0, result.output
+    assert result.output == ""
+    data = page("map.html")
+    assert data["columns"][0]["name"] == "ifo" or data["columns"][0]["name"] == "prediction"
+    assert set(column(data, "prediction")) <= {"Blip", "Koi_Fish"}
+    assert "label" not in [each["name"] for each in data["columns"]]
+
+
+def test_embeddings_without_and_with_pictures(run, embeddings, folder):
+    result = run("explore", embeddings, "--method", "pca", "--dimensions", "3", "--title", "<Mine>")
+    assert result.exit_code == 0, result.output
+    data = page()
+    assert (data["title"], data["dimensions"], data["pictures"]) == ("<Mine>", 3, None)
+    assert set(column(data, "label")) == {"Blip", "Koi_Fish"}
+    result = run("explore", embeddings, folder, "-o", "with.html", "--method", "pca")
+    assert result.exit_code == 0, result.output
+    assert page("with.html")["pictures"]["views"] == 2
+
+
+def test_pictures_are_those_of_the_ids(run, folder, monkeypatch):
+    from skglitch.datasets import load_gravity_spy
+    from skglitch.display import EmbeddingExplorer
+
+    bunch = load_gravity_spy(folder, durations=(1.0, 4.0), progress=False)
+    order = np.random.default_rng(0).permutation(10)
+    np.savez("e.npz", embeddings=np.eye(10)[order], id=bunch.ids[order])
+    seen = []
+    monkeypatch.setattr(EmbeddingExplorer, "write", lambda self, *_, **__: seen.append(self))
+    result = run("explore", "e.npz", folder, "--method", "pca")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(seen[0].X, bunch.data[order])
+    np.savez("f.npz", embeddings=np.eye(3), id=["B0", "unknown", "B1"])
+    result = run("explore", "f.npz", folder, "-o", "f.html", "--method", "pca")
+    assert result.exit_code == 1
+    assert "1 of 3 glitches in 'f.npz' have no picture" in result.stderr
+    assert "'unknown'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "explorer.pdf"], "does not end in .html"),
+        (["-o", "here.html"], "--overwrite replaces it"),
+        (["--layer", "penultimate"], "--layer: a file of embeddings has that settled"),
+        (["--method", "mds"], "mds"),
+    ],
+)
+def test_errors_in_the_command_line(run, tmp_path, arguments, told):
+    (tmp_path / "here.html").write_text("kept")
+    np.savez(tmp_path / "e.npz", embeddings=np.eye(4))
+    result = run("explore", "e.npz", *arguments)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+    assert (tmp_path / "here.html").read_text() == "kept"
+
+
+def test_files_are_replaced_when_told_to_and_not_by_half_of_one(run, tmp_path):
+    (tmp_path / "here.html").write_text("old")
+    np.savez(tmp_path / "e.npz", embeddings=np.eye(4))
+    arguments = ["-o", "here.html", "--method", "pca", "--overwrite"]
+    np.savez(tmp_path / "bad.npz", embeddings=np.full((4, 4), np.nan))
+    assert run("explore", "bad.npz", *arguments).exit_code == 1
+    assert (tmp_path / "here.html").read_text() == "old"
+    assert run("explore", "e.npz", *arguments).exit_code == 0
+    assert page(tmp_path / "here.html")["ids"] == ["0", "1", "2", "3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.npz", "e.npz", "here.html"]
