@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 
 from . import _options
 from ._messages import INTERRUPTED, say
-from ._output import check_folder, write_json, write_table
+from ._output import check_folder, to_json, write_json, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +96,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> N
     write_table(targets["per_class.csv"], result["per_class"]["classes"])
     say(f"Pictures, tables and the model are in {output}; it took {result['seconds']:.0f} s.")
     if options["as_json"]:
-        click.echo(json.dumps(result))
+        click.echo(to_json(result))
     if classifier.net_.interrupted_:
         ctx.exit(INTERRUPTED)
 

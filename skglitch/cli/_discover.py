@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from ._data import about_glitches
 from ._embedding import Embedder, refuse_options
 from ._embedding_file import EMBEDDINGS, read_embeddings
 from ._messages import say
-from ._output import check_folder, check_suffix, write_json, write_table
+from ._output import check_folder, check_suffix, to_json, write_json, write_table
 from ._times import read_segments, read_times
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def discover(
             path.unlink(missing_ok=True)
     result = found.to_dict() | {"output": str(output)}
     write_json(targets["discover.json"], result)
-    click.echo(json.dumps(result) if as_json else found.summary())
+    click.echo(to_json(result) if as_json else found.summary())
     say(f"Tables are in {output}")
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._messages import say
-from ._output import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,7 +107,7 @@ class Found:
             "false_alarm_rate": self.false_alarm_rate,
             "n_novel": _count(glitches.get("novel")),
             "n_labels_flagged": _count(glitches.get("label_flagged")),
-            **{name: plain(columns) for name, columns in self.tables.items() if name != "glitches"},
+            **{name: columns for name, columns in self.tables.items() if name != "glitches"},
         }
 
     def summary(self) -> str:
@@ -205,7 +204,7 @@ def search(
     if is_known.sum() >= _LEAST_KNOWN:
         columns |= find_novel(glitches.embeddings, is_known, false_alarm_rate)
     else:
-        say("No glitch has a label, so none is called novel: --known takes labelled ones.")
+        say("Too few glitches have a label to call others novel: --known takes labelled ones.")
     if label_issues:
         columns |= find_issues(glitches.embeddings, labels, seed)
     onsets = find_onsets(glitches, finder.labels_, segments, seed)
@@ -219,17 +218,17 @@ def search(
 
 
 def _describe(glitches: Glitches) -> dict[str, NDArray[Any]]:
-    columns = {
-        "id": glitches.ids,
-        "ifo": glitches.ifo,
-        "gps_time": glitches.gps,
-        "label": glitches.labels,
-        "is_reference": glitches.is_reference,
-    }
-    is_told = {name: bool((values != "").any()) for name, values in columns.items()}
-    is_told["gps_time"] = bool(np.isfinite(glitches.gps).any())
-    is_told["is_reference"] = bool(glitches.is_reference.any())
-    return {name: values for name, values in columns.items() if is_told[name]}
+    """Make the columns of what is known, without those that would be empty."""
+    columns = {"id": glitches.ids}
+    if (glitches.ifo != "").any():
+        columns["ifo"] = glitches.ifo
+    if np.isfinite(glitches.gps).any():
+        columns["gps_time"] = glitches.gps
+    if (glitches.labels != "").any():
+        columns["label"] = glitches.labels
+    if glitches.is_reference.any():
+        columns["is_reference"] = glitches.is_reference
+    return columns
 
 
 def without_labels(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ._data import about_glitches
 from ._embedding import Embedder
 from ._embedding_file import EMBEDDINGS, beside, write_embeddings
 from ._messages import say
-from ._output import check_output, check_suffix
+from ._output import check_output, check_suffix, to_json
 
 
 @click.command(short_help="Turn glitches into numbers to cluster or search.")
@@ -64,4 +63,4 @@ def embed(
             "n_features": n_features,
             "output": str(output),
         }
-        click.echo(json.dumps(result))
+        click.echo(to_json(result))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 # Options that a saved model has settled.
-_OF_A_BACKBONE = ("weights", "views", "durations", "size", "random_state")
+_OF_A_BACKBONE = ("weights", "views", "durations", "size")
 _GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
 _ARGUMENT = "'MODEL_OR_BACKBONE'"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from . import _options
 from ._data import is_labelled, load_glitches
 from ._messages import INTERRUPTED, say
-from ._output import check_output
+from ._output import check_output, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -200,7 +199,7 @@ def _report(
         result |= {"n_test": len(test), "test_ids": bunch.ids[test].tolist()}
     if options["as_json"]:
         result |= {name: table.to_dict() for name, table in tables.items()}
-        click.echo(json.dumps(result))
+        click.echo(to_json(result))
         return
     if test is not None:
         click.echo(f"Scores on {len(test)} glitches that were held out\n")

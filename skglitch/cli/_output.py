@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -191,23 +192,27 @@ def write_json(path: Path, result: Any) -> None:
     from ..persistence._file import written_whole
 
     with written_whole(path) as file:
-        file.write(json.dumps(result, indent=1).encode())
+        file.write(to_json(result, indent=1).encode())
 
 
-def plain(columns: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Turn columns into lists that fit JSON, which knows no NaN.
+def to_json(result: Any, indent: int | None = None) -> str:
+    """Write a result as JSON, with null for NaN, which JSON does not know.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.cli._output import plain
-    >>> plain({"id": np.array(["a", "b"]), "p_value": np.array([0.5, np.nan])})
-    {'id': ['a', 'b'], 'p_value': [0.5, None]}
+    >>> from skglitch.cli._output import to_json
+    >>> to_json({"id": np.array(["a", "b"]), "p_value": [0.5, float("nan")]})
+    '{"id": ["a", "b"], "p_value": [0.5, null]}'
     """
-    import numpy as np
+    return json.dumps(_plain(result), indent=indent, allow_nan=False)
 
-    lists = {name: np.asarray(values).tolist() for name, values in columns.items()}
-    return {
-        name: [None if value != value else value for value in values]
-        for name, values in lists.items()
-    }
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 from . import _options
 from ._data import about_glitches, is_labelled, load_for_model, load_model
 from ._messages import say
-from ._output import TABLES, check_output, check_suffix, plain, write_table
+from ._output import TABLES, check_output, check_suffix, to_json, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,9 +79,9 @@ def predict(
             "output": None if output is None else str(output),
             "top_k": None if accuracy is None else accuracy.to_dict(),
             # What is in a file need not be said again.
-            "glitches": plain(columns) if output is None else None,
+            "glitches": columns if output is None else None,
         }
-        click.echo(json.dumps(result))
+        click.echo(to_json(result))
 
 
 def guesses(scores: np.ndarray, labels: np.ndarray, n_guesses: int) -> dict[str, np.ndarray]:

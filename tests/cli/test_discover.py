@@ -236,6 +236,9 @@ class TestWithNets:
         again = run("discover", "e.npz", "--json", "-q", "--overwrite")
         assert json.loads(again.stdout) == told
 
+    def test_the_seed_is_that_of_the_search(self, run, model, folder):
+        assert run("discover", model, folder, "--seed", "3", "-q").exit_code == 0
+
     def test_a_classifier_guesses_where_nothing_is_known(self, run, model, folder, unlabelled):
         result = run("discover", model, unlabelled, "--json", "-q", "--min-cluster-size", "2")
         assert result.exit_code == 0, result.output
