@@ -16,7 +16,7 @@ _DEBUG, _QUIET = "skglitch.debug", "skglitch.quiet"
 _EXPECTED = (ValueError, OSError)
 # What the library advises of its parameters, and what that is on the command line.
 _ADVICE = {": pass time=.": ": name one so.", "as dataset=": "as --channel"}
-_FROM_FILE = (click.core.ParameterSource.DEFAULT_MAP,)
+_FROM_FILE = click.core.ParameterSource.DEFAULT_MAP
 
 
 def say(message: str) -> None:
@@ -66,7 +66,7 @@ def one_line_of_usage(error: click.UsageError) -> click.UsageError:
     told = fold(error.format_message())
     ctx, param = error.ctx, getattr(error, "param", None)
     if ctx is not None:
-        if param is not None and ctx.get_parameter_source(param.name) in _FROM_FILE:
+        if param is not None and ctx.get_parameter_source(param.name) is _FROM_FILE:
             told = f"{told.rstrip('.')}. So it is in {config_file(ctx)!r}."
         told = f"{told.rstrip('.')}. '{ctx.command_path} --help' tells more."
     # Without a context click has nothing to add.

@@ -62,7 +62,8 @@ def load_from_strain(
     transformer = QTransformer(sample_rate=sample_rate, size=size)
     if durations is not None:
         transformer.set_params(durations=durations)
-    if options["device"] is not None:
+    # Apple's GPUs have no float64, which whitening needs: nets alone run there.
+    if options["device"] not in (None, "mps"):
         transformer.set_params(device=options["device"])
     bunch = load_triggers(
         triggers,
