@@ -16,8 +16,7 @@ from ._messages import say
 from ._output import check_output, check_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     from sklearn.utils import Bunch
 
 # Options that are of no use to embeddings that are made already.
@@ -123,7 +122,7 @@ def explore(
 
 
 def _pictures(
-    source: Path | None, ids: Sequence[str], net: str, options: dict[str, Any]
+    source: Path | None, ids: np.ndarray, net: str, options: dict[str, Any]
 ) -> tuple[Any, Any]:
     """Read the pictures of glitches that are embedded already, in their order."""
     if source is None and options["triggers"] is None:

@@ -69,7 +69,11 @@ function placeTip(tip, i) {
 }
 function goTo(i) {
   const group = groups[groupOf[i]];
-  if (!group.shown) { group.shown = true; showLegend(); }
+  if (!group.shown) {
+    group.shown = true;
+    showLegend();
+    filtered();
+  }
   Object.assign(view, { x: px[i], y: py[i], scale: Math.max(view.scale, 4 * fitScale()) });
   pin(i);
 }
