@@ -56,14 +56,17 @@ def load_glitches(
     ValueError, OSError
         As the functions of :mod:`skglitch.datasets` raise.
     """
+    ctx = click.get_current_context(silent=True)
     triggers: Path | None = options.get("triggers")
     if (source is None) == (triggers is None):
         told = "both SOURCE and --triggers are" if triggers else "neither SOURCE nor --triggers is"
         raise click.UsageError(
             f"{told} given: give a folder of pictures or an HDF5 file, or a table of triggers with "
             "--strain.",
-            click.get_current_context(silent=True),
+            ctx,
         )
+    if triggers is None and options.get("strain"):
+        raise click.UsageError("--strain is for --triggers, which are not given.", ctx)
     if triggers is not None:
         from ._strain import load_from_strain
 

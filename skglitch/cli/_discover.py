@@ -166,7 +166,7 @@ def _read(
         if reference is None:
             known = None
         else:
-            known_embeddings, known_bunch = embedder(reference, triggers=None)
+            known_embeddings, known_bunch = embedder(reference, triggers=None, strain=())
             known = known_embeddings, about_glitches(known_bunch)
         if known is None and bunch.target is None:
             guessed = embedder.guess(bunch)

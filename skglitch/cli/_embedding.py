@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._data import load_for_model, load_glitches, load_model
+from ._embedding_file import EMBEDDINGS
 from ._predict import guesses
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Embedder:
             refuse_options(ctx, _OF_A_BACKBONE, "a saved model has that settled.")
             kinds = ("CNNClassifier", "TruncatedCNNTransformer")
             self.model = load_model(Path(name), kinds, self._options)
-        elif os.sep in name or name.endswith(".skglitch"):
+        elif os.sep in name or Path(name).suffix in (".skglitch", *EMBEDDINGS):
             raise click.BadParameter(f"there is no file {name!r}.", param_hint=_ARGUMENT)
         else:
             _check_backbone(name)

@@ -293,7 +293,7 @@ def test_other_formats(run, embeddings, tmp_path, suffix):
     [
         (["EMBEDDINGS", "."], 2, "EMBEDDINGS are read as they are: they take no SOURCE"),
         (["EMBEDDINGS", "--views", "late"], 2, "--views: a file of embeddings has that settled"),
-        (["none.npz"], 1, "none.npz"),
+        (["none.npz"], 2, "there is no file 'none.npz'"),
         (["EMBEDDINGS", "--known", "none"], 2, "'none' does not exist"),
         (["EMBEDDINGS", "--known", "."], 1, "is no file of embeddings"),
         (["EMBEDDINGS", "--false-alarm-rate", "1"], 2, "0<x<1"),

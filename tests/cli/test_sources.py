@@ -250,6 +250,7 @@ class TestWhatIsNoSource:
         [
             ([], 2, "neither SOURCE nor --triggers is given: give a folder"),
             (["FOLDER", "--triggers", "t.csv"], 2, "both SOURCE and --triggers are given"),
+            (["FOLDER", "--strain", "x.hdf5"], 2, "--strain is for --triggers"),
             (["--triggers", "none.csv"], 2, "'none.csv' does not exist"),
             (["--triggers", "t.csv"], 1, "--triggers needs --strain: files of strain, or gwosc"),
             (["--triggers", "t.csv", "--strain", "no.hdf5"], 1, "there is no file 'no.hdf5'"),
