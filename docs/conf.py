@@ -37,6 +37,7 @@ extensions = [
 exclude_patterns = ["_build", "_ext"]
 templates_path = ["_templates"]
 default_role = "literal"
+smartquotes = False  # types such as {"late"} are to be copied
 maximum_signature_line_length = 88
 
 myst_enable_extensions = ["colon_fence"]
@@ -70,6 +71,9 @@ html_title = "skglitch"
 html_static_path = ["_static"]
 html_css_files = ["skglitch.css"]
 html_show_sourcelink = False
+# Pages that stand alone have no others to navigate to.
+_ALONE = "install", "tour", "paper", "faq", "contributing", "dependencies", "changelog"
+html_sidebars = {page: [] for page in _ALONE}
 html_theme_options = {
     "show_prev_next": False,
     "navbar_align": "left",
