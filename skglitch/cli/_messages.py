@@ -67,10 +67,14 @@ def one_line_of_usage(error: click.UsageError) -> click.UsageError:
     ctx, param = error.ctx, getattr(error, "param", None)
     if ctx is not None:
         if param is not None and ctx.get_parameter_source(param.name) is _FROM_FILE:
-            told = f"{told.rstrip('.')}. So it is in {config_file(ctx)!r}."
-        told = f"{told.rstrip('.')}. '{ctx.command_path} --help' tells more."
+            told = f"{_sentence(told)} So it is in {config_file(ctx)!r}."
+        told = f"{_sentence(told)} '{ctx.command_path} --help' tells more."
     # Without a context click has nothing to add.
     return click.UsageError(told)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def in_options(text: str) -> str:

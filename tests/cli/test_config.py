@@ -89,7 +89,7 @@ def test_lists_of_values(run, tmp_path, folder, model):
     ("text", "message"),
     [
         ("[fit]\nmax-epoch = 3", "'max-epoch' is no option of 'skglitch fit'. Did you mean"),
-        ("[fit]\nmax-epoch = 3", "'max-epochs'?"),
+        ("[fit]\nmax-epoch = 3", "'max-epochs'? 'main fit --help' tells more."),
         ("[fit]\nzzz = 3", "is no option of 'skglitch fit'. There are: backbone, "),
         ("[fti]\nmax-epochs = 3", "[fti] is no command. Did you mean 'fit'?"),
         ("[predict]\nmax-epochs = 3", "'max-epochs' is no option of 'skglitch predict'"),
