@@ -5,28 +5,17 @@ python fastai_path.py FOLDER [random]
 With a second argument the net starts from random weights, which needs no download.
 """
 
-import sys
-from pathlib import Path
+# Imported as fastai's own tutorials do.
+# ruff: noqa: F403, F405
 
-from fastai.vision.all import (
-    CategoryBlock,
-    ClassificationInterpretation,
-    DataBlock,
-    ImageBlock,
-    IndexSplitter,
-    Resize,
-    accuracy,
-    parent_label,
-    resnet18,
-    set_seed,
-    vision_learner,
-)
-from matplotlib import pyplot as plt
+import sys
+
+from fastai.vision.all import *
 from sklearn.model_selection import train_test_split
 
 set_seed(0)
 files = sorted(Path(sys.argv[1]).glob("*/*.png"))
-labels = [file.parent.name for file in files]
+labels = [parent_label(file) for file in files]
 _, test = train_test_split(range(len(files)), stratify=labels, random_state=0)
 block = DataBlock(
     blocks=(ImageBlock, CategoryBlock),
@@ -37,11 +26,7 @@ block = DataBlock(
 )
 loaders = block.dataloaders(sys.argv[1], bs=32, num_workers=0)
 learner = vision_learner(loaders, resnet18, pretrained=len(sys.argv) < 3, metrics=accuracy)
-if len(sys.argv) < 3:
-    learner.fine_tune(7)
-else:
-    learner.unfreeze()
-    learner.fit_one_cycle(8)
+learner.fine_tune(7)  # after one epoch of the last layers alone
 print(f"right: {learner.validate()[1]:.1%} of {len(test)}")
 ClassificationInterpretation.from_learner(learner).plot_confusion_matrix()
 plt.savefig("confusion_fastai.png")

@@ -11,8 +11,8 @@ of what it was not shown: Figure 3 of `George, Shen and Huerta (2017)
 # %%
 # Glitches of every class
 # -----------------------
-# Four views of each glitch, of 0.5, 1, 2 and 4 s, as in the paper. Half the usual size in each
-# direction makes the example quick.
+# Four views of each glitch, of 0.5, 1, 2 and 4 s, as in the paper, but smaller than usual to make
+# the example quick.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import train_test_split
@@ -23,7 +23,7 @@ from skglitch.display import ClassScoresDisplay, ConfusionDisplay, GalleryDispla
 from skglitch.metrics import classification_table, top_k_table
 
 X, y = make_glitches(
-    22 * 20, weights="balanced", size=(70, 85), random_state=0, n_jobs=2, return_X_y=True
+    22 * 20, weights="balanced", size=(100, 120), random_state=0, n_jobs=2, return_X_y=True
 )
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=0.8, stratify=y, random_state=0
@@ -32,9 +32,10 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # Fine-tune
 # ---------
-# The four views of a glitch reach the net joined to one picture.
+# The views of 0.5, 1 and 4 s reach the net as the three colours of one picture, a quarter of the
+# pixels of all views side by side.
 
-classifier = CNNClassifier(random_state=0).fit(X_train, y_train)
+classifier = CNNClassifier(views="channels", random_state=0).fit(X_train, y_train)
 scores = classifier.predict_proba(X_test)
 predictions = classifier.classes_[scores.argmax(axis=1)]
 print(top_k_table(y_test, scores, labels=classifier.classes_))

@@ -26,7 +26,7 @@ from skglitch.display import TopKDisplay
 from skglitch.metrics import paired_bootstrap, top_k_table
 
 X, y = make_glitches(
-    22 * 20, weights="balanced", size=(70, 85), random_state=0, n_jobs=2, return_X_y=True
+    22 * 20, weights="balanced", size=(100, 120), random_state=0, n_jobs=2, return_X_y=True
 )
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=0.8, stratify=y, random_state=0
@@ -36,13 +36,14 @@ X_train, X_test, y_train, y_test = train_test_split(
 # Three ways to a classifier
 # --------------------------
 # The same net three times: fine-tuned from the weights that photographs gave it, trained from
-# random weights, and as photographs left it, with a regression on top.
+# random weights for as many epochs, and as photographs left it, with a regression on top. With
+# more epochs the second one would get better, and with more glitches too.
 
 classifiers = {
-    "fine-tuned": CNNClassifier(max_epochs=6, random_state=0),
-    "from scratch": CNNClassifier(weights=None, max_epochs=6, random_state=0),
+    "fine-tuned": CNNClassifier(views="channels", max_epochs=6, random_state=0),
+    "from scratch": CNNClassifier(views="channels", weights=None, max_epochs=6, random_state=0),
     "frozen, regression": make_pipeline(
-        TruncatedCNNTransformer(), LogisticRegression(C=10, max_iter=2000)
+        TruncatedCNNTransformer(views="channels"), LogisticRegression(C=10, max_iter=2000)
     ),
 }
 scores = {}
@@ -60,7 +61,9 @@ for name, classifier in classifiers.items():
 labels = classifiers["fine-tuned"].classes_
 for name, values in scores.items():
     print(f"{name}\n{top_k_table(y_test, values, labels=labels)}\n")
-display = TopKDisplay.from_predictions(y_test, scores, labels=labels)
+figure = plt.figure(figsize=(8, 4), layout="constrained")
+display = TopKDisplay.from_predictions(y_test, scores, labels=labels, ax=figure)
+display.ax_.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 display.ax_.set_title("22 simulated classes, 16 glitches of each to train on", fontsize="medium")
 plt.show()
 
