@@ -79,7 +79,8 @@ print(f"of the 5 nearest known glitches, {np.mean(y_test[rows] == 'Chirp'):.0%} 
 # Would anybody notice?
 # ---------------------
 # The detector learns from the glitches of training. Its threshold comes from half of those that
-# were kept from it, since a net embeds what it was trained on more tightly than other glitches.
+# were kept from it, since a net embeds what it was trained on more tightly than other glitches. One
+# at a time, glitches so much like a known class are hard to notice.
 
 detector = NoveltyDetector(false_alarm_rate=0.05).fit(transformer.transform(X_train), y_train)
 detector.calibrate(embeddings[~is_new][::2])
@@ -90,8 +91,9 @@ print(f"called novel: {is_novel[is_new].mean():.0%} of {NEW}, {others.mean():.0%
 # %%
 # Would it be found as a class?
 # -----------------------------
-# Labels of known glitches name the clusters; those of the new class are not told. A cluster without
-# known ones is new. With so few glitches a class may come in several clusters.
+# Together they are easier: labels of known glitches name the clusters, those of the new class are
+# not told, and a cluster without known ones is new. With so few glitches a class may come in more
+# than one cluster, and many glitches are in none.
 
 finder = NewClassFinder(random_state=0).fit(embeddings, np.where(is_new, "", y))
 print(finder.summary())

@@ -118,7 +118,7 @@ for name, values in {"features of a net": features, "pixels": pixels}.items():
         for count in counts
     ]
     print(name, [f"{np.mean(row):.0%}" for row in scores[name]])
-FewShotDisplay.from_scores(counts, scores)
+FewShotDisplay.from_scores(counts, scores).ax_.legend(loc="center right")
 plt.show()
 
 # %%
