@@ -89,7 +89,8 @@ def explore(
         about = about_glitches(bunch)
         X, durations = bunch.data, bunch.durations
         if bunch.target is None:
-            about |= embedder.guess(bunch)
+            # In front, as the map takes its colours from the first column.
+            about = embedder.guess(bunch) | about
 
     from ..display import EmbeddingExplorer
     from ..persistence._file import written_whole

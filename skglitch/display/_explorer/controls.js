@@ -1,8 +1,8 @@
 // Controls: pointer, keys, legend, search, selection.
 
-function element(tag, text, ...children) {
+function element(tag, text = null, ...children) {
   const made = document.createElement(tag);
-  if (text !== undefined && text !== null) made.textContent = text; // never as HTML
+  if (text !== null) made.textContent = text; // never as HTML
   made.append(...children);
   return made;
 }
@@ -10,25 +10,20 @@ const many = (count) => `${count.toLocaleString("en")} glitch${count === 1 ? "" 
 
 // --- Cards: what is known of one glitch.
 
-const roomFor = () => size.width - 40;
 async function fillCard(card, i) {
   card.dataset.row = i;
-  const facts = element("dl");
-  const add = (name, value) => facts.append(element("dt", name), element("dd", value));
-  for (const column of columns) add(column.name, valueOf(column, i) || "–");
-  const bar = element("div", null, element("h2", data.ids[i]));
-  bar.className = "bar";
-  const rest = [];
-  if (pictures) {
-    const drawn = element("canvas");
-    await drawViews(drawn, i, roomFor());
+  const drawn = pictures ? [element("canvas")] : [];
+  for (const canvas of drawn) {
+    await drawViews(canvas, i, size.width - 40);
     // Another glitch may have been asked for while this one was decoded.
     if (Number(card.dataset.row) !== i) return false;
-    drawn.setAttribute("role", "img");
-    drawn.setAttribute("aria-label", `Spectrograms of ${data.ids[i]}`);
-    rest.push(drawn);
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `Spectrograms of ${data.ids[i]}`);
   }
-  card.replaceChildren(bar, facts, ...rest);
+  const bar = element("div", null, element("h2", data.ids[i]));
+  bar.className = "bar";
+  const facts = columns.flatMap((column) => [element("dt", column.name), element("dd", valueOf(column, i) || "–")]);
+  card.replaceChildren(bar, element("dl", null, ...facts), ...drawn);
   card.hidden = false;
   return true;
 }
