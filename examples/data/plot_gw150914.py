@@ -48,7 +48,8 @@ try:
     strain = {ifo: strain_around_event(ifo) for ifo in ("H1", "L1")}
     event = "GW150914"
 except (ImportError, OSError) as error:  # no h5py, or no network
-    print(f"GW150914 cannot be had ({error}): a simulated chirp takes its place.")
+    reason = str(error).split(" (")[0]
+    print(f"A simulated chirp takes the place of GW150914: {reason}")
     chirps = make_glitches(2, classes=["Chirp"], return_strain=True, random_state=0)
     strain = {f"simulation {number}": row for number, row in enumerate(chirps.strain, start=1)}
     event = "a simulated chirp"
