@@ -35,7 +35,7 @@ def write_embeddings(path: Path, embeddings: np.ndarray, about: dict[str, np.nda
     """
     import numpy as np
 
-    from ..persistence._file import written_whole
+    from .._files import written_whole
 
     suffix = path.suffix.lower()
     if suffix in HDF5:

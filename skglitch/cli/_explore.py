@@ -92,8 +92,8 @@ def explore(
             # In front, as the map takes its colours from the first column.
             about = embedder.guess(bunch) | about
 
+    from .._files import written_whole
     from ..display import EmbeddingExplorer
-    from ..persistence._file import written_whole
 
     explorer = EmbeddingExplorer.from_embeddings(
         embeddings,

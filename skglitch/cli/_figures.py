@@ -23,7 +23,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as a whole or not at all."""
-    from ..persistence._file import written_whole
+    from .._files import written_whole
 
     with written_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)

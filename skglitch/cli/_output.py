@@ -144,7 +144,7 @@ def write_table(path: Path | None, columns: Mapping[str, Any]) -> None:
 def _write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
     import numpy as np
 
-    from ..persistence._file import written_whole
+    from .._files import written_whole
 
     pyarrow = import_pyarrow()
     arrays = {}
@@ -172,7 +172,7 @@ def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[
     if path is None:
         _write_rows(sys.stdout, header, rows)
         return
-    from ..persistence._file import written_whole
+    from .._files import written_whole
 
     with written_whole(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
@@ -189,7 +189,7 @@ def _write_rows(file: Any, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 def write_json(path: Path, result: Any) -> None:
     """Write a result for programs to read."""
-    from ..persistence._file import written_whole
+    from .._files import written_whole
 
     with written_whole(path) as file:
         file.write(to_json(result, indent=1).encode())

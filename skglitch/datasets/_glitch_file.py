@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
+
+from .._files import written_whole
+from ._hdf5 import import_h5py
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 # The first is what is written; the other is what people write by hand.
@@ -198,15 +200,6 @@ def _checked_durations(durations: Any, n_views: int, path: Path) -> tuple[float,
     return told
 
 
-def import_h5py() -> Any:
-    """Import h5py, or say how to get it."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError('HDF5 files need h5py: pip install "skglitch[strain]"') from error
-    return h5py
-
-
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
     """Open an HDF5 file to read, or say in one sentence why that fails."""
@@ -227,14 +220,8 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 def new_hdf5(path: Path) -> Iterator[Any]:
     """Open an HDF5 file that gets its name only once it is complete."""
     h5py = import_h5py()
-    # The same folder, since a file can only be renamed within its file system.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with h5py.File(aside, "x") as file:
-            yield file
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with written_whole(path) as whole, h5py.File(whole, "w") as file:
+        yield file
 
 
 def write_column(file: Any, name: str, values: Sequence[Any] | np.ndarray) -> None:

@@ -32,7 +32,7 @@ def import_h5py() -> Any:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError("HDF5 files are read with h5py: pip install h5py") from error
+        raise ImportError('HDF5 files need h5py: pip install "skglitch[strain]"') from error
     return h5py
 
 

@@ -164,7 +164,7 @@ def _read_frame(path: Path, channel: str | None, start: Any, stop: Any) -> Any:
     try:
         from gwpy.timeseries import TimeSeries
     except ImportError as error:
-        raise ImportError("Frame files are read with gwpy: pip install gwpy") from error
+        raise ImportError('Frame files are read with gwpy: pip install "skglitch[gwpy]"') from error
     if channel is None:
         raise ValueError(
             f"{str(path)!r} is a frame file: pass the channel to read as dataset=, such as "

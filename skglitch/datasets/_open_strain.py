@@ -202,7 +202,9 @@ def _locate(wanted: _Wanted, host: str, folder: Path) -> list[str]:
     try:
         from gwosc.locate import get_urls
     except ImportError as error:
-        raise ImportError("Files of GWOSC are found with gwosc: pip install gwosc") from error
+        raise ImportError(
+            'Files of GWOSC are found with gwosc: pip install "skglitch[strain]"'
+        ) from error
     try:
         return get_urls(
             wanted.ifo,

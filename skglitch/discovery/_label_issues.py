@@ -16,7 +16,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..metrics._validation import (
+from .._validation import (
     check_labels,
     check_same_kind,
     check_unique,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics._text import TextTable, align
+from .._text import TextTable, align
 
 # So many rows are printed; nobody reads thousands.
 _SHOWN = 20

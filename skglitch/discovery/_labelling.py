@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..metrics._validation import validated
+from .._validation import validated
 from ._similarity_search import Floats, check_embeddings, unit_rows
 
 

@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..metrics._text import align, percent
+from .._text import align, percent
 from ._clusters import NOISE, Cluster, describe_clusters, mean_jaccard
 
 # With n_components="auto".

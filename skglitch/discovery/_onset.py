@@ -13,8 +13,8 @@ from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length
 
-from ..metrics._text import TextTable, align
-from ..metrics._validation import validated
+from .._text import TextTable, align
+from .._validation import validated
 from ._clusters import NOISE
 
 _HOUR = 3600.0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .._files import written_whole
 
 PROTOCOL = 1
 _FORMAT = "skglitch similarity index"
@@ -33,16 +33,8 @@ def write_index(path: Path, parameters: dict[str, Any], arrays: Arrays) -> None:
     """
     header = {"format": _FORMAT, "protocol": PROTOCOL, "parameters": parameters}
     content: dict[str, Any] = {"header": np.array(json.dumps(header)), **arrays}
-    # In the same folder, since a file can only be renamed within its file system.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with aside.open("xb") as file:
-            np.savez(file, **content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        np.savez(file, **content)
 
 
 def read_index(path: Path) -> tuple[dict[str, Any], Arrays]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics._text import TextTable, align
+from .._text import TextTable, align
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils._param_validation import Options
 
-from ._text import TextTable, align, percent
-from ._validation import (
+from .._text import TextTable, align, percent
+from .._validation import (
     check_labels,
     check_length,
     check_same_kind,

@@ -17,8 +17,8 @@ from sklearn.metrics import (
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils._param_validation import StrOptions
 
-from ._text import TextTable, align, percent
-from ._validation import check_labels, check_length, encode_labels, validated
+from .._text import TextTable, align, percent
+from .._validation import check_labels, check_length, encode_labels, validated
 
 NOISE = -1
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
+from .._text import TextTable, align, percent
+from .._validation import check_known_labels, check_length, validated
 from ._intervals import wilson_interval
-from ._text import TextTable, align, percent
-from ._validation import check_known_labels, check_length, validated
 
 
 @dataclass(frozen=True, eq=False)

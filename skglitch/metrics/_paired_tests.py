@@ -13,8 +13,8 @@ from scipy.stats import binom
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from ._text import TextTable, align, percent
-from ._validation import check_labels, check_length, check_same_kind, validated
+from .._text import TextTable, align, percent
+from .._validation import check_labels, check_length, check_same_kind, validated
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._text import TextTable, align
-from ._validation import check_known_labels, check_probabilities, validated
+from .._text import TextTable, align
+from .._validation import check_known_labels, check_probabilities, validated
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from ._validation import check_known_labels, check_scores, validated
+from .._validation import check_known_labels, check_scores, validated
 
 
 def rank_true_classes(

@@ -12,8 +12,8 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._validation import validated
 from ._top_k import top_k_accuracy
-from ._validation import validated
 
 RESPONSE_METHODS = ["predict_proba", "decision_function"]
 

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._text import TextTable, align, percent
+from .._validation import validated
 from ._intervals import wilson_interval
-from ._text import TextTable, align, percent
 from ._top_k import rank_true_classes
-from ._validation import validated
 
 
 @dataclass(frozen=True, eq=False)

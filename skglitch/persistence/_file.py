@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
 import zipfile
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
+
+from .._files import written_whole
 
 PROTOCOL = 1
 SCHEMA, WEIGHTS = "schema.json", "weights.safetensors"
@@ -96,34 +94,6 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], Tensors]:
                 f"to protocol {PROTOCOL}: upgrade with pip install -U skglitch."
             )
         return schema, load(archive.read(WEIGHTS))
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only once it is complete.
-
-    A reader, or a crash half-way, never meets half a file, and what was there under this name
-    stays until then.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Yields
-    ------
-    file : binary file
-    """
-    # Not tempfile, whose files only their owner may read. The same folder, since a file can
-    # only be renamed within its file system.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with aside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:

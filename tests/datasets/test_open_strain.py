@@ -374,10 +374,10 @@ def test_missing_package_is_named(fetch, monkeypatch):
         return real_import(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", import_without)
-    with pytest.raises(ImportError, match=r"pip install gwosc$"):
+    with pytest.raises(ImportError, match=r'pip install "skglitch\[strain\]"$'):
         fetch()
     missing = "h5py"
-    with pytest.raises(ImportError, match=r"pip install h5py$"):
+    with pytest.raises(ImportError, match=r'pip install "skglitch\[strain\]"$'):
         fetch()
 
 
