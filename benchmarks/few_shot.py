@@ -178,6 +178,8 @@ def plot(runs: dict, data: str) -> None:
     ax.set(xscale="log", xlabel="labels a class", ylabel="balanced accuracy in %", title=data)
     ax.set_xticks(ticks := [1, 2, 5, 10, 20, 50], [str(n) for n in ticks])
     ax.minorticks_off()
+    # Intervals of a mean near 100 would reach beyond what there is.
+    ax.set_ylim(top=101)
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right", fontsize="small")
     figure.savefig(RESULTS / f"few_shot_{data}.png", dpi=150)

@@ -32,6 +32,9 @@ _COMPONENTS = {"pca": 10, "umap": 5, "tsne": 2}
 # t-SNE and UMAP are slow in many dimensions, and the last ones are noise.
 _BEFORE_TSNE = 50
 _MIN_CLUSTER = 5
+# So many neighbours, itself included, make a place dense. With as many as the smallest cluster
+# has, HDBSCAN's habit, more glitches are left out and clusters are no purer.
+_DENSE = 3
 _NEIGHBOURS = 5
 
 
@@ -335,7 +338,10 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             size = self.min_cluster_size
             if size == "auto":
                 size = max(_MIN_CLUSTER, round(np.sqrt(n_samples) / 4))
-            return HDBSCAN(min(int(size), n_samples), copy=True)
+            size = min(int(size), n_samples)
+            # t-SNE has made all densities alike, and falls into fragments.
+            dense = None if self.reducer == "tsne" else min(_DENSE, size)
+            return HDBSCAN(size, min_samples=dense, copy=True)
         if self.n_clusters is None:
             raise ValueError(f"clusterer={self.clusterer!r} needs n_clusters, which is None.")
         if self.clusterer == "kmeans":
