@@ -56,6 +56,7 @@ EXTRAS_REQUIRE = {
         "pyarrow>=15",
         "pytest>=8.0",
         "pytorchcv>=0.0.74",
+        "selenium>=4.20",
     ],
     "dev": ["build", "mypy>=1.10", "pre-commit", "ruff>=0.6"],
 }

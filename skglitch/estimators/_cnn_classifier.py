@@ -87,7 +87,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         Number of first epochs in which only the new last layer is trained.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training set. ``"auto"`` makes 8, or more where that would
-        be fewer than 40 steps of the optimiser.
+        be fewer than 40 steps of the optimiser, 200 if the last layer starts from zeros.
     batch_size : int, default=32
         Largest number of glitches in one step. The samples are spread evenly over the steps
         of an epoch.

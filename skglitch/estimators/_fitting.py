@@ -43,9 +43,11 @@ from ..training import (
 from ._assembly import AUTO, CENTRED_IMAGES, evenly, is_pretrained, make_encoder, run_encoder
 from ._images import ImageEstimator
 
-# With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser.
+# With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser. A net that
+# starts at random knows little after so few that are enough for one that only adapts: of three
+# real classes with 50 glitches each, 68 % after 40 steps and 97 % after 200.
 _MIN_EPOCHS = 8
-_MIN_STEPS = 40
+_MIN_STEPS, _MIN_FRESH_STEPS = 40, 200
 # The last layer starts from a regression on so many images at most.
 _PROBED_IMAGES = 4096
 # With learning_rate="auto": of a net that starts from zeros or at random.
@@ -167,7 +169,9 @@ class NetTrainer(ImageEstimator):
         n_batches = math.ceil(len(train) / self.batch_size)
         epochs = self.max_epochs
         if epochs == AUTO:
-            epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / n_batches))
+            starts_well = self._probes(module.encoder.trunk)
+            n_steps = _MIN_STEPS if starts_well else _MIN_FRESH_STEPS
+            epochs = max(_MIN_EPOCHS, math.ceil(n_steps / n_batches))
         return GlitchNetClassifier(
             module,
             criterion=self._make_loss(train),

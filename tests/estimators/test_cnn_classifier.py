@@ -394,6 +394,16 @@ def test_auto_epochs_give_few_images_enough_steps(tiny, stripes):
     assert len(few.history_) > len(many.history_)
 
 
+def test_a_net_that_starts_at_random_gets_more_steps(tiny, stripes):
+    X, y = stripes
+    random, probed = (
+        tiny(max_epochs="auto", head_start=start).fit(X, y) for start in ("auto", "probe")
+    )
+    n_batches = len(probed.history_[0, "batches"])
+    assert len(probed.history_) * n_batches >= 40
+    assert len(random.history_) * n_batches >= 200
+
+
 def test_progress_is_shown_only_when_asked_for(tiny, stripes, capfd):
     X, y = stripes
     tiny(max_epochs=2).fit(X, y).predict(X)
