@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,10 @@ class Picture:
     caption: str
     png: bytes = field(repr=False)
     is_wide: bool = False
+
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as the header of the file has them."""
+        return struct.unpack(">II", self.png[16:24])
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,9 @@ class Findings:
         How many training glitches the model keeps the features of, and how many of these are in
         the data.
     seconds : dict of str to float
+        How long each step took.
+    processor_seconds : float
+        How long the processor worked on all.
     """
 
     classifier: CNNClassifier
@@ -74,6 +77,7 @@ class Findings:
     times: np.ndarray | None
     durations: tuple[float, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    processor_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.classes = self.classifier.classes_
@@ -188,8 +192,6 @@ class Novelty:
     ----------
     distance : ndarray of shape (n,)
         Of each glitch, from its fifth nearest reference glitch or the furthest there is.
-    p_value : ndarray of shape (n,)
-        How often a reference glitch is as far from the others.
     reference : ndarray of shape (n_references,)
         The distance of each reference glitch from the others.
     threshold : float
@@ -199,7 +201,6 @@ class Novelty:
     """
 
     distance: np.ndarray
-    p_value: np.ndarray
     reference: np.ndarray
     threshold: float
     is_own: bool
@@ -224,12 +225,8 @@ def find_novelty(classifier: CNNClassifier, embeddings: np.ndarray) -> Novelty |
         warnings.filterwarnings("ignore", message="false_alarm_rate=")
         detector.fit(reference)
     held_out = detector.held_out_scores_
-    if is_own:
-        scores = held_out
-        p_values = (held_out[:, None] >= held_out).sum(axis=1) / len(held_out)
-    else:
-        scores, p_values = detector.score_samples(embeddings), detector.p_values(embeddings)
-    return Novelty(-scores, p_values, -held_out, -detector.offset_, is_own)
+    scores = held_out if is_own else detector.score_samples(embeddings)
+    return Novelty(-scores, -held_out, -detector.offset_, is_own)
 
 
 def count_twins(kept: np.ndarray, embeddings: np.ndarray) -> int:
