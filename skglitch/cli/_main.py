@@ -26,6 +26,7 @@ from ._messages import (
     wants_traceback,
 )
 from ._predict import predict
+from ._report import report
 
 # Options that take all that follows up to the next one, as a shell's *.hdf5 needs.
 _GREEDY = {"--strain"}
@@ -110,5 +111,5 @@ def main() -> None:
     """
 
 
-for command in (demo, fit, predict, embed, discover, explore, completion):
+for command in (demo, fit, predict, embed, discover, explore, report, completion):
     main.add_command(command)
