@@ -74,7 +74,7 @@ class BackboneRecord:
     readout : Readout, default=Readout()
         What is best read of the net as it is, where that was measured; else the penultimate
         features.
-    learning_rate : float, default=1e-4
+    learning_rate : float, default=3e-4
         Rate of AdamW at which fine-tuning is stable: where batch norms keep their statistics,
         nothing else holds a net together when its weights change fast.
     build : callable
@@ -101,7 +101,7 @@ class BackboneRecord:
     fixed_size: bool = False
     in_channels: int = 3
     readout: Readout = _PENULTIMATE
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     build: Callable[[], nn.Module] = field(kw_only=True, repr=False, compare=False)
     cut: Callable[[nn.Module], Cut] = field(
         default=cut_head, kw_only=True, repr=False, compare=False
@@ -228,7 +228,6 @@ def _lite0() -> BackboneRecord:
         tuple(config["mean"]),
         tuple(config["std"]),
         readout=_READOUTS[DEFAULT_BACKBONE],
-        learning_rate=3e-4,
         build=functools.partial(timm.create_model, "tf_efficientnet_lite0"),
         cut=_cut_timm,
     )

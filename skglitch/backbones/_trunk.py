@@ -38,7 +38,7 @@ class Trunk(nn.Module):
         The module of ``net`` whose output each branch takes.
     readout : Readout, default=None
         What is best read of the net as it is; None for the penultimate features.
-    learning_rate : float, default=1e-4
+    learning_rate : float, default=3e-4
         Rate at which fine-tuning of pre-trained weights is stable.
     loaded : dict, default=None
         Where the weights come from and how far they reach: ``extent`` (``"whole"``,
@@ -73,7 +73,7 @@ class Trunk(nn.Module):
         branches: nn.ModuleDict | None = None,
         feeders: tuple[str, ...] = (),
         readout: Readout | None = None,
-        learning_rate: float = 1e-4,
+        learning_rate: float = 3e-4,
         loaded: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()

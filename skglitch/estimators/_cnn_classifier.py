@@ -93,10 +93,9 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         of an epoch.
     learning_rate : float or "auto", default="auto"
         Highest learning rate, reached after a quarter of the steps. It then falls along half
-        a cosine. ``"auto"`` is a rate at which the pre-trained net is known to train in a
-        stable way, 1e-4 for most and 3e-4 for the default backbone, and 1e-3 for a net whose
-        last layer starts from zeros. :func:`skglitch.estimators.learning_rate_range` tries
-        rates out.
+        a cosine. ``"auto"`` is 3e-4 for a pre-trained net, at which those that were tried
+        trained in a stable way, and 1e-3 for a net whose last layer starts from zeros.
+        :func:`skglitch.estimators.learning_rate_range` tries rates out.
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the new last layer.
     layer_decay : float, default=1.0
