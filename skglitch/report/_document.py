@@ -29,6 +29,8 @@ class Table:
         Columns with fractions, which the page shows in percent.
     n_shown : int, default=None
         How many rows the page shows. None are all.
+    wraps : bool, default=False
+        Whether long values are broken into lines; else the table is scrolled where it is too wide.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Table:
     columns: Mapping[str, Sequence[Any] | np.ndarray]
     percent: tuple[str, ...] = ()
     n_shown: int | None = None
+    wraps: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -57,7 +60,7 @@ class Table:
     def numeric(self) -> list[bool]:
         """Tell which columns hold numbers, and are aligned as such."""
         return [
-            all(isinstance(value, int | float) or value is None for value in _plain(values))
+            all(type(value) in (int, float, type(None)) for value in _plain(values))
             for values in self.columns.values()
         ]
 
@@ -150,16 +153,22 @@ class Section:
         return found
 
 
+def facts_table(name: str, caption: str, facts: Mapping[str, str]) -> Table:
+    """Make a table of single facts."""
+    columns = {"what": list(facts), "value": list(facts.values())}
+    return Table(name, caption, columns, wraps=True)
+
+
 def counted(n: int, what: str) -> str:
     """Write a number with its noun.
 
     Examples
     --------
     >>> from skglitch.report._document import counted
-    >>> counted(1, "glitch"), counted(1200, "glitch"), counted(2, "error")
-    ('1 glitch', '1,200 glitches', '2 errors')
+    >>> counted(1, "glitch"), counted(1200, "glitch"), counted(2, "epoch")
+    ('1 glitch', '1,200 glitches', '2 epochs')
     """
-    plural = "es" if what.endswith(("ch", "ss")) else "s"
+    plural = "es" if what.endswith(("tch", "ss")) else "s"
     return f"{n:,} {what}{plural if n != 1 else ''}"
 
 

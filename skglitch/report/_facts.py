@@ -14,7 +14,7 @@ import torch
 from .._version import __version__
 from ..estimators import CNNClassifier
 from ..persistence._file import read_file
-from ._document import Section, Table, counted
+from ._document import Section, Table, counted, facts_table
 from ._findings import Findings
 
 _LIBRARIES = ("torch", "torchvision", "timm", "skorch", "scikit-learn", "numpy", "matplotlib")
@@ -34,8 +34,8 @@ def origin(of: Findings) -> str:
     keeps = f"{on}The model keeps the features of {of.kept:,} of them"
     if of.n_twins:
         return (
-            f"{keeps}, and {of.n_twins:,} of these are in these data: these are training data, at "
-            "least in part. Glitches that the net has not seen will fare worse than the scores "
+            f"{keeps}; these data hold {of.n_twins:,} of these. So they are training data, at least "
+            "in part: glitches that the net has not seen will fare worse than the scores "
             "here say."
         )
     return (
@@ -65,8 +65,7 @@ def cost_section(of: Findings) -> Section:
     facts = {
         "weights": f"{sum(p.numel() for p in module.parameters()):,}",
         "of them trained": f"{sum(p.numel() for p in module.parameters() if p.requires_grad):,}",
-        "operations a glitch": f"{flops / 1e9:.3g} thousand million (a multiplication and an "
-        "addition are two)",
+        "operations a glitch": f"{flops / 1e9:.3g} GFLOP, two for a multiplication and an addition",
         "device": _device(classifier),
         "number format": str(classifier.net_.compute_dtype).removeprefix("torch."),
         "predicting": f"{predicting:.3g} s, {1000 * predicting / len(of):.3g} ms a glitch",
@@ -83,7 +82,9 @@ def cost_section(of: Findings) -> Section:
         "Measured while this page was made, reading the data aside. Other work on the machine "
         "makes times longer; look at milliseconds a glitch to know what a day of triggers takes."
     ]
-    return Section("cost", "What does it take?", text, [_facts("cost", "Time and cost.", facts)])
+    return Section(
+        "cost", "What does it cost?", text, [facts_table("cost", "Time and cost.", facts)]
+    )
 
 
 def model_section(of: Findings, file: Path | None) -> Section:
@@ -110,8 +111,8 @@ def model_section(of: Findings, file: Path | None) -> Section:
     }
     text = ["What it takes to train the same net again, but for the data."]
     content: list[Any] = [
-        _facts("model", "The model.", facts),
-        Table("parameters", "All parameters of CNNClassifier.", columns),
+        facts_table("model", "The model.", facts),
+        Table("parameters", "All parameters of CNNClassifier.", columns, wraps=True),
     ]
     return Section("model", "Which model is it?", text, content)
 
@@ -145,10 +146,6 @@ def count_flops(classifier: CNNClassifier, X: np.ndarray) -> int:
     finally:
         classifier.verbose = verbose
     return counter.get_total_flops()
-
-
-def _facts(name: str, caption: str, facts: dict[str, str]) -> Table:
-    return Table(name, caption, {"what": list(facts), "value": list(facts.values())})
 
 
 def _sha256(file: Path) -> str:

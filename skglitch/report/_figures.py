@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 120
-# In inches: a card beside others, which fills a phone's width alone.
-_CARD = (3.0, 2.4)
+# In inches: two beside each other can be read on a phone.
+_CARD = (2.5, 2.05)
 # The view that small pictures show is the one nearest to this duration in s.
 _USUAL = 2.0
 
@@ -48,7 +48,12 @@ def draw_glitch(of: Findings, row: int) -> bytes:
 
     view = usual_view(of.durations)
     display = SpectrogramDisplay(of.X[row, view], of.durations[view])
-    return draw(_CARD, lambda figure: display.plot(figure, colorbar=False))
+
+    def plot(figure: Figure) -> None:
+        # More would overlap in so small a picture.
+        display.plot(figure, colorbar=False).axes_[0].locator_params(axis="x", nbins=2)
+
+    return draw(_CARD, plot)
 
 
 def draw_saliency(of: Findings, row: int, maps: np.ndarray) -> bytes:
@@ -87,7 +92,7 @@ def draw_novelty(novelty: Novelty, groups: dict[str, np.ndarray]) -> bytes:
         ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}")
         ax.legend(fontsize="small")
 
-    return draw((5.6, 3.4), plot)
+    return draw((5.0, 3.2), plot)
 
 
 def draw_confidence(confidence: np.ndarray) -> bytes:
@@ -100,4 +105,4 @@ def draw_confidence(confidence: np.ndarray) -> bytes:
         )
         ax.set(xlabel="probability of the first guess [%]", ylabel="glitches", xlim=(0, 100))
 
-    return draw((5.6, 3.0), plot)
+    return draw((5.0, 2.8), plot)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..display import EmbeddingDisplay, saliency_maps
-from ._document import Gallery, Picture, Section, Table, counted, listed
+from ._document import Gallery, Picture, Section, Table, counted, facts_table, listed
 from ._figures import (
     draw,
     draw_confidence,
@@ -64,7 +64,7 @@ def data_section(of: Findings) -> Section:
         "told of them is uncertain."
     ]
     content: list[Any] = [
-        Table("data", "The data.", {"what": list(facts), "value": list(facts.values())}),
+        facts_table("data", "The data.", facts),
         Table("labels", "Labels in the data.", columns, percent=("share",), n_shown=60),
     ]
     return Section("data", "What data are these?", text, content)
@@ -180,7 +180,7 @@ def map_section(of: Findings) -> Section:
         "map",
         f"Map of {counted(len(rows), 'glitch')} of {counted(n_names, 'class')}.",
         "The map.",
-        draw((7.0, 5.8), lambda figure: display.plot(figure)),
+        draw((6.0, 5.0), lambda figure: display.plot(figure)),
         is_wide=n_names > 8,
     )
     return Section("map", title, text, [picture, Table("map", "The map.", columns, n_shown=0)])
@@ -295,16 +295,16 @@ def saliency_section(of: Findings) -> Section:
     except ValueError as error:
         return Section("saliency", title, [f"This cannot be drawn: {error}"])
     text = [
-        "Red are the places that speak for the guess, over the spectrogram in grey. Look for red "
-        "where there is no glitch: then the net goes by something else, such as noise that comes "
-        "with a class. The maps are coarse, and tell what the net used, not what is right. Shown "
-        f"are the surest glitch of up to {_N_CLASSES} classes, those with the most glitches, and "
+        "Orange are the places that speak for the guess, over the spectrogram in grey. Look for "
+        "orange where there is no glitch: then the net goes by something else, such as noise that "
+        "comes with a class. The maps are coarse, and tell what the net used, not what is right. "
+        f"Shown are the surest glitch of up to {_N_CLASSES} classes, those with most glitches, and "
         f"the surest {_N_ERRORS} errors."
     ]
     pictures = [
         Picture(
             f"saliency-{number}",
-            f"Spectrogram of {_told(of, row)} with what speaks for the guess in red.",
+            f"Spectrogram of {_told(of, row)} with what speaks for the guess in orange.",
             _told(of, row),
             draw_saliency(of, row, maps[number - 1]),
         )

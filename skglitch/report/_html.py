@@ -11,6 +11,9 @@ from string import Template
 
 from ._document import Gallery, Picture, Section, Table
 
+# Wider pictures, in pixels, have several views.
+_LARGE = 400
+
 
 def page(title: str, lead: Sequence[str], sections: Sequence[Section], parts: str) -> str:
     """Write the page.
@@ -46,6 +49,11 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section], parts: st
     )
 
 
+def _text(text: str) -> str:
+    """Escape, and keep numbers with their unit."""
+    return escape(text).replace(" %", "&nbsp;%")
+
+
 def _section(section: Section) -> str:
     content = "\n".join(map(_item, section.content))
     return (
@@ -56,7 +64,7 @@ def _section(section: Section) -> str:
 
 
 def _paragraphs(text: Sequence[str]) -> str:
-    return "\n".join(f"<p>{escape(paragraph)}</p>" for paragraph in text)
+    return "\n".join(f"<p>{_text(paragraph)}</p>" for paragraph in text)
 
 
 def _item(item: Table | Picture | Gallery) -> str:
@@ -65,31 +73,36 @@ def _item(item: Table | Picture | Gallery) -> str:
     if isinstance(item, Picture):
         return _picture(item)
     cards = "\n".join(map(_picture, item.pictures))
-    return f'<div class="gallery">\n{cards}\n</div>'
+    size = "large" if item.pictures[0].size()[0] > _LARGE else "small"
+    return f'<div class="{size} gallery">\n{cards}\n</div>'
 
 
 def _table(table: Table) -> str:
-    numeric = ['class="number"' if is_number else "" for is_number in table.numeric()]
+    numeric = [' class="number"' if is_number else "" for is_number in table.numeric()]
     head = "".join(
-        f'<th scope="col" {align}>{escape(name)}</th>'
+        f'<th scope="col"{align}>{escape(name)}</th>'
         for name, align in zip(table.header(), numeric, strict=True)
     )
     rows = "\n".join(_row(row, numeric) for row in table.rows())
-    caption = escape(table.caption)
+    caption = _text(table.caption)
     if table.n_shown is not None and table.n_rows > table.n_shown:
         caption += f" The first {table.n_shown} of {table.n_rows:,}; the CSV has all."
-    # What is scrolled must be reached by keys.
+    # Not within the table, with which it would be scrolled. What is scrolled must be reached by
+    # keys.
+    name = f"{table.name}-caption"
+    kind = ' class="wrapped"' if table.wraps else ""
     return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{escape(table.caption)}">\n'
-        f"<table>\n<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f'<p class="caption" id="{name}">{caption}</p>\n'
+        f'<div class="scrolled" tabindex="0" role="region" aria-labelledby="{name}">\n'
+        f'<table aria-labelledby="{name}"{kind}>\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table>\n</div>"
     )
 
 
 def _row(row: Sequence[str], numeric: Sequence[str]) -> str:
-    first = f'<th scope="row" {numeric[0]}>{escape(row[0])}</th>'
+    first = f'<th scope="row"{numeric[0]}>{escape(row[0])}</th>'
     rest = (
-        f"<td {align}>{escape(cell)}</td>" for cell, align in zip(row[1:], numeric[1:], strict=True)
+        f"<td{align}>{escape(cell)}</td>" for cell, align in zip(row[1:], numeric[1:], strict=True)
     )
     return f"<tr>{first}{''.join(rest)}</tr>"
 
@@ -106,4 +119,4 @@ def _picture(picture: Picture) -> str:
             f'<div class="scrolled wide" tabindex="0" role="region" '
             f'aria-label="{escape(picture.alt)}">{image}</div>'
         )
-    return f"<figure>{image}<figcaption>{escape(picture.caption)}</figcaption></figure>"
+    return f"<figure>{image}<figcaption>{_text(picture.caption)}</figcaption></figure>"

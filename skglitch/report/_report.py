@@ -25,7 +25,7 @@ from .._validation import check_same_kind, validated
 from ..estimators import CNNClassifier
 from . import _glitches
 from ._document import Section, counted
-from ._facts import cost_section, model_section, origin, versions_section
+from ._facts import cost_section, model_section, n_trained, origin, versions_section
 from ._findings import Findings
 from ._html import page
 from ._scores import Scores
@@ -232,7 +232,7 @@ def make_report(
         classifier,
         images,
         _labels(y, images, classifier),
-        _column("ids", np.arange(len(images)) if ids is None else ids, len(images)),
+        _column("ids", np.arange(len(images)) if ids is None else ids, len(images)).astype(str),
         None if detectors is None else _column("detectors", detectors, len(images)),
         None if times is None else _column("times", times, len(images)),
         _durations(durations or classifier.durations, images.shape[1]),
@@ -300,7 +300,9 @@ def _durations(durations: Any, n_views: int) -> tuple[float, ...]:
 
 
 def _lead(of: Findings, scores: Scores | None, source: str | None, file: Path | None) -> list[str]:
-    model = f"the model {file.name}" if file else f"a CNNClassifier of {of.classifier.backbone}"
+    backbone = of.classifier.backbone
+    net = backbone if isinstance(backbone, str) else type(backbone).__name__
+    model = f"the model {file.name}" if file else f"a CNNClassifier of {net}"
     where = f" in {source}" if source else ""
     lead = [
         f"What {model}, which knows {counted(len(of.classes), 'class')}, makes of "
@@ -323,8 +325,6 @@ def _lead(of: Findings, scores: Scores | None, source: str | None, file: Path | 
 
 
 def _numbers(of: Findings, scores: Scores | None) -> dict[str, Any]:
-    from ._facts import n_trained
-
     numbers: dict[str, Any] = {
         "n_glitches": len(of),
         "n_labelled": int(of.is_labelled.sum()),

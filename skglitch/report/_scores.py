@@ -43,6 +43,11 @@ class Scores:
         self.per_class: ClassificationTable = classification_table(
             true, self.guesses, labels=of.classes, zero_division=np.nan
         )
+        self.is_met = np.isin(of.classes, true) | np.isin(of.classes, self.guesses)
+        # As scikit-learn averages: a class that was never guessed has a precision of 0.
+        self.means: ClassificationTable = classification_table(
+            true, self.guesses, labels=of.classes[self.is_met]
+        )
         bins: Any = {"labels": of.classes, "n_bins": _N_BINS}
         self.reliability: ReliabilityTable = reliability_table(true, probabilities, **bins)
         self.calibration_error = expected_calibration_error(true, probabilities, **bins)
@@ -50,7 +55,6 @@ class Scores:
         exact = probabilities.astype(np.float64)
         exact /= exact.sum(axis=1, keepdims=True)
         self.log_loss = float(log_loss(true, exact, labels=of.classes))
-        self.is_met = np.isin(of.classes, true) | np.isin(of.classes, self.guesses)
 
     def sections(self) -> list[Section]:
         """All that is told of them."""
@@ -162,25 +166,26 @@ class Scores:
         }
         names = ("precision", "recall", "F1")
         macro = ", ".join(
-            f"{name} {100 * value:.1f} %" for name, value in zip(names, table.macro, strict=True)
+            f"{name} {100 * value:.1f} %"
+            for name, value in zip(names, self.means.macro, strict=True)
         )
         shown = Table(
             "classes",
-            f"Scores of each class; – is where there is nothing to divide by. Means over classes, "
-            f"without these: {macro}.",
+            f"Scores of each class; – is where there is nothing to divide by. Means over the "
+            f"{counted(len(self.means.labels), 'class')} that are in the data or were guessed, "
+            f"with – as 0: {macro}.",
             columns,
             percent=names,
         )
         content: list[Any] = [shown]
-        met = self.of.classes[self.is_met]
-        display = ClassScoresDisplay(classification_table(self.of.true, self.guesses, labels=met))
-        size = (6.4, 1.4 + 0.42 * len(met))
+        display = ClassScoresDisplay(self.means)
+        size = (5.2, 1.4 + 0.42 * len(self.means.labels))
         content.append(
             Picture(
                 "classes",
                 "Bars of precision, recall and F1 of each class, the best F1 on top; the table "
                 "has the numbers.",
-                "Scores by class, the best on top. Here, nothing to divide by counts as 0.",
+                "Scores by class, the best on top.",
                 draw(size, lambda figure: display.plot(figure, sort_by="f1")),
             )
         )
