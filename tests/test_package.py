@@ -161,6 +161,15 @@ class TestRooms:
             "backbones",
             "spectrograms",
         },
+        "report": {
+            "display",
+            "discovery",
+            "metrics",
+            "estimators",
+            "training",
+            "backbones",
+            "spectrograms",
+        },
     }
 
     @pytest.mark.parametrize("room", ALLOWED)

@@ -1,0 +1,30 @@
+"""``skglitch report``."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_a_page_and_its_parts(run, model, folder, tmp_path):
+    result = run("report", model, folder, "--json", "--pictures", 1, "--title", "Mine", "-q")
+    assert result.exit_code == 0, result.output
+    numbers = json.loads(result.stdout)
+    assert numbers["n_glitches"] == 10
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<title>Mine" in page
+    assert any((tmp_path / "report" / "parts").glob("*.csv"))
+
+
+def test_a_page_without_labels_in_one_file(run, model, unlabelled, tmp_path):
+    result = run("report", model, unlabelled, "-o", "page.html", "--pictures", 1)
+    assert result.exit_code == 0, result.output
+    assert "no scores" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_is_there_stays(run, model, folder, tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").write_text("old")
+    result = run("report", model, folder)
+    assert result.exit_code != 0
+    assert "--overwrite" in result.stderr
+    assert (tmp_path / "report" / "report.html").read_text() == "old"
