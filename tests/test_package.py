@@ -165,6 +165,7 @@ class TestRooms:
             "display",
             "discovery",
             "metrics",
+            "persistence",
             "estimators",
             "training",
             "backbones",
