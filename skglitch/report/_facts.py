@@ -34,8 +34,8 @@ def origin(of: Findings) -> str:
     keeps = f"{on}The model keeps the features of {of.kept:,} of them"
     if of.n_twins:
         return (
-            f"{keeps}; these data hold {of.n_twins:,} of these. So they are training data, at least "
-            "in part: glitches that the net has not seen will fare worse than the scores "
+            f"{keeps}; these data hold {of.n_twins:,} of these. So they are training data, at "
+            "least in part: glitches that the net has not seen will fare worse than the scores "
             "here say."
         )
     return (

@@ -29,7 +29,8 @@ def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
     figure = Figure(figsize=figsize, layout="constrained")
     plot(figure)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_DPI)
+    # Tight, as legends may be wider than axes.
+    figure.savefig(file, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
     # A table of 256 colours is a third as large, and looks the same.
     picture = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     small = io.BytesIO()

@@ -117,7 +117,7 @@ class Report:
             with written_whole(target) as file:
                 file.write(self.html().encode())
             return target
-        with _made(target):
+        with _made(target / PARTS):
             _write_folder(target, self.html(), self.parts())
         return target / PAGE
 
@@ -366,7 +366,6 @@ def _write_folder(folder: Path, text: str, parts: dict[str, bytes]) -> None:
         for name, content in parts.items():
             (aside / name).write_bytes(content)
         (aside / PAGE).write_text(text, encoding="utf-8")
-        (folder / PARTS).mkdir(exist_ok=True)
         stale = parts_of(folder / PAGE) - set(parts)
         for name in parts:
             os.replace(aside / name, folder / PARTS / name)

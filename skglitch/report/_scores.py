@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, log_loss
+from sklearn.metrics import log_loss
 
 from ..metrics import (
     ClassificationTable,
@@ -104,7 +104,10 @@ class Scores:
         from ..display import ConfusionDisplay
 
         labels = self.of.classes[self.is_met]
-        counts = confusion_matrix(self.of.true, self.guesses, labels=labels)
+        # scikit-learn's function warns where there is one class.
+        counts = np.zeros((len(labels), len(labels)), dtype=int)
+        places = np.searchsorted(labels, self.of.true), np.searchsorted(labels, self.guesses)
+        np.add.at(counts, places, 1)
         matrix = {"true class": labels} | {str(n): c for n, c in zip(labels, counts.T, strict=True)}
         wrong = counts - np.diag(np.diag(counts))
         true, guess = np.nonzero(wrong)
@@ -179,7 +182,7 @@ class Scores:
         )
         content: list[Any] = [shown]
         display = ClassScoresDisplay(self.means)
-        size = (5.2, 1.4 + 0.42 * len(self.means.labels))
+        size = (5.8, 1.4 + 0.42 * len(self.means.labels))
         content.append(
             Picture(
                 "classes",

@@ -1,0 +1,345 @@
+"""What is told of a classifier and data, and how it is written."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score
+
+import skglitch
+from skglitch.report import _report, make_report
+from skglitch.report._document import Table
+
+from .conftest import make_bars
+
+EVIL = "<script>alert('1')</script>"
+
+
+def text_of(report):
+    """Words of the page, without its markup."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", report.html(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(body))
+
+
+def table(report, name):
+    rows = csv.DictReader(io.StringIO(report.parts()[f"{name}.csv"].decode()))
+    return list(rows)
+
+
+def names(report):
+    return [section.name for section in report.sections]
+
+
+@pytest.fixture(scope="module")
+def report(classifier, held_out):
+    X, y = held_out
+    ids = [f"glitch {n}" for n in range(len(X))]
+    detectors, times = ["H1", "L1"] * 12, 1.2e9 + 86400 * np.arange(24)
+    return make_report(
+        classifier, X, y, ids=ids, detectors=detectors, times=times, n_pictures=3, source="here"
+    )
+
+
+class TestNumbers:
+    def test_are_those_of_the_metrics(self, report, classifier, held_out):
+        X, y = held_out
+        accuracy = accuracy_score(y, classifier.predict(X))
+        assert report.numbers["top_k"]["accuracy"][0] == pytest.approx(accuracy)
+        assert float(table(report, "top_k")[0]["accuracy"]) == pytest.approx(accuracy)
+        assert f"The first guess is right for {100 * accuracy:.1f}" in text_of(report)
+        confusion = table(report, "confusion")
+        right = sum(int(row.get(row["true class"], 0)) for row in confusion)
+        assert right / len(X) == pytest.approx(accuracy)
+        assert len(table(report, "errors")) == len(X) - right
+
+    def test_are_plain(self, report):
+        assert json.loads(json.dumps(report.numbers))["n_glitches"] == 24
+
+    def test_data_are_summed_up(self, report):
+        facts = {row["what"]: row["value"] for row in table(report, "data")}
+        assert facts["glitches"] == "24"
+        assert facts["detectors"] == "H1 12, L1 12"
+        assert facts["GPS times"].endswith("23.0 days")
+        assert facts["views"] == "1.0, 4.0 s, 32 x 40 pixels, uint8"
+        assert [row["glitches"] for row in table(report, "labels")] == ["8"] * 3
+
+    def test_all_sections_are_there(self, report):
+        assert names(report) == [
+            *("data", "top-k", "confusion", "classes", "calibration", "map", "errors"),
+            *("novelty", "saliency", "cost", "model", "versions"),
+        ]
+
+    def test_errors_are_the_surest_first(self, report):
+        errors = table(report, "errors")
+        shares = [float(row["probability"]) for row in errors]
+        assert shares == sorted(shares, reverse=True)
+        assert all(row["label"] != row["guess"] for row in errors)
+        assert {f"glitch {n}" for n in (0, 1, 3, 5)} <= {row["id"] for row in errors}
+        pictures = [name for name in report.parts() if name.startswith("error-")]
+        assert len(pictures) == 3
+
+    def test_parameters_seed_and_versions(self, report):
+        parameters = {row["parameter"]: row for row in table(report, "parameters")}
+        assert parameters["max_epochs"]["value"] == "2"
+        assert parameters["max_epochs"]["as by default"] == "False"
+        assert parameters["mixup"]["as by default"] == "True"
+        versions = {row["what"]: row["here"] for row in table(report, "versions")}
+        assert versions["skglitch"] == skglitch.__version__
+        facts = {row["what"]: row["value"] for row in table(report, "model")}
+        assert facts["seed of the training"] == "0"
+
+    def test_cost_counts_weights(self, report, classifier):
+        n = sum(p.numel() for p in classifier.net_.module_.parameters())
+        facts = {row["what"]: row["value"] for row in table(report, "cost")}
+        assert facts["weights"] == f"{n:,}"
+        assert float(facts["operations a glitch"].split()[0]) > 0
+
+    def test_the_classifier_is_left_as_it_was(self, classifier, held_out):
+        before = classifier.get_params()
+        make_report(classifier, held_out[0][:4], n_pictures=1)
+        assert classifier.get_params() == before
+
+
+class TestTrainingData:
+    def test_are_known_by_what_the_model_keeps(self, classifier, train):
+        report = make_report(classifier, *train, n_pictures=1)
+        assert report.numbers["n_trained"] == report.numbers["n_kept"] == 30
+        assert report.numbers["n_in_data"] == 30
+        assert "these data hold 30 of these. So they are training data" in text_of(report)
+
+    def test_are_known_in_part(self, classifier, train, held_out):
+        X = np.concatenate([held_out[0], train[0][:3]])
+        assert make_report(classifier, X, n_pictures=1).numbers["n_in_data"] == 3
+
+    def test_others_are_not_taken_for_them(self, report):
+        assert report.numbers["n_in_data"] == 0
+        assert "they are not the training data" in text_of(report)
+
+    def test_a_model_that_keeps_nothing_cannot_tell(self, classifier, held_out, monkeypatch):
+        # As files of early versions load.
+        monkeypatch.setattr(classifier, "exemplars_", classifier.exemplars_[:0])
+        monkeypatch.setattr(classifier, "exemplar_classes_", classifier.exemplar_classes_[:0])
+        told = text_of(make_report(classifier, *held_out, n_pictures=1))
+        assert "Whether these data are among them, the model cannot tell" in told
+        assert "what is odd among them, not what is new to the net" in told
+
+
+class TestHardData:
+    def test_without_labels(self, classifier, held_out):
+        report = make_report(classifier, held_out[0], n_pictures=2)
+        assert names(report)[:4] == ["data", "guesses", "map", "novelty"]
+        assert "These glitches have no labels, so there are no scores" in text_of(report)
+        assert report.numbers["top_k"] is None
+        guesses = {row["guess"]: int(row["glitches"]) for row in table(report, "guesses")}
+        found, counts = np.unique(classifier.predict(held_out[0]), return_counts=True)
+        assert guesses == dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+    def test_some_without_labels(self, classifier, held_out):
+        X, y = held_out
+        y = y.astype(object)
+        y[:5] = ["", None, np.nan, np.str_(""), float("nan")]
+        report = make_report(classifier, X, y, n_pictures=1)
+        assert report.numbers["n_labelled"] == 19
+        assert report.numbers["top_k"]["n_samples"] == 19
+        assert "5 glitches have no label" in text_of(report)
+
+    def test_classes_that_the_net_does_not_know(self, classifier):
+        # One of a longer name than those that are known.
+        X, y = make_bars(20, 3, ["Blip", "Koi_Fish", "Koi_Fish_of_a_new_kind", "Whistle"])
+        report = make_report(classifier, X, y, n_pictures=1)
+        assert report.numbers["unknown_classes"] == ["Koi_Fish_of_a_new_kind"]
+        (row,) = table(report, "unknown")
+        assert (row["class"], row["glitches"]) == ("Koi_Fish_of_a_new_kind", "5")
+        assert report.numbers["top_k"]["n_samples"] == 15
+        told = text_of(report)
+        assert "5 glitches of classes that the net does not know are left out" in told
+        wrong = accuracy_score(y, classifier.predict(X))
+        assert (
+            f"With these counted as wrong, the first guess is right for {100 * wrong:.1f}" in told
+        )
+
+    def test_nothing_but_unknown_classes(self, classifier):
+        X, y = make_bars(6, 3)
+        report = make_report(classifier, X, np.char.add("new ", y), n_pictures=1)
+        assert report.numbers["top_k"] is None
+        assert "unknown" in names(report)
+        assert "are of classes that the net does not know, so there are no scores" in text_of(
+            report
+        )
+
+    def test_classes_that_the_data_lack(self, classifier, held_out):
+        X, y = held_out
+        rows = y != "Whistle"
+        report = make_report(classifier, X[rows], y[rows], n_pictures=1)
+        assert report.numbers["absent_classes"] == ["Whistle"]
+        assert "The net knows 1 class that these data lack" in text_of(report)
+        (row,) = (row for row in table(report, "classes") if row["class"] == "Whistle")
+        assert (row["recall"], row["glitches"]) == ("", "0")
+
+    @pytest.mark.parametrize("n", [1, 2])
+    def test_hardly_any_glitch(self, classifier, held_out, n):
+        X, y = held_out
+        report = make_report(classifier, X[:n], y[:n])
+        assert report.numbers["top_k"]["n_samples"] == n
+        assert "Doubtful labels were not looked for: " in text_of(report)
+        assert ("map.png" in report.parts()) == (n > 1)
+
+    def test_one_class(self, classifier, held_out):
+        X, y = held_out
+        rows = y == "Blip"
+        report = make_report(classifier, X[rows], y[rows], n_pictures=1)
+        assert report.numbers["absent_classes"] == ["Koi_Fish", "Whistle"]
+
+    def test_numbers_as_labels(self, classifier, train, held_out):
+        codes = np.unique(held_out[1], return_inverse=True)[1]
+        net = clone(classifier).fit(train[0], np.unique(train[1], return_inverse=True)[1])
+        report = make_report(net, held_out[0], codes, n_pictures=1)
+        assert report.numbers["n_known"] == 24
+
+    def test_large_data_are_drawn_from(self, classifier, held_out):
+        report = make_report(classifier, *held_out, max_mapped=10, n_pictures=1)
+        assert len(table(report, "map")) == 10
+        assert "The map has 10 of the 24 glitches, drawn by lot" in text_of(report)
+        assert len(table(report, "novelty")) == 24
+
+    def test_the_same_data_make_the_same_parts(self, classifier, held_out):
+        one, two = (make_report(classifier, *held_out, n_pictures=1).parts() for _ in range(2))
+        assert {name for name in one if one[name] != two[name]} <= {"cost.csv"}
+
+
+class TestErrors:
+    def test_durations(self, classifier, held_out):
+        with pytest.raises(ValueError, match=r"durations=\(1.0,\) has 1 durations.* 2 views"):
+            make_report(classifier, held_out[0], durations=(1.0,))
+
+    @pytest.mark.parametrize("name", ["y", "ids", "detectors", "times"])
+    def test_lengths(self, classifier, held_out, name):
+        with pytest.raises(ValueError, match=rf"{name} must have one entry a glitch"):
+            make_report(classifier, held_out[0], **{name: [1.0]})
+
+    def test_kinds_of_labels(self, classifier, held_out):
+        with pytest.raises(ValueError, match="strings throughout or numbers throughout"):
+            make_report(classifier, held_out[0], np.arange(24))
+
+    def test_other_classifiers(self, held_out):
+        with pytest.raises(TypeError, match="classifier"):
+            make_report(None, held_out[0])
+
+
+class TestPage:
+    def test_names_are_text(self, classifier, train):
+        X, y = train
+        labels = np.where(y == "Blip", EVIL, y)
+        net = clone(classifier).set_params(max_epochs=1).fit(X, labels)
+        report = make_report(
+            net, X, labels, ids=[f"{EVIL}{n}" for n in range(len(X))], detectors=[EVIL] * len(X),
+            title=EVIL, source=EVIL, n_pictures=30,
+        )  # fmt: skip
+        page = report.html()
+        assert "<script" not in page
+        assert f"<title>{html.escape(EVIL)}</title>" in page
+        assert len(re.findall(r"<h1>", page)) == 1
+
+    def test_asks_for_nothing(self, report):
+        page = report.html()
+        assert re.findall(r"""(?:src|href)=["'](?!data:image/png;base64,|#)""", page) == []
+        assert "url(" not in page
+        assert "http" not in page.replace("http-equiv", "")
+        assert "default-src 'none'" in html.unescape(page)
+
+    def test_is_there_for_all(self, report):
+        page = report.html()
+        assert page.count("<img ") == page.count('" alt="') == len(report_pictures(report))
+        assert all(picture.alt and picture.caption for picture in report_pictures(report))
+        levels = [int(level) for level in re.findall(r"<h(\d)", page)]
+        assert levels == [1] + [2] * (len(levels) - 1)
+        assert page.count("<thead>") == page.count("<table")
+        for section in report.sections:
+            assert f'href="#{section.name}"' in page
+            assert f'id="{section.name}"' in page
+        ids = re.findall(r' id="([^"]+)"', page)
+        assert len(ids) == len(set(ids))
+
+    def test_pictures_are_pictures(self, report):
+        for picture in report_pictures(report):
+            assert Image.open(io.BytesIO(picture.png)).size == picture.size()
+
+
+def report_pictures(report):
+    return [picture for section in report.sections for picture in section.pictures()]
+
+
+class TestTable:
+    def test_text_and_csv(self):
+        columns = {"id": ["a,b", "c"], "share": np.array([0.5, np.nan]), "sure": [True, None]}
+        one = Table("t", "", columns, percent=("share",))
+        assert one.header() == ["id", "share [%]", "sure"]
+        assert one.rows() == [["a,b", "50.0", "yes"], ["c", "–", "–"]]
+        assert one.numeric() == [False, True, False]
+        assert one.to_csv().decode() == 'id,share,sure\n"a,b",0.5,True\nc,,\n'
+
+
+class TestWriting:
+    def test_a_folder(self, report, tmp_path):
+        page = report.write(tmp_path / "new" / "folder")
+        assert page.read_text(encoding="utf-8") == report.html()
+        written = {path.name: path.read_bytes() for path in (page.parent / "parts").iterdir()}
+        assert written == report.parts()
+        assert sorted(path.name for path in page.parent.iterdir()) == ["parts", "report.html"]
+
+    def test_a_file(self, report, tmp_path):
+        assert report.write(tmp_path / "page.html") == tmp_path / "page.html"
+        assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+    def test_what_an_earlier_report_wrote_goes_and_the_rest_stays(
+        self, report, classifier, held_out, tmp_path
+    ):
+        report.write(tmp_path)
+        (tmp_path / "parts" / "mine.csv").write_text("kept")
+        other = make_report(classifier, held_out[0], n_pictures=1)
+        assert set(report.parts()) - set(other.parts())
+        other.write(tmp_path)
+        there = {path.name for path in (tmp_path / "parts").iterdir()}
+        assert there == {*other.parts(), "mine.csv"}
+
+    def test_nothing_elsewhere_is_deleted(self, tmp_path):
+        page = tmp_path / "report.html"
+        page.write_text('<meta name="skglitch-parts" content="../a.csv /b.png c.csv d.txt">')
+        assert _report.parts_of(page) == {"c.csv"}
+
+    def test_half_of_a_report_is_taken_away(self, report, tmp_path, monkeypatch):
+        def no_space(*_):
+            raise OSError("no space")
+
+        monkeypatch.setattr(_report.os, "replace", no_space)
+        with pytest.raises(OSError, match="no space"):
+            report.write(tmp_path / "new" / "folder")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_was_there_stays_if_it_fails(self, report, tmp_path, monkeypatch):
+        report.write(tmp_path)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+        monkeypatch.setattr(_report.Path, "write_text", None)
+        with pytest.raises(TypeError):
+            report.write(tmp_path)
+        assert before == {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}
+
+
+def test_a_file_of_the_model_is_told(classifier, held_out, tmp_path):
+    path = tmp_path / "net.skglitch"
+    skglitch.save(classifier, path)
+    report = make_report(skglitch.load(path), *held_out, file=path, n_pictures=1)
+    facts = {row["what"]: row["value"] for row in table(report, "model")}
+    assert facts["file"].startswith("net.skglitch, ")
+    assert re.fullmatch(r"[0-9a-f]{64}", facts["SHA-256"])
+    versions = {row["what"]: row for row in table(report, "versions")}
+    assert versions["torch"]["the model was saved with"] == versions["torch"]["here"]
+    assert "What the model net.skglitch" in text_of(report)
