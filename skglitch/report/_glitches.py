@@ -279,7 +279,7 @@ def _about_references(of: Findings, novelty: Novelty, k: int) -> str:
         "that the net was trained on, whose features the model keeps. Look at the pictures of the "
         "furthest: new kinds, several glitches at once, broken pictures. The threshold is where "
         f"{beyond} are beyond. A net knows its training glitches better than others of the same "
-        "kind, so that more than that share of known kinds is beyond."
+        "kind, so that more than that share of known kinds may be beyond."
     )
     if lacking:
         told += f" None is kept of {listed(lacking)}: these look new."

@@ -28,3 +28,24 @@ def test_a_report_that_is_there_stays(run, model, folder, tmp_path):
     assert result.exit_code != 0
     assert "--overwrite" in result.stderr
     assert (tmp_path / "report" / "report.html").read_text() == "old"
+
+
+def test_a_report_is_replaced_when_told_to(run, model, folder, unlabelled, tmp_path):
+    assert run("report", model, folder, "--pictures", 2, "-q").exit_code == 0
+    scored = {path.name for path in (tmp_path / "report" / "parts").iterdir()}
+    result = run("report", model, unlabelled, "--pictures", 1, "--overwrite")
+    assert result.exit_code == 0, result.output
+    left = {path.name for path in (tmp_path / "report" / "parts").iterdir()}
+    assert {"top_k.csv", "novel-2.png"} <= scored - left
+
+
+def test_what_fails_leaves_nothing(run, model, folder, tmp_path):
+    (tmp_path / "report.txt").write_text("kept")
+    result = run("report", model, folder, "-o", "report.txt")
+    assert result.exit_code == 2
+    assert "neither a folder nor ends in .html" in result.stderr
+    (tmp_path / "bad.skglitch").write_text("no model")
+    result = run("report", "bad.skglitch", folder, "-o", "new/folder")
+    assert result.exit_code == 1
+    assert "bad.skglitch" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.skglitch", "report.txt"]
