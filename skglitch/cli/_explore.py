@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from ._data import about_glitches, load_glitches
 from ._embedding import Embedder, refuse_options
 from ._embedding_file import EMBEDDINGS, read_embeddings
 from ._messages import say
-from ._output import check_output, check_suffix
+from ._output import check_output, check_suffix, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +91,6 @@ def explore(
             # In front, as the map takes its colours from the first column.
             about = embedder.guess(bunch) | about
 
-    from .._files import written_whole
     from ..display import EmbeddingExplorer
 
     explorer = EmbeddingExplorer.from_embeddings(
@@ -107,8 +105,7 @@ def explore(
         title=options["title"] or f"Glitches in {source or options['triggers'] or net}",
         durations=durations,
     )
-    with written_whole(output) as file:
-        explorer.write(file, max_megabytes=options["max_megabytes"])
+    explorer.write(output, max_megabytes=options["max_megabytes"])
     n_glitches, n_bytes = len(embeddings), output.stat().st_size
     say(f"{n_glitches} glitches are in {output} ({n_bytes / 1e6:.1f} MB): open it in a browser")
     if as_json:
@@ -119,7 +116,7 @@ def explore(
             "n_bytes": n_bytes,
             "output": str(output),
         }
-        click.echo(json.dumps(result))
+        click.echo(to_json(result))
 
 
 def _pictures(

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._axes import GREY, color_and_marker, make_axes
+from ._layout import METHOD_NAMES, lay_out
 from ._name_places import densest, write_names
 
-METHODS = ("tsne", "pca", "umap")
-_NAME_OF = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 # What clustering calls samples in no cluster.
 _NO_CLUSTER = -1
 _ROWS_OF_LEGEND = 24
@@ -124,8 +123,8 @@ class EmbeddingDisplay:
         ValueError
             If `method` or `n_components` is none of these.
         """
-        places = _lay_out(np.asarray(embeddings), method, n_components, random_state)
-        return cls(places, labels, title=title, method=_NAME_OF[method]).plot(ax, **options)
+        places = lay_out(embeddings, method, n_components, random_state)
+        return cls(places, labels, title=title, method=METHOD_NAMES[method]).plot(ax, **options)
 
     @classmethod
     def from_estimator(
@@ -273,29 +272,3 @@ class EmbeddingDisplay:
             frameon=False,
             markerscale=1.2,
         )
-
-
-def _lay_out(embeddings: np.ndarray, method: str, n_components: int, random_state: Any) -> Any:
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is none of {METHODS}.")
-    if n_components not in (2, 3):
-        raise ValueError(f"n_components={n_components!r} is neither 2 nor 3.")
-    if method == "pca":
-        from sklearn.decomposition import PCA
-
-        return PCA(n_components, random_state=random_state).fit_transform(embeddings)
-    if method == "tsne":
-        from sklearn.manifold import TSNE
-
-        perplexity = min(30.0, (len(embeddings) - 1) / 3)
-        reducer = TSNE(n_components, perplexity=perplexity, random_state=random_state)
-        return reducer.fit_transform(embeddings)
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise ImportError('method="umap" needs umap-learn: pip install "skglitch[umap]"') from error
-    neighbors = min(15, len(embeddings) - 1)
-    # With a seed UMAP runs on one thread, and warns if it is not told to.
-    jobs = {} if random_state is None else {"n_jobs": 1}
-    reducer = UMAP(neighbors, n_components, random_state=random_state, **jobs)
-    return reducer.fit_transform(embeddings)

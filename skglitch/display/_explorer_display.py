@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from ._embedding import _lay_out
+from .._files import written_whole
 from ._explorer_page import encode_columns, in_base64, page, viridis
 from ._explorer_pictures import count_per_sheet, encode_sheets, fit_size
+from ._layout import lay_out
 from ._spectrogram import FRANGE, check_views
 
 
@@ -145,7 +146,7 @@ class EmbeddingExplorer:
         ValueError
             If `method` or `n_components` is none of these.
         """
-        places = _lay_out(np.asarray(embeddings), method, n_components, random_state)
+        places = lay_out(embeddings, method, n_components, random_state)
         return cls(places, labels, **options)
 
     @classmethod
@@ -173,15 +174,13 @@ class EmbeddingExplorer:
             options.setdefault("durations", estimator.durations)
         return cls.from_embeddings(estimator.transform(X), labels, X=X, **options)
 
-    def write(
-        self, path: str | os.PathLike[str] | BinaryIO, *, max_megabytes: float = 40.0
-    ) -> None:
+    def write(self, path: str | os.PathLike[str], *, max_megabytes: float = 40.0) -> None:
         """Write the page.
 
         Parameters
         ----------
-        path : str, path-like or binary file
-            Where to; a file that is there is replaced.
+        path : str or path-like
+            Where to; a file that is there is replaced once the page is complete.
         max_megabytes : float, default=40.0
             How large all pictures may be, in MB. They are scaled down by as much as it takes, to
             32 pixels a view in height at least. All else takes about 35 bytes a glitch.
@@ -213,12 +212,8 @@ class EmbeddingExplorer:
             "columns": encode_columns(columns),
             "pictures": pictures,
         }
-        pieces = (piece.encode() for piece in page(data, sheets))
-        if isinstance(path, str | os.PathLike):
-            with Path(path).open("wb") as file:
-                file.writelines(pieces)
-        else:
-            path.writelines(pieces)
+        with written_whole(Path(path)) as file:
+            file.writelines(piece.encode() for piece in page(data, sheets))
 
     def _checked_places(self) -> np.ndarray:
         places = check_array(self.places, dtype=np.float32, input_name="places")

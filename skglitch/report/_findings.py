@@ -14,6 +14,7 @@ from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 from sklearn.utils import check_random_state
 
 from ..discovery import LabelIssues, NoveltyDetector, find_label_issues
+from ..display._layout import METHOD_NAMES, lay_out
 from ..estimators import CNNClassifier, TruncatedCNNTransformer
 
 FALSE_ALARMS = 0.05
@@ -146,10 +147,6 @@ class Findings:
         return transformer.fit(self.X[:1]).transform(self.X)
 
     def _lay_out(self, max_mapped: int, random_state: Any) -> None:
-        from matplotlib.figure import Figure
-
-        from ..display import EmbeddingDisplay
-
         self.map_rows = np.arange(len(self))
         if len(self) > max_mapped:
             drawn = check_random_state(random_state).choice(len(self), max_mapped, replace=False)
@@ -159,11 +156,8 @@ class Findings:
         if (embeddings == embeddings[0]).all():
             return
         method = "tsne" if len(embeddings) >= _FEW else "pca"
-        # Only the layout is wanted here; it is drawn where its colours are known.
-        display = EmbeddingDisplay.from_embeddings(
-            embeddings, method=method, random_state=random_state, ax=Figure()
-        )
-        self.places, self.map_method = np.asarray(display.places), str(display.method)
+        self.places = lay_out(embeddings, method, 2, random_state)
+        self.map_method = METHOD_NAMES[method]
 
     def _look_for_issues(self) -> None:
         self.issues: LabelIssues | None = None

@@ -77,8 +77,12 @@ def test_pictures_are_those_of_the_ids(run, folder, monkeypatch):
     bunch = load_gravity_spy(folder, durations=(1.0, 4.0), progress=False)
     order = np.random.default_rng(0).permutation(10)
     np.savez("e.npz", embeddings=np.eye(10)[order], id=bunch.ids[order])
-    seen = []
-    monkeypatch.setattr(EmbeddingExplorer, "write", lambda self, *_, **__: seen.append(self))
+    seen, write = [], EmbeddingExplorer.write
+    monkeypatch.setattr(
+        EmbeddingExplorer,
+        "write",
+        lambda self, *args, **options: (seen.append(self), write(self, *args, **options)),
+    )
     result = run("explore", "e.npz", folder, "--method", "pca")
     assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(seen[0].X, bunch.data[order])

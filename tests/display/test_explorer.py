@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from skglitch.display import EmbeddingExplorer
+from skglitch.display import EmbeddingExplorer, _explorer_display
 from skglitch.spectrograms import resize_energy
 
 EVIL = [
@@ -67,9 +68,10 @@ def numbers(text, dtype):
 
 
 def written(*args, max_megabytes=40.0, **options) -> Page:
-    file = io.BytesIO()
-    EmbeddingExplorer(*args, **options).write(file, max_megabytes=max_megabytes)
-    return Page(file.getvalue().decode())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "explorer.html")
+        EmbeddingExplorer(*args, **options).write(path, max_megabytes=max_megabytes)
+        return Page(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -270,6 +272,20 @@ def test_a_path_is_written(places, tmp_path):
     a, b = ((tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert a == b
     assert a.startswith(b"<!doctype html>")
+
+
+def test_a_page_that_is_there_stays_if_a_new_one_fails(places, X, tmp_path, monkeypatch):
+    def fail_half_way(*args):
+        yield "data:image/webp;base64,"
+        raise OSError("no space left")
+
+    path = tmp_path / "explorer.html"
+    path.write_text("old")
+    monkeypatch.setattr(_explorer_display, "encode_sheets", fail_half_way)
+    with pytest.raises(OSError, match="no space left"):
+        EmbeddingExplorer(places, X=X, durations=(1, 4)).write(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
