@@ -74,9 +74,6 @@ class BackboneRecord:
     readout : Readout, default=Readout()
         What is best read of the net as it is, where that was measured; else the penultimate
         features.
-    learning_rate : float, default=3e-4
-        Rate of AdamW at which fine-tuning is stable: where batch norms keep their statistics,
-        nothing else holds a net together when its weights change fast.
     build : callable
         Returns the whole net with random weights.
     cut : callable
@@ -101,7 +98,6 @@ class BackboneRecord:
     fixed_size: bool = False
     in_channels: int = 3
     readout: Readout = _PENULTIMATE
-    learning_rate: float = 3e-4
     build: Callable[[], nn.Module] = field(kw_only=True, repr=False, compare=False)
     cut: Callable[[nn.Module], Cut] = field(
         default=cut_head, kw_only=True, repr=False, compare=False

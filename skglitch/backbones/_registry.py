@@ -277,7 +277,6 @@ def _trunk(
         branches=branches,
         feeders=feeders,
         readout=record.readout,
-        learning_rate=record.learning_rate,
         loaded=loaded,
     )
 

@@ -241,7 +241,3 @@ def describe_views(durations: tuple[float, ...]) -> str:
     """
     *first, last = map(str, durations)
     return f"views of {', '.join(first)} and {last} s" if first else f"views of {last} s"
-
-
-# What commands that were written for folders alone call it.
-load_folder = load_glitches

@@ -18,8 +18,6 @@ _existing = click.Path(exists=True, path_type=Path)
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Not required: triggers and strain may take its place.
 source = click.argument("source", required=False, metavar="[SOURCE]", type=_existing)
-# The same for functions that call it a folder.
-folder = click.argument("folder", required=False, metavar="[SOURCE]", type=_existing)
 model = click.argument("model", type=_file)
 model_or_backbone = click.argument("model_or_backbone", type=FileOrName())
 overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there.")

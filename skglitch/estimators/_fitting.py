@@ -50,7 +50,9 @@ _MIN_EPOCHS = 8
 _MIN_STEPS, _MIN_FRESH_STEPS = 40, 200
 # The last layer starts from a regression on so many images at most.
 _PROBED_IMAGES = 4096
-# With learning_rate="auto": of a net that starts from zeros or at random.
+# With learning_rate="auto": of a net that starts from a regression, and should not lose that in
+# the first steps, and of one that starts from zeros or at random.
+_PROBED_RATE = 3e-4
 _FRESH_RATE = 1e-3
 # Glitches of each class whose features are kept, so that classes can be added.
 _EXEMPLARS = 20
@@ -198,9 +200,7 @@ class NetTrainer(ImageEstimator):
     def _rate(self, module: GlitchNet) -> float:
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
-        trunk = module.encoder.trunk
-        # What starts well should not be lost in the first steps.
-        return trunk.learning_rate if self._probes(trunk) else _FRESH_RATE
+        return _PROBED_RATE if self._probes(module.encoder.trunk) else _FRESH_RATE
 
     def _probes(self, trunk: Trunk) -> bool:
         return self.head_start == "probe" or (self.head_start == AUTO and is_pretrained(trunk))
