@@ -10,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from ._browser import NAMES, open_browser
+
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -56,6 +58,17 @@ def gravity_spy_o3(real_data) -> Path:
 def _own_home(tmp_path_factory, monkeypatch):
     """Keep tests out of the caches of whoever runs them."""
     monkeypatch.setenv("SKGLITCH_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser without windows, one for all tests."""
+    pytest.importorskip("selenium")
+    driver = open_browser(tmp_path_factory.mktemp("downloads"))
+    if driver is None:
+        pytest.skip(f"neither of {', '.join(NAMES)} is installed with chromedriver")
+    yield driver
+    driver.quit()
 
 
 def _colors(energy: np.ndarray, rounded: bool) -> np.ndarray:

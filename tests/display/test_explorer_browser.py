@@ -1,13 +1,9 @@
-"""The explorer's page in a browser: what pointers, keys and names of any kind do.
-
-``python -m tests.display.test_explorer_browser`` measures how long frames take.
-"""
+"""The explorer's page in a browser: what pointers, keys and names of any kind do."""
 
 from __future__ import annotations
 
 import csv
 import io
-import shutil
 import time
 
 import numpy as np
@@ -17,39 +13,11 @@ from skglitch.display import EmbeddingExplorer
 
 from .test_explorer import EVIL
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Four glitches at the corners of a square, in the order of rows, and one in the middle.
 SQUARE = np.array([[-1, 1], [1, 1], [-1, -1], [1, -1], [0, 0]])
 IDS = ["north-west", "north-east", "south-west", "south-east", "middle"]
 LABELS = ["Blip", "Blip", "Tomte", "Tomte", None]
 CLUSTERS = [0, 1, 0, 1, -1]
-
-
-def open_browser(downloads):
-    """Start a browser without windows; None where none is installed."""
-    browser = next(filter(None, map(shutil.which, NAMES)), None)
-    driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
-        return None
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    pytest.importorskip("selenium")
-    driver = open_browser(tmp_path_factory.mktemp("downloads"))
-    if driver is None:
-        pytest.skip(f"neither of {', '.join(NAMES)} is installed with chromedriver")
-    yield driver
-    driver.quit()
 
 
 class Page:
@@ -59,6 +27,7 @@ class Page:
         self.driver = driver
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
         driver.get_log("browser"), driver.get_log("performance")
         driver.get(path.as_uri())
         self.settle()
@@ -411,56 +380,3 @@ def test_nothing_is_cut_off(browser, path, width, height):
             )  # fmt: skip
             assert apart, (a, b)
     assert page.complaints() == []
-
-
-def measure_frames(driver, path, n_frames=60):
-    """Drag a map about and give how many ms drawing took, and lay between frames."""
-    page = Page(driver, path)
-    return driver.execute_async_script(
-        """
-        const [n, done] = arguments, drawn = [], between = [];
-        let last = null;
-        const step = (now) => {
-          if (last !== null) between.push(now - last);
-          last = now;
-          pan(drawn.length % 2 ? 7 : -7, 3);
-          cancelAnimationFrame(drawing);
-          const before = performance.now();
-          draw();
-          drawn.push(performance.now() - before);
-          if (drawn.length < n) requestAnimationFrame(step); else done([drawn, between]);
-        };
-        requestAnimationFrame(step);
-        """,
-        n_frames,
-    ), page.ask(
-        "(() => { const t = performance.now(); for (let k = 0; k < 100; k++) "
-        "nearest(500 + k, 400, 10); return (performance.now() - t) / 100; })()"
-    )
-
-
-def main():
-    """Print how large files are, and how long they take to write and to draw."""
-    import os
-    import tempfile
-    from pathlib import Path
-
-    rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        driver = open_browser(folder)
-        for n in (5_000, 50_000):
-            labels = rng.integers(0, 22, n)
-            places = 10 * rng.normal(size=(22, 2))[labels] + rng.normal(size=(n, 2))
-            path = Path(folder, f"{n}.html")
-            EmbeddingExplorer(places, labels).write(path)
-            (drawn, between), hover = measure_frames(driver, path)
-            print(
-                f"{n} glitches, {os.path.getsize(path) / 1e6:.2f} MB: drawing takes "
-                f"{np.median(drawn):.1f} ms (95 %: {np.quantile(drawn, 0.95):.1f}), "
-                f"{np.median(between):.1f} ms between frames, finding a glitch {hover:.2f} ms"
-            )
-        driver.quit()
-
-
-if __name__ == "__main__":
-    main()

@@ -7,20 +7,9 @@ import pytest
 
 from skglitch.report import make_report
 
-from ..display.test_explorer_browser import NAMES, open_browser
 from .conftest import make_bars
 
 LONG = "A_class_with_a_name_that_no_phone_can_show_in_one_line_of_a_table"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    pytest.importorskip("selenium")
-    driver = open_browser(tmp_path_factory.mktemp("downloads"))
-    if driver is None:
-        pytest.skip(f"neither of {', '.join(NAMES)} is installed with chromedriver")
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
