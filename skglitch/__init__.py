@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         estimators,
         metrics,
         persistence,
+        report,
         spectrograms,
         training,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "load",
     "metrics",
     "persistence",
+    "report",
     "save",
     "spectrograms",
     "training",
@@ -56,6 +58,7 @@ __getattr__, __dir__ = lazy_names(
         "load": "skglitch.persistence",
         "metrics": "skglitch.metrics",
         "persistence": "skglitch.persistence",
+        "report": "skglitch.report",
         "save": "skglitch.persistence",
         "spectrograms": "skglitch.spectrograms",
         "training": "skglitch.training",

@@ -25,7 +25,7 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section], parts: st
         Paragraphs in front of all sections.
     sections : sequence of Section
     parts : str
-        Names of the files with the parts, for :func:`skglitch.report._report.parts_of`.
+        Names of the files with the parts, for :func:`skglitch.report._folder.parts_of`.
 
     Returns
     -------

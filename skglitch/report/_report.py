@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from html import unescape
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -27,10 +21,9 @@ from . import _glitches
 from ._document import Section, counted
 from ._facts import cost_section, model_section, n_trained, origin, versions_section
 from ._findings import Findings
+from ._folder import write_folder
 from ._html import page
 from ._scores import Scores
-
-PAGE, PARTS = "report.html", "parts"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,9 +110,7 @@ class Report:
             with written_whole(target) as file:
                 file.write(self.html().encode())
             return target
-        with _made(target / PARTS):
-            _write_folder(target, self.html(), self.parts())
-        return target / PAGE
+        return write_folder(target, self.html(), self.parts())
 
 
 @validated(
@@ -344,55 +335,3 @@ def _numbers(of: Findings, scores: Scores | None) -> dict[str, Any]:
         "calibration_error": scores.calibration_error if scores else None,
         "log_loss": scores.log_loss if scores else None,
     }
-
-
-@contextlib.contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Make a folder, and take it away again if what it is for fails."""
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for path in new:
-            with contextlib.suppress(OSError):  # somebody else may have put something there
-                path.rmdir()
-        raise
-
-
-def _write_folder(folder: Path, text: str, parts: dict[str, bytes]) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
-    try:
-        for name, content in parts.items():
-            (aside / name).write_bytes(content)
-        (aside / PAGE).write_text(text, encoding="utf-8")
-        stale = parts_of(folder / PAGE) - set(parts)
-        for name in parts:
-            os.replace(aside / name, folder / PARTS / name)
-        for name in stale:
-            (folder / PARTS / name).unlink(missing_ok=True)
-        # Last, so that a page that is there has its parts.
-        os.replace(aside / PAGE, folder / PAGE)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def parts_of(path: Path) -> set[str]:
-    """Names of the files that an earlier report wrote beside its page.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The page, which need not be there.
-
-    Returns
-    -------
-    names : set of str
-    """
-    if not path.is_file():
-        return set()
-    text = path.read_text(encoding="utf-8", errors="replace")
-    found = re.search(r'<meta name="skglitch-parts" content="([^"]*)">', text)
-    names = unescape(found[1]).split() if found else []
-    # Whoever wrote the page, nothing elsewhere is meant.
-    return {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}

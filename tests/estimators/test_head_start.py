@@ -161,3 +161,22 @@ def test_probe_of_two_classes_has_two_opposite_rows():
 def test_other_readouts_need_the_shape_of_images():
     with pytest.raises(ValueError, match="needs image_shape"):
         ViewEncoder(make_trunk(TinyNet(), None), ViewLayout("mosaic", (0,)), Readout(("0",)))
+
+
+@pytest.mark.parametrize(
+    ("weights_read", "head_start", "rate"),
+    [
+        (True, "auto", 3e-4),
+        (True, "zeros", 1e-3),
+        (False, "auto", 1e-3),
+        (False, "probe", 3e-4),
+    ],
+)
+def test_rate_depends_on_where_the_last_layer_starts(weights, weights_read, head_start, rate):
+    X, y = make_stripes()
+    params = {"head_start": head_start, "max_epochs": 2, "batch_size": 8, "precision": "float32"}
+    told, auto = (
+        _hardly_trained(weights if weights_read else None, learning_rate=value, **params).fit(X, y)
+        for value in (rate, "auto")
+    )
+    np.testing.assert_array_equal(auto.predict_proba(X), told.predict_proba(X))

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 
 import skglitch
-from skglitch.report import _report, make_report
+from skglitch.report import _folder, make_report
 from skglitch.report._document import Table
 
 from .conftest import make_bars
@@ -313,13 +313,13 @@ class TestWriting:
     def test_nothing_elsewhere_is_deleted(self, tmp_path):
         page = tmp_path / "report.html"
         page.write_text('<meta name="skglitch-parts" content="../a.csv /b.png c.csv d.txt">')
-        assert _report.parts_of(page) == {"c.csv"}
+        assert _folder.parts_of(page) == {"c.csv"}
 
     def test_half_of_a_report_is_taken_away(self, report, tmp_path, monkeypatch):
         def no_space(*_):
             raise OSError("no space")
 
-        monkeypatch.setattr(_report.os, "replace", no_space)
+        monkeypatch.setattr(_folder.os, "replace", no_space)
         with pytest.raises(OSError, match="no space"):
             report.write(tmp_path / "new" / "folder")
         assert list(tmp_path.iterdir()) == []
@@ -327,7 +327,7 @@ class TestWriting:
     def test_what_was_there_stays_if_it_fails(self, report, tmp_path, monkeypatch):
         report.write(tmp_path)
         before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
-        monkeypatch.setattr(_report.Path, "write_text", None)
+        monkeypatch.setattr(_folder.Path, "write_text", None)
         with pytest.raises(TypeError):
             report.write(tmp_path)
         assert before == {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}
