@@ -1,9 +1,10 @@
 """Which net: names, weights, and how the last layer comes off."""
 
+from ._names import backbone_info, list_backbones
 from ._published import PublishedWeights
 from ._readout import PENULTIMATE, POOLINGS, Readout
-from ._records import DEFAULT_BACKBONE, BackboneRecord, backbone_info
-from ._registry import IMAGENET, list_backbones, make_trunk
+from ._records import DEFAULT_BACKBONE, BackboneRecord
+from ._registry import IMAGENET, make_trunk
 from ._surgery import UnknownHeadError, cut_head
 from ._trunk import Trunk
 

@@ -157,43 +157,6 @@ def cut_whole(net: nn.Module, cut: Callable[[nn.Module], Cut], auxiliary: bool) 
     return net, of_net + of_branches
 
 
-def backbone_info(name: str) -> BackboneRecord:
-    """Tell what is known of a backbone.
-
-    Parameters
-    ----------
-    name : str
-        One of :func:`list_backbones`.
-
-    Returns
-    -------
-    record : BackboneRecord
-        Its weights, with URL, checksum and licence; the size and normalisation of pictures;
-        the number of features and parameters; what is cut off and the stages of the rest. No
-        weights are read.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    ImportError
-        If the package that builds the net is not installed.
-
-    Examples
-    --------
-    >>> from skglitch.backbones import backbone_info
-    >>> info = backbone_info("resnet18")
-    >>> info.width, info.input_size, info.n_parameters, info.head
-    (512, (224, 224), 11689512, ('fc',))
-    >>> info.weights.checksum
-    'sha256:f37072fd'
-    """
-    # Not at the top: the registry builds on this module.
-    from ._registry import check_name
-
-    return find_record(check_name(name))
-
-
 @functools.cache
 def find_record(name: str, weights: Any = None) -> BackboneRecord:
     """Record of a backbone out of :func:`list_backbones`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -14,16 +13,9 @@ import numpy as np
 from torch import nn
 
 from ._auxiliary import take_auxiliary
+from ._names import check_name
 from ._published import weights_file
-from ._records import (
-    DEFAULT_BACKBONE,
-    OWN_NAMES,
-    BackboneRecord,
-    cut_whole,
-    find_record,
-    timm_names,
-    torchvision_names,
-)
+from ._records import DEFAULT_BACKBONE, BackboneRecord, cut_whole, find_record, torchvision_names
 from ._sketch import from_sketch, output_width
 from ._surgery import UnknownHeadError, cut_head, input_channels
 from ._trunk import Trunk
@@ -41,32 +33,6 @@ from ._weights import (
 IMAGENET = "imagenet"
 NATIVE = "native"
 _PROBE_SIZE = (64, 64)
-
-
-def list_backbones(pattern: str = "*") -> list[str]:
-    """Names that ``backbone=`` takes.
-
-    Parameters
-    ----------
-    pattern : str, default="*"
-        Shell-style pattern such as ``"resnet*"``.
-
-    Returns
-    -------
-    names : list of str
-        ``efficientnet_lite0`` first, then ``bn_inception`` and ``merged_view_cnn``, the
-        classification nets of torchvision, and those of timm that torchvision does not have.
-
-    Examples
-    --------
-    >>> from skglitch.backbones import list_backbones
-    >>> list_backbones("resnet[15]*")[:3]
-    ['resnet101', 'resnet152', 'resnet18']
-    """
-    from fnmatch import fnmatch
-
-    names = dict.fromkeys([*OWN_NAMES, *torchvision_names(), *timm_names()])
-    return [name for name in names if fnmatch(name, pattern)]
 
 
 def make_trunk(
@@ -137,18 +103,6 @@ def make_trunk(
         # torchvision switches this on with its own weights, which were trained that way.
         net.transform_input = state is not None  # type: ignore[assignment]
     return _trunk(record, net, loaded_record(source, fitted), size)
-
-
-def check_name(name: str) -> str:
-    """Return ``name`` if it is that of a backbone, else fail with the nearest ones."""
-    if name in OWN_NAMES or name in torchvision_names() or name in timm_names():
-        return name
-    near = difflib.get_close_matches(name, list_backbones(), n=3)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise ValueError(
-        f"backbone={name!r} is not known.{hint} skglitch.backbones.list_backbones() names "
-        "them all; a torch.nn.Module will do too."
-    )
 
 
 def _check_weights(weights: Any) -> None:
