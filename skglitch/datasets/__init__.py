@@ -7,10 +7,12 @@ from ._load_strain import load_strain
 from ._make_glitches import make_glitches
 from ._open_strain import fetch_open_strain
 from ._strain import Strain
+from ._strain_files import StrainFiles
 from ._triggers import load_triggers
 
 __all__ = [
     "Strain",
+    "StrainFiles",
     "fetch_gravity_spy",
     "fetch_open_strain",
     "get_data_home",

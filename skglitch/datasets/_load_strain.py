@@ -69,6 +69,7 @@ def load_strain(
     See Also
     --------
     fetch_open_strain : Download strain from GWOSC.
+    StrainFiles : Many files as one.
     load_triggers : Make spectrograms of many glitches.
 
     Notes
@@ -91,8 +92,8 @@ def load_strain(
     check_order(start, stop)
     if isinstance(source, str | os.PathLike):
         path = Path(source).expanduser()
-        _check_file(path)
-        if _is_frame(path):
+        check_file(path)
+        if is_frame(path):
             series = _read_frame(path, dataset, start, stop)
             strain = _from_series(series, sample_rate, t0, ifo, repr(str(path)))
             strain = strain.crop(start, stop)
@@ -127,8 +128,8 @@ def check_any_data(strain: Strain, where: str) -> None:
 def open_hdf5(path: str | os.PathLike[str]) -> Hdf5Strain:
     """Open an HDF5 file to read from it here and there, or say why it cannot be done."""
     path = Path(path).expanduser()
-    _check_file(path)
-    if _is_frame(path):
+    check_file(path)
+    if is_frame(path):
         raise ValueError(
             f"{str(path)!r} is a frame file: pass load_strain({path.name!r}, dataset=CHANNEL) "
             "in place of its path."
@@ -136,7 +137,8 @@ def open_hdf5(path: str | os.PathLike[str]) -> Hdf5Strain:
     return Hdf5Strain(path)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what cannot be a file of strain."""
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} does not exist.")
     if path.is_dir():
@@ -153,7 +155,8 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _is_frame(path: Path) -> bool:
+def is_frame(path: Path) -> bool:
+    """Whether a file that is there is a frame file."""
     if path.suffix.lower() == ".gwf":
         return True
     with open(path, "rb") as stream:

@@ -16,6 +16,7 @@ from ._hdf5 import Hdf5Strain
 from ._load_strain import load_strain, open_hdf5
 from ._scan import describe_problems
 from ._strain import Strain
+from ._strain_files import StrainFiles
 from ._time_axis import check_number
 from ._trigger_table import AUTO, Triggers, read_triggers
 
@@ -56,10 +57,11 @@ def load_triggers(
     table : path, DataFrame or list of dict
         A row for each trigger, with its GPS time in s, its detector and its label. Files are
         CSV (``.csv``), or what pandas reads: Parquet, HDF5, Feather and JSON, by extension.
-    strain : Strain, path, mapping or callable
-        Where the strain is: a :class:`Strain`, the path of an HDF5 file with one series, a
-        mapping from detectors to such, or a function of GPS time and detector that returns
-        a :class:`Strain`, such as :func:`fetch_open_strain`.
+    strain : Strain, path, list of paths, StrainFiles, mapping or callable
+        Where the strain is: a :class:`Strain`, the path of an HDF5 file with one series, any
+        number of files (:class:`StrainFiles`), a mapping from detectors to a series of each,
+        or a function of GPS time and detector that returns a :class:`Strain`, such as
+        :func:`fetch_open_strain`.
     transformer : object
         With ``transform``, which takes an array of shape ``(n, n_times)``, and
         ``sample_rate`` in Hz: a :class:`~skglitch.spectrograms.QTransformer`.
@@ -136,6 +138,7 @@ def load_triggers(
     --------
     load_gravity_spy : Load pictures in place of strain.
     fetch_open_strain : Strain around a time, from the web.
+    StrainFiles : Strain in many files, as one.
 
     Notes
     -----
@@ -224,17 +227,27 @@ def _open(strain: Any) -> Strain | Hdf5Strain:
     return load_strain(strain)
 
 
+def _are_paths(strain: Any) -> bool:
+    return isinstance(strain, list | tuple) and all(
+        isinstance(one, str | os.PathLike) for one in strain
+    )
+
+
 class _Source:
-    """Where strain comes from, be it one series, one for each detector, or a function."""
+    """Where strain comes from: one series, one for each detector, many files, or a function."""
 
     def __init__(self, strain: Any, sample_rate: float, length: float):
         self.sample_rate = sample_rate
         self.length = length
         self.function: Callable[[float, str], Any] | None = None
+        self.files: StrainFiles | None = None
         # By detector; the name is empty for a series that does not tell its own.
         self.series: dict[str, Strain | Hdf5Strain] = {}
         if isinstance(strain, Mapping):
             self.series = {str(ifo).upper(): _open(one) for ifo, one in strain.items()}
+        elif isinstance(strain, StrainFiles) or _are_paths(strain):
+            self.files = strain if isinstance(strain, StrainFiles) else StrainFiles(strain)
+            self._check_rate(self.files.sample_rate, "the strain files")
         elif callable(strain):
             self.function = strain
         else:
@@ -246,12 +259,14 @@ class _Source:
     def settle(self, triggers: Triggers) -> None:
         """Settle which detector each trigger is of, and note those without strain."""
         if not triggers.has_ifo:
-            if len(self.series) != 1:
+            # Files that do not tell their detector are those of one.
+            told = list(self.series) if self.files is None else self.files.detectors or [""]
+            if len(told) != 1:
                 raise ValueError(
                     "The table has no column of detectors, and strain is not that of one "
                     "detector: pass ifo=, the name of the column or a detector such as 'H1'."
                 )
-            triggers.ifo = [next(iter(self.series))] * len(triggers.gps)
+            triggers.ifo = told * len(triggers.gps)
             return
         detectors = sorted(set(filter(None, triggers.ifo)))
         if "" in self.series:
@@ -261,7 +276,7 @@ class _Source:
                     "of which detector it is: pass a mapping from detectors to strain."
                 )
             self.series |= {ifo: self.series[""] for ifo in detectors}
-        if self.function is not None:
+        if self.function is not None or self.files is not None:
             return
         there = ", ".join(sorted(filter(None, self.series))) or "no detector"
         for row, ifo in enumerate(triggers.ifo):
@@ -270,6 +285,8 @@ class _Source:
 
     def around(self, gps: float, ifo: str) -> np.ndarray:
         """Take the samples around a trigger."""
+        if self.files is not None:
+            return self.files.around(gps, self.length, ifo)
         if self.function is None:
             return self.series[ifo].around(gps, self.length)
         one = self.function(gps, ifo)
@@ -281,9 +298,12 @@ class _Source:
         name = f"the strain of {ifo}" if ifo else "the strain"
         if one.ifo and one.ifo != ifo:
             raise ValueError(f"What was given as {name} is of {one.ifo}.")
-        if one.sample_rate != self.sample_rate:
+        self._check_rate(one.sample_rate, name)
+
+    def _check_rate(self, rate: float, name: str) -> None:
+        if rate != self.sample_rate:
             raise ValueError(
-                f"The sample rate of {name} is {one.sample_rate:g} Hz, but the transformer takes "
+                f"The sample rate of {name} is {rate:g} Hz, but the transformer takes "
                 f"{self.sample_rate:g} Hz."
             )
 

@@ -193,11 +193,11 @@ class TestStrain:
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
         assert result.exit_code == 1
         assert "row 0 (GPS 1000000100, H1)" in result.stderr
-        assert "no file of --strain has this time" in result.stderr
+        assert "no strain file has this time" in result.stderr
         assert f"those of H1 have GPS {START} to {START + 20}" in result.stderr
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 10},V1\n")
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
-        assert "no file of --strain is of V1; there are those of H1" in result.stderr
+        assert "no strain file is of V1; there are those of H1" in result.stderr
 
     def test_gaps(self, run, model, strain, triggers, tmp_path):
         data = np.load(strain / "L1.npy")
@@ -241,7 +241,7 @@ class TestStrain:
             "predict", model, "--triggers", triggers, "--strain", strain / f"H1-{START}.hdf5",
             "slow.hdf5",
         )  # fmt: skip
-        assert "sample rates are 2048 and 4096 Hz" in result.stderr
+        assert "sample rates of 2048 and 4096 Hz" in result.stderr
 
 
 class TestWhatIsNoSource:
@@ -253,10 +253,10 @@ class TestWhatIsNoSource:
             (["FOLDER", "--strain", "x.hdf5"], 2, "--strain is for --triggers"),
             (["--triggers", "none.csv"], 2, "'none.csv' does not exist"),
             (["--triggers", "t.csv"], 1, "--triggers needs --strain: files of strain, or gwosc"),
-            (["--triggers", "t.csv", "--strain", "no.hdf5"], 1, "there is no file 'no.hdf5'"),
+            (["--triggers", "t.csv", "--strain", "no.hdf5"], 1, "'no.hdf5' does not exist"),
             (["--triggers", "t.csv", "--strain", "t.csv"], 1, "is no strain file"),
             (["--triggers", "t.csv", "--strain", "cut.hdf5"], 1, "'cut.hdf5' is not an HDF5 file"),
-            (["--triggers", "t.csv", "--strain", "no.gwf"], 1, "there is no file 'no.gwf'"),
+            (["--triggers", "t.csv", "--strain", "no.gwf"], 1, "'no.gwf' does not exist"),
             (["--triggers", "bad.csv", "--strain", "x.hdf5"], 1, "no column of GPS times"),
             (["t.csv"], 1, "neither a folder of pictures nor an HDF5 file"),
             (["cut.hdf5"], 1, "'cut.hdf5' is not an HDF5 file"),

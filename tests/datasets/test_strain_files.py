@@ -1,0 +1,159 @@
+"""Many files of strain as one: what is read, where they end, and what is wrong with them."""
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skglitch.datasets import Strain, StrainFiles, load_triggers
+
+from .gwosc_files import write_gwosc
+from .test_triggers import Ends
+
+T0, RATE = 1126259446, 16
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a stretch of samples that tell their place, and give its path."""
+
+    def write_file(start, length, ifo="H1", rate=RATE, offset=0):
+        path = tmp_path / f"{ifo}-{start}-{rate}.hdf5"
+        first = start * rate + 1 + offset
+        data = np.arange(first, first + length * rate, dtype=float)
+        write_gwosc(path, ifo, T0 + start, length, rate, data)
+        return path
+
+    return write_file
+
+
+def whole(stop=64, offset=0):
+    return Strain(np.arange(1.0, stop * RATE + 1) + offset, RATE, T0, "H1")
+
+
+def test_files_that_follow_each_other_are_one(write):
+    paths = [write(20, 24), write(0, 20), write(44, 20)]
+    strain = StrainFiles(paths)
+    assert (strain.sample_rate, strain.detectors) == (RATE, ["H1"])
+    for gps in (T0 + 20.0, T0 + 19.97, T0 + 44.51, T0 + 30.0):
+        np.testing.assert_array_equal(strain.around(gps, 8.0, "H1"), whole().around(gps, 8.0))
+    # From end to end, over all three.
+    np.testing.assert_array_equal(strain.around(T0 + 32.0, 64.0, "H1"), whole().data)
+
+
+@settings(max_examples=40, deadline=None)
+@given(gps=st.floats(0, 64), length=st.floats(0.1, 30), overlap=st.integers(0, 6))
+def test_as_if_it_were_one_file(tmp_path_factory, gps, length, overlap):
+    folder = tmp_path_factory.mktemp("files")
+    paths = []
+    for start, stop in ((0, 21 + overlap), (21, 44), (44 - overlap, 64)):
+        data = np.arange(start * RATE + 1, stop * RATE + 1, dtype=float)
+        paths.append(folder / f"{start}.hdf5")
+        write_gwosc(paths[-1], "H1", T0 + start, stop - start, RATE, data)
+    strain = StrainFiles(paths)
+    try:
+        expected = whole().around(T0 + gps, length)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"too near an end|has this time|no sample"):
+            strain.around(T0 + gps, length, "H1")
+        return
+    np.testing.assert_array_equal(strain.around(T0 + gps, length, "H1"), expected)
+
+
+def test_a_gap_between_files_is_an_end(write):
+    strain = StrainFiles([write(0, 20), write(22, 20)])
+    assert strain.around(T0 + 16.0, 8.0, "H1")[0] == 12 * RATE + 1
+    with pytest.raises(ValueError, match="too near an end"):
+        strain.around(T0 + 17.0, 8.0, "H1")
+    with pytest.raises(ValueError, match=f"no strain file has this time; .* {T0} to {T0 + 20}, "):
+        strain.around(T0 + 21.0, 1.0, "H1")
+
+
+def test_detectors_are_kept_apart(write, tmp_path):
+    strain = StrainFiles([write(0, 20), write(0, 20, ifo="L1", offset=5000)])
+    assert strain.detectors == ["H1", "L1"]
+    assert strain.around(T0 + 10.0, 2.0, "L1")[0] == strain.around(T0 + 10.0, 2.0, "H1")[0] + 5000
+    with pytest.raises(ValueError, match="no strain file is of V1; there are those of H1, L1"):
+        strain.around(T0 + 10.0, 2.0, "V1")
+
+
+def test_triggers_take_a_list_of_paths(write):
+    paths = [write(0, 20), write(20, 44)]
+    triggers = [{"gps": T0 + 20.0, "ifo": "H1"}, {"gps": T0 + 33.5, "ifo": "H1"}]
+    bunch, one = (
+        load_triggers(triggers, strain, Ends(), length=8.0, progress=False)
+        for strain in (paths, {"H1": whole()})
+    )
+    np.testing.assert_array_equal(bunch.data, one.data)
+    without = [{"gps": row["gps"]} for row in triggers]
+    same = load_triggers(without, StrainFiles(paths), Ends(), length=8.0, progress=False)
+    assert same.ids.tolist() == bunch.ids.tolist()
+
+
+def test_triggers_name_rows_that_no_file_has(write):
+    triggers = [{"gps": T0 + 10.0, "ifo": "H1"}, {"gps": T0 + 10.0, "ifo": "V1"}]
+    with pytest.raises(ValueError, match=r"row 1 .*V1.*there are those of H1"):
+        load_triggers(triggers, [write(0, 20)], Ends(), length=8.0, progress=False)
+    with pytest.raises(ValueError, match=r"strain files is 32 Hz, but the transformer takes 16"):
+        load_triggers(triggers, [write(0, 20, rate=32)], Ends(), progress=False)
+
+
+def test_files_of_two_detectors_need_a_column(write):
+    paths = [write(0, 20), write(0, 20, ifo="L1")]
+    with pytest.raises(ValueError, match="no column of detectors"):
+        load_triggers([{"gps": T0 + 10.0}], paths, Ends(), progress=False)
+
+
+def test_files_that_do_not_tell_their_detector(tmp_path):
+    path = tmp_path / "mine.hdf5"
+    with h5py.File(path, "w") as file:
+        file["strain"] = whole(20).data
+        file["strain"].attrs.update(sample_rate=float(RATE), t0=float(T0))
+    options = {"length": 8.0, "progress": False}
+    for trigger, name in (({}, f"{T0 + 10.0!r}"), ({"ifo": "X1"}, f"X1_{T0 + 10.0!r}")):
+        bunch = load_triggers([{"gps": T0 + 10.0, **trigger}], [path], Ends(), **options)
+        assert bunch.ids.tolist() == [name]
+    assert StrainFiles([path], dataset="strain").detectors == []
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("none.hdf5", FileNotFoundError, "none.hdf5' does not exist"),
+        (".", IsADirectoryError, "is a folder"),
+        ("empty.hdf5", ValueError, "is empty"),
+        ("text.txt", ValueError, "is no strain file"),
+    ],
+)
+def test_what_is_no_strain(write, tmp_path, name, error, message):
+    (tmp_path / "empty.hdf5").touch()
+    (tmp_path / "text.txt").write_text("no strain")
+    with pytest.raises(error, match=message):
+        StrainFiles([write(0, 20), tmp_path / name])
+
+
+def test_one_path_or_none(write):
+    with pytest.raises(ValueError, match=r"paths='a.hdf5' must be several paths"):
+        StrainFiles("a.hdf5")
+    with pytest.raises(ValueError, match="no strain files"):
+        StrainFiles([])
+    with pytest.raises(ValueError, match="sample rates of 16 and 32 Hz"):
+        StrainFiles([write(0, 20), write(20, 20, rate=32)])
+
+
+def test_frame_files(tmp_path):
+    pytest.importorskip("lalframe")
+    timeseries = pytest.importorskip("gwpy.timeseries")
+    paths = []
+    for start in (0, 20):
+        data = whole(40).data[start * RATE : (start + 20) * RATE]
+        series = timeseries.TimeSeries(
+            data, sample_rate=RATE, t0=T0 + start, name="H1:STRAIN", channel="H1:STRAIN"
+        )
+        paths.append(tmp_path / f"H-{start}.gwf")
+        series.write(str(paths[-1]), format="gwf")
+    strain = StrainFiles(paths, dataset="H1:STRAIN")
+    np.testing.assert_array_equal(
+        strain.around(T0 + 20.0, 8.0, "H1"), whole(40).around(T0 + 20.0, 8.0)
+    )
