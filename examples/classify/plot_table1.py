@@ -37,12 +37,12 @@ X_train, X_test, y_train, y_test = train_test_split(
 # Three ways to a classifier
 # --------------------------
 # The same net three times: fine-tuned from the weights that photographs gave it, trained from
-# random weights for as many epochs, and as photographs left it, with a regression on top. With
-# more epochs the second one would get better, and with more glitches too.
+# random weights for twice as many steps, and as photographs left it, with a regression on top. With
+# more glitches the second one would get better.
 
 classifiers = {
-    "fine-tuned": CNNClassifier(views="channels", max_epochs=6, random_state=0),
-    "from scratch": CNNClassifier(views="channels", weights=None, max_epochs=6, random_state=0),
+    "fine-tuned": CNNClassifier(views="channels", random_state=0),
+    "from scratch": CNNClassifier(views="channels", weights=None, random_state=0),
     "frozen, regression": make_pipeline(
         TruncatedCNNTransformer(views="channels"), LogisticRegression(C=10, max_iter=2000)
     ),

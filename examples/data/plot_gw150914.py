@@ -63,7 +63,7 @@ for name, values in strain.items():
 # <https://doi.org/10.1103/PhysRevLett.116.061102>`_), hundreds of times less than what moves the
 # detectors at low frequencies.
 
-figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
 for ax, (name, values) in zip(axes, strain.items(), strict=True):
     times = (np.arange(len(values)) - len(values) / 2) / 4096
     ax.plot(times, values / 1e-19, lw=0.5, color="#0072B2")
