@@ -10,8 +10,8 @@ number of classes with perfect precision and recall, beside the figures of the p
 ``--weights`` names a folder with files such as ``resnet50-imagenet.pth``, or
 ``resnet50-imagenet-partial.pth`` for those that lack layers; ``--download`` fetches what is not
 there. Nets without any ImageNet weights are trained from scratch only. Every run is written down
-when it is done, so that an interrupted one goes on where it was; the table goes to
-benchmarks/results as text, CSV and LaTeX, with a figure.
+when it is done, so that an interrupted one goes on where it was; the table of all runs so far
+goes to benchmarks/results as text, CSV and LaTeX, with a figure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import DATA, RESULTS, Store, peak_memory_mb, table
+from _common import DATA, RESULTS, Store, mean_interval, peak_memory_mb, table
 from few_shot import NAMES, load
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
@@ -133,16 +133,33 @@ def run(net: str, weights: dict, X: np.ndarray, y: np.ndarray, seed: int, epochs
     }
 
 
+def by_net(stored: dict[str, dict]) -> dict[tuple[str, str], list[dict]]:
+    """All runs that were written down, by net and by what it started from."""
+    found: dict[tuple[str, str], list[dict]] = {}
+    for key, result in stored.items():
+        net, start, _ = key.split(" | ")
+        found.setdefault((net, start), []).append(result)
+    order = [*NETS, *(net for net, _ in found)]
+    return dict(
+        sorted(found.items(), key=lambda one: (order.index(one[0][0]), one[0][1] == "none"))
+    )
+
+
 def row_of(net: str, start: str, runs: list[dict]) -> dict[str, str]:
-    """One line of the table: means over seeds; intervals are those of the first seed's test set."""
-    accuracy = np.mean([r["accuracy"] for r in runs], axis=0)
+    """One line of the table: means over seeds, with the interval over these.
+
+    Of one seed the interval is that of the bootstrap over its test set.
+    """
+    accuracy = 100 * np.array([r["accuracy"] for r in runs])
     first = runs[0]
-    row = {"net": net, "ImageNet weights": start}
-    for k, value in enumerate(accuracy, start=1):
-        low, high = 100 * first["low"][k - 1], 100 * first["high"][k - 1]
-        row[f"top-{k}"] = (
-            f"{100 * value:.1f} ({low:.1f} to {high:.1f})" if k == 1 else (f"{100 * value:.1f}")
-        )
+    row = {"net": net, "ImageNet weights": start, "seeds": f"{len(runs)}"}
+    for k, values in enumerate(accuracy.T, start=1):
+        mean, half = mean_interval(values)
+        row[f"top-{k}"] = f"{mean:.1f}"
+        if k == 1 and len(runs) > 1:
+            row["top-1"] += f" ± {half:.1f}"
+        elif k == 1:
+            row["top-1"] += f" ({100 * first['low'][0]:.1f} to {100 * first['high'][0]:.1f})"
     paper = PAPER.get(net)
     is_theirs = paper and (start != "none" or net == "merged_view_cnn")
     row["paper"] = f"{paper[0]:.2f}" if paper and is_theirs else "below 98" if paper else ""
@@ -225,7 +242,6 @@ def main() -> None:
     options = parser.parse_args()
     name, X, y = read_data(options)
     store = Store(f"table1_{name}")
-    found: dict[tuple[str, str], list[dict]] = {}
     for net in options.nets:
         transfer = transfer_parameters(net, options.weights, options.download)
         starts = [transfer] if transfer else []
@@ -234,8 +250,9 @@ def main() -> None:
                 key = f"{net} | {extent} | seed {seed}"
                 if key not in store:
                     store.add(key, run(net, weights, X, y, seed, options.epochs or "auto"))
-                found.setdefault((net, extent), []).append(store.runs[key])
-            print(table([row_of(net, extent, found[net, extent])]), flush=True)
+            runs = by_net(store.runs)[net, extent]
+            print(table([row_of(net, extent, runs)]), flush=True)
+    found = by_net(store.runs)
     rows = [row_of(net, extent, runs) for (net, extent), runs in found.items()]
     write(name, rows)
     plot(name, found)
