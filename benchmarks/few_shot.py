@@ -150,7 +150,8 @@ def summary(runs: dict, data: str, metric: str) -> list[dict]:
         for n in columns:
             values = of_method.get(n, [])
             mean, half = mean_interval(values) if values else (np.nan, np.nan)
-            row[f"{n}"] = f"{mean:.1f} ± {half:.1f} ({len(values)})" if values else ""
+            interval = f" ± {half:.1f}" if len(values) > 1 else ""
+            row[f"{n}"] = f"{mean:.1f}{interval} ({len(values)})" if values else ""
         rows.append(row)
     return rows
 
