@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 import skglitch
+from skglitch import TruncatedCNNTransformer
+from skglitch.discovery import NoveltyDetector
+from skglitch.display._layout import lay_out
+from skglitch.metrics import reliability_table, top_k_table
 from skglitch.report import _folder, make_report
 from skglitch.report._document import Table
 
@@ -46,6 +50,18 @@ def report(classifier, held_out):
     return make_report(
         classifier, X, y, ids=ids, detectors=detectors, times=times, n_pictures=3, source="here"
     )
+
+
+@pytest.fixture(scope="module")
+def uneven(classifier):
+    """Glitches with labels that make all kinds of errors, of each another number."""
+    X, y = make_bars(40, 5)
+    guesses = classifier.predict(X)
+    rng = np.random.default_rng(1)
+    y = np.where(rng.random(len(X)) < 0.4, "Whistle", np.where(guesses == "Blip", "Blip", y))
+    ids = np.array([f"glitch {n}" for n in range(len(X))])
+    report = make_report(classifier, X, y, ids=ids, n_pictures=1, max_mapped=25)
+    return report, classifier, X, y
 
 
 class TestNumbers:
@@ -106,6 +122,110 @@ class TestNumbers:
         before = classifier.get_params()
         make_report(classifier, held_out[0][:4], n_pictures=1)
         assert classifier.get_params() == before
+
+
+class TestTables:
+    """Each number, against the metrics and a look at the arrays by hand."""
+
+    def test_top_k(self, uneven):
+        report, classifier, X, y = uneven
+        expected = top_k_table(y, classifier.predict_proba(X), labels=classifier.classes_)
+        rows = table(report, "top_k")
+        assert [int(row["k"]) for row in rows] == expected.k.tolist()
+        for name, values in (
+            ("accuracy", expected.accuracy),
+            ("from", expected.low),
+            ("to", expected.high),
+            ("correct", expected.n_correct),
+        ):
+            np.testing.assert_allclose([float(row[name]) for row in rows], values)
+
+    def test_confusion(self, uneven):
+        report, classifier, X, y = uneven
+        guesses = classifier.predict(X)
+        expected = confusion_matrix(y, guesses)
+        assert not (expected == expected.T).all()
+        names = np.unique([y, guesses]).tolist()
+        rows = table(report, "confusion")
+        assert [row["true class"] for row in rows] == names
+        assert [[int(row[name]) for name in names] for row in rows] == expected.tolist()
+        shares = {
+            (row["label"], row["taken for"]): (int(row["glitches"]), float(row["share"]))
+            for row in table(report, "confusions")
+        }
+        for i, j in np.argwhere(expected):
+            if i != j:
+                share = expected[i, j] / expected[i].sum()
+                assert shares.pop((names[i], names[j])) == (expected[i, j], pytest.approx(share))
+        assert not shares
+        order = [int(row["glitches"]) for row in table(report, "confusions")]
+        assert order == sorted(order, reverse=True)
+
+    def test_classes(self, uneven):
+        report, classifier, X, y = uneven
+        scores = precision_recall_fscore_support(
+            y, classifier.predict(X), labels=classifier.classes_, zero_division=np.nan
+        )
+        rows = table(report, "classes")
+        assert [row["class"] for row in rows] == classifier.classes_.tolist()
+        for name, values in zip(("precision", "recall", "F1", "glitches"), scores, strict=True):
+            told = [float(row[name] or "nan") for row in rows]
+            np.testing.assert_allclose(told, values, err_msg=name)
+
+    def test_calibration(self, uneven):
+        report, classifier, X, y = uneven
+        probabilities = classifier.predict_proba(X)
+        expected = reliability_table(y, probabilities, labels=classifier.classes_, n_bins=10)
+        rows = table(report, "calibration")
+        for name, values in (
+            ("from", expected.left),
+            ("to", expected.right),
+            ("mean probability", expected.probability),
+            ("right", expected.frequency),
+            ("right, at least", expected.low),
+            ("right, at most", expected.high),
+            ("glitches", expected.n_samples),
+        ):
+            np.testing.assert_allclose([float(row[name]) for row in rows], values, err_msg=name)
+        sure, right = probabilities.max(axis=1).mean(), np.mean(classifier.predict(X) == y)
+        verdict = "more sure than right" if sure > right else "more right than sure"
+        assert f"is right for {100 * right:.1f} %: it is {verdict}" in text_of(report)
+
+    def test_rows_are_those_of_their_glitch(self, uneven):
+        report, classifier, X, y = uneven
+        guesses, shares = classifier.predict(X), classifier.predict_proba(X).max(axis=1)
+        for name in ("errors", "novelty"):
+            for row in table(report, name):
+                n = int(row["id"].removeprefix("glitch "))
+                assert (row["label"], row["guess"]) == (y[n], guesses[n]), name
+                assert float(row["probability"]) == pytest.approx(shares[n], abs=1e-6), name
+        wrong = {f"glitch {n}" for n in np.flatnonzero(guesses != y)}
+        assert {row["id"] for row in table(report, "errors")} == wrong
+
+    def test_novelty(self, uneven):
+        report, classifier, X, _ = uneven
+        embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
+        detector = NoveltyDetector(n_neighbors=5).fit(classifier.exemplars_)
+        distance = -detector.score_samples(embeddings)
+        rows = table(report, "novelty")
+        told = {row["id"]: (float(row["distance"]), row["novel"]) for row in rows}
+        for n, far in enumerate(distance):
+            assert told[f"glitch {n}"][0] == pytest.approx(far, abs=1e-5)
+            assert told[f"glitch {n}"][1] == str(bool(far > -detector.offset_))
+        assert report.numbers["n_novel"] == np.sum(distance > -detector.offset_)
+        far = [float(row["distance"]) for row in rows]
+        assert far == sorted(far, reverse=True)
+
+    def test_the_map_is_of_the_glitches_that_it_names(self, uneven):
+        report, classifier, X, y = uneven
+        embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
+        rows = table(report, "map")
+        drawn = [int(row["id"].removeprefix("glitch ")) for row in rows]
+        assert len(drawn) == 25
+        assert [row["class"] for row in rows] == y[drawn].tolist()
+        told = np.array([[float(row["x"]), float(row["y"])] for row in rows])
+        expected = lay_out(embeddings[drawn], "tsne", 2, 0)
+        np.testing.assert_allclose(told, expected, rtol=1e-3, atol=1e-3)
 
 
 class TestTrainingData:
@@ -224,6 +344,10 @@ class TestErrors:
     def test_lengths(self, classifier, held_out, name):
         with pytest.raises(ValueError, match=rf"{name} must have one entry a glitch"):
             make_report(classifier, held_out[0], **{name: [1.0]})
+
+    def test_no_pictures_at_all(self, classifier, held_out):
+        with pytest.raises(ValueError, match="'n_pictures' parameter"):
+            make_report(classifier, held_out[0], n_pictures=0)
 
     def test_kinds_of_labels(self, classifier, held_out):
         with pytest.raises(ValueError, match="strings throughout or numbers throughout"):
