@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch.cli._discovery import find_issues, find_novel
+from skglitch.cli._discovery import _tell_issues, find_issues, find_novel
 from skglitch.datasets._glitch_file import save_glitches
 from skglitch.discovery import NoveltyDetector, onset
 
@@ -114,6 +114,22 @@ def test_summary_for_people(run, embeddings):
     assert "1 labels are flagged" in result.stdout
     assert f"g{N}: Blip, perhaps Chirp" in result.stdout
     assert "changed at [GPS s]" in result.stdout
+
+
+def test_the_most_doubtful_labels_are_told_first():
+    glitches = {
+        "id": np.array(["a", "b", "c", "d"]),
+        "label": np.array(["Blip", "Chirp", "Blip", "Tomte"]),
+        "suggested_label": np.array(["Chirp", "Chirp", "Tomte", "Blip"]),
+        "label_flagged": np.array([True, False, True, True]),
+        "label_score": np.array([0.3, 0.01, 0.1, 0.2]),
+    }
+    assert _tell_issues(glitches).splitlines() == [
+        "3 labels are flagged, the most doubtful first",
+        "  c: Blip, perhaps Tomte",
+        "  d: Tomte, perhaps Blip",
+        "  a: Blip, perhaps Chirp",
+    ]
 
 
 def test_a_class_that_counts_as_unlabelled(run, embeddings):

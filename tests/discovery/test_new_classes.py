@@ -85,6 +85,15 @@ class TestClusters:
         cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
         assert dict(blip.nearest_classes)["Tomte"] == pytest.approx(cosine)
 
+    def test_the_largest_new_cluster_comes_first(self):
+        rng = np.random.default_rng(0)
+        sizes = (12, 30, 20, 15)
+        X = np.repeat(np.eye(6)[:4], sizes, axis=0)
+        X += rng.normal(0, 0.05, X.shape)
+        known = np.repeat(["", "", "", "Blip"], sizes)
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, known)
+        assert [cluster.size for cluster in finder.new_clusters_] == [30, 20, 12]
+
     def test_thresholds_of_what_is_known(self, data):
         X, y, _ = data
         y[92:95] = "Chirp"

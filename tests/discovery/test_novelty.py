@@ -100,6 +100,14 @@ class TestScores:
             assert_allclose(frozen.score_samples(novel), expected, rtol=1e-6)
 
     @pytest.mark.parametrize("method", METHODS)
+    def test_held_out_scores_are_of_the_rows_that_they_stand_at(self, rng, method):
+        known, y, _ = blobs(rng)
+        # Between all classes: odd to each method.
+        known[17] = known.mean(axis=0)
+        detector = NoveltyDetector(method, random_state=0).fit(known, y)
+        assert detector.held_out_scores_.argmin() == 17
+
+    @pytest.mark.parametrize("method", METHODS)
     def test_a_class_far_from_all_is_told_apart(self, rng, method):
         known, y, novel = blobs(rng, spread=0.3)
         detector = NoveltyDetector(method, random_state=0).fit(known, y)

@@ -57,6 +57,13 @@ class TestChange:
         assert row.rate_before > row.rate
         assert row.active < 1e-10
 
+    def test_events_too_few_for_a_change(self):
+        row = one(START + np.array([10_000.0, 80_000.0]))
+        assert np.isnan([row.changed_at, *row.interval, row.rate_before, row.p_value]).all()
+        # At two a day, nothing in the last 6,400 s.
+        assert row.active == pytest.approx(np.exp(-2 / 86_400 * 6_400))
+        assert row.rate == pytest.approx(2 / 24)
+
     def test_a_constant_rate_is_seldom_called_changed(self):
         rng = np.random.default_rng(3)
         times = START + np.concatenate([rng.uniform(0, 86_400, 25) for _ in range(200)])

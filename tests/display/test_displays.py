@@ -163,6 +163,26 @@ class TestConfusion:
         assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["a (4)", "b (0)"]
         assert [text.get_text() for text in display.ax_.texts] == ["3", "1"]
 
+    @pytest.mark.parametrize("values", ["counts", "rates"])
+    def test_rows_are_true_classes_and_columns_guesses(self, values):
+        # Of true a's one is taken for b and three for c; nothing else is alike in both ways.
+        counts = np.array([[4, 1, 3], [0, 5, 0], [2, 0, 0]])
+        rates = counts / np.array([[8], [5], [2]])
+        display = ConfusionDisplay(counts, list("abc")).plot(Figure(), values=values)
+        np.testing.assert_allclose(display.ax_.images[0].get_array(), rates)
+        assert display.ax_.get_xlabel() == "predicted class"
+        assert display.ax_.get_ylabel().startswith("true class")
+        told = counts if values == "counts" else np.rint(100 * rates)
+        shown = {text.get_position(): text.get_text() for text in display.ax_.texts}
+        # x is the column, and y the row, which matplotlib counts from the top.
+        assert display.ax_.get_ylim()[0] > display.ax_.get_ylim()[1]
+        assert shown == {(j, i): f"{told[i, j]:.0f}" for i, j in np.argwhere(counts)}
+
+    def test_numbers_stand_out(self):
+        display = ConfusionDisplay([[9, 1], [0, 3]], ["a", "b"]).plot(Figure())
+        colors = {text.get_text(): text.get_color() for text in display.ax_.texts}
+        assert colors == {"9": "white", "1": "black", "3": "white"}
+
     def test_numbers_that_cannot_be_read_are_left_out(self):
         display = ConfusionDisplay(np.eye(60), np.arange(60)).plot(Figure(figsize=(3, 3)))
         assert not display.ax_.texts
