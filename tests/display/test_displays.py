@@ -25,7 +25,7 @@ from skglitch.display import (
     SpectrogramDisplay,
     TopKDisplay,
 )
-from skglitch.display._axes import color_and_marker
+from skglitch.display._axes import HIGHLIGHT, color_and_marker
 from skglitch.metrics import top_k_table
 
 from .conftest import class_names, make_predictions
@@ -110,6 +110,7 @@ class TestGallery:
         )
         assert display.indices == [1, 0]
         assert display.titles[0] == "a\n→ b, 90 %"
+        assert {ax.title.get_color() for ax in display.axes_} == {HIGHLIGHT}
 
     def test_unsure_ones_may_be_right(self, energies):
         prob = [[0.45, 0.55], [0.1, 0.9], [0.52, 0.48]]
@@ -118,6 +119,15 @@ class TestGallery:
         )
         assert display.indices == [2, 0, 1]
         assert display.marked == [False, True, True]
+        colors = [ax.title.get_color() for ax in display.axes_]
+        assert colors == ["black", HIGHLIGHT, HIGHLIGHT]
+
+    def test_unsure_is_between_the_first_two(self, energies):
+        prob = [[0.4, 0.3, 0.3], [0.45, 0.44, 0.11], [0.34, 0.33, 0.33]]
+        display = GalleryDisplay.from_predictions(
+            energies, ["a", "a", "a"], prob, labels=list("abc"), show="unsure", ax=Figure()
+        )
+        assert display.indices[-1] == 0
 
     def test_a_class(self, energies):
         y = np.array(["a", "b", "a"])

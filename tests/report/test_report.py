@@ -21,6 +21,7 @@ from skglitch.display._layout import lay_out
 from skglitch.metrics import reliability_table, top_k_table
 from skglitch.report import _folder, make_report
 from skglitch.report._document import Table
+from skglitch.report._findings import Novelty
 
 from .conftest import make_bars
 
@@ -216,6 +217,11 @@ class TestTables:
         far = [float(row["distance"]) for row in rows]
         assert far == sorted(far, reverse=True)
 
+    def test_novel_is_beyond_the_threshold(self):
+        far = np.array([0.2, 0.5, 0.51, 0.9])
+        found = Novelty(distance=far, reference=far, threshold=0.5, is_own=False)
+        assert found.is_novel.tolist() == [False, False, True, True]
+
     def test_the_map_is_of_the_glitches_that_it_names(self, uneven):
         report, classifier, X, y = uneven
         embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
@@ -247,7 +253,14 @@ class TestTrainingData:
         # As files of early versions load.
         monkeypatch.setattr(classifier, "exemplars_", classifier.exemplars_[:0])
         monkeypatch.setattr(classifier, "exemplar_classes_", classifier.exemplar_classes_[:0])
-        told = text_of(make_report(classifier, *held_out, n_pictures=1))
+        report = make_report(classifier, *held_out, n_pictures=1)
+        told = text_of(report)
+        X = held_out[0]
+        embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
+        detector = NoveltyDetector(n_neighbors=5).fit(embeddings)
+        far = sorted((-detector.held_out_scores_).tolist(), reverse=True)
+        distances = [float(row["distance"]) for row in table(report, "novelty")]
+        assert distances == pytest.approx(far, abs=1e-5)
         assert "Whether these data are among them, the model cannot tell" in told
         assert "what is odd among them, not what is new to the net" in told
 
