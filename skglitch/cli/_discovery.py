@@ -213,7 +213,7 @@ def search(
         "glitches": columns,
     }
     if onsets is not None:
-        tables["onsets"] = tabulate_onsets(onsets)
+        tables["onsets"] = onsets.to_dict()
     return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_rate)
 
 
@@ -393,14 +393,3 @@ def find_onsets(
         segments=segments,
         random_state=seed,
     )
-
-
-def tabulate_onsets(onsets: OnsetTable) -> dict[str, list[Any]]:
-    """Turn onsets into columns."""
-    rows = []
-    for record in onsets:
-        row = dict(vars(record))
-        low, high = row.pop("interval")
-        row |= {"detector": row["detector"] or "", "interval_low": low, "interval_high": high}
-        rows.append(row)
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}

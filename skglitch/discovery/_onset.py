@@ -123,6 +123,24 @@ class OnsetTable(TextTable, tuple):
             )
         return align(rows, left=[0, 1])
 
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Give the table as plain Python values.
+
+        Returns
+        -------
+        table : dict of lists
+            The fields of the records as columns, the interval as ``interval_low`` and
+            ``interval_high``: fit for ``json.dump`` (but for changes of too few events, which are
+            NaN) and for ``pandas.DataFrame``. ``detector`` is empty where all are taken as one.
+        """
+        rows = []
+        for record in self:
+            row = dict(vars(record))
+            low, high = row.pop("interval")
+            row |= {"detector": row["detector"] or "", "interval_low": low, "interval_high": high}
+            rows.append(row)
+        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
 
 @validated(
     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -150,6 +152,12 @@ class TestData:
         assert header.startswith("cluster  detector  events  changed at [GPS s]")
         assert line.split()[:3] == ["a", "H1", "20"]
         assert table._repr_html_().startswith("<pre>")
+        row, columns = table[0], json.loads(json.dumps(table.to_dict()))
+        assert columns["interval_low"] == [row.interval[0]]
+        assert columns["interval_high"] == [row.interval[1]]
+        assert {columns[name][0] for name in ("cluster", "detector")} == {"a", "H1"}
+        assert columns["n_events"] == [20]
+        assert onset(times, np.zeros(20), segments=DAY).to_dict()["detector"] == [""]
 
     @pytest.mark.parametrize(
         ("segments", "message"),
