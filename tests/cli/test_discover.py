@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch.cli._discovery import _tell_issues, find_issues, find_novel
+from skglitch.cli._discovery import _most_frequent, _tell_issues, find_issues, find_novel
 from skglitch.datasets._glitch_file import save_glitches
 from skglitch.discovery import NoveltyDetector, onset
 
@@ -130,6 +130,10 @@ def test_the_most_doubtful_labels_are_told_first():
         "  d: Tomte, perhaps Blip",
         "  a: Blip, perhaps Chirp",
     ]
+
+
+def test_what_most_of_a_cluster_are_taken_for():
+    assert _most_frequent(np.array(["Tomte", "Blip", "Tomte"])) == ("Tomte", 2 / 3)
 
 
 def test_a_class_that_counts_as_unlabelled(run, embeddings):

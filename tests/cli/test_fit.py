@@ -10,7 +10,7 @@ import pytest
 
 import skglitch
 from skglitch import CNNClassifier
-from skglitch.cli._fit import _PARAMETERS, fit
+from skglitch.cli._fit import _PARAMETERS, _split, fit
 from skglitch.datasets import load_gravity_spy
 
 from .conftest import TINY
@@ -81,6 +81,13 @@ def test_options_reach_the_classifier(run, folder):
     params = skglitch.load("model.skglitch").get_params()
     assert {name: params[name] for name in expected} == expected
     assert set(_PARAMETERS) < set(expected)
+
+
+def test_seed_draws_what_is_held_out():
+    target = np.repeat(["Blip", "Chirp"], 20)
+    parts = [_split(target, 0.25, seed)[1].tolist() for seed in (0, 0, 1)]
+    assert parts[0] == parts[1] != parts[2]
+    assert [row // 20 for row in sorted(parts[0])] == [0] * 5 + [1] * 5
 
 
 def test_seed_makes_it_repeatable(run, folder):

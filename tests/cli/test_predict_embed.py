@@ -10,6 +10,7 @@ import pytest
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.cli._predict import guesses
 from skglitch.datasets import load_gravity_spy
 
 
@@ -41,6 +42,14 @@ def test_predictions_of_a_labelled_folder(run, model, folder):
     told = np.array([row["probability"] for row in rows], dtype=np.float32)
     np.testing.assert_array_equal(told, scores.max(axis=1))
     assert "top-k accuracy" in result.stderr
+
+
+def test_ties_go_to_the_class_that_predict_takes():
+    scores = np.array([[0.2, 0.4, 0.4], [0.5, 0.25, 0.25]])
+    told = guesses(scores, np.array(["Blip", "Chirp", "Tomte"]), 2)
+    assert told["prediction"].tolist() == ["Chirp", "Blip"]
+    assert told["prediction_2"].tolist() == ["Tomte", "Chirp"]
+    assert told["probability_2"].tolist() == [0.4, 0.25]
 
 
 def test_predictions_of_a_folder_without_labels(run, model, unlabelled):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 import skglitch
-from skglitch.cli._data import gps_of_ids
+from skglitch.cli._data import gps_of_ids, load_glitches
 from skglitch.datasets import load_gravity_spy, load_triggers
 from skglitch.datasets._glitch_file import save_glitches
 from skglitch.spectrograms import QTransformer
@@ -41,6 +42,9 @@ class TestHdf5:
     def test_views_are_chosen_and_resized(self, run, model, folder, pictures):
         large = load_gravity_spy(folder, durations=(4.0, 1.0), progress=False)
         save_glitches(large, "large.hdf5")
+        chosen = load_glitches(Path("large.hdf5"), (1.0, 4.0), None, {})
+        np.testing.assert_array_equal(chosen.data, large.data[:, ::-1])
+        assert chosen.durations == (1.0, 4.0)
         result = run("predict", model, "large.hdf5", "-q", "--probabilities")
         assert result.exit_code == 0, result.output
         told = [float(row["p_Blip"]) for row in table(result.stdout)]

@@ -65,6 +65,20 @@ def test_least_that_there_may_be(tmp_path):
     assert loaded.target is loaded.gps is loaded.durations is None
 
 
+def test_durations_may_be_told_of_the_file_as_a_whole(tmp_path):
+    with h5py.File(tmp_path / "bare.h5", "w") as file:
+        file["X"] = np.ones((3, 2, 4, 5))
+        file.attrs["durations"] = [1, 4]
+    assert load_glitches(tmp_path / "bare.h5").durations == (1.0, 4.0)
+
+
+def test_a_label_that_is_none_is_empty(tmp_path):
+    save_glitches({"data": np.ones((2, 1, 4, 5)), "target": ["Blip", None]}, tmp_path / "some.h5")
+    loaded = load_glitches(tmp_path / "some.h5")
+    assert loaded.target.tolist() == ["Blip", ""]
+    assert loaded.target_names.tolist() == ["Blip"]
+
+
 @pytest.mark.parametrize(
     ("datasets", "message"),
     [

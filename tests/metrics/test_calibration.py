@@ -170,6 +170,14 @@ def test_errors(function, change, message):
         function(**{**problem, **change})
 
 
+def test_rounded_probabilities_are_taken():
+    options = {"y_true": ["Blip"], "labels": LABELS, "n_bins": 1}
+    error = expected_calibration_error(y_prob=[[0.5, 0.3, 0.1991]], **options)
+    assert error == pytest.approx(0.5)
+    with pytest.raises(ValueError, match=r"row 0 has the sum 0\.998 "):
+        expected_calibration_error(y_prob=[[0.5, 0.3, 0.198]], **options)
+
+
 def test_errors_of_one_function():
     problem = {"y_true": ["Blip"], "y_prob": [[0.5, 0.3, 0.2]], "labels": LABELS}
     with pytest.raises(ValueError, match="label='Helix' is not in labels"):

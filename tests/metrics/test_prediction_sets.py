@@ -58,6 +58,9 @@ class TestByHand:
         # Scores 0.5, 0.3, 0.6, 0.2; of 4, the ceil(5 * 0.6) = 3rd is the threshold.
         assert self.threshold(coverage=0.6).threshold.tolist() == [0.5] * 3
         assert self.threshold(coverage=0.8).threshold.tolist() == [0.6] * 3
+        # What is at the threshold is in: only so the samples it was learnt from are covered.
+        sets = prediction_sets(self.PROB, self.threshold(coverage=0.6))
+        assert sets.tolist() == (np.array(self.PROB) >= 0.5).tolist()
 
     def test_too_few_samples(self):
         threshold = self.threshold(coverage=0.81)
