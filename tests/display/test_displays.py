@@ -238,6 +238,8 @@ class TestScores:
             y_true, y_pred, sort_by="support", ax=Figure()
         )
         assert display.labels_.tolist() == ["b", "a", "c"]
+        counts = display.ax_.child_axes[0].get_yticklabels()
+        assert [text.get_text() for text in counts] == ["3", "2", "1"]
         widths = [bar.get_width() for bar in display.ax_.containers[1]]
         assert widths == pytest.approx([1, 0.5, 0])
         with pytest.raises(ValueError, match="sort_by='name'"):
@@ -251,6 +253,20 @@ class TestScores:
         )
         (bar,) = display.axes_[1].containers[0]
         assert (bar.get_x(), bar.get_width(), bar.get_height()) == (0.5, 0.5, 2)
+
+    @pytest.mark.parametrize("kind", [ReliabilityDisplay, TopKDisplay])
+    def test_intervals_are_drawn_where_they_are(self, kind):
+        names = class_names(4)
+        y_true, y_prob = make_predictions(names, 60)
+        display = kind.from_predictions(y_true, y_prob, labels=names, ax=Figure())
+        if kind is TopKDisplay:
+            ax, table = display.ax_, display.tables
+        else:
+            ax, table = display.axes_[0], display.table
+        _, _, (bars,) = ax.containers[0]
+        low, high = np.array([bar[:, 1] for bar in bars.get_segments()]).T
+        np.testing.assert_allclose(low, table.low)
+        np.testing.assert_allclose(high, table.high)
 
 
 class TestTraining:
@@ -273,6 +289,7 @@ class TestTraining:
         assert len(display.axes_) == 3
         lines = {line.get_label(): line for line in display.axes_[0].lines}
         assert lines["best epoch"].get_xdata()[0] == 1
+        assert lines["training"].get_xdata().tolist() == [1, 2]
         assert lines["training"].get_ydata().tolist() == [2, 1]
         assert display.axes_[2].lines[0].get_xdata().tolist() == [1, 2]
         assert len(HistoryDisplay([{"train_loss": 1.0}]).plot(Figure()).axes_) == 1
@@ -282,8 +299,9 @@ class TestTraining:
             HistoryDisplay([]).plot()
 
     def test_divergence_does_not_hide_the_fall(self):
-        display = LearningRateDisplay([1e-3, 1e-2, 1e-1], [2.0, 1.0, np.inf], 1e-2).plot(Figure())
+        display = LearningRateDisplay([1e-3, 1e-2, 1e-1], [2.0, 1.0, np.inf], 3e-3).plot(Figure())
         assert display.ax_.get_ylim()[1] < 3
+        assert [line.get_xdata()[0] for line in display.ax_.lines] == [1e-3, 3e-3]
         with pytest.raises(ValueError, match="as long as each other"):
             LearningRateDisplay([1], [1, 2]).plot()
         with pytest.raises(ValueError, match="no finite value"):
@@ -325,8 +343,14 @@ class TestEmbedding:
     def test_highlight(self):
         places = np.random.default_rng(0).normal(size=(9, 2))
         labels = np.repeat(["a", "b", "c"], 3)
-        display = EmbeddingDisplay(places, labels).plot(Figure(), highlight="b")
+        display = EmbeddingDisplay(places, labels).plot(Figure(), highlight="b", legend=True)
         colors = {c.get_label(): c.get_facecolor()[0, :3] for c in display.ax_.collections}
+        drawn = {c.get_label(): c.get_offsets() for c in display.ax_.collections}
+        for label, members in drawn.items():
+            np.testing.assert_array_equal(members, places[labels == label])
+        legend = display.ax_.get_legend()
+        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            assert (handle.get_facecolor()[0, :3] == colors[text.get_text()]).all()
         assert (colors["a"] == colors["c"]).all()
         assert not (colors["a"] == colors["b"]).all()
         with pytest.raises(ValueError, match="highlight='d'"):

@@ -274,6 +274,9 @@ class TestHardData:
         guesses = {row["guess"]: int(row["glitches"]) for row in table(report, "guesses")}
         found, counts = np.unique(classifier.predict(held_out[0]), return_counts=True)
         assert guesses == dict(zip(found.tolist(), counts.tolist(), strict=True))
+        sure = np.sort(classifier.predict_proba(held_out[0]).max(axis=1))
+        told = [float(row["probability"]) for row in table(report, "unsure")]
+        assert told == pytest.approx(sure[:20].tolist(), abs=1e-6)
 
     def test_some_without_labels(self, classifier, held_out):
         X, y = held_out
@@ -291,6 +294,9 @@ class TestHardData:
         assert report.numbers["unknown_classes"] == ["Koi_Fish_of_a_new_kind"]
         (row,) = table(report, "unknown")
         assert (row["class"], row["glitches"]) == ("Koi_Fish_of_a_new_kind", "5")
+        own = X[y == "Koi_Fish_of_a_new_kind"]
+        median = np.median(classifier.predict_proba(own).max(axis=1))
+        assert float(row["median probability"]) == pytest.approx(median, abs=1e-6)
         assert report.numbers["top_k"]["n_samples"] == 15
         told = text_of(report)
         assert "5 glitches of classes that the net does not know are left out" in told
