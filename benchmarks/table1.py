@@ -146,9 +146,10 @@ def by_net(stored: dict[str, dict]) -> dict[tuple[str, str], list[dict]]:
 
 
 def row_of(net: str, start: str, runs: list[dict]) -> dict[str, str]:
-    """One line of the table: means over seeds, with the interval over these.
+    """One line of the table: means over seeds.
 
-    Of one seed the interval is that of the bootstrap over its test set.
+    The interval is that over seeds where there are three or more, else that of the bootstrap over
+    a test set, its ends averaged over seeds.
     """
     accuracy = 100 * np.array([r["accuracy"] for r in runs])
     first = runs[0]
@@ -156,10 +157,11 @@ def row_of(net: str, start: str, runs: list[dict]) -> dict[str, str]:
     for k, values in enumerate(accuracy.T, start=1):
         mean, half = mean_interval(values)
         row[f"top-{k}"] = f"{mean:.1f}"
-        if k == 1 and len(runs) > 1:
+        if k == 1 and len(runs) > 2:
             row["top-1"] += f" ± {half:.1f}"
         elif k == 1:
-            row["top-1"] += f" ({100 * first['low'][0]:.1f} to {100 * first['high'][0]:.1f})"
+            low, high = (100 * np.mean([r[end][0] for r in runs]) for end in ("low", "high"))
+            row["top-1"] += f" ({low:.1f} to {high:.1f})"
     paper = PAPER.get(net)
     is_theirs = paper and (start != "none" or net == "merged_view_cnn")
     row["paper"] = f"{paper[0]:.2f}" if paper and is_theirs else "below 98" if paper else ""
