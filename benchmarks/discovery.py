@@ -41,6 +41,7 @@ TRAIN, KNOWN, NEW = 0, 1, 2
 DETECTORS = {
     "knn, k=1": NoveltyDetector(n_neighbors=1),
     "knn, k=5": NoveltyDetector(),
+    "lof, k=10": NoveltyDetector("lof", n_neighbors=10),
     "mahalanobis": NoveltyDetector("mahalanobis", random_state=0),
     "energy": NoveltyDetector("energy", random_state=0),
     "max_logit": NoveltyDetector("max_logit", random_state=0),

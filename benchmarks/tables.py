@@ -135,6 +135,7 @@ def novelty(data: str) -> str:
         {
             "knn, k=5": '`"knn"` (default), 5 neighbours',
             "knn, k=1": '`"knn"`, 1 neighbour',
+            "lof, k=10": '`"lof"`, 10 neighbours',
             "mahalanobis": '`"mahalanobis"`',
             "energy": '`"energy"`',
             "max_logit": '`"max_logit"`',

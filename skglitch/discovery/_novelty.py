@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._novelty_scores import KthNeighbour, LogitScore, Mahalanobis, OverFolds, Score
+from ._novelty_scores import KthNeighbour, LocalOutliers, LogitScore, Mahalanobis, OverFolds, Score
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
@@ -29,18 +29,21 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     Parameters
     ----------
-    method : {"knn", "mahalanobis", "energy", "max_logit"}, default="knn"
+    method : {"knn", "lof", "mahalanobis", "energy", "max_logit"}, default="knn"
         What makes a glitch familiar:
 
         - ``"knn"``: a small distance to its k-th nearest known glitch, all embeddings scaled
           to length 1 [1]_. Needs no labels;
+        - ``"lof"``: a small local outlier factor [5]_, the distance to the nearest known
+          glitches in units of how far these lie apart. Needs no labels, but more than
+          `n_neighbors` glitches of each kind;
         - ``"mahalanobis"``: a small distance to the mean of a class, measured by the spread
           of samples about the means of their classes [2]_. Without labels all is one class;
         - ``"energy"``: a large logarithm of the sum of the exponentials of the logits that a
           linear classifier of the known classes gives [3]_. Needs labels;
         - ``"max_logit"``: a large greatest logit [4]_. Needs labels.
     n_neighbors : int, default=5
-        The k of ``"knn"``.
+        The k of ``"knn"`` and ``"lof"``.
     head : estimator, default=None
         The classifier of ``"energy"`` and ``"max_logit"``, which has a ``decision_function``.
         None is logistic regression on standardised embeddings. One that is fitted already is
@@ -50,7 +53,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Share of known glitches that are called novel.
     cv : int or cross-validation generator, default=5
         Folds that the held-out scores of ``fit`` come from. New samples get the mean score of
-        the models of all folds. Not used by ``"knn"``, which leaves out a sample at a time.
+        the models of all folds. Not used by ``"knn"`` and ``"lof"``, which leave out a sample
+        at a time.
     n_jobs : int, default=None
         Number of folds at a time. Scikit-learn and BLAS use threads of their own beside.
     random_state : int, RandomState instance or None, default=None
@@ -100,6 +104,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
        NeurIPS 2020, arXiv:2010.03759.
     .. [4] D. Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World
        Settings", ICML 2022, arXiv:1911.11132.
+    .. [5] M. M. Breunig, H.-P. Kriegel, R. T. Ng, J. Sander, "LOF: Identifying Density-Based
+       Local Outliers", SIGMOD 2000.
 
     Examples
     --------
@@ -113,7 +119,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "method": [StrOptions({"knn", "mahalanobis", "energy", "max_logit"})],
+        "method": [StrOptions({"knn", "lof", "mahalanobis", "energy", "max_logit"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "head": [HasMethods(["fit", "decision_function"]), None],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
@@ -289,7 +295,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return X, codes
 
     def _make_score(self, n_samples: int) -> Score:
-        if self.method == "knn":
+        if self.method in ("knn", "lof"):
             if self.n_neighbors >= n_samples:
                 warnings.warn(
                     f"n_neighbors={self.n_neighbors} is more than the other samples of X: "
@@ -297,7 +303,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
                     UserWarning,
                     stacklevel=3,
                 )
-            return KthNeighbour(min(self.n_neighbors, n_samples - 1))
+            kind = KthNeighbour if self.method == "knn" else LocalOutliers
+            return kind(min(self.n_neighbors, n_samples - 1))
         if self.method == "mahalanobis":
             return OverFolds(Mahalanobis)
         make = partial(LogitScore, self.method, self.head)

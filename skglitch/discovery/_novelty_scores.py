@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.covariance import LedoitWolf
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import gen_batches
@@ -54,6 +54,24 @@ class KthNeighbour:
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score new samples."""
         return -self.index.kneighbors(normalize(X))[0][:, -1].astype(np.float64)
+
+
+class LocalOutliers:
+    """Minus the local outlier factor among known samples, all at length 1 (Breunig et al. 2000)."""
+
+    def __init__(self, n_neighbors: int) -> None:
+        self.n_neighbors = n_neighbors
+
+    def fit(
+        self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
+    ) -> NDArray[np.float64]:
+        """Keep the known samples; score each against all others, folds as small as can be."""
+        self.model = LocalOutlierFactor(self.n_neighbors, algorithm="brute", novelty=True)
+        return self.model.fit(normalize(X)).negative_outlier_factor_.astype(np.float64)
+
+    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Score new samples."""
+        return self.model.score_samples(normalize(X)).astype(np.float64)
 
 
 class OverFolds:

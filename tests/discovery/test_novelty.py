@@ -12,14 +12,17 @@ from sklearn.covariance import LedoitWolf
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
 
-METHODS = ("knn", "mahalanobis", "energy", "max_logit")
+METHODS = ("knn", "lof", "mahalanobis", "energy", "max_logit")
 NO_LABELS = "fits without labels, and this method learns from labels"
 EXPECTED_FAILURES = {
     "knn": {},
+    "lof": {},
     "mahalanobis": {},
     "energy": {"check_outliers_fit_predict": NO_LABELS, "check_outliers_train": NO_LABELS},
 }
@@ -64,6 +67,25 @@ class TestScores:
         detector = NoveltyDetector(n_neighbors=2).fit(known)
         alone = NoveltyDetector(n_neighbors=2).fit(known[1:]).score_samples(known[:1])
         assert_allclose(detector.held_out_scores_[0], alone[0], rtol=1e-6)
+
+    def test_lof_is_scikit_learns_on_the_sphere(self, rng):
+        known, _, novel = blobs(rng)
+        detector = NoveltyDetector("lof", n_neighbors=7).fit(known)
+        theirs = LocalOutlierFactor(7, novelty=True).fit(normalize(known))
+        assert_allclose(detector.score_samples(novel), theirs.score_samples(normalize(novel)))
+        assert_allclose(detector.held_out_scores_, theirs.negative_outlier_factor_)
+
+    def test_lof_tells_what_is_near_a_dense_kind(self, rng):
+        # As far from the dense kind as those of the wide one are from each other.
+        dense = np.array([1.0, 0, 0, 0]) + rng.normal(0, 0.01, (40, 4))
+        wide = np.array([0, 1.0, 0, 0]) + rng.normal(0, 0.3, (40, 4))
+        near = np.array([1.0, 0, 0.2, 0]) + rng.normal(0, 0.01, (10, 4))
+        known = np.concatenate([dense, wide])
+        found = {
+            method: np.mean(NoveltyDetector(method).fit(known).predict(near) == -1)
+            for method in ("knn", "lof")
+        }
+        assert found == {"knn": 0, "lof": 1}
 
     def test_mahalanobis_is_that_of_the_nearest_class(self, rng):
         known, y, novel = blobs(rng)
