@@ -33,7 +33,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         What makes a glitch familiar:
 
         - ``"knn"``: a small distance to its k-th nearest known glitch, all embeddings scaled
-          to length 1 [1]_. Needs no labels;
+          to length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches of each kind:
+          with fewer, known glitches are far from their k-th nearest too, and hardly any new one
+          is told;
         - ``"lof"``: a small local outlier factor [5]_, the distance to the nearest known
           glitches in units of how far these lie apart. Needs no labels, but more than
           `n_neighbors` glitches of each kind;
