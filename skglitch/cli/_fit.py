@@ -61,7 +61,7 @@ _PARAMETERS = (
     metavar="X",
     help="The highest it gets.",
 )
-@click.option("--fine-tune", help="all, head, or the name of the first layer to train.")
+@click.option("--fine-tune", help="all, head, gradual, or the name of the first layer to train.")
 @click.option(
     "--class-weight", type=click.Choice(["balanced"]), help="Count rare classes as much as others."
 )

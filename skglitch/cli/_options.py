@@ -33,7 +33,10 @@ weights = click.option(
 backbone = click.option(
     "--backbone", help="The net; skglitch.backbones.list_backbones() names them."
 )
-layer = click.option("--layer", help="The layer to read; the one before the last is the default.")
+layer = click.option(
+    "--layer",
+    help="The layer to read; by default what tells glitches apart best, where that was measured.",
+)
 max_epochs = click.option(
     "--max-epochs", type=click.IntRange(1), metavar="N", help="Passes over the training set."
 )
