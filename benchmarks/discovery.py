@@ -8,6 +8,7 @@ the class, adjusted Rand index (ARI) and mutual information (NMI) of all classes
 and for baselines that train no net.
 
     python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 100]
+        [--each N]
     python benchmarks/discovery.py --cost [--rows 100000]
 
 Embeddings are kept in ``--cache``, by default in the folder of skglitch for caches, so that methods
@@ -109,10 +110,13 @@ def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> 
         return dict(file)
 
 
-def novelty(embedded: dict, y: np.ndarray) -> dict:
+def novelty(embedded: dict, y: np.ndarray, each: int | None) -> dict:
     """Area under the ROC curve, and share of known and of new ones called novel."""
     part, E = embedded["part"], embedded["embeddings"]
-    train, shown = part == TRAIN, part != TRAIN
+    train, shown = np.flatnonzero(part == TRAIN), part != TRAIN
+    if each is not None:
+        drawn = np.random.default_rng(0).permutation(train)
+        train = np.concatenate([drawn[y[drawn] == label][:each] for label in np.unique(y[train])])
     is_known = part[shown] == KNOWN
     result = {}
     for name, detector in DETECTORS.items():
@@ -176,7 +180,8 @@ def run(options: argparse.Namespace) -> None:
         for new in options.classes or np.unique(y).tolist():
             if new not in y:
                 continue
-            key = f"{data}{size} | {new}"
+            few = "" if options.each is None else f", {options.each} a class"
+            key = f"{data}{size}{few} | {new}"
             if key not in store:
                 path = options.cache / f"{data}{size}-{new}.npz"
                 embedded = embed(X, y, new, views, path)
@@ -185,7 +190,7 @@ def run(options: argparse.Namespace) -> None:
                     key,
                     {
                         "accuracy of known": float(embedded["accuracy"]),
-                        "novelty": novelty(embedded, labels),
+                        "novelty": novelty(embedded, labels, options.each),
                         "clusters": clusters(embedded, X, labels),
                     },
                 )
@@ -235,6 +240,7 @@ def main() -> None:
     )
     parser.add_argument("--classes", nargs="+", default=None, help="held out; default: each")
     parser.add_argument("--samples", type=int, default=100, help="simulated glitches a class")
+    parser.add_argument("--each", type=int, help="known glitches a class that detectors see")
     parser.add_argument("--cache", type=Path, default=get_data_home() / "benchmarks")
     parser.add_argument("--cost", action="store_true", help="time and memory instead")
     parser.add_argument("--rows", type=int, default=100_000, help="embeddings of --cost")

@@ -135,7 +135,7 @@ def find_label_issues(
     A label that only one sample has gets a score of 0: nothing else speaks for it. Where two
     of the same kind were both mislabelled alike, they vouch for each other.
 
-    Flags are as good as the classifier is. In benchmarks/label_issues.py nine in ten or more were
+    Flags are as good as the classifier is. In benchmarks/label_issues.py 85 to 100 % were
     right on five real classes, and a fifth to a half on 22 simulated ones of which it knew 85 %:
     look at glitches before their labels are changed. The order is of use there too.
 

@@ -82,7 +82,7 @@ def test_lists_of_values(run, tmp_path, folder, model):
     write(tmp_path / "triggers.csv", "gps,ifo\n1000000000,H1\n")
     result = run("predict", model, "--triggers", "triggers.csv", "--config", "t.toml")
     assert result.exit_code == 1
-    assert "there is no file 'a.hdf5'" in result.stderr
+    assert "'a.hdf5' does not exist" in result.stderr
 
 
 @pytest.mark.parametrize(
