@@ -14,7 +14,7 @@ QUICK = {"durations": (0.5, 1.0), "size": (35, 43), "length": 4.0, "device": "cp
 
 
 def test_what_is_in_the_bunch():
-    bunch = make_glitches(6, classes=["Blip", "Chirp"], return_strain=True, **QUICK)
+    bunch = make_glitches(6, classes=["Blip", "Chirp"], return_strain=True, random_state=0, **QUICK)
     assert bunch.data.shape == (6, 2, 35, 43)
     assert bunch.data.dtype == np.uint8
     assert bunch.target_names == ["Blip", "Chirp"]
