@@ -206,7 +206,8 @@ class EmbeddingExplorer:
         pictures, sheets = self._pictures(n, max_megabytes)
         data = {
             "title": str(self.title),
-            "ids": [str(name) for name in np.asarray(ids).tolist()],
+            # As objects: numpy's own texts lose NUL characters at their end.
+            "ids": [str(name) for name in np.asarray(ids, dtype=object).tolist()],
             "dimensions": places.shape[1],
             "places": in_base64(places, "<f4"),
             "columns": encode_columns(columns),

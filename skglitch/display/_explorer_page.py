@@ -64,7 +64,8 @@ def encode_columns(columns: dict[str, Any]) -> list[dict[str, Any]]:
             numbers = [value if np.isfinite(value) else None for value in array.tolist()]
             encoded.append({"name": name, "numbers": numbers})
             continue
-        texts = [text_of(value) for value in array.tolist()]
+        # As objects: numpy's own texts lose NUL characters at their end.
+        texts = [text_of(value) for value in np.asarray(values, dtype=object).tolist()]
         classes = sorted(set(texts) - {""}, key=_by_number)
         if name == "label":
             labels = classes

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.decomposition import PCA
@@ -153,9 +153,13 @@ def test_texts_stay_texts(places):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(), min_size=2, max_size=2), st.text())
+@example(["a\0", "a"], "")
 def test_any_text_comes_back(ids, title):
-    page = written(np.zeros((2, 2)), ids=ids, title=title)
+    page = written(np.zeros((2, 2)), ids, ids=ids, title=title)
     assert page.data["ids"] == ids
+    (label,) = page.data["columns"]
+    told = [None if code == 0xFFFFFFFF else label["classes"][code] for code in codes(label)]
+    assert told == [text or None for text in ids]
     assert [tag for tag, _ in page.tags].count("script") == 2
 
 
