@@ -64,8 +64,10 @@ def test_as_if_it_were_one_file(tmp_path_factory, gps, length, overlap):
 def test_a_gap_between_files_is_an_end(write):
     strain = StrainFiles([write(0, 20), write(22, 20)])
     assert strain.around(T0 + 16.0, 8.0, "H1")[0] == 12 * RATE + 1
-    with pytest.raises(ValueError, match="too near an end"):
-        strain.around(T0 + 17.0, 8.0, "H1")
+    # Up to where there is nothing, and beyond, from one file into the other.
+    for gps in (T0 + 17.0, T0 + 19.0, T0 + 23.0):
+        with pytest.raises(ValueError, match="too near an end"):
+            strain.around(gps, 8.0, "H1")
     with pytest.raises(ValueError, match=f"no strain file has this time; .* {T0} to {T0 + 20}, "):
         strain.around(T0 + 21.0, 1.0, "H1")
 

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 
 import skglitch
 from skglitch import TruncatedCNNTransformer
-from skglitch.discovery import NoveltyDetector
+from skglitch.discovery import NoveltyDetector, find_label_issues
 from skglitch.display._layout import lay_out
 from skglitch.metrics import reliability_table, top_k_table
 from skglitch.report import _folder, make_report
@@ -203,6 +203,22 @@ class TestTables:
         wrong = {f"glitch {n}" for n in np.flatnonzero(guesses != y)}
         assert {row["id"] for row in table(report, "errors")} == wrong
 
+    def test_doubts_are_of_the_labels_that_they_stand_at(self, uneven):
+        report, classifier, X, y = uneven
+        issues = find_label_issues(
+            TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X),
+            y,
+            probabilities=classifier.predict_proba(X),
+            classes=classifier.classes_,
+        )
+        expected = dict(
+            zip(issues.index, zip(issues.score, issues.flagged, strict=True), strict=True)
+        )
+        for row in table(report, "errors"):
+            score, flagged = expected[int(row["id"].removeprefix("glitch "))]
+            assert float(row["label score"]) == pytest.approx(score, abs=1e-4)
+            assert row["label doubtful"] == str(bool(flagged))
+
     def test_novelty(self, uneven):
         report, classifier, X, _ = uneven
         embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
@@ -221,6 +237,18 @@ class TestTables:
         far = np.array([0.2, 0.5, 0.51, 0.9])
         found = Novelty(distance=far, reference=far, threshold=0.5, is_own=False)
         assert found.is_novel.tolist() == [False, False, True, True]
+
+    def test_the_surest_glitch_of_each_class_is_explained(self, uneven):
+        _, classifier, X, y = uneven
+        sure = classifier.predict_proba(X).max(axis=1)
+        guesses = classifier.predict(X)
+        right = np.flatnonzero(guesses == y)
+        report = make_report(classifier, X, y, n_pictures=1)
+        (shown,) = (section for section in report.sections if section.name == "saliency")
+        told = " ".join(picture.caption for picture in shown.pictures())
+        for label in np.unique(guesses[right]):
+            rows = right[guesses[right] == label]
+            assert re.search(rf"\b{rows[sure[rows].argmax()]}: ", told), (label, told)
 
     def test_the_map_is_of_the_glitches_that_it_names(self, uneven):
         report, classifier, X, y = uneven
