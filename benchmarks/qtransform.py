@@ -109,7 +109,7 @@ def in_own_process(threads: int, *task: Any) -> dict:
 
 
 def agreement() -> dict:
-    """Same Q, same tile and same pixels on real strain."""
+    """Same Q and same pixels on real strain."""
     import h5py
 
     cases = []

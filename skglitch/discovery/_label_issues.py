@@ -136,8 +136,8 @@ def find_label_issues(
     of the same kind were both mislabelled alike, they vouch for each other.
 
     Flags are as good as the classifier is. In benchmarks/label_issues.py 85 to 100 % were
-    right on five real classes, and a fifth to a half on 22 simulated ones of which it knew 85 %:
-    look at glitches before their labels are changed. The order is of use there too.
+    right on five real classes, and 22 to 57 % on 22 simulated ones of which it knew 85 %: look at
+    glitches before their labels are changed. The order is of use there too.
 
     References
     ----------
