@@ -72,6 +72,17 @@ def test_a_gap_between_files_is_an_end(write):
         strain.around(T0 + 21.0, 1.0, "H1")
 
 
+def test_a_gap_of_two_samples_is_an_end_too(write, tmp_path):
+    # Short enough for what is read beyond the window to make up for it in length.
+    path = tmp_path / "later.hdf5"
+    with h5py.File(path, "w") as file:
+        file["strain"] = np.arange(20 * RATE, dtype=float)
+        file["strain"].attrs.update(sample_rate=float(RATE), t0=T0 + 20.125, ifo="H1")
+    strain = StrainFiles([write(0, 20), path])
+    with pytest.raises(ValueError, match="too near an end"):
+        strain.around(T0 + 18.0, 8.0, "H1")
+
+
 def test_detectors_are_kept_apart(write, tmp_path):
     strain = StrainFiles([write(0, 20), write(0, 20, ifo="L1", offset=5000)])
     assert strain.detectors == ["H1", "L1"]
