@@ -6,7 +6,8 @@ from ._label_issues_table import LabelIssues
 from ._labelling import rank_for_labelling
 from ._new_classes import NewClassFinder
 from ._novelty import NoveltyDetector
-from ._onset import Onset, OnsetTable, onset
+from ._onset import onset
+from ._onset_table import Onset, OnsetTable
 from ._similarity_index import SimilarityIndex
 from ._similarity_table import SimilarGlitches
 

@@ -2,144 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp, xlogy
-from sklearn.utils import check_array, check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._text import TextTable, align
-from .._validation import validated
+from .._validation import encode_labels, kind_of_labels, validated
 from ._clusters import NOISE
+from ._gps_times import check_gps_times
+from ._known_labels import as_list, has_label
+from ._onset_change import find_change
+from ._onset_table import Onset, OnsetTable
+from ._onset_time import Livetime, check_runs, check_segments, run_of
 
 _HOUR = 3600.0
-# Width of an interval for the change, as a probability.
-_CREDIBLE = 0.95
-
-
-@dataclass(frozen=True)
-class Onset:
-    """How the rate of one cluster changed, in one detector.
-
-    Parameters
-    ----------
-    cluster : object
-        Label of the cluster.
-    detector : object
-        The detector, or None where they were not told.
-    n_events : int
-        Number of glitches in observing time.
-    rate : float
-        Glitches an hour of observing time, over all of it.
-    changed_at : float
-        GPS time in s of the change of the rate, where it is most likely; NaN without events.
-    interval : tuple of float
-        GPS times in s between which the change lies with a probability of 95 %, if there is one.
-    rate_before, rate_after : float
-        Glitches an hour before and after that.
-    p_value : float
-        How often glitches of a constant rate show a change as clear, by simulation.
-    active : float
-        Probability of a silence as long as that at the end, at the rate after the change. A
-        small one says that it has ceased.
-
-    See Also
-    --------
-    onset : Compute it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch.discovery import onset
-    >>> start = 1126051217
-    >>> times = start + np.linspace(50_000, 100_000, 60)
-    >>> record = onset(times, np.zeros(60), segments=[(start, start + 100_000)], random_state=0)[0]
-    >>> record.n_events, round(record.rate, 2), record.p_value < 0.01
-    (60, 2.16, True)
-    """
-
-    cluster: Any
-    detector: Any
-    n_events: int
-    rate: float
-    changed_at: float
-    interval: tuple[float, float]
-    rate_before: float
-    rate_after: float
-    p_value: float
-    active: float
-
-
-class OnsetTable(TextTable, tuple):
-    """The records of :func:`onset`, a tuple that ``print`` shows as a table.
-
-    Parameters
-    ----------
-    iterable : iterable of Onset
-        The records.
-
-    See Also
-    --------
-    onset : Compute them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch.discovery import onset
-    >>> start = 1126051217
-    >>> times = start + np.linspace(1_000, 100_000, 60)
-    >>> clusters = np.repeat([0, 1], 30)
-    >>> table = onset(times, clusters, segments=[(start, start + 100_000)], random_state=0)
-    >>> [record.cluster for record in table if record.p_value < 0.01]
-    [0, 1]
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def __str__(self) -> str:
-        header = ["cluster", "detector", "events", "changed at [GPS s]", "95 % interval [GPS s]"]
-        rows = [[*header, "before [1/h]", "after [1/h]", "p-value", "active"]]
-        for row in self:
-            rows.append(
-                [
-                    str(row.cluster),
-                    "" if row.detector is None else str(row.detector),
-                    str(row.n_events),
-                    f"{row.changed_at:.0f}",
-                    "{:.0f} to {:.0f}".format(*row.interval),
-                    f"{row.rate_before:.3g}",
-                    f"{row.rate_after:.3g}",
-                    f"{row.p_value:.2g}",
-                    f"{row.active:.2g}",
-                ]
-            )
-        return align(rows, left=[0, 1])
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Give the table as plain Python values.
-
-        Returns
-        -------
-        table : dict of lists
-            The fields of the records as columns, the interval as ``interval_low`` and
-            ``interval_high``: fit for ``json.dump`` (but for changes of too few events, which are
-            NaN) and for ``pandas.DataFrame``. ``detector`` is empty where all are taken as one.
-        """
-        rows = []
-        for record in self:
-            row = dict(vars(record))
-            low, high = row.pop("interval")
-            row |= {"detector": row["detector"] or "", "interval_low": low, "interval_high": high}
-            rows.append(row)
-        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+# A silence as long as that at the end comes once in a hundred times: it has ceased. Once in ten
+# times is no reason to say so.
+_CEASED = 0.01
+_GOES_ON = 0.1
 
 
 @validated(
@@ -148,6 +32,7 @@ class OnsetTable(TextTable, tuple):
         "clusters": ["array-like"],
         "detectors": ["array-like", None],
         "segments": ["array-like", dict, None],
+        "runs": [dict, StrOptions({"LIGO"}), None],
         "n_simulations": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "least_events": [Interval(Real, 1, None, closed="left")],
@@ -159,6 +44,7 @@ def onset(
     *,
     detectors: Any = None,
     segments: Any = None,
+    runs: Any = None,
     least_events: int = 3,
     n_simulations: int = 999,
     random_state: Any = None,
@@ -173,15 +59,20 @@ def onset(
     times : array-like of shape (n_samples,)
         GPS times in s of the glitches.
     clusters : array-like of shape (n_samples,)
-        Cluster of each. Those of -1, in no cluster, are left out.
+        Cluster of each, numbers or strings. Those of -1 or an empty string, in no cluster, are
+        left out.
     detectors : array-like of shape (n_samples,), default=None
         Detector of each, as "H1"; each is looked at alone. None looks at all as one.
     segments : array-like of shape (n_segments, 2) or dict of such, default=None
         GPS times in s of start and stop of the observing segments; a dict has those of each
-        detector. None takes all time from the first to the last glitch of a detector, of all
-        clusters, for observed.
+        detector. None takes all time from the first to the last glitch of a detector (in a run),
+        of all clusters, for observed.
+    runs : dict of str to tuple of float, or "LIGO", default=None
+        GPS times in s of start and stop of the observing runs that each have rates of their own,
+        as detectors change in between. "LIGO" stands for O1, O2, O3a, O3b and O4a. None takes
+        all time for one run.
     least_events : int, default=3
-        Clusters with fewer events in a detector have a rate, and NaN for the change.
+        Clusters with fewer events in a detector and run have a rate, and NaN for the change.
     n_simulations : int, default=999
         Number of constant rates that are simulated for the p-value, which is never below
         ``1 / (n_simulations + 1)``.
@@ -191,13 +82,14 @@ def onset(
     Returns
     -------
     onsets : OnsetTable of Onset
-        A tuple, by detector and cluster, which prints as a table.
+        A tuple, by run, detector and cluster, which prints as a table.
 
     Raises
     ------
     ValueError
-        If lengths differ, times are not finite, segments are not pairs in order, overlap or
-        lack a detector, or a glitch is outside of them.
+        If lengths differ; times are no GPS times (dates for one) or not finite; a cluster or
+        detector is missing; segments or runs are not pairs in order, overlap, or lack a
+        detector or a glitch.
 
     See Also
     --------
@@ -208,13 +100,20 @@ def onset(
     With n events in observing time T, m of them in the time t before a change, the logarithm of
     the likelihood of the two rates at their best is, up to a constant,
     ``m log(m / t) + (n - m) log((n - m) / (T - t))``. It is largest just before or just after
-    an event, so that only these are tried. The p-value compares its largest value with that of
-    as many events spread evenly: the number of events is given, so the test is exact whatever
-    the rate.
+    an event, so that only these are tried, without those that leave a single event on one side.
+    Events at the very start and end, where time may have been taken to begin or stop with them,
+    do not count; with fewer than `least_events` others there is no change, and the p-value is 1.
+    It compares the largest likelihood with that of as many events spread evenly: the number of
+    events is given, so the test is exact whatever the rate.
 
-    The interval is that of the posterior of the change for a uniform prior of its time and
-    priors ``1 / sqrt(rate)`` of both rates, which are integrated out; between events it is
-    integrated in steps.
+    The interval is the shortest one with ``changed_at`` in it that has 95 % of the posterior of
+    the change, for a uniform prior of its time and priors ``1 / sqrt(rate)`` of both rates, which
+    are integrated out. In simulations it had the true change in 93 to 97 % of cases, whether
+    rates changed threefold or kinds were new, and with some ten events as with sixty.
+
+    ``still_active`` is "no" where ``active`` is below 0.01, "yes" from 0.1 on and "unclear" in
+    between, and of clusters with fewer than `least_events`. Of kinds with a constant rate it calls
+    about 1 % ceased from twenty events on, and 5 % of those with three events.
 
     References
     ----------
@@ -232,167 +131,187 @@ def onset(
     ... )
     >>> abs(table[0].changed_at - 1126101217) < 2000, table[0].p_value < 0.01
     (True, True)
+    >>> table[0].still_active
+    'yes'
     """
-    times = check_array(times, ensure_2d=False, dtype=np.float64, input_name="times")
-    clusters = column_or_1d(clusters)
-    names = np.full(len(times), None) if detectors is None else column_or_1d(detectors)
-    check_consistent_length(times, clusters, names)
+    times = _check_times(times)
+    labels, names = _check_clusters(clusters, len(times))
     random_state = check_random_state(random_state)
     records = []
-    for name in [None] if detectors is None else np.unique(names).tolist():
-        here = np.ones(len(times), dtype=bool) if name is None else names == name
-        livetime = Livetime(_segments_of(segments, name, times[here]))
+    for run, detector, here, livetime in _groups(times, detectors, segments, runs):
         elapsed = livetime.elapsed(times[here])
-        for cluster in np.unique(clusters[here]).tolist():
-            if cluster == NOISE:
-                continue
-            events = np.sort(elapsed[clusters[here] == cluster])
-            change = _change(events, livetime, int(least_events), n_simulations, random_state)
-            records.append(Onset(cluster=cluster, detector=name, n_events=len(events), **change))
+        for code in np.unique(labels[here & (labels != NOISE)]):
+            events = np.sort(elapsed[labels[here] == code])
+            told = _describe(events, livetime, least_events, n_simulations, random_state)
+            records.append(
+                Onset(cluster=names[code], detector=detector, run=run, n_events=len(events), **told)
+            )
     return OnsetTable(records)
 
 
-class Livetime:
-    """Observing time: GPS times without the gaps.
-
-    Parameters
-    ----------
-    segments : ndarray of shape (n_segments, 2)
-        In order, without overlap.
-    """
-
-    def __init__(self, segments: NDArray[np.float64]) -> None:
-        self.segments = segments
-        lengths = segments[:, 1] - segments[:, 0]
-        self.before = np.concatenate([[0.0], np.cumsum(lengths)])
-        self.total = float(self.before[-1])
-
-    def elapsed(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Observing time in s before GPS times, which must be in segments."""
-        index = np.searchsorted(self.segments[:, 0], times, side="right") - 1
-        outside = (index < 0) | (times > self.segments[index, 1])
-        if outside.any():
-            row = int(np.flatnonzero(outside)[0])
-            raise ValueError(
-                f"times: {outside.sum()} of {len(times)} glitches of a detector are in none of "
-                f"its segments, the first at GPS {times[row]:.3f}."
-            )
-        return self.before[index] + times - self.segments[index, 0]
-
-    def gps(self, elapsed: float) -> float:
-        """GPS time at which so much has been observed."""
-        index = min(
-            int(np.searchsorted(self.before, elapsed, side="right")) - 1, len(self.segments) - 1
+def _check_times(times: Any) -> NDArray[np.float64]:
+    checked = check_gps_times(times)
+    if checked.ndim != 1 or not len(checked):
+        raise ValueError(f"times must hold one GPS time a glitch, got shape {checked.shape}.")
+    n_bad = int((~np.isfinite(checked)).sum())
+    if n_bad:
+        raise ValueError(
+            f"times contains NaN or infinity for {n_bad} of {len(checked)} glitches: leave these "
+            "out."
         )
-        return float(self.segments[index, 0] + elapsed - self.before[index])
+    return checked
 
 
-def _segments_of(segments: Any, detector: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _check_clusters(clusters: Any, n_samples: int) -> tuple[NDArray[np.intp], list[Any]]:
+    """Give the number of each cluster, -1 where there is none, and the clusters."""
+    values = _of_each(clusters, "clusters", n_samples)
+    is_told = has_label(values)
+    # -1 and an empty string say that there is none; None and NaN may be a table that was joined.
+    n_missing = sum(not _is_value(values[row]) for row in np.flatnonzero(~is_told))
+    if n_missing:
+        raise ValueError(
+            f"clusters lacks a value (None, NaN) for {n_missing} of {n_samples} glitches: leave "
+            "these out, or give -1 for those in no cluster."
+        )
+    told = [value for value, has in zip(values, is_told, strict=True) if has]
+    if told:
+        kind_of_labels(told, "clusters")
+    names = sorted(set(told))
+    return np.where(is_told, encode_labels(values, names), NOISE), names
+
+
+def _check_detectors(detectors: Any, n_samples: int) -> tuple[NDArray[np.intp], list[Any]]:
+    """Give the number of each detector, and the detectors: None for all as one."""
+    if detectors is None:
+        return np.zeros(n_samples, dtype=np.intp), [None]
+    values = _of_each(detectors, "detectors", n_samples)
+    n_missing = sum(not _is_value(value) for value in values)
+    if n_missing:
+        raise ValueError(
+            f"detectors lacks a value (None, NaN) for {n_missing} of {n_samples} glitches: leave "
+            "these out, or give an empty string to look at them alone."
+        )
+    kind_of_labels(values, "detectors")
+    names = sorted(set(values))
+    return encode_labels(values, names), names
+
+
+def _of_each(values: Any, name: str, n_samples: int) -> list[Any]:
+    listed = as_list(values, name)
+    if len(listed) != n_samples:
+        raise ValueError(f"{name} has {len(listed)} samples, but times has {n_samples}.")
+    return listed
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, str | Real) and value == value
+
+
+def _groups(
+    times: NDArray[np.float64], detectors: Any, segments: Any, runs: Any
+) -> Iterator[tuple[str | None, Any, NDArray[np.bool_], Livetime]]:
+    """Give each run and detector, which glitches are of it, and what was observed."""
+    of_each, names = _check_detectors(detectors, len(times))
+    for run, span, in_run in _parts(times, runs):
+        for number, detector in enumerate(names):
+            here = in_run & (of_each == number)
+            if here.any():
+                name = _name(detector, run)
+                yield run, detector, here, _livetime(segments, detector, span, times[here], name)
+
+
+def _parts(
+    times: NDArray[np.float64], runs: Any
+) -> Iterator[tuple[str | None, tuple[float, float] | None, NDArray[np.bool_]]]:
+    """Give each run, from when to when it was, and which glitches are in it."""
+    if runs is None:
+        yield None, None, np.ones(len(times), dtype=bool)
+        return
+    checked = check_runs(runs)
+    index = run_of(times, checked)
+    outside = np.flatnonzero(index < 0)
+    if len(outside):
+        raise ValueError(
+            f"times: {len(outside)} of {len(times)} glitches are in none of the runs "
+            f"{', '.join(map(str, checked))}, the first at GPS {times[outside[0]]:.3f}. Leave them "
+            "out, or add a run."
+        )
+    for number, (run, span) in enumerate(checked.items()):
+        yield run, span, index == number
+
+
+def _name(detector: Any, run: str | None) -> str:
+    of_detector = "" if detector is None else f" of {detector or 'no detector'}"
+    return of_detector + ("" if run is None else f" in {run}")
+
+
+def _livetime(
+    segments: Any,
+    detector: Any,
+    span: tuple[float, float] | None,
+    times: NDArray[np.float64],
+    name: str,
+) -> Livetime:
     if segments is None:
         if np.ptp(times) == 0:
             raise ValueError(
-                "times: all glitches of a detector are at one time. Give segments, as there is no "
-                "observing time between them."
+                f"times: all glitches{name} are at one time, so that there is no observing time "
+                "between them. Give segments, or leave them out."
             )
-        return np.array([[times.min(), times.max()]])
-    if isinstance(segments, dict):
-        if detector not in segments:
-            raise ValueError(f"segments lacks detector {detector!r}, it has {list(segments)}.")
-        segments = segments[detector]
-    pairs = np.asarray(segments, dtype=np.float64)
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0 or not np.isfinite(pairs).all():
-        raise ValueError(f"segments must be pairs of start and stop, got shape {pairs.shape}.")
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    wrong = np.flatnonzero(pairs[:, 1] <= pairs[:, 0])
-    if len(wrong):
-        raise ValueError(f"segments: {pairs[wrong[0]].tolist()} does not stop after its start.")
-    overlap = np.flatnonzero(pairs[1:, 0] < pairs[:-1, 1])
-    if len(overlap):
-        i = overlap[0]
-        raise ValueError(f"segments: {pairs[i].tolist()} and {pairs[i + 1].tolist()} overlap.")
-    return pairs
+        return Livetime(np.array([[times.min(), times.max()]]))
+    livetime = Livetime(check_segments(segments, detector, span))
+    outside = times[~livetime.has(times)]
+    if len(outside):
+        raise ValueError(
+            f"times: {len(outside)} of {len(times)} glitches{name} are in none of its segments, "
+            f"the first at GPS {outside[0]:.3f}. Leave them out, or add segments."
+        )
+    return livetime
 
 
-def _change(
+def _describe(
     events: NDArray[np.float64],
     livetime: Livetime,
-    least_events: int,
+    least_events: float,
     n_simulations: int,
     random_state: np.random.RandomState,
 ) -> dict[str, Any]:
     """Give what Onset says of sorted events in observing time."""
     n, total = len(events), livetime.total
-    rate = n / total
-    if n < least_events:
-        silence = float(np.exp(-rate * (total - events[-1])))
-        nan = float("nan")
-        return {
-            **{"rate": rate * _HOUR, "changed_at": nan, "interval": (nan, nan)},
-            **{"rate_before": nan, "rate_after": nan, "p_value": nan, "active": silence},
-        }
-    gain, at, n_before = _best_change(events[None], total)
-    spread = np.sort(random_state.uniform(0, total, (n_simulations, n)), axis=1)
-    as_clear = np.sum(_best_change(spread, total)[0] >= gain[0])
-    low, high = _interval(events, total)
-    before, after = n_before[0] / at[0], (n - n_before[0]) / (total - at[0])
-    # What went on at the end: after a change downwards to nothing that is the silence itself.
-    current = after if n_before[0] < n else before
-    return {
-        "rate": rate * _HOUR,
-        "changed_at": livetime.gps(at[0]),
-        "interval": (livetime.gps(low), livetime.gps(high)),
-        "rate_before": before * _HOUR,
-        "rate_after": after * _HOUR,
-        "p_value": float((1 + as_clear) / (1 + n_simulations)),
-        "active": float(np.exp(-current * (total - events[-1]))),
+    nan = float("nan")
+    told = {
+        **{"rate": n / total * _HOUR, "changed_at": nan, "interval": (nan, nan)},
+        **{"rate_before": nan, "rate_after": nan, "p_value": nan, "still_active": "unclear"},
     }
+    current = n / total
+    if n >= least_events:
+        # Time may have been taken to begin or stop with the others.
+        inside = events[(events > 0) & (events < total)]
+        change = None
+        if len(inside) >= least_events:
+            change = find_change(inside, total, n_simulations, random_state)
+        if change is None:
+            told["p_value"] = 1.0
+        else:
+            n_before = change.n_before + int(np.sum(events <= 0))
+            before, after = n_before / change.at, (n - n_before) / (total - change.at)
+            # What went on at the end: after a change to nothing that is the silence itself.
+            current = after if n_before < n else before
+            low, high = change.interval
+            told |= {
+                "changed_at": livetime.gps(change.at),
+                "interval": (livetime.gps(low), livetime.gps(high)),
+                "rate_before": before * _HOUR,
+                "rate_after": after * _HOUR,
+                "p_value": change.p_value,
+            }
+    active = float(np.exp(-current * (total - events[-1])))
+    if n >= least_events:
+        told["still_active"] = _verdict(active)
+    return told | {"active": active}
 
 
-def _best_change(
-    events: NDArray[np.float64], total: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Largest gain in log-likelihood over a constant rate, where, and events before.
-
-    Parameters
-    ----------
-    events : ndarray of shape (n_sets, n_events)
-        Sorted.
-    total : float
-
-    Returns
-    -------
-    gain, at, n_before : ndarray of shape (n_sets,)
-    """
-    n_sets, n = events.shape
-    at = np.repeat(events, 2, axis=1)
-    # Just before and just after each event.
-    n_before = np.broadcast_to(np.repeat(np.arange(n), 2) + np.tile([0, 1], n), at.shape)
-    # A single event has no rate: the less time it is given, the likelier it gets, without bound.
-    allowed = (at > 0) & (at < total) & (n_before != 1) & (n - n_before != 1)
-    at = np.where(allowed, at, total / 2)
-    gain = (
-        xlogy(n_before, n_before / at)
-        + xlogy(n - n_before, (n - n_before) / (total - at))
-        - xlogy(n, n / total)
-    )
-    gain = np.where(allowed, gain, -np.inf)
-    best = gain.argmax(axis=1)
-    rows = np.arange(n_sets)
-    return gain[rows, best], at[rows, best], n_before[rows, best]
-
-
-def _interval(
-    events: NDArray[np.float64], total: float, n_steps: int = 4096
-) -> tuple[float, float]:
-    """Central credible interval of the time of a change."""
-    # Midpoints of even steps, and of each gap between events, however short.
-    edges = np.unique(np.concatenate([np.linspace(0, total, n_steps + 1), events]))
-    middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
-    m = np.searchsorted(events, middle) + 0.5
-    k = len(events) + 1 - m
-    log_density = gammaln(m) - m * np.log(middle) + gammaln(k) - k * np.log(total - middle)
-    weight = log_density + np.log(width)
-    cumulative = np.exp(weight - logsumexp(weight)).cumsum()
-    tail = (1 - _CREDIBLE) / 2
-    low, high = np.interp([tail, 1 - tail], np.concatenate([[0], cumulative]), edges)
-    return float(low), float(high)
+def _verdict(active: float) -> str:
+    if active < _CEASED:
+        return "no"
+    return "yes" if active >= _GOES_ON else "unclear"
