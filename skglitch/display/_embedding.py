@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._axes import GREY, color_and_marker, make_axes
-from ._layout import METHOD_NAMES, lay_out
+from ._axes import make_axes
+from ._layout import METHOD_NAMES, check_layout, check_method, check_places, lay_out
+from ._map_classes import IN_GREY, MapClasses, find_classes
 from ._name_places import densest, write_names
 
-# What clustering calls samples in no cluster.
-_NO_CLUSTER = -1
 _ROWS_OF_LEGEND = 24
+_SIZE_IN_LEGEND = 42
 
 
 class EmbeddingDisplay:
@@ -27,7 +27,8 @@ class EmbeddingDisplay:
     places : array-like of shape (n_samples, 2) or (n_samples, 3)
         Where each glitch lies.
     labels : array-like of shape (n_samples,), default=None
-        Class or cluster of each. The number -1, for samples in no cluster, is drawn in grey.
+        Class or cluster of each, all of them strings or all numbers. None, NaN, the empty string
+        and the number -1, for samples in no cluster, are drawn in grey beneath the others.
     title : str, default=None
         What to write above.
     method : str, default=None
@@ -98,7 +99,7 @@ class EmbeddingDisplay:
         embeddings : array-like of shape (n_samples, n_features)
             What :class:`skglitch.TruncatedCNNTransformer` returns.
         labels : array-like of shape (n_samples,), default=None
-            Class or cluster of each. The number -1, for samples in no cluster, is drawn in grey.
+            Class or cluster of each, as for the class.
         method : {"tsne", "pca", "umap"}, default="tsne"
             How to lay them out. ``"umap"`` needs ``pip install "skglitch[umap]"``.
         n_components : {2, 3}, default=2
@@ -121,9 +122,12 @@ class EmbeddingDisplay:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If `method` or `n_components` is none of these.
+            If `method` or `n_components` is none of these, or labels and options are not what
+            :meth:`plot` takes, which is told before the map is computed.
         """
-        places = lay_out(embeddings, method, n_components, random_state)
+        checked = check_layout(embeddings, method, n_components)
+        cls(np.zeros((len(checked), n_components)), labels)._checked(ax, **options)
+        places = lay_out(checked, method, n_components, random_state)
         return cls(places, labels, title=title, method=METHOD_NAMES[method]).plot(ax, **options)
 
     @classmethod
@@ -155,6 +159,9 @@ class EmbeddingDisplay:
         -------
         display : EmbeddingDisplay
         """
+        check_method(options.get("method", "tsne"), options.get("n_components", 2))
+        # Before the net takes its time.
+        find_classes(labels, len(X), options.get("highlight"))
         return cls.from_embeddings(estimator.transform(X), labels, ax=ax, **options)
 
     def plot(
@@ -177,9 +184,10 @@ class EmbeddingDisplay:
             three dimensions they cannot be, as turning the map would move them. None writes them
             in two dimensions.
         legend : bool, default=None
-            Whether to list the classes beside the map. None does where there are no names.
+            Whether to list the classes beside the map, all that is grey on one line. None does
+            where there are no names.
         highlight : label or list of labels, default=None
-            The classes to colour; all others are grey. None colours all.
+            The classes to colour, with names in bold; all others are grey. None colours all.
 
         Returns
         -------
@@ -192,56 +200,74 @@ class EmbeddingDisplay:
             If places are not in two or three dimensions, labels are not as many, one to
             highlight is not there, or names are wanted in three dimensions.
         """
-        places, labels, looks = self._checked(highlight)
+        places, classes, names = self._checked(ax, names=names, highlight=highlight)
+        legend = self.labels is not None and (not names if legend is None else legend)
         flat = places.shape[1] == 2
-        names = flat if names is None else names
-        if names and not flat:
-            raise ValueError("names=True needs a map in two dimensions: use legend=True.")
-        legend = not names if legend is None else legend
+        n_listed = sum(classes.is_colored) + 1
+        n_columns = -(-n_listed // _ROWS_OF_LEGEND) if legend else 0
         options: dict[str, Any] = {} if flat else {"subplot_kw": {"projection": "3d"}}
-        n_columns = -(-len(looks) // _ROWS_OF_LEGEND) if legend else 0
-        self.figure_, axes = make_axes(ax, (8 + 1.8 * n_columns, 6.5), **options)
+        # Beside the box of three dimensions, which is square, a legend has all the room it gets.
+        width = 8 + 1.8 * n_columns if flat else 6.5 + 2.2 * n_columns
+        self.figure_, axes = make_axes(ax, (width, 6.5), **options)
         self.ax_ = axes[0, 0]
-        size = np.clip(15000 / len(places), 8, 36)
-        # Grey at the bottom, what is highlighted on top.
-        for label in sorted(looks, key=lambda label: looks[label]["color"] != GREY):
-            members = places[labels == label]
-            self.ax_.scatter(
-                *members.T, s=size, alpha=0.8, linewidths=0, label=str(label), **looks[label]
-            )
+        handles = self._draw(places, classes)
         self._label_axes(flat)
-        if legend and self.labels is not None:
-            self._draw_legend(looks, n_columns)
+        notes = [f"{self.method} of the net's features"] if self.method else []
+        if -1 in handles and all(classes.is_colored) and not legend:
+            notes.append(f"grey: {classes.unlabelled}")
+        self.ax_.set_xlabel("; ".join(notes))
+        if legend:
+            self._draw_legend(handles, classes, n_columns)
         self.texts_: list[Any] = []
         if names and self.labels is not None:
-            counts = {label: int((labels == label).sum()) for label in looks}
-            named = [label for label in looks if label != _NO_CLUSTER]
-            named.sort(key=lambda label: -counts[label])
-            anchors = np.array([densest(places[labels == label]) for label in named])
-            self.texts_ = write_names(
-                self.ax_, [str(label) for label in named], anchors, places, fontsize="small"
-            )
+            self._write_names(places, classes)
         return self
 
-    def _checked(self, highlight: Any) -> tuple[np.ndarray, np.ndarray, dict[Any, dict]]:
-        """Places, labels, and how each label is drawn."""
-        places = np.asarray(self.places)
-        if places.ndim != 2 or places.shape[1] not in (2, 3):
-            raise ValueError(f"places must have 2 or 3 columns, got shape {places.shape}.")
-        labels = np.zeros(len(places)) if self.labels is None else np.asarray(self.labels)
-        if len(labels) != len(places):
-            raise ValueError(f"There are {len(labels)} labels for {len(places)} places.")
-        found = np.unique(labels).tolist()
-        chosen = found if highlight is None else np.atleast_1d(highlight).tolist()
-        for label in chosen:
-            if label not in found:
-                raise ValueError(f"highlight={label!r} is not among the labels.")
-        chosen = [label for label in chosen if label != _NO_CLUSTER]
-        looks = {label: {"color": GREY, "marker": "."} for label in found}
-        # From the second look on, which is orange, where few stand out from grey.
-        first = int(highlight is not None)
-        looks |= {label: color_and_marker(first + n) for n, label in enumerate(chosen)}
-        return places, labels, looks
+    def _checked(
+        self,
+        ax: Any,
+        *,
+        names: bool | None = None,
+        legend: bool | None = None,
+        highlight: Any = None,
+    ) -> tuple[np.ndarray, MapClasses, bool]:
+        """Places, classes, and whether to write names, before anything is drawn."""
+        places = check_places(self.places)
+        classes = find_classes(self.labels, len(places), highlight)
+        flat = places.shape[1] == 2
+        if names and not flat:
+            raise ValueError("names=True needs a map in two dimensions: use legend=True.")
+        # A figure makes the axes that are needed.
+        if ax is not None and not hasattr(ax, "subplots") and hasattr(ax, "get_zlim") is flat:
+            raise ValueError(
+                f"ax={ax!r} does not have the {places.shape[1]} dimensions of the map: pass "
+                + ("others" if flat else 'axes with projection="3d"')
+                + ", or a figure."
+            )
+        return places, classes, flat if names is None else names
+
+    def _draw(self, places: np.ndarray, classes: MapClasses) -> dict[int, Any]:
+        """Draw the points, and give what was drawn by the number of its class."""
+        size = np.clip(20000 / len(places), 9, 42)
+        looks = {-1: IN_GREY, **dict(enumerate(classes.looks))}
+        texts = {-1: classes.unlabelled, **dict(enumerate(classes.names))}
+        is_colored = {-1: False, **dict(enumerate(classes.is_colored))}
+        if places.shape[1] == 3 and not all(is_colored[code] for code in np.unique(classes.codes)):
+            # By depth, as matplotlib has it, grey ones would lie above.
+            self.ax_.computed_zorder = False
+        drawn = {}
+        # Grey at the bottom, what has a colour on top.
+        for code in sorted(np.unique(classes.codes).tolist(), key=is_colored.__getitem__):
+            members = places[classes.codes == code]
+            drawn[code] = self.ax_.scatter(
+                *members.T,
+                # A dot is half as wide as the other markers of its size.
+                s=size if is_colored[code] else 1.6 * size,
+                alpha=0.8,
+                label=texts[code],
+                **looks[code],
+            )
+        return drawn
 
     def _label_axes(self, flat: bool) -> None:
         ax = self.ax_
@@ -252,17 +278,19 @@ class EmbeddingDisplay:
             ax.set_zticks([])
             # The box is square: left in its place, it leaves the rest to the legend.
             ax.set_anchor("W")
-        if self.method:
-            ax.set_xlabel(f"{self.method} of the net's features")
         if self.title:
             ax.set_title(self.title)
 
-    def _draw_legend(self, looks: dict[Any, dict], n_columns: int) -> None:
-        handles, names = self.ax_.get_legend_handles_labels()
-        order = [names.index(str(label)) for label in looks]
-        texts = ["in no cluster" if label == _NO_CLUSTER else str(label) for label in looks]
-        self.ax_.legend(
-            [handles[number] for number in order],
+    def _draw_legend(self, handles: dict[int, Any], classes: MapClasses, n_columns: int) -> None:
+        listed = [code for code, colored in enumerate(classes.is_colored) if colored]
+        texts = [classes.names[code] for code in listed]
+        grey = [code for code in handles if code not in listed]
+        if grey:
+            # They look the same.
+            listed.append(grey[0])
+            texts.append(classes.unlabelled if grey == [-1] else "others")
+        legend = self.ax_.legend(
+            [handles[code] for code in listed],
             texts,
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
@@ -270,5 +298,23 @@ class EmbeddingDisplay:
             ncols=n_columns,
             fontsize="small",
             frameon=False,
-            markerscale=1.2,
+        )
+        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+            # Those of many points are too small to tell shapes by.
+            handle.set(sizes=[_SIZE_IN_LEGEND], alpha=1)
+            text.set_parse_math(False)
+
+    def _write_names(self, places: np.ndarray, classes: MapClasses) -> None:
+        members = [places[classes.codes == code] for code in range(len(classes.names))]
+        # With a highlight, the names of what it is on get the better places.
+        some_grey = not all(classes.is_colored)
+        bold = [some_grey and colored for colored in classes.is_colored]
+        order = sorted(range(len(members)), key=lambda code: (not bold[code], -len(members[code])))
+        self.texts_ = write_names(
+            self.ax_,
+            [classes.names[code] for code in order],
+            np.array([densest(members[code]) for code in order]).reshape(-1, 2),
+            places,
+            weights=["bold" if bold[code] else "normal" for code in order],
+            fontsize="small",
         )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_array
 
 from .._files import written_whole
+from ._explorer_checks import check_ids, check_known, check_pictures
 from ._explorer_page import encode_columns, in_base64, page, viridis
-from ._explorer_pictures import count_per_sheet, encode_sheets, fit_size
-from ._layout import lay_out
-from ._spectrogram import FRANGE, check_views
+from ._explorer_pictures import count_per_sheet, encode_sheets, fit_size, refuse_gaps
+from ._layout import check_layout, check_method, check_places, lay_out
+from ._spectrogram import FRANGE
+
+# Of the options of `from_embeddings`, those that are not of the class.
+_OF_THE_LAYOUT = ("method", "n_components", "random_state")
 
 
 class EmbeddingExplorer:
@@ -33,17 +38,18 @@ class EmbeddingExplorer:
         Where each glitch lies. A map in three dimensions can be turned.
     labels : array-like of shape (n_samples,), default=None
         Class or cluster of each. None, NaN, the empty string and the number -1, for samples in
-        no cluster, are drawn in grey.
+        no cluster, are drawn in grey beneath the others.
     X : array-like of shape (n_samples, n_views, height, width), default=None
         Spectrograms; may be a memory map. Bytes hold ten times the normalised energy, other
         numbers are taken for the energy itself. None makes a page without pictures.
     ids : array-like of shape (n_samples,), default=None
-        Names to search for and to export. None takes the row numbers.
+        Names to search for and to export, each another. None takes the row numbers.
     about : dict or DataFrame of array-like of shape (n_samples,), default=None
         What else is known of them, by the name of a column, such as
         ``{"prediction": y_pred, "cluster": clusters, "snr": snr}``. Text, integers and
-        categories can colour the map in place of the labels; floats are shown only. Classes that
-        are among the labels keep their colours.
+        categories can colour the map in place of the labels, and so can floats that are all
+        whole, as integers are in a column with gaps; others are shown only. Classes that are
+        among the labels keep their colours.
     title : str, default="Glitches"
         What to write above.
     durations : float or sequence of float, default=None
@@ -144,10 +150,12 @@ class EmbeddingExplorer:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If `method` or `n_components` is none of these.
+            If `method` or `n_components` is none of these, or anything does not fit together,
+            which is told before the map is computed.
         """
-        places = lay_out(embeddings, method, n_components, random_state)
-        return cls(places, labels, **options)
+        checked = check_layout(embeddings, method, n_components)
+        cls._refuse_early(len(checked), labels, options)
+        return cls(lay_out(checked, method, n_components, random_state), labels, **options)
 
     @classmethod
     def from_estimator(
@@ -172,7 +180,17 @@ class EmbeddingExplorer:
         """
         if hasattr(estimator, "durations"):
             options.setdefault("durations", estimator.durations)
+        check_method(options.get("method", "tsne"), options.get("n_components", 2))
+        own = {name: value for name, value in options.items() if name not in _OF_THE_LAYOUT}
+        cls._refuse_early(len(X), labels, {"X": X, **own})
         return cls.from_embeddings(estimator.transform(X), labels, X=X, **options)
+
+    @classmethod
+    def _refuse_early(cls, n_samples: int, labels: Any, options: dict[str, Any]) -> None:
+        """Refuse what :meth:`write` would, before a net or a layout takes its time."""
+        _, _, pictures = cls(np.zeros((n_samples, 2)), labels, **options)._checked(n_samples)
+        if pictures is not None:
+            refuse_gaps(pictures[0], range(n_samples))
 
     def write(self, path: str | os.PathLike[str], *, max_megabytes: float = 40.0) -> None:
         """Write the page.
@@ -188,65 +206,51 @@ class EmbeddingExplorer:
         Raises
         ------
         ValueError
-            If arrays differ in length, `places` are not finite, or pictures do not fit.
+            If arrays differ in length, `places` are not finite, ids are not unique, or pictures
+            do not fit.
+        TypeError
+            If `about` is neither a dict nor a DataFrame.
         """
-        places = self._checked_places()
-        n = len(places)
-        about = {} if self.about is None else dict(self.about.items())
-        reserved = [name for name in ("id", "label") if name in about]
-        if reserved:
-            raise ValueError(f"about has a column {reserved[0]!r}: pass it as {reserved[0]}s=.")
-        columns = about if self.labels is None else {"label": self.labels} | about
-        ids = range(n) if self.ids is None else self.ids
-        for name, values in {"ids": ids, **columns}.items():
-            if np.shape(values) != (n,):
-                raise ValueError(
-                    f"{name} has shape {np.shape(values)}, but there are {n} places on the map."
-                )
-        pictures, sheets = self._pictures(n, max_megabytes)
+        if not (isinstance(max_megabytes, Real) and max_megabytes > 0):
+            raise ValueError(f"max_megabytes={max_megabytes!r} must be a positive number.")
+        places = check_places(self.places, np.float32)
+        columns, ids, pictures = self._checked(len(places))
+        about, sheets = (None, ()) if pictures is None else _prepare(*pictures, max_megabytes)
         data = {
             "title": str(self.title),
-            # As objects: numpy's own texts lose NUL characters at their end.
-            "ids": [str(name) for name in np.asarray(ids, dtype=object).tolist()],
+            "ids": ids,
             "dimensions": places.shape[1],
             "places": in_base64(places, "<f4"),
             "columns": encode_columns(columns),
-            "pictures": pictures,
+            "pictures": about,
         }
         with written_whole(Path(path)) as file:
             file.writelines(piece.encode() for piece in page(data, sheets))
 
-    def _checked_places(self) -> np.ndarray:
-        places = check_array(self.places, dtype=np.float32, input_name="places")
-        if places.shape[1] not in (2, 3):
-            raise ValueError(
-                f"places has shape {places.shape}, but a map has 2 or 3 columns: "
-                "EmbeddingExplorer.from_embeddings makes one of embeddings."
-            )
-        return places
-
-    def _pictures(self, n: int, max_megabytes: float) -> tuple[Any, Any]:
-        """Tell how pictures are stored, and prepare them."""
+    def _checked(self, n_samples: int) -> tuple[dict[str, list[Any]], list[str], Any]:
+        """Columns, ids, and pictures with their durations and frequencies."""
+        columns = check_known(self.labels, self.about, n_samples)
+        ids = check_ids(self.ids, n_samples)
         if self.X is None:
-            return None, ()
-        if len(self.X) != n:
-            raise ValueError(f"X has {len(self.X)} glitches, but there are {n} places on the map.")
-        low, high = self.frange
-        if not 0 < low < high:
-            raise ValueError(
-                f"frange={self.frange!r} must be a lowest and a highest frequency, both positive."
-            )
-        # An array without a copy, also where X is a memory map.
-        X = np.asarray(self.X)
-        views, durations = check_views(X[0], self.durations)
-        size = fit_size(X, durations, max_megabytes)
-        about = {
-            "views": len(views),
-            "height": size[0],
-            "width": size[1],
-            "perSheet": count_per_sheet(len(views), size),
-            "durations": [float(duration) for duration in durations],
-            "frange": [float(low), float(high)],
-            "viridis": viridis(),
-        }
-        return about, encode_sheets(X, range(n), durations, size)
+            return columns, ids, None
+        return columns, ids, check_pictures(self.X, self.durations, self.frange, n_samples)
+
+
+def _prepare(
+    X: np.ndarray,
+    durations: tuple[float, ...],
+    frange: tuple[float, float],
+    max_megabytes: float,
+) -> tuple[dict[str, Any], Iterator[str]]:
+    """Tell how pictures are stored, and prepare them."""
+    size = fit_size(X, durations, max_megabytes)
+    about = {
+        "views": len(durations),
+        "height": size[0],
+        "width": size[1],
+        "perSheet": count_per_sheet(len(durations), size),
+        "durations": list(durations),
+        "frange": list(frange),
+        "viridis": viridis(),
+    }
+    return about, encode_sheets(X, range(len(X)), durations, size)

@@ -6,48 +6,33 @@ import base64
 import hashlib
 import html
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..discovery._known_labels import has_label
 from ._axes import COLORS
+from ._columns import is_whole, text_of
 
 _SCRIPTS = ("points.js", "pictures.js", "controls.js")
 # Without the last, black, which is not seen on black. With the seven markers that the page has,
 # 42 classes look different: six and seven have no common divisor.
 _COLORS = COLORS[:6]
-# What clustering calls samples in no cluster.
-_NO_CLUSTER = -1
 # The code of samples without a class.
 _NONE = 2**32 - 1
 
 
-def text_of(value: Any) -> str:
-    """Write a value as text; what is missing, or in no cluster, becomes the empty string.
-
-    Examples
-    --------
-    >>> from skglitch.display._explorer_page import text_of
-    >>> [text_of(value) for value in ("Blip", None, 3, 3.0, float("nan"), -1)]
-    ['Blip', '', '3', '3', '', '']
-    """
-    # pandas' NA cannot be compared.
-    if value is None or type(value).__name__ == "NAType" or value != value or value == _NO_CLUSTER:
-        return ""
-    # A float is what a cluster's number becomes in a column with gaps.
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if is_whole else str(value)
-
-
-def encode_columns(columns: dict[str, Any]) -> list[dict[str, Any]]:
+def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """Give the classes of each column numbers; columns of floats stay as they are.
 
     Parameters
     ----------
-    columns : dict of str to array-like of shape (n_samples,)
+    columns : dict of str to list of length n_samples
         The classes of the column "label" have the same numbers, and so the same colours, in all
         other columns that have one of them.
 
@@ -59,13 +44,11 @@ def encode_columns(columns: dict[str, Any]) -> list[dict[str, Any]]:
     labels: list[str] = []
     encoded = []
     for name, values in columns.items():
-        array = np.asarray(values)
-        if array.dtype.kind == "f" and name != "label":
-            numbers = [value if np.isfinite(value) else None for value in array.tolist()]
-            encoded.append({"name": name, "numbers": numbers})
+        is_known = has_label(values)
+        if name != "label" and _are_measured(values, is_known):
+            encoded.append({"name": name, "numbers": list(map(_finite_or_none, values))})
             continue
-        # As objects: numpy's own texts lose NUL characters at their end.
-        texts = [text_of(value) for value in np.asarray(values, dtype=object).tolist()]
+        texts = [text_of(v) if known else "" for v, known in zip(values, is_known, strict=True)]
         classes = sorted(set(texts) - {""}, key=_by_number)
         if name == "label":
             labels = classes
@@ -75,6 +58,18 @@ def encode_columns(columns: dict[str, Any]) -> list[dict[str, Any]]:
         codes = np.array([number_of.get(text, _NONE) for text in texts])
         encoded.append({"name": name, "classes": classes, "codes": in_base64(codes, "<u4")})
     return encoded
+
+
+def _are_measured(values: list[Any], is_known: NDArray[np.bool_]) -> bool:
+    """Tell numbers with a fraction, or nothing at all, from what has classes."""
+    known = [value for value, there in zip(values, is_known, strict=True) if there]
+    if not all(isinstance(value, int | float) for value in known):
+        return False
+    return not known or any(isinstance(value, float) and not is_whole(value) for value in known)
+
+
+def _finite_or_none(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _by_number(text: str) -> tuple[float, str]:

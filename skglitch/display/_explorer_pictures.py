@@ -65,6 +65,31 @@ def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tupl
         width = max(1, round(full[1] * height / full[0]))
 
 
+def refuse_gaps(X: Any, rows: Any) -> None:
+    """Refuse glitches with pixels that are no finite numbers.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_views, height, width)
+        May be a memory map, of which one glitch is read at a time.
+    rows : sequence of int
+        Glitches to look at.
+
+    Raises
+    ------
+    ValueError
+        If there is such a pixel.
+    """
+    if X.dtype.kind != "f":
+        return
+    for row in rows:
+        if not np.isfinite(X[row]).all():
+            raise ValueError(
+                f"X[{row}] has pixels that are NaN or infinite: leave such glitches out, or fill "
+                "them in, as numpy.nan_to_num does."
+            )
+
+
 def count_per_sheet(n_views: int, size: tuple[int, int]) -> int:
     """Tell how many glitches share a sheet.
 
@@ -105,7 +130,9 @@ def encode_sheets(
 
     step = count_per_sheet(len(durations), size)
     for start in range(0, len(rows), step):
-        strips = [_strip(X[row], durations, size) for row in rows[start : start + step]]
+        some = rows[start : start + step]
+        refuse_gaps(X, some)
+        strips = [_strip(X[row], durations, size) for row in some]
         file = io.BytesIO()
         Image.fromarray(np.concatenate(strips)).save(file, "webp", **_WEBP)
         yield f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -29,7 +29,12 @@ def densest(points: np.ndarray) -> np.ndarray:
 
 
 def write_names(
-    ax: Axes, names: Sequence[str], anchors: np.ndarray, points: np.ndarray, **options: Any
+    ax: Axes,
+    names: Sequence[str],
+    anchors: np.ndarray,
+    points: np.ndarray,
+    weights: Sequence[str],
+    **options: Any,
 ) -> list[Any]:
     """Write names near places of a map, none on another and all within the axes.
 
@@ -46,6 +51,8 @@ def write_names(
         The places, in data coordinates.
     points : ndarray of shape (n_points, 2)
         What had better not be hidden, in data coordinates.
+    weights : sequence of str
+        Of the font of each name.
     **options
         Of the texts.
 
@@ -61,9 +68,12 @@ def write_names(
     taken = np.empty((0, 4))
     texts = []
     to_points = 72 / ax.figure.dpi
-    for name, anchor in zip(names, ax.transData.transform(anchors), strict=True):
+    # A dollar in a name is no formula.
+    options["parse_math"] = False
+    drawn_anchors = ax.transData.transform(anchors)
+    for name, anchor, weight in zip(names, drawn_anchors, weights, strict=True):
         place = tuple(tuple(ax.transData.inverted().transform(anchor)))
-        text = ax.annotate(name, place, **options)
+        text = ax.annotate(name, place, weight=weight, **options)
         extent = text.get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _GAP
         center = _best_center(anchor, size, window, taken, drawn)
@@ -81,6 +91,7 @@ def write_names(
             if (np.abs(center - anchor) <= size / 2 + _GAP).all()
             else {"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkA": 0, "shrinkB": 1},
             annotation_clip=False,
+            weight=weight,
             **options,
         )
         text.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.85)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,12 +36,16 @@ def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[flo
             "views must be those of one glitch, (n_views, height, width) or (height, width), got "
             f"shape {array.shape}: X[0] is the first glitch of X."
         )
+    if array.size == 0:
+        raise ValueError(f"views has shape {array.shape}, which is no pixel at all.")
     given = DURATIONS if durations is None else tuple(np.atleast_1d(durations).tolist())
     if len(given) != len(array):
         raise ValueError(
             f"durations={given!r} has {len(given)} durations, but there are {len(array)} views: "
             "give the duration of each in s."
         )
+    if not all(isinstance(duration, Real) and 0 < duration < math.inf for duration in given):
+        raise ValueError(f"durations={given!r} must be positive numbers of seconds.")
     return array, given
 
 

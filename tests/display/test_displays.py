@@ -16,7 +16,6 @@ import skglitch.display
 from skglitch.display import (
     ClassScoresDisplay,
     ConfusionDisplay,
-    EmbeddingDisplay,
     FewShotDisplay,
     GalleryDisplay,
     HistoryDisplay,
@@ -316,55 +315,6 @@ class TestTraining:
         assert high[0] == pytest.approx(min(1, values.mean() + half))
         with pytest.raises(ValueError, match="n_labels has 2 counts"):
             FewShotDisplay.from_scores([5, 10], {"net": [values]})
-
-
-class TestEmbedding:
-    @pytest.mark.parametrize("method", ["tsne", "pca"])
-    @pytest.mark.parametrize("n_components", [2, 3])
-    def test_methods(self, method, n_components):
-        embeddings = np.random.default_rng(0).normal(size=(30, 8))
-        display = EmbeddingDisplay.from_embeddings(
-            embeddings, method=method, n_components=n_components, ax=Figure()
-        )
-        assert display.places.shape == (30, n_components)
-
-    def test_without_umap(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "umap", None)
-        with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
-            EmbeddingDisplay.from_embeddings(np.eye(4), method="umap")
-
-    def test_clusters_and_what_is_in_none(self):
-        places = np.random.default_rng(0).normal(size=(9, 2))
-        display = EmbeddingDisplay(places, np.repeat([-1, 0, 1], 3)).plot(Figure(), legend=True)
-        texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-        assert texts == ["in no cluster", "0", "1"]
-        assert [text.get_text() for text in display.texts_] == ["0", "1"]
-
-    def test_highlight(self):
-        places = np.random.default_rng(0).normal(size=(9, 2))
-        labels = np.repeat(["a", "b", "c"], 3)
-        display = EmbeddingDisplay(places, labels).plot(Figure(), highlight="b", legend=True)
-        colors = {c.get_label(): c.get_facecolor()[0, :3] for c in display.ax_.collections}
-        drawn = {c.get_label(): c.get_offsets() for c in display.ax_.collections}
-        for label, members in drawn.items():
-            np.testing.assert_array_equal(members, places[labels == label])
-        legend = display.ax_.get_legend()
-        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
-            assert (handle.get_facecolor()[0, :3] == colors[text.get_text()]).all()
-        assert (colors["a"] == colors["c"]).all()
-        assert not (colors["a"] == colors["b"]).all()
-        with pytest.raises(ValueError, match="highlight='d'"):
-            EmbeddingDisplay(places, labels).plot(highlight="d")
-
-    def test_errors(self):
-        with pytest.raises(ValueError, match="2 or 3 columns"):
-            EmbeddingDisplay(np.eye(4)).plot()
-        with pytest.raises(ValueError, match="1 labels for 3 places"):
-            EmbeddingDisplay(np.eye(3), ["a"]).plot()
-        with pytest.raises(ValueError, match="names=True needs a map in two dimensions"):
-            EmbeddingDisplay(np.eye(3), list("abc")).plot(names=True)
-        with pytest.raises(ValueError, match="method='mds'"):
-            EmbeddingDisplay.from_embeddings(np.eye(4), method="mds")
 
 
 def test_all_displays_are_in_the_room():

@@ -10,11 +10,17 @@ const many = (count) => `${count.toLocaleString("en")} glitch${count === 1 ? "" 
 
 // --- Cards: what is known of one glitch.
 
+// Width and height for spectrograms: beside the map, a card leaves some of it to be seen.
+function roomOfViews() {
+  if (matchMedia("(max-width: 760px)").matches) return [size.width - 40, Infinity];
+  const aboveThem = 34 + 20 * columns.length;
+  return [Math.min(0.6 * size.width, size.width - 40), size.height - aboveThem - 46];
+}
 async function fillCard(card, i) {
   card.dataset.row = i;
   const drawn = pictures ? [element("canvas")] : [];
   for (const canvas of drawn) {
-    await drawViews(canvas, i, size.width - 40);
+    await drawViews(canvas, i, ...roomOfViews());
     // Another glitch may have been asked for while this one was decoded.
     if (Number(card.dataset.row) !== i) return false;
     canvas.setAttribute("role", "img");
@@ -166,6 +172,7 @@ document.addEventListener("keydown", (event) => { if (event.key === "Escape") pi
 // --- Legend: what colours mean, and which classes are shown.
 
 function showLegend() {
+  light(-1);
   byId("legend-title").textContent = coloring ? `By ${coloring.name}` : "Glitches";
   const scale = 2;
   byId("legend").replaceChildren(...groups.map((group, k) => {
@@ -185,12 +192,22 @@ function showLegend() {
     button.addEventListener("click", () => {
       group.shown = !group.shown;
       button.setAttribute("aria-pressed", group.shown);
+      light(k);
       filtered();
     });
+    button.addEventListener("pointerenter", () => light(k));
+    button.addEventListener("pointerleave", () => light(-1));
+    button.addEventListener("focus", () => { if (button.matches(":focus-visible")) light(k); });
+    button.addEventListener("blur", () => light(-1));
     const item = element("li", null, button);
     item.hidden = !group.count;
     return item;
   }));
+}
+// Let a class stand out, as colours and markers are hard to look up among many.
+function light(k) {
+  marks.group = groups[k]?.shown ? k : -1;
+  requestDraw();
 }
 function filtered() {
   const shown = groups.reduce((sum, group) => sum + (group.shown ? group.count : 0), 0);

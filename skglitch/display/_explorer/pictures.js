@@ -58,13 +58,18 @@ function frequencyTicks([low, high]) {
   for (let p = Math.ceil(Math.log10(low) - 1e-9); 10 ** p <= high * (1 + 1e-9); p++) ticks.push(10 ** p);
   return ticks.length > 1 ? ticks : [low, high];
 }
-// All views with their axes. `room` is the width in CSS pixels that there is.
-async function drawViews(target, i, room) {
+const SMALLEST_VIEW = 100; // of which the numbers below do not run together
+// All views with their axes, in the width and height in CSS pixels that there are.
+async function drawViews(target, i, roomX, roomY) {
   const { views, height, width, durations, frange } = pictures;
   const source = await tile(i);
   const columns = columnsOf(views), rows = Math.ceil(views / columns);
-  const w = Math.min(columns === 1 ? 280 : 170, Math.floor((room - MARGIN.left - columns * MARGIN.right) / columns));
-  const h = Math.round(Math.min((w * height) / width, 1.2 * w));
+  const slope = Math.min(height / width, 1.2);
+  const across = (roomX - MARGIN.left) / columns - MARGIN.right;
+  const up = (roomY - MARGIN.end) / rows - MARGIN.top - MARGIN.bottom;
+  const most = columns === 1 ? 280 : 170;
+  const w = Math.floor(Math.min(most, Math.max(Math.min(across, up / slope), SMALLEST_VIEW)));
+  const h = Math.round(w * slope);
   const stepX = w + MARGIN.right, stepY = MARGIN.top + h + MARGIN.bottom;
   const wide = MARGIN.left + columns * stepX, high = rows * stepY + MARGIN.end;
   const ratio = window.devicePixelRatio || 1;

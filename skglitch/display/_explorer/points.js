@@ -101,6 +101,7 @@ const SHAPES = [
 const GREY = "#8a8f96";
 let coloring = null; // the column that colours
 const groupOf = new Uint16Array(n); // of each point
+const drawOrder = new Uint32Array(n); // those without a class first, beneath all others
 let groups = []; // {name, color, shape, count, shown}
 const selected = new Uint8Array(n);
 let selection = []; // the same as row numbers
@@ -117,6 +118,8 @@ function makeGroups(index) {
     groupOf[i] = coloring ? Math.min(coloring.codes[i], names.length) : 0;
     groups[groupOf[i]].count++;
   }
+  let beneath = 0, above = groups[names.length].count;
+  for (let i = 0; i < n; i++) drawOrder[groupOf[i] === names.length ? beneath++ : above++] = i;
 }
 const isShown = (i) => groups[groupOf[i]].shown;
 
@@ -155,10 +158,12 @@ function stamp(pixels, at, { full, part, shares }, color) {
 
 // --- Drawing.
 
-const PAD = 40; // pixels around the screen, so that no marker needs to be clipped
+const RIM = 0.7; // CSS pixels around a marker, so that shapes stay apart where points are dense
+const SMALLEST_RIMMED = 3; // of which there are too many for two stamps each, nor would it be seen
+const PAD = 44; // pixels around the screen, so that no marker needs to be clipped
 let buffer = null;
 let theme = {};
-const marks = { hovered: -1, pinned: -1, found: [], lasso: null };
+const marks = { hovered: -1, pinned: -1, found: [], lasso: null, group: -1 };
 let drawing = 0;
 
 function readTheme() {
@@ -189,28 +194,33 @@ function draw() {
   drawing = 0;
   const pixels = new Uint32Array(buffer.data.buffer);
   const stride = buffer.width;
-  pixels.fill(pack(theme.back));
+  const back = pack(theme.back);
+  pixels.fill(back);
   const r = radius();
   const stamps = SHAPES.map((_, shape) => makeStamp(shape, r, stride));
+  const rims = r / size.ratio < SMALLEST_RIMMED ? null
+    : SHAPES.map((_, shape) => makeStamp(shape, r + RIM * size.ratio, stride));
   const bright = groups.map((group) => pack(parse(group.color)));
   const faint = groups.map((group) => pack(blend(parse(group.color), theme.back, 0.22)));
   const zoomed = view.scale * size.ratio;
   const left = canvas.width / 2 - view.x * zoomed, top = canvas.height / 2 + view.y * zoomed;
   const shown = groups.map((group) => group.shown);
-  const shapes = groups.map((group) => stamps[group.shape]);
+  // What is selected, or of the class that is pointed at in the legend, stands out.
+  const some = selection.length > 0, all = !some && marks.group < 0;
+  const standsOut = (i) => (!some || selected[i] === 1) && (marks.group < 0 || groupOf[i] === marks.group);
   const drawAll = (wanted, colors) => {
-    for (let i = 0; i < n; i++) {
+    for (const i of drawOrder) {
       const group = groupOf[i];
-      if (!shown[group] || (wanted >= 0 && selected[i] !== wanted)) continue;
+      if (!shown[group] || (!all && standsOut(i) !== wanted)) continue;
       const x = Math.round(px[i] * zoomed + left), y = Math.round(top - py[i] * zoomed);
       if (x < -PAD / 2 || y < -PAD / 2 || x >= canvas.width + PAD / 2 || y >= canvas.height + PAD / 2) continue;
-      stamp(pixels, (y + PAD) * stride + x + PAD, shapes[group], colors[group]);
+      const at = (y + PAD) * stride + x + PAD, { shape } = groups[group];
+      if (rims) stamp(pixels, at, rims[shape], back);
+      stamp(pixels, at, stamps[shape], colors[group]);
     }
   };
-  if (selection.length) {
-    drawAll(0, faint);
-    drawAll(1, bright);
-  } else drawAll(-1, bright);
+  if (!all) drawAll(false, faint);
+  drawAll(true, bright);
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.putImageData(buffer, -PAD, -PAD);
   drawMarks(r / size.ratio);
