@@ -126,11 +126,15 @@ def _pictures(
     if source is None and options["triggers"] is None:
         return None, None
     bunch: Bunch = load_glitches(source, options["durations"], options["size"], options)
-    row_of = {str(name): row for row, name in enumerate(bunch.ids)}
-    missing = [name for name in ids if name not in row_of]
-    if missing:
-        raise ValueError(
-            f"{len(missing)} of {len(ids)} glitches in {net!r} have no picture in "
-            f"{str(source or options['triggers'])!r}, such as {missing[0]!r}."
-        )
-    return bunch.data[[row_of[name] for name in ids]], bunch.durations
+    rows_of: dict[str, list[int]] = {}
+    for row, name in enumerate(bunch.ids):
+        rows_of.setdefault(str(name), []).append(row)
+    found = [rows_of.get(str(name), []) for name in ids]
+    for wrong, told in ((0, "no picture"), (2, "more than one picture")):
+        names = [str(n) for n, rows in zip(ids, found, strict=True) if min(len(rows), 2) == wrong]
+        if names:
+            raise ValueError(
+                f"{len(names)} of {len(ids)} glitches in {net!r} have {told} in "
+                f"{str(source or options['triggers'])!r}, such as {names[0]!r}."
+            )
+    return bunch.data[[row for (row,) in found]], bunch.durations

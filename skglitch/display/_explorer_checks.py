@@ -67,7 +67,7 @@ def check_ids(ids: Any, n_samples: int) -> list[str]:
     ValueError
         If one is missing, or two are the same.
     """
-    way_out = "Searching and exporting need one for each glitch; ids=None takes the row numbers."
+    way_out = "Each glitch needs one of its own: rename it, or pass ids=None for row numbers."
     row_of: dict[str, int] = {}
     values = range(n_samples) if ids is None else check_column(ids, "ids", n_samples)
     for row, value in enumerate(values):

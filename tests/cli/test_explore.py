@@ -93,6 +93,35 @@ def test_pictures_are_those_of_the_ids(run, folder, monkeypatch):
     assert "'unknown'" in result.stderr
 
 
+def test_glitches_with_two_pictures_are_refused(run, folder, tmp_path):
+    for path in folder.glob("*/*.png"):
+        (tmp_path / "both" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "both" / path.parent.name / path.name).symlink_to(path)
+    # Another detector's of the same name.
+    for path in folder.glob("Blip/H1_B0_*.png"):
+        (tmp_path / "both" / "Blip" / path.name.replace("H1", "L1")).symlink_to(path)
+    for ids, code in ((["B1", "B0", "K2"], 1), (["B1", "B2", "K2"], 0)):
+        np.savez("e.npz", embeddings=np.eye(3), id=ids)
+        result = run("explore", "e.npz", "both", "--method", "pca")
+        assert result.exit_code == code, result.output
+        told = "1 of 3 glitches in 'e.npz' have more than one picture in 'both', such as 'B0'"
+        assert (told in result.stderr) == bool(code)
+
+
+def test_glitches_that_are_all_alike(run):
+    np.savez("e.npz", embeddings=np.ones((88, 5)))
+    result = run("explore", "e.npz")
+    assert result.exit_code == 0, result.output
+    assert not np.frombuffer(base64.b64decode(page()["places"]), "<f4").any()
+
+
+def test_ids_that_name_two_glitches_are_refused(run):
+    np.savez("e.npz", embeddings=np.eye(4), id=["a", "b", "a", "c"])
+    result = run("explore", "e.npz")
+    assert result.exit_code == 1
+    assert "ids[0] and ids[2] are both 'a'" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

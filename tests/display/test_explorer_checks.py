@@ -19,7 +19,7 @@ REFUSED = [
     ({"labels": list("abc")}, r"label has shape \(3,\), but there are 6 places"),
     ({"labels": "a"}, r"label has shape \(\), but there are 6 places"),
     ({"ids": list("abc")}, r"ids has shape \(3,\)"),
-    ({"ids": list("uvwxyu")}, r"ids\[0\] and ids\[5\] are both 'u'.* ids=None takes the row"),
+    ({"ids": list("uvwxyu")}, r"ids\[0\] and ids\[5\] are both 'u'.* or pass ids=None for row"),
     ({"ids": [1, 2, 3, 4, 5, "1"]}, r"ids\[0\] and ids\[5\] are both '1'"),
     ({"ids": [None, *IDS[1:]]}, r"ids\[0\]=None names no glitch"),
     ({"ids": [*IDS[:5], ""]}, r"ids\[5\]='' names no glitch"),
