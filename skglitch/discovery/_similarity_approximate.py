@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._similarity_search import Floats, nearest, sort_by_cosine
+from ._similarity_search import Floats, exact_cosines, nearest, sort_by_cosine
 
 # So many vectors for each cell are enough to find its centre.
 _TRAINED_ON = 64
@@ -19,7 +19,6 @@ _CANDIDATES = 2
 # Share of the cells that a query looks into: measured in benchmarks/similarity.py.
 _PROBED = 1 / 16
 _MIN_PROBES = 8
-_QUERY_BLOCK = 64
 # Cells are made anew when there are so many times the rows that they were made for.
 _GROWTH = 2
 
@@ -130,7 +129,7 @@ def nearest_approximately(
     _, candidates = index.search(queries, n_candidates, params=faiss.SearchParametersIVF(**options))
     if leave_out is not None:
         candidates[candidates == leave_out[:, np.newaxis]] = -1
-    cosines = _exact_cosines(queries, units, candidates)
+    cosines = exact_cosines(queries, units, candidates)
     rows, cosines = sort_by_cosine(candidates, cosines)
     rows, cosines = rows[:, :k], cosines[:, :k]
     # Where the cells looked into have too few rows that are allowed, all are compared.
@@ -139,12 +138,3 @@ def nearest_approximately(
         out = None if leave_out is None else leave_out[short]
         rows[short], cosines[short] = nearest(queries[short], units, k, leave_out=out, among=among)
     return rows, cosines
-
-
-def _exact_cosines(queries: Floats, units: Floats, candidates: NDArray[Any]) -> Floats:
-    cosines = np.empty(candidates.shape, dtype=np.float32)
-    for start in range(0, len(queries), _QUERY_BLOCK):
-        block = slice(start, start + _QUERY_BLOCK)
-        cosines[block] = np.einsum("qcd,qd->qc", units[candidates[block]], queries[block])
-    cosines[candidates < 0] = -np.inf
-    return cosines

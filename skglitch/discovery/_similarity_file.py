@@ -15,6 +15,8 @@ from .._files import written_whole
 PROTOCOL = 1
 _FORMAT = "skglitch similarity index"
 _ARRAYS = ("units", "ids", "times", "detectors")
+# Only of embeddings that came in a data frame. Readers of before do not look for it.
+FEATURE_NAMES = "feature_names"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -65,7 +67,8 @@ def read_index(path: Path) -> tuple[dict[str, Any], Arrays]:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"])) if "header" in file else {}
             if header.get("format") == _FORMAT and header["protocol"] <= PROTOCOL:
-                arrays = {name: file[name] for name in _ARRAYS}
+                names = [*_ARRAYS, *({FEATURE_NAMES} & set(file.files))]
+                arrays = {name: file[name] for name in names}
                 _check(arrays)
                 return header["parameters"], arrays
     except Exception as error:
@@ -86,3 +89,6 @@ def _check(arrays: Arrays) -> None:
     for name in _ARRAYS[1:]:
         if arrays[name].shape != (len(units),):
             raise ValueError(f"it has {len(units)} embeddings and {arrays[name].shape} {name}")
+    names = arrays.get(FEATURE_NAMES)
+    if names is not None and (names.dtype.kind != "U" or names.shape != units.shape[1:]):
+        raise ValueError(f"it has {units.shape[1]} features and {names.shape} names of them")

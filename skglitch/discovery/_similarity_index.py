@@ -14,9 +14,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._similarity_approximate import build, extended, has_faiss, nearest_approximately
-from ._similarity_file import read_index, write_index
-from ._similarity_labels import GlitchLabels, check_labels, check_unique, join_labels
-from ._similarity_search import Floats, nearest, unit_rows
+from ._similarity_file import FEATURE_NAMES, read_index, write_index
+from ._similarity_labels import (
+    GlitchLabels,
+    check_labels,
+    check_unique,
+    join_labels,
+    passing,
+    row_of,
+)
+from ._similarity_search import Floats, check_finite, nearest, unit_rows
 from ._similarity_table import SimilarGlitches
 
 # Up to so many glitches, comparing all of them takes less than 0.1 s a query.
@@ -116,7 +123,8 @@ class SimilarityIndex(BaseEstimator):
         times : array-like of shape (n_samples,), default=None
             GPS times in s, to search in a range of them. NaN where there is none.
         detectors : array-like of shape (n_samples,) or str, default=None
-            Detectors such as ``"H1"``; a string is that of all.
+            Detectors such as ``"H1"``; a string is that of all. Empty, None or NaN where nobody
+            knows.
 
         Returns
         -------
@@ -126,7 +134,8 @@ class SimilarityIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If X is no table of finite numbers, lengths differ, or an id is there twice.
+            If X is no table of finite numbers, lengths differ, times are dates, or an id is there
+            twice.
         """
         units = unit_rows(self._embeddings(X, reset=True))
         self._take(units, check_labels(len(units), 0, ids, times, detectors))
@@ -173,7 +182,7 @@ class SimilarityIndex(BaseEstimator):
             return self.fit(X, ids=ids, times=times, detectors=detectors)
         units = unit_rows(self._embeddings(X, reset=False))
         new = check_labels(len(units), len(self.units_), ids, times, detectors)
-        labels = join_labels(GlitchLabels(self.ids_, self.times_, self.detectors_), new)
+        labels = join_labels(self._labels(), new)
         self._take(np.concatenate([self.units_, units]), labels, self._cells)
         return self
 
@@ -248,7 +257,8 @@ class SimilarityIndex(BaseEstimator):
         Returns
         -------
         found : SimilarGlitches
-            Fields `index`, `ids`, `times`, `detectors` and `similarity`.
+            Fields `index`, `ids`, `times`, `detectors` and `similarity`. Of equal ones, those
+            come first, and are found first by an exact search, that were added first.
 
         Raises
         ------
@@ -261,14 +271,14 @@ class SimilarityIndex(BaseEstimator):
         k = _check_count(self.n_neighbors if n_neighbors is None else n_neighbors)
         if (X is None) == (id is None):
             raise ValueError("Give either X, an embedding, or id, a glitch of the index.")
-        own = None if id is None else np.array([self._row(id)])
+        own = None if id is None else np.array([row_of(self.ids_, id)])
         if own is not None:
             query = self.units_[own]
         else:
-            query = unit_rows(self._embeddings(np.atleast_2d(np.asarray(X)), reset=False))
+            query = unit_rows(self._embeddings(_as_table(X), reset=False))
             if len(query) != 1:
                 raise ValueError(f"X has {len(query)} glitches; for many at once use kneighbors.")
-        among = self._passing(time_range, detectors)
+        among = passing(self._labels(), time_range, detectors)
         n_there = len(self.units_) if among is None else len(among)
         if own is not None and (among is None or np.isin(own, among)[0]):
             n_there -= 1
@@ -289,16 +299,10 @@ class SimilarityIndex(BaseEstimator):
             The file, of NumPy's npz format. What is there is replaced at the end.
         """
         check_is_fitted(self)
-        write_index(
-            Path(path),
-            self.get_params(),
-            {
-                "units": self.units_,
-                "ids": self.ids_,
-                "times": self.times_,
-                "detectors": self.detectors_,
-            },
-        )
+        arrays = {"units": self.units_, **self._labels()._asdict()}
+        if hasattr(self, "feature_names_in_"):
+            arrays[FEATURE_NAMES] = self.feature_names_in_.astype(str)
+        write_index(Path(path), self.get_params(), arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -325,12 +329,20 @@ class SimilarityIndex(BaseEstimator):
         index = cls(**parameters)
         index._validate_params()
         index.n_features_in_ = arrays["units"].shape[1]
+        if FEATURE_NAMES in arrays:
+            index.feature_names_in_ = arrays.pop(FEATURE_NAMES).astype(object)
         index._take(arrays.pop("units"), GlitchLabels(**arrays))
         return index
 
     def _embeddings(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        checked: NDArray[Any] = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        checked: NDArray[Any] = validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
+        )
+        check_finite(checked)
         return checked
+
+    def _labels(self) -> GlitchLabels:
+        return GlitchLabels(self.ids_, self.times_, self.detectors_)
 
     def _take(self, units: Floats, labels: GlitchLabels, cells: Any = None) -> None:
         # Before anything is kept, so that an index given a wrong id stays as it was.
@@ -361,37 +373,6 @@ class SimilarityIndex(BaseEstimator):
             self._cells, queries, self.units_, k, leave_out=own, among=among
         )
 
-    def _row(self, id_: str | int) -> int:
-        # As arrays, NumPy would compare a string with numbers, or a number with strings, oddly.
-        if isinstance(id_, str) == (self.ids_.dtype.kind == "U"):
-            (rows,) = np.nonzero(self.ids_ == id_)
-            if len(rows):
-                return int(rows[0])
-        raise KeyError(f"There is no glitch {id_!r} in the index; ids are as {self.ids_[0]!r}.")
-
-    def _passing(
-        self, time_range: tuple[float, float] | None, detectors: str | list[str] | None
-    ) -> NDArray[np.intp] | None:
-        """Rows that pass the filters; None without filters."""
-        if time_range is None and detectors is None:
-            return None
-        passing = np.ones(len(self.units_), dtype=bool)
-        if time_range is not None:
-            start, end = _check_range(time_range)
-            if np.isnan(self.times_).all():
-                raise ValueError("time_range needs times: give them to fit.")
-            passing &= (self.times_ >= start) & (self.times_ < end)
-        if detectors is not None:
-            wanted = [detectors] if isinstance(detectors, str) else list(detectors)
-            unknown = sorted(set(wanted) - set(self.detectors_.tolist()))
-            if unknown:
-                there = sorted(set(self.detectors_.tolist()) - {""})
-                raise ValueError(
-                    f"detectors={detectors!r}: there are no glitches of {unknown}, only of {there}."
-                )
-            passing &= np.isin(self.detectors_, wanted)
-        return np.flatnonzero(passing)
-
 
 def _check_count(n_neighbors: Any) -> int:
     if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
@@ -399,13 +380,10 @@ def _check_count(n_neighbors: Any) -> int:
     return int(n_neighbors)
 
 
-def _check_range(time_range: tuple[float, float]) -> tuple[float, float]:
-    try:
-        start, end = map(float, time_range)
-    except (TypeError, ValueError):
-        start = end = np.nan
-    if not start < end:
-        raise ValueError(
-            f"time_range must be two GPS times in s, the first the lower, got {time_range!r}."
-        )
-    return start, end
+def _as_table(X: Any) -> Any:
+    """Make one row of one embedding; a table keeps the names of its columns."""
+    if hasattr(X, "columns"):
+        return X
+    if hasattr(X, "to_frame"):
+        return X.to_frame().T
+    return np.atleast_2d(np.asarray(X))

@@ -1,10 +1,13 @@
 """Similarity index: against comparing all, filters, files, and the approximate search."""
 
 import builtins
+import json
 import pickle
+import warnings
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +74,57 @@ class TestKneighbors:
         assert rows.ravel().tolist() == [0, 1, 2]
         tiny = SimilarityIndex().fit(1e-30 * X)
         assert tiny.kneighbors(X[:3], 1, return_distance=False).ravel().tolist() == [0, 1, 2]
+
+    @pytest.mark.parametrize("scale", [1e200, 1e300, 1e-200, 1e-300])
+    def test_what_float32_cannot_hold(self, index, scale):
+        huge = SimilarityIndex().fit(scale * X)
+        np.testing.assert_array_equal(huge.units_, index.units_)
+        found = huge.search(scale * X[3], n_neighbors=2)
+        assert found.index.tolist() == index.search(X[3], n_neighbors=2).index.tolist()
+
+    @pytest.mark.parametrize("method", ["exact", "approximate"])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_infinity_is_refused(self, method, bad):
+        broken = X.copy()
+        broken[7, 2] = bad
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for call in (SimilarityIndex(method).fit, FITTED[method].kneighbors):
+                with pytest.raises(ValueError, match=r"NaN or infinity in 1 rows.*row 7"):
+                    call(broken)
+            with pytest.raises(ValueError, match="X has NaN or infinity"):
+                FITTED[method].search(broken[7])
+
+    @pytest.mark.parametrize("n_features", [2, 8, 64, 200])
+    @pytest.mark.parametrize("n", [5, 13, 1000])
+    def test_of_equal_ones_the_first_are_found(self, n_features, n):
+        # Rounding in products of matrices depends on where a row is.
+        rng = np.random.default_rng(n)
+        index = SimilarityIndex("exact").fit(np.tile(rng.standard_normal(n_features), (n, 1)))
+        for _ in range(5):
+            found = index.search(rng.standard_normal(n_features), n_neighbors=4)
+            assert found.index.tolist() == [0, 1, 2, 3]
+        rows = index.kneighbors(rng.standard_normal((7, n_features)), 3, return_distance=False)
+        assert (rows == [0, 1, 2]).all()
+
+    def test_of_equal_ones_the_first_are_found_over_blocks(self, monkeypatch):
+        monkeypatch.setattr(_similarity_search, "_ROW_BLOCK", 7)
+        near = np.array([1.0, 0.01])
+        rows = np.repeat([[0.0, 1.0], near, [1.0, 0.0], near], 20, axis=0)
+        found = SimilarityIndex("exact").fit(rows).search(near, n_neighbors=45)
+        assert found.index.tolist() == [*range(20, 40), *range(60, 80), *range(40, 45)]
+        # What is filtered out makes room for the next.
+        index = SimilarityIndex("exact").fit(rows, detectors=np.tile(["H1", "L1"], 40))
+        found = index.search(near, n_neighbors=21, detectors="L1")
+        assert found.index.tolist() == [*range(21, 40, 2), *range(61, 80, 2), 41]
+
+    def test_similarity_is_at_most_1(self):
+        units = np.random.default_rng(0).standard_normal((500, 64))
+        for method in ("exact", "approximate"):
+            index = SimilarityIndex(method).fit(units)
+            for row in range(50):
+                assert index.search(units[row]).similarity.max() <= 1
+                assert index.search(-units[row], n_neighbors=500).similarity.min() >= -1
 
     def test_duplicates_come_in_their_order(self):
         index = SimilarityIndex().fit(np.ones((4, 2)))
@@ -149,16 +203,46 @@ class TestSearch:
             ({"id": 1, "time_range": (5, 5)}, "the first the lower"),
             ({"id": 1, "time_range": 5}, "two GPS times"),
             ({"id": 1, "detectors": "K1"}, r"only of \['H1', 'L1', 'V1'\]"),
+            ({"id": 1, "detectors": 3}, "detectors must be a string or a list of strings, got 3"),
+            ({"id": 1, "detectors": ["H1", None]}, "detectors must be a string or a list of str"),
+            ({"id": 1, "time_range": pd.to_datetime(["2019", "2020"])}, "two GPS times in s"),
         ],
     )
     def test_errors(self, index, arguments, told):
         with pytest.raises(ValueError, match=told):
             index.search(**arguments)
 
-    @pytest.mark.parametrize("id_", ["5", 300, "nobody"])
+    @pytest.mark.parametrize("id_", ["5", 300, "nobody", -1, True, np.True_, [5], (5,)])
     def test_unknown_id(self, index, id_):
         with pytest.raises(KeyError, match="no glitch"):
             index.search(id=id_)
+
+    @pytest.mark.parametrize(
+        ("ids", "id_", "told"),
+        [
+            (["g0", "g1"], np.str_("x"), "There is no glitch 'x' in the index; ids are as 'g0'."),
+            ([4, 5], np.int64(6), "There is no glitch 6 in the index; ids are as 4."),
+        ],
+    )
+    def test_unknown_id_is_told_as_it_is(self, ids, id_, told):
+        with pytest.raises(KeyError) as error:
+            SimilarityIndex().fit(X[:2], ids=ids).search(id=id_)
+        assert error.value.args == (told,)
+
+    def test_data_frames_without_a_warning(self, tmp_path):
+        frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(8)])
+        index = SimilarityIndex().fit(frame)
+        index.save(tmp_path / "index")
+        expected = index.search(id=3, n_neighbors=4).index.tolist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for one in (index, SimilarityIndex.load(tmp_path / "index")):
+                assert one.search(frame.iloc[[3]], n_neighbors=5).index.tolist() == [3, *expected]
+                assert one.search(frame.iloc[3], n_neighbors=5).index.tolist() == [3, *expected]
+                assert one.kneighbors(frame.iloc[:2])[1].shape == (2, 5)
+                one.partial_fit(frame.iloc[:1])
+                with pytest.raises(ValueError, match="feature names should match"):
+                    one.search(frame.iloc[3, ::-1])
 
     def test_time_range_without_times(self):
         with pytest.raises(ValueError, match="needs times"):
@@ -173,13 +257,45 @@ class TestLabels:
             ({"ids": [1, 2]}, r"ids has shape \(2,\), but X has 3"),
             ({"ids": ["a", 1, 2]}, "all be strings or all be integers"),
             ({"ids": [0.5, 1, 2]}, "all be strings or all be integers"),
+            (
+                {"ids": [1, 2, 2**63]},
+                r"integers below 2\*\*63, got 9223372036854775808",
+            ),
             ({"times": [1.0]}, "times has shape"),
+            (
+                {"times": pd.to_datetime([1, 2, 3], unit="s")},
+                "times must be GPS times in s, got da",
+            ),
+            ({"times": ["noon"] * 3}, "times must be GPS times in s, got 'noon'"),
             ({"detectors": ["H1"]}, "detectors has shape"),
         ],
     )
     def test_errors(self, labels, told):
         with pytest.raises(ValueError, match=told):
             SimilarityIndex().fit(X[:3], **labels)
+
+    def test_large_ids_keep_their_value(self):
+        ids = np.arange(3, dtype=np.uint64) + 2**63 - 3
+        index = SimilarityIndex().fit(X[:3], ids=ids)
+        assert index.ids_.tolist() == [2**63 - 3, 2**63 - 2, 2**63 - 1]
+        assert index.search(id=2**63 - 1, n_neighbors=1).ids[0] != 2**63 - 1
+
+    @pytest.mark.parametrize(
+        "detectors",
+        [
+            ["H1", None, "L1"],
+            ["H1", np.nan, "L1"],
+            ["H1", "", "L1"],
+            pd.Series(["H1", None, "L1"], dtype="string"),
+            pd.Series(["H1", None, "L1"], dtype="category"),
+        ],
+    )
+    def test_detectors_that_nobody_knows_are_empty(self, detectors):
+        index = SimilarityIndex().fit(X[:3], detectors=detectors)
+        assert index.detectors_.tolist() == ["H1", "", "L1"]
+        assert index.search(X[0], detectors="L1").index.tolist() == [2]
+        with pytest.raises(ValueError, match=r"of \['None'\], only of \['H1', 'L1'\]"):
+            index.search(X[0], detectors="None")
 
     def test_in_parts_as_at_once(self):
         parts = SimilarityIndex()
@@ -285,6 +401,36 @@ class TestFile:
         again.partial_fit(X[:1], ids=["new"])
         assert again.search(id="new", n_neighbors=1).ids.tolist() == ["é0"]
 
+    def test_names_of_features_come_back(self, index, tmp_path):
+        names = [f"x{i}" for i in range(8)]
+        named = SimilarityIndex().fit(pd.DataFrame(X, columns=names))
+        named.save(tmp_path / "named")
+        again = SimilarityIndex.load(tmp_path / "named")
+        assert again.feature_names_in_.tolist() == names
+        assert again.feature_names_in_.dtype == object
+        index.save(tmp_path / "plain")
+        assert not hasattr(SimilarityIndex.load(tmp_path / "plain"), "feature_names_in_")
+
+    def test_file_of_before_names_were_kept(self, tmp_path):
+        # As it was written then, byte for byte: a header and four arrays.
+        header = {
+            "format": "skglitch similarity index",
+            "protocol": 1,
+            "parameters": {"method": "auto", "n_neighbors": 3},
+        }
+        with (tmp_path / "old").open("wb") as file:
+            np.savez(
+                file,
+                header=np.array(json.dumps(header)),
+                units=np.eye(3, dtype=np.float32),
+                ids=np.array(["a", "b", "c"]),
+                times=np.array([1.0, 2.0, np.nan]),
+                detectors=np.array(["H1", "", "L1"]),
+            )
+        index = SimilarityIndex.load(tmp_path / "old")
+        assert index.search([0, 1, 0], n_neighbors=1).ids.tolist() == ["b"]
+        assert not hasattr(index, "feature_names_in_")
+
     def test_same_index_same_bytes_and_nothing_beside(self, index, tmp_path):
         index.save(tmp_path / "a")
         index.save(tmp_path / "b")
@@ -327,6 +473,8 @@ class TestFile:
             ("times", np.zeros(2), "damaged: it has 300 embeddings"),
             ("units", np.zeros((2, 2)), "damaged: its embeddings are float64"),
             ("ids", np.array([{}] * 300, dtype=object), "damaged.*pickle"),
+            ("feature_names", np.array(["a"]), r"damaged: it has 8 features and \(1,\) names"),
+            ("feature_names", np.arange(8), "damaged: it has 8 features"),
             ("header", np.array('{"format": "skglitch similarity index", "protocol": 2}'), "newer"),
         ],
     )
