@@ -262,6 +262,15 @@ def test_a_click_pins_and_escape_closes(page):
     assert page.ask("byId('pin').hidden")
 
 
+@pytest.mark.parametrize("row", range(4))
+def test_a_pinned_card_does_not_lie_on_its_glitch(page, row):
+    page.drag(page.place(row))
+    page.wait("!byId('pin').hidden")
+    box = page.ask("byId('pin').getBoundingClientRect().toJSON()")
+    x, _ = page.place(row)
+    assert x < box["left"] or x > box["right"]
+
+
 def test_drag_moves_and_wheel_zooms(page):
     x, y = page.place(4)
     page.drag((x + 60, y), (x + 100, y + 30), (x + 160, y + 50))

@@ -42,6 +42,8 @@ async function pin(i) {
     byId("pin").hidden = true;
     return;
   }
+  // On the side that the glitch is not on.
+  byId("pin").classList.toggle("left", toScreen(i)[0] > size.width / 2);
   if (!(await fillCard(byId("pin"), i))) return;
   const close = element("button", "×");
   close.type = "button";

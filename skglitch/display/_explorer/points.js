@@ -197,9 +197,12 @@ function draw() {
   const back = pack(theme.back);
   pixels.fill(back);
   const r = radius();
-  const stamps = SHAPES.map((_, shape) => makeStamp(shape, r, stride));
-  const rims = r / size.ratio < SMALLEST_RIMMED ? null
-    : SHAPES.map((_, shape) => makeStamp(shape, r + RIM * size.ratio, stride));
+  const stampsOf = (reach) => {
+    const made = SHAPES.map((_, shape) => makeStamp(shape, reach, stride));
+    return groups.map((group) => made[group.shape]);
+  };
+  const stamps = stampsOf(r);
+  const rims = r / size.ratio < SMALLEST_RIMMED ? null : stampsOf(r + RIM * size.ratio);
   const bright = groups.map((group) => pack(parse(group.color)));
   const faint = groups.map((group) => pack(blend(parse(group.color), theme.back, 0.22)));
   const zoomed = view.scale * size.ratio;
@@ -209,14 +212,14 @@ function draw() {
   const some = selection.length > 0, all = !some && marks.group < 0;
   const standsOut = (i) => (!some || selected[i] === 1) && (marks.group < 0 || groupOf[i] === marks.group);
   const drawAll = (wanted, colors) => {
-    for (const i of drawOrder) {
-      const group = groupOf[i];
+    for (let k = 0; k < n; k++) {
+      const i = drawOrder[k], group = groupOf[i];
       if (!shown[group] || (!all && standsOut(i) !== wanted)) continue;
       const x = Math.round(px[i] * zoomed + left), y = Math.round(top - py[i] * zoomed);
       if (x < -PAD / 2 || y < -PAD / 2 || x >= canvas.width + PAD / 2 || y >= canvas.height + PAD / 2) continue;
-      const at = (y + PAD) * stride + x + PAD, { shape } = groups[group];
-      if (rims) stamp(pixels, at, rims[shape], back);
-      stamp(pixels, at, stamps[shape], colors[group]);
+      const at = (y + PAD) * stride + x + PAD;
+      if (rims) stamp(pixels, at, rims[group], back);
+      stamp(pixels, at, stamps[group], colors[group]);
     }
   };
   if (!all) drawAll(false, faint);
