@@ -23,7 +23,9 @@ from .._validation import (
     encode_labels,
     validated,
 )
+from ._known_labels import has_label
 from ._label_issues_table import LabelIssues
+from ._label_probabilities import check_order, check_probabilities, classes_of_columns
 from ._similarity_search import check_embeddings, nearest, unit_rows
 
 Probabilities = NDArray[np.float64]
@@ -32,6 +34,8 @@ Probabilities = NDArray[np.float64]
 # embeddings of length 1.
 _VOTE_SHARPNESS = 10.0
 _INVERSE_PENALTY = 10.0
+# What float32 can square and sum up, and so can it the inverse.
+_LARGE = 1e15
 
 
 @validated(
@@ -74,13 +78,15 @@ def find_label_issues(
         Embeddings, such as those of :class:`skglitch.TruncatedCNNTransformer`. None where
         `probabilities` are all there is.
     y : array-like of shape (n_samples,)
-        The labels to look into, strings or numbers.
-    probabilities : array-like of shape (n_samples, n_classes), default=None
+        The labels to look into, strings or numbers. Leave out samples without a label: None,
+        NaN, an empty string and -1 are none.
+    probabilities : array-like or data frame of shape (n_samples, n_classes), default=None
         Probabilities by a classifier that did not see the sample they are of, for example by
         :func:`sklearn.model_selection.cross_val_predict`. They take the place of
         cross-validation.
     classes : array-like of shape (n_classes,), default=None
-        The class of each column of `probabilities`. None takes those in `y`, sorted.
+        The class of each column of `probabilities`. None takes the names of the columns of a
+        data frame, which must be the labels in `y`, and else the labels, sorted.
     method : {"both", "classifier", "neighbors"}, default="both"
         Whose opinion counts. With `probabilities` and no `X` there is that of the classifier
         alone.
@@ -112,7 +118,8 @@ def find_label_issues(
     ------
     ValueError
         If X or probabilities are no finite numbers, do not fit y or tell nothing (all rows of
-        X the same), if y has missing values, one class only, or no class with two samples.
+        X the same), if y has missing labels, one class only, or no class with two samples, or
+        if classes are not those of y or of the columns.
     ImportError
         If ``flag_by="noise_rate"`` and cleanlab is not there.
 
@@ -158,11 +165,11 @@ def find_label_issues(
     >>> issues.suggested[0]
     np.str_('Blip')
     """
-    labels = check_labels(y, "y")
+    labels = _check_y(y)
     embeddings = None if X is None else _check_embeddings(X, len(labels))
     if embeddings is None and (method == "neighbors" or probabilities is None):
         raise ValueError(f"X is None, but method={method!r} needs embeddings here: give X.")
-    names = _check_classes(labels, classes, probabilities is not None)
+    names = _check_classes(labels, classes, probabilities)
     codes = encode_labels(labels, names)
     opinions: dict[str, Probabilities] = {}
     if method != "neighbors":
@@ -212,45 +219,57 @@ def _table(
     )
 
 
+def _check_y(y: ArrayLike) -> list[Any]:
+    is_told = has_label(y)
+    if not is_told.all():
+        raise ValueError(
+            f"y has no label (None, NaN, '' or -1) for {(~is_told).sum()} of {len(is_told)} "
+            "samples: leave these out of y, and of X and probabilities."
+        )
+    return check_labels(y, "y")
+
+
 def _check_embeddings(X: ArrayLike, n_samples: int) -> NDArray[Any]:
     embeddings = check_embeddings(X, min_samples=2)
     if len(embeddings) != n_samples:
         raise ValueError(f"X has {len(embeddings)} samples, but y has {n_samples}.")
     if (embeddings == embeddings[0]).all():
         raise ValueError("All rows of X are the same: they tell nothing about the labels.")
-    return embeddings
+    largest = max(embeddings.max(), -embeddings.min())
+    # Sums and squares would leave the range of numbers; scale tells nothing about labels.
+    return embeddings if 1 / _LARGE < largest < _LARGE else embeddings / largest
 
 
-def _check_classes(labels: list[Any], classes: ArrayLike | None, alone_may_be: bool) -> list[Any]:
+def _check_classes(
+    labels: list[Any], classes: ArrayLike | None, probabilities: ArrayLike | None
+) -> list[Any]:
     present = sorted(set(labels))
     if len(present) == len(labels):
         raise ValueError(
             f"Each of the {len(labels)} samples has a label of its own: none can be checked "
             "against others."
         )
-    names = present if classes is None else check_labels(classes, "classes")
+    if classes is None:
+        names = classes_of_columns(probabilities, present) or present
+    else:
+        names = check_labels(classes, "classes")
+        check_order(probabilities, names)
     check_same_kind(y=labels, classes=names)
     check_unique(names, "classes")
     lacking = sorted(set(present) - set(names))
     if lacking:
         raise ValueError(f"classes lacks labels that y has: {lacking}.")
-    if len(names) < 2 or (len(present) < 2 and not alone_may_be):
+    if len(names) < 2 or (len(present) < 2 and probabilities is None):
         raise ValueError(f"y has one class only, {present[0]!r}: there is nothing to mix up.")
     return names
 
 
 def _check_probabilities(values: ArrayLike, n_samples: int, n_classes: int) -> Probabilities:
-    table = check_embeddings(values, "probabilities").astype(np.float64)
+    table = check_probabilities(values)
     if table.shape != (n_samples, n_classes):
         raise ValueError(
             f"probabilities have shape {table.shape}, but y and classes ask for "
             f"{(n_samples, n_classes)}, a row for each sample and a column for each class."
-        )
-    wrong = np.flatnonzero((table < 0).any(axis=1) | (np.abs(table.sum(axis=1) - 1) > 1e-3))
-    if len(wrong):
-        raise ValueError(
-            f"probabilities must be at least 0 and sum to 1 in each row; row {wrong[0]} is "
-            f"{table[wrong[0]].tolist()}."
         )
     return table
 

@@ -11,6 +11,7 @@ from scipy.special import entr
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._validation import validated
+from ._label_probabilities import check_probabilities
 from ._similarity_search import Floats, check_embeddings, unit_rows
 
 
@@ -46,8 +47,8 @@ def rank_for_labelling(
         from all that have a label or come earlier in the list (``"core_set"`` [2]_), which
         needs no classifier.
     labelled : array-like of shape (n_labelled, n_features), default=None
-        Embeddings of glitches that have a label already, for ``"core_set"``. Without any it
-        starts with the glitch closest to all on average.
+        Embeddings of glitches that have a label already, for ``"core_set"``. Without any, None
+        or an empty array, it starts with the glitch closest to all on average.
     n_samples : int, default=None
         How many to name; at most all. ``"core_set"`` takes time in proportion to it. None
         ranks all.
@@ -60,8 +61,8 @@ def rank_for_labelling(
     Raises
     ------
     ValueError
-        If what the method needs is lacking, has other numbers of columns than it should, or
-        has NaN.
+        If what the method needs is lacking, has other numbers of columns than it should, has
+        NaN, or probabilities are below 0 or do not sum to 1.
 
     See Also
     --------
@@ -95,15 +96,11 @@ def rank_for_labelling(
         if X is None:
             raise ValueError('method="core_set" needs embeddings: give X.')
         units = unit_rows(check_embeddings(X))
-        known = None if labelled is None else _check_labelled(labelled, units.shape[1])
+        known = _check_labelled(labelled, units.shape[1])
         return _core_set(units, known, _at_most(n_samples, len(units)))
     if probabilities is None:
         raise ValueError(f"method={method!r} needs probabilities: give those of predict_proba.")
-    table = check_embeddings(probabilities, "probabilities")
-    if table.shape[1] < 2:
-        raise ValueError(
-            f"probabilities must have a column for each class, got shape {table.shape}."
-        )
+    table = check_probabilities(probabilities)
     doubt = entr(table).sum(axis=1) if method == "entropy" else _narrowness(table)
     return np.argsort(-doubt, kind="stable")[: _at_most(n_samples, len(table))]
 
@@ -112,7 +109,9 @@ def _at_most(n_samples: int | None, n: int) -> int:
     return n if n_samples is None else min(n_samples, n)
 
 
-def _check_labelled(labelled: ArrayLike, n_features: int) -> Floats:
+def _check_labelled(labelled: ArrayLike | None, n_features: int) -> Floats | None:
+    if labelled is None or not np.size(labelled):
+        return None
     known = check_embeddings(labelled, "labelled")
     if known.shape[1] != n_features:
         raise ValueError(f"labelled has {known.shape[1]} features, but X has {n_features}.")

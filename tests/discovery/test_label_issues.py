@@ -2,8 +2,10 @@
 
 import builtins
 import json
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,6 +118,18 @@ class TestScores:
         issues = find_label_issues(*clusters(spread=0.6), random_state=0)
         np.testing.assert_allclose(issues.score, (issues.classifier + issues.neighbors) / 2)
 
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    @pytest.mark.parametrize("method", ["classifier", "neighbors"])
+    def test_scale_tells_nothing(self, method, dtype):
+        X, y = clusters(spread=0.6)
+        expected = find_label_issues(X, y, method=method, random_state=0)
+        for scale in (1e200, 1e307, 1e-200) if dtype is np.float64 else (1e30, 1e37, 1e-30):
+            scaled = (scale * X).astype(dtype)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                issues = find_label_issues(scaled, y, method=method, random_state=0)
+            np.testing.assert_allclose(issues.score, expected.score, rtol=1e-3, atol=1e-5)
+
     def test_jobs_change_nothing(self):
         X, y = clusters(spread=0.6)
         one, two = (find_label_issues(X, y, n_jobs=n, random_state=0) for n in (None, 2))
@@ -143,6 +157,47 @@ class TestProbabilities:
             None, ["b", "b", "a", "a"], probabilities=self.P[:, ::-1], classes=["b", "a"]
         )
         assert flipped.score.tolist() == [0.1, 0.4, 0.7, 0.8]
+
+    def test_columns_that_have_names(self):
+        y = ["b", "b", "a", "a"]
+        frame = pd.DataFrame(self.P[:, ::-1], columns=["b", "a"])
+        expected = [0.1, 0.4, 0.7, 0.8]
+        assert find_label_issues(None, y, probabilities=frame).score.tolist() == expected
+        told = find_label_issues(None, y, probabilities=frame, classes=["b", "a"])
+        assert told.score.tolist() == expected
+        # Names of another kind are not those of classes, and classes tell what they are.
+        frame.columns = ["P(b)", "P(a)"]
+        told = find_label_issues(None, y, probabilities=frame, classes=["b", "a"])
+        assert told.score.tolist() == expected
+
+    def test_columns_that_have_numbers(self):
+        frame = pd.DataFrame(self.P)
+        assert find_label_issues(None, ["b", "b", "a", "a"], probabilities=frame).score[0] == 0.1
+        assert find_label_issues(None, [7, 7, 3, 3], probabilities=frame).score[0] == 0.1
+        turned = frame[[1, 0]]
+        assert find_label_issues(None, [1, 1, 0, 0], probabilities=turned).score[0] == 0.1
+
+    @pytest.mark.parametrize(
+        ("columns", "classes", "told"),
+        [
+            (["a", "c"], None, r"columns \['a', 'c'\], but the labels are \['a', 'b'\]"),
+            (["a", "a"], None, "give the class of each column as classes"),
+            (["0", "1"], None, "give the class of each column as classes"),
+            (["b", "a"], ["a", "b"], r"classes is \['a', 'b'\], but the columns .* \['b', 'a'\]"),
+        ],
+    )
+    def test_columns_with_other_names(self, columns, classes, told):
+        frame = pd.DataFrame(self.P, columns=columns)
+        with pytest.raises(ValueError, match=told):
+            find_label_issues(None, ["b", "b", "a", "a"], probabilities=frame, classes=classes)
+
+    def test_a_column_more_than_labels_needs_classes(self):
+        frame = pd.DataFrame(np.column_stack([self.P, np.zeros(4)]), columns=["a", "b", "c"])
+        y = ["b", "b", "a", "a"]
+        with pytest.raises(ValueError, match="as classes"):
+            find_label_issues(None, y, probabilities=frame)
+        issues = find_label_issues(None, y, probabilities=frame, classes=list(frame.columns))
+        assert issues.score[0] == 0.1
 
     def test_class_that_no_sample_has(self):
         P = np.column_stack([self.P * 0.5, np.full(4, 0.5)])
@@ -223,8 +278,7 @@ class TestTable:
         assert "<pre>" in issues._repr_html_()
 
     def test_to_data_frame(self):
-        pandas = pytest.importorskip("pandas")
-        frame = pandas.DataFrame(find_label_issues(*clusters(), method="neighbors").to_dict())
+        frame = pd.DataFrame(find_label_issues(*clusters(), method="neighbors").to_dict())
         assert "classifier" not in frame
         assert frame["flagged"].dtype == bool
 
@@ -236,8 +290,17 @@ X, Y = clusters(5)
     ("arguments", "told"),
     [
         ({"y": Y[:-1]}, "X has 20 samples, but y has 19"),
-        ({"y": [None, *Y[1:]]}, "Missing values"),
-        ({"y": [np.nan, *range(19)]}, "y contains NaN"),
+        (
+            {"y": [None, *Y[1:]]},
+            r"y has no label .* for 1 of 20 samples: leave these out of y, and",
+        ),
+        ({"y": ["", "", *Y[2:]]}, "y has no label .* for 2 of 20 samples"),
+        ({"y": [np.nan, *range(19)]}, "y has no label .* for 1 of 20 samples"),
+        ({"y": [-1] * 5 + [0, 1, 2] * 5}, "y has no label .* for 5 of 20 samples"),
+        ({"y": [-1.0] * 5 + [0.0, 1.0, 2.0] * 5}, "y has no label .* for 5 of 20 samples"),
+        ({"y": np.append(Y[:-1].astype(object), -1)}, "y has no label .* for 1 of 20 samples"),
+        ({"y": pd.Series([None, *Y[1:]], dtype="string")}, "y has no label .* for 1 of 20"),
+        ({"y": pd.Series([None, *[1, 2, 3] * 6, 4], dtype="Int64")}, "y has no label .* for 1 of"),
         ({"y": ["a"] * 20}, "one class only, 'a'"),
         ({"y": np.arange(20)}, "label of its own"),
         (

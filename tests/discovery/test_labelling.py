@@ -53,6 +53,25 @@ def test_core_set_by_hand(seed, n_labelled):
     assert ranked.tolist() == greedy_by_hand(X, labelled, 6)
 
 
+@pytest.mark.parametrize("labelled", [np.empty((0, 3)), [], np.empty((0, 5))])
+def test_no_glitch_with_a_label_is_as_none(labelled):
+    X = np.random.default_rng(0).standard_normal((9, 3))
+    ranked = rank_for_labelling(X, method="core_set", labelled=labelled)
+    assert ranked.tolist() == rank_for_labelling(X, method="core_set").tolist()
+
+
+@pytest.mark.parametrize("scale", [1, 1e200, 1e307, 1e-200])
+@pytest.mark.parametrize("n_labelled", [0, 2])
+def test_core_set_names_each_once(scale, n_labelled):
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.standard_normal((6, 4)), 5, axis=0)
+    X[-5:] = 0
+    ranked = rank_for_labelling(scale * X, method="core_set", labelled=scale * X[:n_labelled])
+    assert sorted(ranked) == list(range(30))
+    expected = rank_for_labelling(X, method="core_set", labelled=X[:n_labelled])
+    assert ranked.tolist() == expected.tolist()
+
+
 def test_core_set_starts_in_the_middle_and_names_each_once():
     X = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 1, 1]])
     ranked = rank_for_labelling(X, method="core_set").tolist()
@@ -70,6 +89,10 @@ def test_core_set_starts_in_the_middle_and_names_each_once():
         ({"X": P, "method": "core_set", "labelled": P[:, :2]}, "2 features, but X has 3"),
         ({"probabilities": P[:, :1]}, "a column for each class"),
         ({"probabilities": P * np.nan}, "probabilities has NaN"),
+        ({"probabilities": P - 0.1}, "at least 0 and sum to 1 in each row; row 0 is"),
+        ({"probabilities": P * 7, "method": "entropy"}, "sum to 1 in each row; row 0 is"),
+        ({"probabilities": [[0.5, 0.5], [3.0, -2.0]]}, "row 1 is .* turns logits into prob"),
+        ({"X": P, "method": "core_set", "labelled": P[0]}, "Expected 2D array"),
         ({"probabilities": P, "n_samples": 0}, "n_samples"),
         ({"probabilities": P, "method": "random"}, "method"),
     ],
