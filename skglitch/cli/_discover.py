@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from . import _options
 from ._data import about_glitches
@@ -13,7 +14,7 @@ from ._embedding import Embedder, refuse_options
 from ._embedding_file import EMBEDDINGS, read_embeddings
 from ._messages import say
 from ._output import check_folder, check_suffix, to_json, write_json, write_table
-from ._times import read_segments, read_times
+from ._times import read_runs, read_segments, read_times
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,9 +23,47 @@ if TYPE_CHECKING:
 
 _FORMATS = ("csv", "parquet", "h5")
 _TABLES = ("clusters", "glitches", "onsets")
+_CLUSTERERS = ("hdbscan", "kmeans", "agglomerative")
 # Options that are of no use to embeddings that are made already.
 _OF_A_SOURCE = ("triggers", "strain", "channel", "layer", "weights", "views", "durations", "size")
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _NoveltyMethod(click.ParamType):
+    """A method of NoveltyDetector; which there are is looked up where one is given."""
+
+    name = "method"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Refuse what is none."""
+        from ..discovery import NoveltyDetector
+
+        allowed = NoveltyDetector._parameter_constraints["method"][0].options
+        if value not in allowed:
+            self.fail(f"{value!r} is not one of {', '.join(sorted(allowed))}.", param, ctx)
+        return value
+
+
+class _Runs(click.ParamType):
+    """``ligo``, or a table of observing runs."""
+
+    name = "runs"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Show how it is written."""
+        return "ligo|FILE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Check that a file is there before anything is loaded."""
+        if str(value).lower() == "ligo":
+            return "LIGO"
+        return _file.convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer files."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 @click.command(short_help="Find new kinds of glitches, odd ones and onsets.")
@@ -66,12 +105,22 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="Share of known glitches that are called novel.",
 )
+@click.option(
+    "--novelty-method",
+    type=_NoveltyMethod(),
+    help="How novelty is told, such as lof; NoveltyDetector's default otherwise.",
+)
 @click.option("--label-issues", is_flag=True, help="Also look for labels that are probably wrong.")
 @click.option(
     "--times", type=_file, help="CSV table of GPS times of glitches by their ids, for onsets."
 )
 @click.option(
     "--segments", type=_file, help="CSV table of observing time: start, stop and perhaps ifo."
+)
+@click.option(
+    "--runs",
+    type=_Runs(),
+    help="Observing runs, each with onsets of its own: ligo, or a CSV table of run, start, stop.",
 )
 @click.option(
     "--reducer",
@@ -81,10 +130,23 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="What takes dimensions away before clusters are looked for.",
 )
 @click.option(
+    "--clusterer",
+    type=click.Choice(_CLUSTERERS),
+    default=_CLUSTERERS[0],
+    show_default=True,
+    help="What finds clusters; all but hdbscan need --n-clusters.",
+)
+@click.option(
+    "--n-clusters",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of clusters of kmeans and agglomerative.",
+)
+@click.option(
     "--min-cluster-size",
     type=click.IntRange(2),
     metavar="N",
-    help="Smallest cluster; larger for more glitches by default, and 5 at least.",
+    help="Smallest cluster of hdbscan; larger for more glitches by default, and 5 at least.",
 )
 @_options.of_a_net
 @_options.random_state
@@ -106,7 +168,8 @@ def discover(
     Glitches are embedded by a saved model or a backbone, or read from a file of EMBEDDINGS that
     skglitch embed wrote, and clustered. Those with a label are the known ones: their labels name
     clusters, and a cluster without a name is new. How odd a glitch is to the known ones is told
-    as a p-value, and where GPS times are known, so is when each cluster began.
+    as a p-value, and where GPS times are known, so is when each cluster began and whether it
+    goes on.
 
     The folder then has clusters.csv (size, stability, the known classes that are most alike, ids
     of typical members), glitches.csv (cluster, p-value, ...), onsets.csv where there are times,
@@ -116,7 +179,13 @@ def discover(
         output, [*(f"{name}.{table_format}" for name in _TABLES), "discover.json"], overwrite
     )
     check_suffix(targets[f"clusters.{table_format}"], [f".{table_format}"])
+    clustering = _clustering(ctx)
     segments = None if options["segments"] is None else read_segments(options["segments"])
+    runs = read_runs(options["runs"]) if isinstance(options["runs"], Path) else options["runs"]
+
+    from ._onsets import check_observing
+
+    check_observing(segments, runs)
     glitches, guessed = _read(ctx, net, source)
 
     from ._discovery import search
@@ -126,10 +195,11 @@ def discover(
         guessed,
         unlabelled=options["unlabelled"],
         false_alarm_rate=options["false_alarm_rate"],
+        novelty_method=options["novelty_method"],
         label_issues=options["label_issues"],
         segments=segments,
-        reducer=options["reducer"],
-        min_cluster_size=options["min_cluster_size"] or "auto",
+        runs=runs,
+        clustering=clustering,
         seed=options["random_state"],
     )
     for name in _TABLES:
@@ -143,6 +213,25 @@ def discover(
     write_json(targets["discover.json"], result)
     click.echo(to_json(result) if as_json else found.summary())
     say(f"Tables are in {output}")
+
+
+def _clustering(ctx: click.Context) -> dict[str, Any]:
+    """Give the parameters of NewClassFinder, and refuse options that would be of no use."""
+    options = ctx.params
+    clusterer, n_clusters = options["clusterer"], options["n_clusters"]
+    finds_number = clusterer == "hdbscan"
+    if finds_number and n_clusters is not None:
+        raise click.UsageError("--n-clusters is for --clusterer kmeans or agglomerative.", ctx)
+    if not finds_number and n_clusters is None:
+        raise click.UsageError(f"--clusterer {clusterer} needs --n-clusters.", ctx)
+    if not finds_number and options["min_cluster_size"] is not None:
+        raise click.UsageError("--min-cluster-size is for --clusterer hdbscan.", ctx)
+    return {
+        "reducer": options["reducer"],
+        "clusterer": clusterer,
+        "n_clusters": n_clusters,
+        "min_cluster_size": options["min_cluster_size"] or "auto",
+    }
 
 
 def _read(

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._cluster_table import tabulate_clusters
 from ._messages import say
+from ._onsets import find_onsets, rows_with_onsets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..discovery import NewClassFinder, OnsetTable
-    from ..discovery._clusters import Cluster
 
-# So many classes that are most like a cluster are named.
-_N_NEAREST = 3
 # So many known glitches are needed to compare with.
 _LEAST_KNOWN = 2
 # So many ids, the most doubtful first, are printed.
 _SHOWN = 10
-# A detector must have glitches at two times at least for a rate.
-_LEAST_TIMES = 2
+# What stands for no value elsewhere, as the text that files have in its place.
+_MISSING = ("nan", "None", "<NA>")
+_NO_LABEL = ("-1", "-1.0", *_MISSING)
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Glitches:
         texts = [np.asarray(about.get(name, np.full(n, ""))).astype(str) for name in _TEXTS]
         gps = np.asarray(about.get("gps_time", np.full(n, np.nan)), dtype=np.float64)
         ids, ifo, labels = texts
+        labels = np.where(np.isin(labels, _NO_LABEL), "", labels)
+        ifo = np.where(np.isin(ifo, _MISSING), "", ifo)
         return cls(embeddings, ids, ifo, labels, gps, np.full(n, is_reference))
 
     def __add__(self, other: Glitches) -> Glitches:
@@ -160,10 +163,11 @@ def search(
     *,
     unlabelled: tuple[str, ...],
     false_alarm_rate: float,
+    novelty_method: str | None,
     label_issues: bool,
     segments: Any,
-    reducer: str,
-    min_cluster_size: int | str,
+    runs: Any,
+    clustering: Mapping[str, Any],
     seed: int,
 ) -> Found:
     """Look for new classes, novel glitches, wrong labels and beginnings.
@@ -177,12 +181,14 @@ def search(
         Classes whose labels do not count.
     false_alarm_rate : float
         As in :class:`skglitch.discovery.NoveltyDetector`.
+    novelty_method : str or None
+        Its method, None for the default.
     label_issues : bool
         Whether to look for wrong labels.
-    segments : object
+    segments, runs : object
         As in :func:`skglitch.discovery.onset`.
-    reducer, min_cluster_size : object
-        As in :class:`skglitch.discovery.NewClassFinder`.
+    clustering : mapping of str to object
+        Parameters of :class:`skglitch.discovery.NewClassFinder`.
     seed : int
 
     Returns
@@ -193,21 +199,27 @@ def search(
 
     labels = without_labels(glitches.labels, unlabelled)
     is_known = labels != ""
-    finder = NewClassFinder(reducer=reducer, min_cluster_size=min_cluster_size, random_state=seed)
-    finder.fit(glitches.embeddings, labels)
+    _tell_of_twins(glitches)
+    # Clusters last: they take the longest, and what is wrong shows before.
+    with_onsets = rows_with_onsets(glitches, segments, runs)
+    odd = {}
+    if is_known.sum() >= _LEAST_KNOWN:
+        odd = find_novel(
+            glitches.embeddings, labels, false_alarm_rate, method=novelty_method, seed=seed
+        )
+    else:
+        say("Too few glitches have a label to call others novel: --known takes labelled ones.")
+    if label_issues:
+        odd |= find_issues(glitches.embeddings, labels, seed)
+    finder = NewClassFinder(random_state=seed, **clustering).fit(glitches.embeddings, labels)
     columns = _describe(glitches) | {
         "is_known": is_known,
         "cluster": finder.labels_,
         "membership": finder.membership_,
         **guessed,
+        **odd,
     }
-    if is_known.sum() >= _LEAST_KNOWN:
-        columns |= find_novel(glitches.embeddings, is_known, false_alarm_rate)
-    else:
-        say("Too few glitches have a label to call others novel: --known takes labelled ones.")
-    if label_issues:
-        columns |= find_issues(glitches.embeddings, labels, seed)
-    onsets = find_onsets(glitches, finder.labels_, segments, seed)
+    onsets = find_onsets(glitches, with_onsets, finder.labels_, segments, runs, seed)
     tables: dict[str, dict[str, Any]] = {
         "clusters": tabulate_clusters(finder, glitches.ids, columns),
         "glitches": columns,
@@ -215,6 +227,19 @@ def search(
     if onsets is not None:
         tables["onsets"] = onsets.to_dict()
     return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_rate)
+
+
+def _tell_of_twins(glitches: Glitches) -> None:
+    """Say which ids do not tell which glitch is meant; known ones may be there once more."""
+    own = ~glitches.is_reference
+    names = zip(glitches.ids[own].tolist(), glitches.ifo[own].tolist(), strict=True)
+    shared = {name: n for name, n in Counter(names).items() if n > 1}
+    if shared:
+        (first, _), *_ = shared
+        say(
+            f"{sum(shared.values())} glitches share {len(shared)} ids, such as {first!r}: tables "
+            "tell them apart by the order of rows only."
+        )
 
 
 def _describe(glitches: Glitches) -> dict[str, NDArray[Any]]:
@@ -244,17 +269,25 @@ def without_labels(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]
 
 
 def find_novel(
-    embeddings: NDArray[Any], is_known: NDArray[np.bool_], rate: float
+    embeddings: NDArray[Any],
+    labels: NDArray[Any],
+    rate: float,
+    *,
+    method: str | None = None,
+    seed: int = 0,
 ) -> dict[str, NDArray[Any]]:
     """Tell how odd each glitch is to the known ones.
 
     Parameters
     ----------
     embeddings : ndarray of shape (n, d)
-    is_known : ndarray of shape (n,), dtype bool
-        Two at least.
+    labels : ndarray of shape (n,), dtype str
+        Empty for those that are not known; two at least are.
     rate : float
         Share of known glitches that are called novel.
+    method : str, default=None
+        Of :class:`skglitch.discovery.NoveltyDetector`; None is its default.
+    seed : int, default=0
 
     Returns
     -------
@@ -264,7 +297,11 @@ def find_novel(
     """
     from ..discovery import NoveltyDetector
 
-    detector = NoveltyDetector(false_alarm_rate=rate).fit(embeddings[is_known])
+    is_known = labels != ""
+    detector = NoveltyDetector(false_alarm_rate=rate, random_state=seed)
+    if method is not None:
+        detector.set_params(method=method)
+    detector.fit(embeddings[is_known], labels[is_known])
     held_out = detector.held_out_scores_
     scores, p_values = np.empty(len(embeddings)), np.empty(len(embeddings))
     scores[is_known] = held_out
@@ -312,84 +349,3 @@ def find_issues(
         "label_flagged": flagged,
         "suggested_label": suggested.astype(str),
     }
-
-
-def tabulate_clusters(
-    finder: NewClassFinder, ids: NDArray[Any], of_glitches: Mapping[str, NDArray[Any]]
-) -> dict[str, list[Any]]:
-    """Make the table of clusters.
-
-    Parameters
-    ----------
-    finder : NewClassFinder
-        Fitted.
-    ids : ndarray of shape (n,)
-    of_glitches : mapping of str to ndarray of shape (n,)
-        Columns of glitches; ``novel`` and ``prediction`` are used where they are there.
-
-    Returns
-    -------
-    columns : dict of str to list
-        One value a cluster.
-    """
-    clusters = finder.clusters_
-    columns: dict[str, list[Any]] = {
-        "cluster": [one.label for one in clusters],
-        "kind": [_kind(one) for one in clusters],
-        "class": ["" if one.known_class is None else str(one.known_class) for one in clusters],
-        **{
-            name: [getattr(one, name) for one in clusters]
-            for name in ("size", "stability", "labelled", "purity")
-        },
-    }
-    members = [np.flatnonzero(finder.labels_ == one.label) for one in clusters]
-    if "novel" in of_glitches:
-        columns["novel"] = [float(of_glitches["novel"][rows].mean()) for rows in members]
-    if "prediction" in of_glitches:
-        most = [_most_frequent(of_glitches["prediction"][rows]) for rows in members]
-        columns["predicted"] = [name for name, _ in most]
-        columns["predicted_share"] = [share for _, share in most]
-    nearest = [[*one.nearest_classes, *[("", np.nan)] * _N_NEAREST] for one in clusters]
-    for rank in range(_N_NEAREST):
-        columns[f"nearest_{rank + 1}"] = [str(classes[rank][0]) for classes in nearest]
-        columns[f"cosine_{rank + 1}"] = [classes[rank][1] for classes in nearest]
-    for name in ("typical", "borderline"):
-        columns[name] = [" ".join(ids[getattr(one, name)]) for one in clusters]
-    return columns
-
-
-def _kind(cluster: Cluster) -> str:
-    if cluster.is_new:
-        return "new"
-    return "mixed" if cluster.known_class is None else "known"
-
-
-def _most_frequent(names: NDArray[Any]) -> tuple[str, float]:
-    found, counts = np.unique(names, return_counts=True)
-    return str(found[counts.argmax()]), float(counts.max() / len(names))
-
-
-def find_onsets(
-    glitches: Glitches, clusters: NDArray[np.intp], segments: Any, seed: int
-) -> OnsetTable | None:
-    """Tell when each cluster began, by the glitches with a time; None where there are too few.
-
-    Those that are there to tell what is known only do not count: they may be from another time.
-    """
-    from ..discovery import onset
-
-    rows = np.isfinite(glitches.gps) & ~glitches.is_reference
-    detectors = glitches.ifo
-    for name in np.unique(detectors[rows]):
-        of_one = rows & (detectors == name)
-        if segments is None and len(np.unique(glitches.gps[of_one])) < _LEAST_TIMES:
-            rows &= ~of_one
-    if not rows.any() or (clusters[rows] < 0).all():
-        return None
-    return onset(
-        glitches.gps[rows],
-        clusters[rows],
-        detectors=detectors[rows] if (detectors[rows] != "").all() else None,
-        segments=segments,
-        random_state=seed,
-    )

@@ -78,6 +78,36 @@ def read_segments(path: Path) -> Any:
     return segments if ifo else segments.get("", [])
 
 
+def read_runs(path: Path) -> dict[str, tuple[float, float]]:
+    """Read observing runs.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        CSV table with the columns ``run``, and ``start`` and ``stop`` in GPS s.
+
+    Returns
+    -------
+    runs : dict of str to tuple
+        As :func:`skglitch.discovery.onset` takes them.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column, has a run twice, or a time that is no number.
+    """
+    names, rows = _read(path)
+    name = _find(path, names, ("run", "name"), "runs")
+    start = _find(path, names, ("start",), "starts")
+    stop = _find(path, names, ("stop", "end"), "stops")
+    runs: dict[str, tuple[float, float]] = {}
+    for line, row in rows:
+        if row[name] in runs:
+            raise ValueError(f"{str(path)!r}, line {line}: the run {row[name]!r} is there twice.")
+        runs[row[name]] = _number(path, line, row[start]), _number(path, line, row[stop])
+    return runs
+
+
 def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Read the names of columns, in lower case, and the rows with the numbers of their lines."""
     try:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch.cli._discovery import _most_frequent, _tell_issues, find_issues, find_novel
+from skglitch.cli._cluster_table import _most_frequent
+from skglitch.cli._discover import discover
+from skglitch.cli._discovery import _tell_issues, find_issues, find_novel
 from skglitch.datasets._glitch_file import save_glitches
-from skglitch.discovery import NoveltyDetector, onset
+from skglitch.discovery import NewClassFinder, NoveltyDetector, onset
 
 START = 1_126_000_000
 N = 30
@@ -149,6 +151,62 @@ def test_a_class_that_counts_as_unlabelled(run, embeddings):
     assert "no glitch is labelled 'Tomte'; the labels are Blip, Chirp" in result.stderr
 
 
+@pytest.mark.parametrize("mark", [-1, -1.0, np.nan, "-1", "None"])
+def test_marks_of_no_label_in_a_file(run, made, tmp_path, mark):
+    values, about = made
+    labels = [{"Blip": 1, "Chirp": 2, "": mark}[name] for name in about["label"]]
+    np.savez(tmp_path / "e.npz", embeddings=values, label=labels)
+    told = json.loads(run("discover", "e.npz", "--json", "-q").stdout)
+    assert (told["n_labelled"], told["n_new_clusters"]) == (2 * N, 1)
+    assert {row["label"] for row in table("skglitch-discover/glitches.csv")[2 * N :]} == {""}
+
+
+def test_glitches_that_share_an_id(run, made, tmp_path):
+    values, about = made
+    ids = about["id"].copy()
+    ids[[3, 4, 5, 8]] = ["tw", "tw", "g9", "g9"]
+    np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"id": ids}))
+    result = run("discover", "e.npz", "--known", "e.npz")
+    assert result.exit_code == 0, result.output
+    assert "5 glitches share 2 ids, such as 'tw'" in result.stderr
+    assert "share" not in run("discover", "e.npz", "--overwrite", "-q").stderr
+    # Detectors see the same thing under the same name.
+    ifo = np.where(np.isin(np.arange(3 * N), [4, 5, 8]), "L1", "H1")
+    ids[8] = "g8"
+    np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"id": ids, "ifo": ifo}))
+    assert "share" not in run("discover", "e.npz", "--overwrite").stderr
+
+
+def test_method_of_novelty(run, embeddings):
+    for method in sorted(NoveltyDetector._parameter_constraints["method"][0].options):
+        result = run("discover", embeddings, "--novelty-method", method, "--overwrite", "-q")
+        assert result.exit_code == 0, result.output
+        rows = table("skglitch-discover/glitches.csv")
+        if method == "lof":
+            values = np.load(embeddings)
+            is_known = values["label"] != ""
+            detector = NoveltyDetector("lof", random_state=0).fit(values["embeddings"][is_known])
+            expected = detector.p_values(values["embeddings"][~is_known])
+            found = [float(row["novelty_p_value"]) for row in rows if row["is_known"] == "False"]
+            np.testing.assert_allclose(found, expected)
+    result = run("discover", embeddings, "--novelty-method", "magic")
+    assert result.exit_code == 2
+    assert "'magic' is not one of energy, knn, lof, mahalanobis, max_logit" in result.stderr
+
+
+def test_clusterers(run, embeddings):
+    choices = next(p for p in discover.params if p.name == "clusterer").type.choices
+    options = [
+        c for c in NewClassFinder._parameter_constraints["clusterer"] if hasattr(c, "options")
+    ]
+    assert set(choices) == options[0].options
+    for clusterer in ("kmeans", "agglomerative"):
+        arguments = ["--clusterer", clusterer, "--n-clusters", "5", "--json", "-q", "--overwrite"]
+        told = json.loads(run("discover", embeddings, *arguments).stdout)
+        assert told["n_clusters"] == 5
+        assert told["n_in_no_cluster"] == 0
+
+
 def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
     values, about = made
     known = np.arange(2 * N)
@@ -226,6 +284,10 @@ class TestTimes:
             ("--segments", "start,stop\n1,2\n", "in none of its segments"),
             ("--segments", "start,stop,ifo\n1,2,L1\n", "segments lacks detector 'H1'"),
             ("--segments", "start,stop\n", "segments must be pairs"),
+            ("--runs", "start,stop\n1,2\n", "has no column of runs"),
+            ("--runs", "run,start,stop\na,1,2\na,3,4\n", "line 3: the run 'a' is there twice"),
+            ("--runs", "run,start,stop\na,1,9\nb,3,14\n", "runs: 'a' and 'b' overlap"),
+            ("--runs", "run,start,stop\na,1,9\n", "90 glitches in none of the runs a"),
         ],
     )
     def test_tables_that_are_no_good(self, run, embeddings, tmp_path, option, text, message):
@@ -235,13 +297,76 @@ class TestTimes:
         assert message in result.stderr
         assert result.stderr.count("\n") == 1
 
+    def test_glitches_outside_of_segments_are_left_out(self, run, made, embeddings, tmp_path):
+        late = made[1]["gps_time"] > START + 9e4
+        (tmp_path / "s.csv").write_text(f"start,stop,ifo\n{START},{START + 9e4},H1\n")
+        result = run("discover", embeddings, "--segments", "s.csv", "-o", "out")
+        assert result.exit_code == 0, result.output
+        assert f"Onsets leave out {late.sum()} glitches of H1 that are in none" in result.stderr
+        assert sum(int(row["n_events"]) for row in table("out/onsets.csv")) == 3 * N - late.sum()
+        assert len(table("out/glitches.csv")) == 3 * N
+
+    def test_glitches_without_a_detector_are_of_their_own(self, run, made, tmp_path):
+        values, about = made
+        ifo = np.where(np.arange(3 * N) % 3, np.where(np.arange(3 * N) % 2, "H1", "L1"), "")
+        np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
+        result = run("discover", "e.npz", "-o", "out")
+        assert result.exit_code == 0, result.output
+        assert f"{N} glitches without a detector have onsets of their own" in result.stderr
+        events = {name: 0 for name in ("H1", "L1", "")}
+        for row in table("out/onsets.csv"):
+            events[row["detector"]] += int(row["n_events"])
+        assert events == {"H1": N, "L1": N, "": N}
+        # Segments of detectors cannot be theirs.
+        text = "".join(f"{START},{START + 1e5},{name}\n" for name in ("H1", "L1"))
+        (tmp_path / "s.csv").write_text("start,stop,ifo\n" + text)
+        result = run("discover", "e.npz", "-o", "out", "--segments", "s.csv", "--overwrite")
+        assert result.exit_code == 0, result.output
+        assert f"Onsets leave out {N} glitches without a detector" in result.stderr
+        assert {row["detector"] for row in table("out/onsets.csv")} == {"H1", "L1"}
+
+    def test_runs(self, run, made, embeddings, tmp_path):
+        (tmp_path / "r.csv").write_text(
+            f"run,start,stop\nlate,{START + 5e4},{START + 9e4}\nearly,{START},{START + 4e4}\n"
+        )
+        result = run("discover", embeddings, "--runs", "r.csv", "--json")
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)["onsets"]
+        gps = made[1]["gps_time"] - START
+        between = ((gps > 4e4) & (gps < 5e4)) | (gps > 9e4)
+        assert f"{between.sum()} glitches in none of the runs early, late" in result.stderr
+        assert sum(told["n_events"]) == 3 * N - between.sum()
+        assert set(told["run"]) == {"early", "late"}
+        assert set(told["still_active"]) <= {"yes", "no", "unclear"}
+        # Some were before the first run of LIGO.
+        result = run("discover", embeddings, "--runs", "ligo", "--json", "--overwrite")
+        assert "glitches in none of the runs O1, O2, O3a, O3b, O4a." in result.stderr
+        assert set(json.loads(result.stdout)["onsets"]["run"]) == {"O1"}
+
+    def test_runs_without_times(self, run, made, tmp_path):
+        np.savez(tmp_path / "e.npz", embeddings=made[0])
+        result = run("discover", "e.npz", "--runs", "ligo")
+        assert result.exit_code == 0, result.output
+        assert "No glitch has a GPS time, so there are no onsets: --times takes" in result.stderr
+
+    def test_what_is_wrong_shows_before_clusters_are_looked_for(
+        self, run, embeddings, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(
+            "skglitch.discovery.NewClassFinder.fit", lambda *_: pytest.fail("took long")
+        )
+        (tmp_path / "s.csv").write_text("start,stop\n1,2\n")
+        result = run("discover", embeddings, "--segments", "s.csv")
+        assert "that are in none of its segments" in result.stderr
+
     def test_a_detector_with_one_glitch_is_left_out(self, run, made, tmp_path):
         values, about = made
         ifo = about["ifo"].copy()
         ifo[0] = "L1"
         np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
-        told = json.loads(run("discover", "e.npz", "--json", "-q").stdout)
-        assert set(told["onsets"]["detector"]) == {"H1"}
+        result = run("discover", "e.npz", "--json")
+        assert set(json.loads(result.stdout)["onsets"]["detector"]) == {"H1"}
+        assert "Onsets leave out 1 glitches of L1 at one time" in result.stderr
 
 
 class TestWithNets:
@@ -312,6 +437,14 @@ def test_other_formats(run, embeddings, tmp_path, suffix):
     ("arguments", "code", "message"),
     [
         (["EMBEDDINGS", "."], 2, "EMBEDDINGS are read as they are: they take no SOURCE"),
+        (["EMBEDDINGS", "--clusterer", "kmeans"], 2, "--clusterer kmeans needs --n-clusters"),
+        (["EMBEDDINGS", "--n-clusters", "3"], 2, "--n-clusters is for --clusterer kmeans or"),
+        (
+            ["EMBEDDINGS", "--clusterer", "kmeans", "--n-clusters", "3", "--min-cluster-size", "9"],
+            2,
+            "--min-cluster-size is for --clusterer hdbscan",
+        ),
+        (["EMBEDDINGS", "--runs", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
         (["EMBEDDINGS", "--views", "late"], 2, "--views: a file of embeddings has that settled"),
         (["none.npz"], 2, "there is no file 'none.npz'"),
         (["EMBEDDINGS", "--known", "none"], 2, "'none' does not exist"),
@@ -347,7 +480,7 @@ def test_p_values_by_hand():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(40, 3))
     is_known = np.arange(40) < 25
-    found = find_novel(X, is_known, 0.2)
+    found = find_novel(X, np.where(is_known, "a", ""), 0.2)
     detector = NoveltyDetector(false_alarm_rate=0.2).fit(X[is_known])
     held_out = detector.held_out_scores_
     for row in range(25):
