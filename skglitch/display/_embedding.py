@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import _num_samples
 
 from ._axes import make_axes
 from ._layout import METHOD_NAMES, check_layout, check_method, check_places, lay_out
@@ -161,7 +162,7 @@ class EmbeddingDisplay:
         """
         check_method(options.get("method", "tsne"), options.get("n_components", 2))
         # Before the net takes its time.
-        find_classes(labels, len(X), options.get("highlight"))
+        find_classes(labels, _num_samples(X), options.get("highlight"))
         return cls.from_embeddings(estimator.transform(X), labels, ax=ax, **options)
 
     def plot(

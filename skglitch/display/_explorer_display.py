@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import _num_samples
 
 from .._files import written_whole
 from ._explorer_checks import check_ids, check_known, check_pictures
@@ -182,7 +183,7 @@ class EmbeddingExplorer:
             options.setdefault("durations", estimator.durations)
         check_method(options.get("method", "tsne"), options.get("n_components", 2))
         own = {name: value for name, value in options.items() if name not in _OF_THE_LAYOUT}
-        cls._refuse_early(len(X), labels, {"X": X, **own})
+        cls._refuse_early(_num_samples(X), labels, {"X": X, **own})
         return cls.from_embeddings(estimator.transform(X), labels, X=X, **options)
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +43,7 @@ def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[flo
             f"durations={given!r} has {len(given)} durations, but there are {len(array)} views: "
             "give the duration of each in s."
         )
-    if not all(isinstance(duration, Real) and 0 < duration < math.inf for duration in given):
+    if not all(isinstance(duration, int | float) and 0 < duration < math.inf for duration in given):
         raise ValueError(f"durations={given!r} must be positive numbers of seconds.")
     return array, given
 
