@@ -6,6 +6,9 @@ of rank_for_labelling, against random ones. Embeddings are those of the net as i
 set is a third that is held out.
 
     python benchmarks/labelling.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
+
+The curves of all runs so far are drawn into benchmarks/results/labelling.png; `--sets` with
+nothing behind it only draws them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from _common import Store, mean_interval, table
+from _common import RESULTS, Store, mean_interval, table
 from label_issues import CACHE, embeddings
 from recipe import few_labels
 from sklearn.base import clone
@@ -35,6 +38,8 @@ LEARNERS = {
 }
 ASKED = ("random", "margin", "entropy", "core_set")
 ROUNDS = 8
+SETS = {"real": "real, 5 classes", "simulated": "simulated, 22 classes"}
+COLORS = ("#999999", "#0072B2", "#E69F00", "#D55E00")
 
 
 def few(X: np.ndarray, y: np.ndarray, n_each: int, seed: int) -> dict[str, float]:
@@ -75,10 +80,36 @@ def curve(X: np.ndarray, y: np.ndarray, how: str, seed: int) -> dict[int, float]
     return result
 
 
+def plot(runs: dict[str, dict[str, float]]) -> None:
+    """Draw accuracy against labels asked for, with intervals over seeds, a panel a set."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for ax, (name, title) in zip(figure.subplots(1, 2), SETS.items(), strict=True):
+        x: list[int] = []
+        for how, color, marker in zip(ASKED, COLORS, "os^D", strict=True):
+            of_seeds = [
+                run for key, run in runs.items() if key.startswith(f"{name} | asked | {how} | ")
+            ]
+            if not of_seeds:
+                continue
+            labels = sorted(of_seeds[0], key=int)
+            points = [mean_interval([100 * run[n] for run in of_seeds]) for n in labels]
+            x, (means, halves) = [int(n) for n in labels], np.array(points).T
+            ax.plot(x, means, color=color, marker=marker, label=how)
+            ax.fill_between(x, means - halves, means + halves, color=color, alpha=0.12, lw=0)
+        ax.set(title=title, xlabel="labels asked for", ylabel="accuracy in %")
+        ax.set_xticks(x)
+        # Intervals of a mean near 100 would reach beyond what there is.
+        ax.set_ylim(top=min(101, ax.get_ylim()[1]))
+        ax.grid(alpha=0.3)
+    ax.legend(loc="lower right")
+    figure.savefig(RESULTS / "labelling.png", dpi=150)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    sets = ("real", "simulated")
-    parser.add_argument("--sets", nargs="+", choices=sets, default=sets)
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
     options = parser.parse_args()
@@ -110,6 +141,7 @@ def main() -> None:
             for how in ASKED
         ]
         print(table(rows) + "\n", flush=True)
+    plot(store.runs)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """Which glitches to ask about; scikit-learn's learners that use glitches without labels."""
 
+import re
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +12,7 @@ from scipy.stats import entropy
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
+import skglitch
 from skglitch import CNNClassifier
 from skglitch.discovery import rank_for_labelling
 
@@ -131,3 +136,33 @@ class TestWithoutLabels:
         learner.fit(flat, y)
         assert (learner.labeled_iter_ == 1).sum() == 4
         assert set(learner.predict(flat)) <= {"Whistle", "Blip"}
+
+    def test_the_page_as_it_is_written(self, monkeypatch):
+        page = Path(__file__).resolve().parents[2] / "docs" / "discover.md"
+        if not page.is_file():
+            pytest.skip("not a checkout")
+        section = page.read_text(encoding="utf-8").partition("## Labels from few\n")[2]
+        code = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], flags=re.S)
+        assert len(code) == 3
+        tiny = partial(CNNClassifier, "test_efficientnet", weights=None, max_epochs=2)
+        monkeypatch.setattr(skglitch, "CNNClassifier", tiny)
+        rng = np.random.default_rng(0)
+        X = rng.integers(0, 60, (24, 1, 32, 32), dtype=np.uint8)
+        X[::2, :, 8:16] += 150
+        names = {
+            "X": X,
+            "y": np.where(np.arange(24) % 2, "Blip", "Whistle"),
+            "labelled": np.arange(24) < 12,
+            "embeddings": X.mean(axis=(1, 3)) + rng.standard_normal((24, 32)),
+            "rest": X[12:].reshape(12, -1),
+        }
+        exec(code[0], names)
+        assert np.mean(names["names"] == names["y"]) > 0.9
+        exec(code[1], names)
+        # Those without a label are nobody's: only what the net is sure of joins the labels.
+        assert names["known"].tolist() == [*names["y"][:12], *[-1] * 12]
+        assert isinstance(names["model"].estimator_, CNNClassifier)
+        assert set(names["model"].classes_) == {"Blip", "Whistle"}
+        exec(code[2], names)
+        assert sorted(names["first"]) == sorted(set(names["first"]))
+        assert sorted(names["next_ones"]) == list(range(12))
