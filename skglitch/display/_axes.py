@@ -49,6 +49,8 @@ def make_axes(
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=np.multiply(figsize, text_scale()), layout="constrained")
+    if not hasattr(ax, "figure"):
+        raise TypeError(f"ax={ax!r} is neither matplotlib axes nor a figure: None makes one.")
     if hasattr(ax, "subplots"):
         return ax, ax.subplots(*shape, squeeze=False, **options)
     if shape == (1, 1):

@@ -38,14 +38,14 @@ def check_known(labels: Any, about: Any, n_samples: int) -> dict[str, list[Any]]
             f"about must be a dict or a DataFrame, got {type(about).__name__}: "
             'name what it holds, as in about={"snr": snr}.'
         )
-    columns = {} if labels is None else {"label": check_column(labels, "label", n_samples)}
+    columns = {} if labels is None else {"label": check_column(labels, "labels", n_samples)}
     for key, values in () if about is None else about.items():
         name = str(key)
         if name in ("id", "label"):
             raise ValueError(f"about has a column {name!r}: pass it as {name}s=.")
         if name in columns:
             raise ValueError(f"about has two columns {name!r}: rename one.")
-        columns[name] = check_column(values, name, n_samples)
+        columns[name] = check_column(values, f"about[{key!r}]", n_samples)
     return columns
 
 

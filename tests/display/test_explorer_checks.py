@@ -16,8 +16,8 @@ IDS = list("uvwxyz")
 
 # What the map and the page have in common: options of the class, and what is told.
 REFUSED = [
-    ({"labels": list("abc")}, r"label has shape \(3,\), but there are 6 places"),
-    ({"labels": "a"}, r"label has shape \(\), but there are 6 places"),
+    ({"labels": list("abc")}, r"labels has shape \(3,\), but there are 6 places"),
+    ({"labels": "a"}, r"labels has shape \(\), but there are 6 places"),
     ({"ids": list("abc")}, r"ids has shape \(3,\)"),
     ({"ids": list("uvwxyu")}, r"ids\[0\] and ids\[5\] are both 'u'.* or pass ids=None for row"),
     ({"ids": [1, 2, 3, 4, 5, "1"]}, r"ids\[0\] and ids\[5\] are both '1'"),
@@ -25,8 +25,8 @@ REFUSED = [
     ({"ids": [*IDS[:5], ""]}, r"ids\[5\]='' names no glitch"),
     ({"ids": [1.0, 2, 3, np.nan, 5, 6]}, r"ids\[3\]=nan names no glitch"),
     ({"ids": pd.Series([1, 2, 3, None, 5, 6], dtype="Int64")}, r"ids\[3\]=\S+ names no glitch"),
-    ({"about": {"snr": np.zeros(7)}}, r"snr has shape \(7,\)"),
-    ({"about": {"snr": 8.0}}, r"snr has shape \(\)"),
+    ({"about": {"snr": np.zeros(7)}}, r"about\['snr'\] has shape \(7,\)"),
+    ({"about": {"snr": 8.0}}, r"about\['snr'\] has shape \(\)"),
     ({"about": {"label": list("abcdef")}}, "about has a column 'label': pass it as labels="),
     ({"about": {"id": list("abcdef")}}, "about has a column 'id': pass it as ids="),
     ({"about": {3: IDS, "3": IDS}}, "about has two columns '3'"),

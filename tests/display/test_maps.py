@@ -224,6 +224,8 @@ def test_axes_of_other_dimensions(places):
     with pytest.raises(ValueError, match="does not have the 3 dimensions of the map"):
         EmbeddingDisplay(three).plot(Figure().subplots())
     assert EmbeddingDisplay(three).plot(solid).ax_ is solid
+    with pytest.raises(TypeError, match="ax='x' is neither matplotlib axes nor a figure"):
+        EmbeddingDisplay(places).plot("x")
 
 
 @pytest.mark.parametrize(
