@@ -15,6 +15,7 @@ from ._name_places import densest, write_names
 
 _ROWS_OF_LEGEND = 24
 _SIZE_IN_LEGEND = 42
+_INCHES_A_LETTER = 0.075
 
 
 class EmbeddingDisplay:
@@ -204,11 +205,14 @@ class EmbeddingDisplay:
         places, classes, names = self._checked(ax, names=names, highlight=highlight)
         legend = self.labels is not None and (not names if legend is None else legend)
         flat = places.shape[1] == 2
-        n_listed = sum(classes.is_colored) + 1
-        n_columns = -(-n_listed // _ROWS_OF_LEGEND) if legend else 0
+        listed = [classes.unlabelled]
+        listed += [
+            n for n, colored in zip(classes.names, classes.is_colored, strict=True) if colored
+        ]
+        n_columns = -(-len(listed) // _ROWS_OF_LEGEND) if legend else 0
         options: dict[str, Any] = {} if flat else {"subplot_kw": {"projection": "3d"}}
-        # Beside the box of three dimensions, which is square, a legend has all the room it gets.
-        width = 8 + 1.8 * n_columns if flat else 6.5 + 2.2 * n_columns
+        # The box of three dimensions is square.
+        width = (8 if flat else 6.5) + n_columns * (0.55 + _INCHES_A_LETTER * max(map(len, listed)))
         self.figure_, axes = make_axes(ax, (width, 6.5), **options)
         self.ax_ = axes[0, 0]
         handles = self._draw(places, classes)
