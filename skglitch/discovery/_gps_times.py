@@ -7,6 +7,8 @@ from datetime import date, time, timedelta
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._known_labels import as_list
+
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
 _WAY_OUT = "astropy.time.Time(...).gps turns dates into GPS times."
 
@@ -45,12 +47,12 @@ def check_gps_times(values: ArrayLike, name: str = "times") -> NDArray[np.float6
             f"{name} must be GPS times in s, got rows that differ in length."
         ) from error
     if array.dtype.kind == "O":
-        values = array.ravel().tolist()
-        found = next((value for value in values if isinstance(value, _CALENDAR)), None)
+        listed = as_list(array.ravel(), name)
+        found = next((value for value in listed if isinstance(value, _CALENDAR)), None)
         if found is not None:
             raise ValueError(f"{name} must be GPS times in s, got {found!r}. {_WAY_OUT}")
         # Of missing values only NaN turns into a number; pandas.NA is not even equal to itself.
-        filled = [np.nan if v is None or (v != v) is not False else v for v in values]
+        filled = [np.nan if v is None or (v != v) is not False else v for v in listed]
         array = np.array(filled, dtype=object).reshape(array.shape)
     if array.dtype.kind in "mM":
         raise ValueError(f"{name} must be GPS times in s, got {array.dtype}. {_WAY_OUT}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._gps_times import check_gps_times
+from ._known_labels import as_list
 
 
 class GlitchLabels(NamedTuple):
@@ -109,7 +110,10 @@ def _as_detectors(detectors: ArrayLike) -> NDArray[np.str_]:
     # Of objects, since asarray(["H1", nan]) would silently turn the number into a string.
     values = np.asarray(detectors, dtype=object)
     # pandas.NA is not even equal to itself.
-    named = ["" if one is None or (one == one) is not True else str(one) for one in values.ravel()]
+    named = [
+        "" if one is None or (one == one) is not True else str(one)
+        for one in as_list(values.ravel(), "detectors")
+    ]
     return np.array(named, dtype=str).reshape(values.shape)
 
 

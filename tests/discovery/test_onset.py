@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -497,5 +498,6 @@ class TestData:
                 return float(self.seconds)
 
         expected = onset([1, 2, 4, 7, 8], [0] * 5, random_state=0)
-        for kind in (LIGOTimeGPS, str):
-            assert onset([kind(t) for t in (1, 2, 4, 7, 8)], [0] * 5, random_state=0) == expected
+        for kind in (LIGOTimeGPS, str, np.float32, Decimal):
+            times = np.array([kind(t) for t in (1, 2, 4, 7, 8)], dtype=object)
+            assert onset(times, [0] * 5, random_state=0) == expected

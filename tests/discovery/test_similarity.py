@@ -281,10 +281,25 @@ class TestLabels:
         assert index.search(id=2**63 - 1, n_neighbors=1).ids[0] != 2**63 - 1
 
     @pytest.mark.parametrize(
+        "times",
+        [
+            [None, *np.array([1.0, 2.0])],
+            [np.nan, 1, 2],
+            np.array([None, 1, 2.0], dtype=object),
+            pd.Series([None, 1, 2], dtype="Int64"),
+            pd.Series([None, 1, 2], dtype="Float64"),
+        ],
+    )
+    def test_times_that_nobody_knows_are_nan(self, times):
+        index = SimilarityIndex().fit(X[:3], times=times)
+        np.testing.assert_array_equal(index.times_, [np.nan, 1, 2])
+
+    @pytest.mark.parametrize(
         "detectors",
         [
             ["H1", None, "L1"],
             ["H1", np.nan, "L1"],
+            [*np.array(["H1"]), None, *np.array(["L1"])],
             ["H1", "", "L1"],
             pd.Series(["H1", None, "L1"], dtype="string"),
             pd.Series(["H1", None, "L1"], dtype="category"),
