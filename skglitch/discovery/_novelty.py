@@ -12,13 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._novelty_scores import KthNeighbour, LocalOutliers, LogitScore, Mahalanobis, OverFolds, Score
+from ._known_labels import as_list, has_label
+from ._novelty_combined import Combined
+from ._novelty_scores import (
+    Folds,
+    KthNeighbour,
+    LocalOutliers,
+    LogitScore,
+    Mahalanobis,
+    OverFolds,
+    Score,
+    distinct,
+)
+
+_KNN_NEIGHBORS, _LOF_NEIGHBORS = 5, 10
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
@@ -29,9 +42,13 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     Parameters
     ----------
-    method : {"knn", "lof", "mahalanobis", "energy", "max_logit"}, default="knn"
+    method : {"combined", "knn", "lof", "mahalanobis", "energy", "max_logit"}, \
+            default="combined"
         What makes a glitch familiar:
 
+        - ``"combined"``: the mean of three opinions, the Mahalanobis distance, the local outlier
+          factor and, with labels, the energy, among the first 30 principal axes, whitened. It
+          was measured to be best, or close to that, for few glitches and for many;
         - ``"knn"``: a small distance to its k-th nearest known glitch, all embeddings scaled
           to length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches of each kind:
           with fewer, known glitches are far from their k-th nearest too, and hardly any new one
@@ -44,8 +61,10 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         - ``"energy"``: a large logarithm of the sum of the exponentials of the logits that a
           linear classifier of the known classes gives [3]_. Needs labels;
         - ``"max_logit"``: a large greatest logit [4]_. Needs labels.
-    n_neighbors : int, default=5
-        The k of ``"knn"`` and ``"lof"``.
+    n_neighbors : int or "auto", default="auto"
+        Neighbours of ``"combined"``, ``"knn"`` and ``"lof"``. ``"auto"`` is 5 of ``"knn"`` and 10
+        of ``"lof"``; of ``"combined"`` a quarter of the middle size of a class, from 2 to 20, and
+        20 without labels.
     head : estimator, default=None
         The classifier of ``"energy"`` and ``"max_logit"``, which has a ``decision_function``.
         None is logistic regression on standardised embeddings. One that is fitted already is
@@ -55,8 +74,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Share of known glitches that are called novel.
     cv : int or cross-validation generator, default=5
         Folds that the held-out scores of ``fit`` come from. New samples get the mean score of
-        the models of all folds. Not used by ``"knn"`` and ``"lof"``, which leave out a sample
-        at a time.
+        the models of all folds. Each sample has to be held out once, and copies of one glitch
+        are held out together. Not used by ``"knn"`` and ``"lof"``, which leave out a sample at a
+        time.
     n_jobs : int, default=None
         Number of folds at a time. Scikit-learn and BLAS use threads of their own beside.
     random_state : int, RandomState instance or None, default=None
@@ -121,8 +141,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "method": [StrOptions({"knn", "lof", "mahalanobis", "energy", "max_logit"})],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "method": [StrOptions({"combined", "knn", "lof", "mahalanobis", "energy", "max_logit"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "head": [HasMethods(["fit", "decision_function"]), None],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
@@ -132,9 +152,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     def __init__(
         self,
-        method: str = "knn",
+        method: str = "combined",
         *,
-        n_neighbors: int = 5,
+        n_neighbors: int | str = "auto",
         head: Any = None,
         false_alarm_rate: float = 0.05,
         cv: Any = 5,
@@ -172,13 +192,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has NaN or infinite values, or y is needed and missing, or has one class
-            where a classifier is fitted.
+            If X has NaN or infinite values, or y is needed and missing, lacks labels, or has one
+            class where a classifier is fitted, or folds of ``cv`` overlap.
         """
         X, codes = self._read(X, y)
         self._score = self._make_score(len(X))
-        folds = self._folds(codes).split(X, codes)
-        return self._calibrate(self._score.fit(X, codes, folds, self.n_jobs))
+        return self._calibrate(self._score.fit(X, codes, self._folds(X, codes), self.n_jobs))
 
     def calibrate(self, X: Any) -> NoveltyDetector:
         """Set the threshold anew, by known glitches that ``fit`` has not seen.
@@ -283,8 +302,16 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     def _read(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[np.intp] | None]:
         options: dict = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
+        self.__dict__.pop("classes_", None)
         if y is None and not self._needs_y():
             return validate_data(self, X, **options), None
+        missing = 0 if y is None else int((~has_label(y)).sum())
+        if missing:
+            raise ValueError(
+                f"y has no label for {missing} of {len(as_list(y))} samples (None, NaN, '' or -1): "
+                "fit learns what is known, so leave them out, "
+                "X[has_label] and y[has_label]."
+            )
         # What y must be is told by scikit-learn, in the words of its other estimators.
         X, y = validate_data(self, X, y, **options)
         check_classification_targets(y)
@@ -292,32 +319,44 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         if self._needs_y() and len(self.classes_) < 2:
             raise ValueError(
                 f"method={self.method!r} tells classes apart, and y has one only, "
-                f"{str(self.classes_[0])!r}. Use method='knn' or 'mahalanobis'."
+                f"{str(self.classes_[0])!r}. Use method='combined' or another one."
             )
         return X, codes
 
     def _make_score(self, n_samples: int) -> Score:
-        if self.method in ("knn", "lof"):
-            if self.n_neighbors >= n_samples:
-                warnings.warn(
-                    f"n_neighbors={self.n_neighbors} is more than the other samples of X: "
-                    f"{n_samples - 1} are used.",
-                    UserWarning,
-                    stacklevel=3,
-                )
-            kind = KthNeighbour if self.method == "knn" else LocalOutliers
-            return kind(min(self.n_neighbors, n_samples - 1))
+        n_neighbors = None if self.n_neighbors == "auto" else int(self.n_neighbors)
+        if n_neighbors is not None and n_neighbors >= n_samples:
+            warnings.warn(
+                f"n_neighbors={n_neighbors} is more than the other samples of X: "
+                f"{n_samples - 1} are used.",
+                UserWarning,
+                stacklevel=3,
+            )
+        if self.method == "combined":
+            return Combined(n_neighbors)
+        if self.method == "knn":
+            return KthNeighbour(n_neighbors or _KNN_NEIGHBORS)
+        if self.method == "lof":
+            return LocalOutliers(n_neighbors or _LOF_NEIGHBORS)
         if self.method == "mahalanobis":
             return OverFolds(Mahalanobis)
         make = partial(LogitScore, self.method, self.head)
         return OverFolds(make)
 
-    def _folds(self, codes: NDArray[np.intp] | None) -> BaseCrossValidator:
+    def _folds(self, X: NDArray[Any], codes: NDArray[np.intp] | None) -> Folds:
         if not isinstance(self.cv, Integral):
-            return self.cv
-        n_splits = self.cv
-        kind = KFold if codes is None or np.bincount(codes).max() < n_splits else StratifiedKFold
-        return kind(n_splits, shuffle=True, random_state=check_random_state(self.random_state))
+            return self.cv.split(X, np.zeros(len(X)) if codes is None else codes)
+        # Copies of a glitch are held out together: one of them would tell of the others.
+        copies = distinct(X)[1]
+        n_distinct = copies.max() + 1
+        has_copies = 1 < n_distinct < len(X)
+        n_splits = min(self.cv, n_distinct if has_copies else len(X))
+        options: dict = {"shuffle": True, "random_state": check_random_state(self.random_state)}
+        if codes is not None and np.bincount(codes).max() >= n_splits:
+            kind = StratifiedGroupKFold if has_copies else StratifiedKFold
+        else:
+            kind = GroupKFold if has_copies else KFold
+        return kind(n_splits, **options).split(X, codes, copies if has_copies else None)
 
     def _calibrate(self, scores: NDArray[np.float64]) -> NoveltyDetector:
         rank = math.floor(self.false_alarm_rate * (len(scores) + 1))

@@ -36,6 +36,30 @@ class Score(Protocol):
         """Score samples, higher for what is more like the known ones."""
 
 
+def distinct(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Keep one of each row that comes several times.
+
+    A copy of a sample says nothing of what else is known, and would be its nearest neighbour.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+
+    Returns
+    -------
+    rows : ndarray of shape (n_distinct, n_features)
+        In the order in which they come first.
+    inverse : ndarray of shape (n_samples,)
+        The one that each sample is.
+    """
+    _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(X):
+        return X, np.arange(len(X))
+    place = np.empty(len(first), dtype=np.intp)
+    place[np.argsort(first)] = np.arange(len(first))
+    return X[np.sort(first)], place[inverse.reshape(-1)]
+
+
 class KthNeighbour:
     """Minus the distance to the k-th nearest known sample, all at length 1 (Sun et al. 2022)."""
 
@@ -46,10 +70,13 @@ class KthNeighbour:
         self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
     ) -> NDArray[np.float64]:
         """Keep the known samples; score each against all others, folds as small as can be."""
+        rows, inverse = distinct(normalize(X))
+        n_neighbors = min(self.n_neighbors, max(1, len(rows) - 1))
         # In hundreds of dimensions trees are slower than comparing with all.
-        self.index = NearestNeighbors(n_neighbors=self.n_neighbors, algorithm="brute")
-        self.index.fit(normalize(X))
-        return -self.index.kneighbors()[0][:, -1].astype(np.float64)
+        self.index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(rows)
+        if len(rows) == 1:
+            return np.zeros(len(X))
+        return -self.index.kneighbors()[0][inverse, -1].astype(np.float64)
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score new samples."""
@@ -66,12 +93,23 @@ class LocalOutliers:
         self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
     ) -> NDArray[np.float64]:
         """Keep the known samples; score each against all others, folds as small as can be."""
-        self.model = LocalOutlierFactor(self.n_neighbors, algorithm="brute", novelty=True)
-        return self.model.fit(normalize(X)).negative_outlier_factor_.astype(np.float64)
+        rows = normalize(X)
+        self.model = fit_local_outliers(rows, self.n_neighbors)
+        inverse = distinct(rows)[1]
+        return self.model.negative_outlier_factor_[inverse].astype(np.float64)
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score new samples."""
         return self.model.score_samples(normalize(X)).astype(np.float64)
+
+
+def fit_local_outliers(X: NDArray[Any], n_neighbors: int) -> LocalOutlierFactor:
+    """Fit to the distinct rows of X, with at most as many neighbours as there are."""
+    rows, _ = distinct(X)
+    # One place alone has no neighbour but itself.
+    rows = np.concatenate([rows, rows]) if len(rows) == 1 else rows
+    n_neighbors = min(n_neighbors, len(rows) - 1)
+    return LocalOutlierFactor(n_neighbors, algorithm="brute", novelty=True).fit(rows)
 
 
 class OverFolds:
@@ -99,12 +137,21 @@ class OverFolds:
             return model, model.score(X[test])
 
         folds = list(folds)
+        held_out = np.bincount(
+            np.concatenate([np.zeros(0, np.intp), *(test for _, test in folds)]), minlength=len(X)
+        )
+        if (held_out != 1).any():
+            raise ValueError(
+                "cv must hold out each sample once, as KFold and StratifiedKFold do: it holds out "
+                f"{int((held_out == 0).sum())} samples never and "
+                f"{int((held_out > 1).sum())} more than once."
+            )
         # Threads, since the work is in BLAS and processes would each need a copy of X.
         fitted = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(of_fold)(train, test) for train, test in folds
         )
         self.models = [model for model, _ in fitted]
-        scores = np.empty(len(X))
+        scores = np.empty((len(X), *fitted[0][1].shape[1:]))
         for (_, test), (_, part) in zip(folds, fitted, strict=True):
             scores[test] = part
         return scores
@@ -125,16 +172,8 @@ class Mahalanobis:
         codes = (
             np.zeros(len(X), dtype=np.intp) if y is None else np.unique(y, return_inverse=True)[1]
         )
-        means = np.stack(
-            [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)]
-        )
-        residuals = X - means.astype(X.dtype)[codes]
-        covariance = LedoitWolf(assume_centered=True, store_precision=False)
-        values, vectors = np.linalg.eigh(covariance.fit(residuals).covariance_.astype(np.float64))
-        # Constant features have no spread; the floor keeps what is outside of them far, not
-        # infinitely far.
-        floor = max(values[-1] * np.finfo(X.dtype).eps, np.finfo(np.float64).tiny)
-        self.whiten = vectors / np.sqrt(np.maximum(values, floor))
+        means = class_means(X, codes)
+        self.whiten = whitener(within_classes(X, codes))
         self.means = means @ self.whiten
         return self
 
@@ -142,12 +181,7 @@ class Mahalanobis:
         """Score samples."""
         scores = np.empty(len(X))
         for rows in gen_batches(len(X), _ROWS):
-            white = X[rows] @ self.whiten
-            nearest = np.full(len(white), np.inf)
-            # By differences, class by class: |x|^2 - 2 x m + |m|^2 loses digits far out.
-            for mean in self.means:
-                np.minimum(nearest, ((white - mean) ** 2).sum(axis=1), out=nearest)
-            scores[rows] = -nearest
+            scores[rows] = -nearest_distance(X[rows] @ self.whiten, self.means)
         return scores
 
 
@@ -177,8 +211,49 @@ class LogitScore:
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score samples."""
-        logits = np.asarray(self.fitted.decision_function(X), dtype=np.float64)
-        if logits.ndim == 1:
-            # Two classes have one number, the difference of their logits.
-            logits = np.stack([-logits / 2, logits / 2], axis=1)
+        logits = class_logits(self.fitted, X)
         return logsumexp(logits, axis=1) if self.kind == "energy" else logits.max(axis=1)
+
+
+def class_means(X: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Mean of each class."""
+    return np.stack(
+        [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)]
+    )
+
+
+def within_classes(X: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[Any]:
+    """Give the difference of samples from the mean of their class, or of all if none has two."""
+    if codes.max() + 1 == len(X):
+        codes = np.zeros_like(codes)
+    return X - class_means(X, codes).astype(X.dtype)[codes]
+
+
+def whitener(residuals: NDArray[Any]) -> NDArray[np.float64]:
+    """Give what turns residuals into such with the unit matrix as their shrunk covariance."""
+    covariance = LedoitWolf(assume_centered=True, store_precision=False)
+    values, vectors = np.linalg.eigh(covariance.fit(residuals).covariance_.astype(np.float64))
+    if values[-1] <= 0:
+        # A single sample tells nothing of any spread.
+        return vectors
+    # Constant features have no spread; the floor keeps what is outside of them far, not
+    # infinitely far.
+    floor = max(values[-1] * np.finfo(residuals.dtype).eps, np.finfo(np.float64).tiny)
+    return vectors / np.sqrt(np.maximum(values, floor))
+
+
+def nearest_distance(white: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared distance to the nearest mean."""
+    nearest = np.full(len(white), np.inf)
+    # By differences, class by class: |x|^2 - 2 x m + |m|^2 loses digits far out.
+    for mean in means:
+        np.minimum(nearest, ((white - mean) ** 2).sum(axis=1), out=nearest)
+    return nearest
+
+
+def class_logits(head: Any, X: NDArray[Any]) -> NDArray[np.float64]:
+    logits = np.asarray(head.decision_function(X), dtype=np.float64)
+    if logits.ndim == 1:
+        # Two classes have one number, the difference of their logits.
+        logits = np.stack([-logits / 2, logits / 2], axis=1)
+    return logits

@@ -9,18 +9,21 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
 
-METHODS = ("knn", "lof", "mahalanobis", "energy", "max_logit")
+METHODS = ("combined", "knn", "lof", "mahalanobis", "energy", "max_logit")
 NO_LABELS = "fits without labels, and this method learns from labels"
 EXPECTED_FAILURES = {
+    "combined": {},
     "knn": {},
     "lof": {},
     "mahalanobis": {},
@@ -57,15 +60,15 @@ class Whole:
 class TestScores:
     def test_knn_is_the_distance_to_the_kth_neighbour_on_the_sphere(self, rng):
         known, _, novel = blobs(rng)
-        scores = NoveltyDetector(n_neighbors=3).fit(known).score_samples(novel)
+        scores = NoveltyDetector("knn", n_neighbors=3).fit(known).score_samples(novel)
         a, b = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (known, novel))
         distances = np.sort(np.linalg.norm(b[:, None] - a, axis=2), axis=1)
         assert_allclose(scores, -distances[:, 2], rtol=1e-6)
 
     def test_knn_leaves_a_sample_out_of_its_own_score(self, rng):
         known, _, _ = blobs(rng, n=40)
-        detector = NoveltyDetector(n_neighbors=2).fit(known)
-        alone = NoveltyDetector(n_neighbors=2).fit(known[1:]).score_samples(known[:1])
+        detector = NoveltyDetector("knn", n_neighbors=2).fit(known)
+        alone = NoveltyDetector("knn", n_neighbors=2).fit(known[1:]).score_samples(known[:1])
         assert_allclose(detector.held_out_scores_[0], alone[0], rtol=1e-6)
 
     def test_lof_is_scikit_learns_on_the_sphere(self, rng):
@@ -86,6 +89,47 @@ class TestScores:
             for method in ("knn", "lof")
         }
         assert found == {"knn": 0, "lof": 1}
+
+    def test_combined_is_the_mean_of_three_opinions(self, rng):
+        """By hand: among whitened axes, each by its spread among held-out samples."""
+        known, y, novel = blobs(rng)
+        detector = NoveltyDetector(n_neighbors=7, cv=Whole()).fit(known, y)
+        axes = PCA(6).fit(normalize(known))
+        a, b = axes.transform(normalize(known)), axes.transform(normalize(novel))
+        means = {label: a[y == label].mean(axis=0) for label in np.unique(y)}
+        residuals = a - np.stack([means[label] for label in y])
+        covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
+        values, vectors = np.linalg.eigh(covariance)
+        whiten = vectors / np.sqrt(values)
+        a, b = a @ whiten, b @ whiten
+        head = LogisticRegression(C=0.1, max_iter=1000).fit(a, y)
+        factor = LocalOutlierFactor(7, novelty=True).fit(a)
+
+        def opinions(x):
+            squared = [((x - m @ whiten) ** 2).sum(axis=1) for m in means.values()]
+            return [
+                -np.log1p(np.min(squared, axis=0) / 6),
+                -np.log(-factor.score_samples(x)),
+                logsumexp(head.decision_function(x), axis=1),
+            ]
+
+        expected = []
+        for known_opinion, novel_opinion in zip(opinions(a), opinions(b), strict=True):
+            middle = np.median(known_opinion)
+            spread = np.median(np.abs(known_opinion - middle))
+            expected.append((novel_opinion - middle) / spread)
+        assert_allclose(detector.score_samples(novel), np.mean(expected, axis=0), rtol=1e-3)
+
+    def test_combined_finds_what_is_in_between_dense_and_wide_kinds(self, rng):
+        """Each opinion alone fails on one of these: near a dense kind, and far from all."""
+        dense = np.array([1.0, 0, 0, 0]) + rng.normal(0, 0.01, (60, 4))
+        wide = np.array([0, 1.0, 0, 0]) + rng.normal(0, 0.2, (60, 4))
+        y = np.repeat(["Chirp", "None_of_the_Above"], 60)
+        detector = NoveltyDetector(random_state=0).fit(np.concatenate([dense, wide]), y)
+        near = np.array([1.0, 0, 0.2, 0]) + rng.normal(0, 0.01, (20, 4))
+        far = np.array([0, 0, 0, -1.0]) + rng.normal(0, 0.01, (20, 4))
+        assert np.mean(detector.predict(near) == -1) > 0.9
+        assert np.mean(detector.predict(far) == -1) > 0.9
 
     def test_mahalanobis_is_that_of_the_nearest_class(self, rng):
         known, y, novel = blobs(rng)
@@ -155,7 +199,7 @@ class TestThreshold:
     @given(rate=st.floats(0.02, 0.9), n=st.integers(60, 200), seed=st.integers(0, 1000))
     def test_is_the_conformal_one_of_the_calibration_set(self, rate, n, seed):
         rng = np.random.default_rng(seed)
-        detector = NoveltyDetector(false_alarm_rate=rate).fit(rng.normal(size=(50, 4)) + 3)
+        detector = NoveltyDetector("knn", false_alarm_rate=rate).fit(rng.normal(size=(50, 4)) + 3)
         held_out = rng.normal(size=(n, 4)) + 3
         detector.calibrate(held_out)
         # Below the r-th lowest score are r - 1, ties aside: (r - 1) + 1 <= rate * (n + 1).
@@ -192,7 +236,7 @@ class TestData:
         assert np.isfinite(detector.score_samples(known)).all()
         assert (detector.predict(known) == 1).all()
 
-    @pytest.mark.parametrize("method", ["knn", "mahalanobis"])
+    @pytest.mark.parametrize("method", ["combined", "knn", "mahalanobis"])
     def test_more_features_than_samples(self, rng, method):
         X = rng.normal(size=(30, 200)).astype(np.float32)
         X[:, 0] += 30
@@ -227,6 +271,63 @@ class TestData:
         with pytest.warns(UserWarning, match="least populated class"):
             detector = NoveltyDetector("energy", random_state=0).fit(known, y)
         assert "Helix" in detector.classes_
+
+    @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
+    def test_a_class_that_a_fold_leaves_alone(self, rng, method):
+        known, _, novel = blobs(rng)
+        y = ["Blip"] * (len(known) - 1) + ["Tomte"]
+        detector = NoveltyDetector(method, cv=KFold(len(known) // 2)).fit(known, y)
+        assert np.isfinite(detector.score_samples(novel)).all()
+
+    @pytest.mark.filterwarnings("ignore:The number of unique classes")
+    @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
+    def test_classes_of_one_sample_each(self, rng, method):
+        known, _, novel = blobs(rng)
+        detector = NoveltyDetector(method, random_state=0).fit(known, np.arange(len(known)))
+        scores = detector.score_samples(np.vstack([known + 0.01, novel]))
+        assert np.isfinite(scores).all()
+        assert roc_auc_score(np.repeat([1, 0], len(known)), scores) > 0.9
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_copies_of_glitches_do_not_change_the_rate(self, method):
+        rng = np.random.default_rng(2)
+        known, y, _ = blobs(rng, n=200)
+        fresh, _, _ = blobs(rng, n=500)
+        known, y = np.repeat(known, 4, axis=0), np.repeat(y, 4)
+        detector = NoveltyDetector(method, false_alarm_rate=0.1, random_state=0).fit(known, y)
+        assert np.mean(detector.predict(fresh) == -1) == pytest.approx(0.1, abs=0.06)
+
+    @pytest.mark.parametrize("missing", [None, np.nan, "", -1])
+    def test_glitches_without_a_label_are_to_be_left_out(self, rng, missing):
+        known, y, _ = blobs(rng)
+        y = y.astype(object)
+        y[[3, 5]] = missing
+        with pytest.raises(ValueError, match=r"y has no label for 2 of 120 samples"):
+            NoveltyDetector().fit(known, y)
+
+    def test_folds_that_overlap_or_leave_out_samples(self, rng):
+        known, y, _ = blobs(rng)
+        for cv, count in ((ShuffleSplit(2, test_size=0.2), "never"), (TimeSeriesSplit(3), "never")):
+            with pytest.raises(ValueError, match=f"cv must hold out each sample once.*{count}"):
+                NoveltyDetector(cv=cv).fit(known, y)
+
+    def test_folds_by_class_need_no_labels(self, rng):
+        known, _, _ = blobs(rng)
+        NoveltyDetector("mahalanobis", cv=StratifiedKFold(4)).fit(known)
+
+    def test_a_fit_without_labels_forgets_the_classes_of_the_last_one(self, rng):
+        known, y, _ = blobs(rng)
+        detector = NoveltyDetector().fit(known, y).fit(known)
+        assert not hasattr(detector, "classes_")
+
+    @pytest.mark.filterwarnings("ignore:false_alarm_rate", "ignore:Only one sample available")
+    @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
+    @pytest.mark.parametrize("n", [2, 3, 4])
+    def test_few_samples(self, rng, method, n):
+        known, _, novel = blobs(rng, n=n)
+        assert np.isfinite(
+            NoveltyDetector(method, n_neighbors=1).fit(known).score_samples(novel)
+        ).all()
 
     @pytest.mark.parametrize("method", METHODS)
     def test_threads_do_not_change_the_result(self, rng, method):

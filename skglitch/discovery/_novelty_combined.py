@@ -1,0 +1,134 @@
+"""Several opinions of how familiar a sample is, and their mean."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
+
+from ._novelty_scores import (
+    Folds,
+    OverFolds,
+    class_logits,
+    class_means,
+    fit_local_outliers,
+    nearest_distance,
+    whitener,
+    within_classes,
+)
+
+# Axes that are kept. Most of what a net reads is noise between glitches of one kind, and distances
+# in all of it tell little: see benchmarks/discovery.py.
+_AXES = 30
+# Of the local outlier factor: a quarter of a class, within these bounds.
+_LEAST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
+# Among whitened axes differences of logits are large: strong regularisation keeps them so small
+# that they tell doubt.
+_INVERSE_REGULARISATION = 0.1
+
+
+class Axes:
+    """A space of few axes in which classes are as wide in every direction as in any other.
+
+    Rows are scaled to length 1, projected on their principal axes, and whitened by the covariance
+    of samples about the mean of their class, which is shrunk as Ledoit and Wolf do.
+    """
+
+    def fit(self, X: NDArray[Any], codes: NDArray[np.intp]) -> Axes:
+        """Learn the axes; with no class of two samples, the spread is that about the mean."""
+        n_axes = min(_AXES, len(X) - 1, X.shape[1])
+        # The randomised solver that it takes for many features gives the same axes again.
+        self.pca = PCA(max(n_axes, 1), random_state=0)
+        with np.errstate(invalid="ignore"):  # the variance of a single sample
+            places = self.pca.fit_transform(normalize(X))
+        self.whiten = whitener(within_classes(places, codes))
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Give the places of samples."""
+        return self.pca.transform(normalize(X)) @ self.whiten
+
+
+class Combined:
+    """Three opinions of one sample: how far from a class, how lonely, how unlike any class.
+
+    The squared distance to the nearest class mean, the local outlier factor and, where there are
+    classes, the energy of a logistic regression, all among few whitened axes. Each is made a
+    number that is small far out, but not without bound, and scaled by its spread among held-out
+    samples; the score is their mean.
+    """
+
+    def __init__(self, n_neighbors: int | None = None) -> None:
+        self.n_neighbors = n_neighbors
+
+    def fit(
+        self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
+    ) -> NDArray[np.float64]:
+        """Learn all opinions, and what is usual of each among held-out samples."""
+        folds = list(folds)
+        n_classes = 1 if y is None else len(np.unique(y))
+        # With a sample a class, a classifier would learn to tell samples.
+        has_classes = 1 < n_classes < len(X)
+        self.opinions = OverFolds(partial(_Opinions, self.n_neighbors, has_classes))
+        held_out = self.opinions.fit(X, y, folds, n_jobs)
+        self.usual = np.median(held_out, axis=0)
+        spread = np.median(np.abs(held_out - self.usual), axis=0)
+        self.spread = np.where(spread > 0, spread, 1.0)
+        return self._mean(held_out)
+
+    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Score new samples."""
+        return self._mean(self.opinions.score(X))
+
+    def _mean(self, opinions: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ((opinions - self.usual) / self.spread).mean(axis=1)
+
+
+class _Opinions:
+    """What :class:`Combined` combines, a column each.
+
+    Parameters
+    ----------
+    n_neighbors : int or None
+        Of the local outlier factor; None goes by the size of the classes.
+    has_classes : bool
+        Whether there is a column for the energy; a fold may have lost all classes but one.
+    """
+
+    def __init__(self, n_neighbors: int | None, has_classes: bool) -> None:
+        self.n_neighbors = n_neighbors
+        self.has_classes = has_classes
+
+    def fit(self, X: NDArray[Any], y: NDArray[np.intp] | None) -> _Opinions:
+        codes = np.zeros(len(X), np.intp) if y is None else np.unique(y, return_inverse=True)[1]
+        self.axes = Axes().fit(X, codes)
+        places = self.axes.transform(X)
+        self.means = class_means(places, codes)
+        self.density = fit_local_outliers(
+            places, self.n_neighbors or _neighbours_within_a_class(codes)
+        )
+        head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
+        self.head = head.fit(places, codes) if self.has_classes and codes.max() > 0 else None
+        return self
+
+    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        places = self.axes.transform(X)
+        distances = nearest_distance(places, self.means) / places.shape[1]
+        columns = [-np.log1p(distances), -np.log(-self.density.score_samples(places))]
+        if self.has_classes:
+            doubt = np.zeros(len(X)) if self.head is None else class_logits(self.head, places)
+            columns.append(doubt if self.head is None else logsumexp(doubt, axis=1))
+        return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _neighbours_within_a_class(codes: NDArray[np.intp]) -> int:
+    if codes.max() == 0:
+        return _MOST_NEIGHBORS
+    quarter = round(float(np.median(np.bincount(codes))) / 4)
+    return min(max(quarter, _LEAST_NEIGHBORS), _MOST_NEIGHBORS)
