@@ -6,7 +6,7 @@ import numpy as np
 
 from ._canvas import Canvas
 from ._noise import wandering
-from ._pulses import draw_shape, ring_violins
+from ._pulses import ring_violins
 from ._registry import angle, draws, log_uniform, power_law
 
 
@@ -144,8 +144,11 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
 
 @draws("None_of_the_Above", snr=(7.5, 60.0, 2.2))
 def _none_of_the_above(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw whatever else there is: some of bursts, combs, bands and sweeps, at odd places."""
-    n = int(rng.integers(1, 4))
+    """Draw whatever else there is: some of bursts, combs, bands and sweeps, at odd places.
+
+    Two at least: alone, a burst at 15 or 60 Hz or a sweep upwards is of a class of its own.
+    """
+    n = int(rng.integers(2, 5))
     for _ in range(n):
         _ODD[rng.integers(len(_ODD))](rng, canvas, rng.normal(0, 0.3), rng.uniform(0.4, 1.0))
     return {"n_parts": float(n)}
@@ -196,12 +199,9 @@ def _odd_sweep(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
 
 
 def _odd_pulses(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
-    """Add blips at high frequency, or a few unlike ones."""
+    """Add pulses at higher frequencies than blips have."""
     for _ in range(rng.integers(1, 4)):
-        if rng.random() < 0.5:
-            f0, gbw = draw_shape(rng, "Blip")
-        else:
-            f0, gbw = log_uniform(rng, 300.0, 0.7 * canvas.top), log_uniform(rng, 1.0, 8.0)
+        f0, gbw = log_uniform(rng, 300.0, 0.7 * canvas.top), log_uniform(rng, 1.0, 8.0)
         canvas.pulse(time + rng.normal(0, 0.15), f0, gbw, snr * rng.uniform(0.4, 1), angle(rng))
 
 

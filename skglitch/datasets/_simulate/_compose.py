@@ -17,6 +17,8 @@ from ._registry import RECIPES, power_law
 _REACH = 2.0
 # In Hz: signal-to-noise ratios are those of what is above.
 LOWEST = 10.0
+# The noise may leave no frequency that a class should peak at; then the last draw is taken.
+_MOST_DRAWS = 30
 
 
 class Simulated(NamedTuple):
@@ -87,9 +89,12 @@ def simulate_glitch(
         return np.exp(np.interp(f, frequencies, log_asd))
 
     left = np.sqrt(background.smooth / background.seen)
-    canvas = Canvas(sample_rate, length + 2 * _REACH, asd)
-    parameters = recipe.draw(rng, canvas)
-    tile = canvas.loudest(_REACH, lambda f: np.interp(f, frequencies, left))
+    for _ in range(_MOST_DRAWS):
+        canvas = Canvas(sample_rate, length + 2 * _REACH, asd)
+        parameters = recipe.draw(rng, canvas)
+        tile = canvas.loudest(_REACH, lambda f: np.interp(f, frequencies, left))
+        if recipe.peak[0] <= tile.frequency <= recipe.peak[1]:
+            break
     center = (tile.time if recipe.centered else 0.0) + rng.normal(0.0, recipe.jitter)
     signal = canvas.strain(center, n_times)
     whole = optimal_snr(signal, sample_rate, background)

@@ -26,24 +26,32 @@ class Recipe(NamedTuple):
         Whether the segment is centred on the loudest tile, or on the canvas.
     jitter : float
         In s, standard deviation of the time of the trigger.
+    peak : tuple of float
+        Least and greatest frequency of the loudest tile in Hz; what is outside is drawn again.
     """
 
     draw: Draw
     snr: tuple[float, float, float]
     centered: bool
     jitter: float
+    peak: tuple[float, float]
 
 
 RECIPES: dict[str, Recipe] = {}
 
 
 def draws(
-    label: str, *, snr: tuple[float, float, float], centered: bool = True, jitter: float = 0.005
+    label: str,
+    *,
+    snr: tuple[float, float, float],
+    centered: bool = True,
+    jitter: float = 0.005,
+    peak: tuple[float, float] = (0.0, float("inf")),
 ) -> Callable[[Draw], Draw]:
     """Register a function as the one that draws a class."""
 
     def register(draw: Draw) -> Draw:
-        RECIPES[label] = Recipe(draw, snr, centered, jitter)
+        RECIPES[label] = Recipe(draw, snr, centered, jitter, peak)
         return draw
 
     return register
