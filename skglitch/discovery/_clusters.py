@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -15,6 +16,8 @@ from sklearn.utils.parallel import Parallel, delayed
 NOISE = -1
 # A cluster without a name is a mixture of known classes where so many have a label.
 _MIXED = 0.5
+# Neighbours by which a sample is joined to a cluster.
+_NEAREST = 3
 # Share of the samples that each re-clustering for the stability sees.
 _SUBSAMPLE = 0.8
 
@@ -79,6 +82,39 @@ class Cluster:
         return self.known_class is None and self.labelled < _MIXED
 
 
+def attach(places: NDArray[Any], labels: NDArray[np.intp], reach: float) -> NDArray[np.intp]:
+    """Join samples in no cluster to one that they are within reach of.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_samples, n_components)
+    labels : ndarray of shape (n_samples,), dtype int
+        The cluster of each sample, -1 for none.
+    reach : float
+        How many times as far as the loneliest member of a cluster a sample may be.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,), dtype int
+    """
+    inside, outside = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+    n_neighbors = min(_NEAREST, len(inside) - 1)
+    if reach == 0 or len(outside) == 0 or n_neighbors < 1:
+        return labels
+    # Few dimensions, unlike embeddings: trees serve.
+    index = NearestNeighbors(n_neighbors=n_neighbors).fit(places[inside])
+    own = index.kneighbors()[0].mean(axis=1)
+    farthest = np.zeros(labels.max() + 1)
+    np.maximum.at(farthest, labels[inside], own)
+    distances, rows = index.kneighbors(places[outside])
+    votes = labels[inside][rows]
+    best = np.array([np.bincount(vote).argmax() for vote in votes])
+    near = distances.mean(axis=1) <= reach * farthest[best]
+    labels = labels.copy()
+    labels[outside[near]] = best[near]
+    return labels
+
+
 def describe_clusters(
     embeddings: NDArray[Any],
     places: NDArray[Any],
@@ -91,6 +127,7 @@ def describe_clusters(
     min_labelled: float,
     n_members: int,
     stability: NDArray[np.float64],
+    by_design: NDArray[np.intp] | None = None,
 ) -> tuple[Cluster, ...]:
     """Make the record of each cluster.
 
@@ -112,6 +149,8 @@ def describe_clusters(
     n_members : int
         How many members are listed.
     stability : ndarray of shape (n_clusters,)
+    by_design : ndarray of shape (n_clusters,), dtype int, default=None
+        The class that each cluster was made for, -1 for a new one. None goes by the labels.
 
     Returns
     -------
@@ -130,6 +169,8 @@ def describe_clusters(
         purity = counts.max() / n_labelled if n_labelled else np.nan
         # NaN is not above anything: without labels a cluster is new.
         is_known = purity >= min_purity and n_labelled / len(rows) >= min_labelled
+        if by_design is not None:
+            is_known = by_design[label] >= 0
         nearest: tuple = ()
         if directions is not None:
             own = normalize((embeddings[rows].mean(axis=0) - mean)[None])[0]
@@ -152,8 +193,7 @@ def describe_clusters(
 
 
 def mean_jaccard(
-    cluster: Callable[[NDArray[Any]], NDArray[np.intp]],
-    places: NDArray[Any],
+    cluster: Callable[[NDArray[np.intp]], NDArray[np.intp]],
     labels: NDArray[np.intp],
     *,
     n_resamples: int,
@@ -165,8 +205,7 @@ def mean_jaccard(
     Parameters
     ----------
     cluster : callable
-        Gives the labels of an array of places.
-    places : ndarray of shape (n_samples, n_components)
+        Gives the labels of some rows.
     labels : ndarray of shape (n_samples,)
         The clusters of all.
     n_resamples : int
@@ -180,9 +219,9 @@ def mean_jaccard(
         Mean over the subsamples that have a member of the cluster; NaN without any.
     """
     n_clusters = labels.max(initial=NOISE) + 1
-    size = max(2, round(_SUBSAMPLE * len(places)))
-    draws = [random_state.permutation(len(places))[:size] for _ in range(n_resamples)]
-    found = Parallel(n_jobs=n_jobs)(delayed(cluster)(places[rows]) for rows in draws)
+    size = max(2, round(_SUBSAMPLE * len(labels)))
+    draws = [random_state.permutation(len(labels))[:size] for _ in range(n_resamples)]
+    found = Parallel(n_jobs=n_jobs)(delayed(cluster)(rows) for rows in draws)
     scores = np.full((n_resamples, n_clusters), np.nan)
     for number, (rows, again) in enumerate(zip(draws, found, strict=True)):
         # Column and row 0 are those in no cluster.

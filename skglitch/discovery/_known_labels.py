@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_consistent_length
 
 
 def has_label(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
@@ -64,6 +65,55 @@ def as_list(y: ArrayLike, name: str = "y") -> list[Any]:
         raise ValueError(f"{name} must hold one label a sample, got shape {array.shape}.")
     # Scalars of numpy compare like those of Python, and are told in errors like them.
     return [value.item() if isinstance(value, np.generic) else value for value in array]
+
+
+def encode_known(
+    y: ArrayLike | None, n_samples: int, unlabelled: Any = None
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Give the classes, sorted, and the code of each sample, -1 without a label.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+    n_samples : int
+    unlabelled : object or list of objects, default=None
+        Labels that count as none too.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+    codes : ndarray of shape (n_samples,), dtype int
+
+    Raises
+    ------
+    ValueError
+        If y is of another length or holds strings and numbers, or ``unlabelled`` is not in it.
+    """
+    codes = np.full(n_samples, -1)
+    if y is None:
+        return np.array([]), codes
+    values = as_list(y)
+    check_consistent_length(np.empty((n_samples, 0)), values)
+    marks = unlabelled if isinstance(unlabelled, list | tuple | set | np.ndarray) else [unlabelled]
+    for mark in marks:
+        if has_label([mark])[0] and mark not in values:
+            present = sorted({value for value in values if not _is_missing(value)}, key=str)
+            raise ValueError(
+                f"unlabelled={mark!r} is no label in y, which has {', '.join(map(repr, present))}."
+            )
+    rows = [
+        row for row, value in enumerate(values) if not _is_missing(value) and value not in marks
+    ]
+    try:
+        classes = sorted({values[row] for row in rows})
+    except TypeError as error:
+        kinds = sorted({type(values[row]).__name__ for row in rows})
+        raise ValueError(
+            f"y must hold strings only or numbers only, found {' and '.join(kinds)}."
+        ) from error
+    position = {label: code for code, label in enumerate(classes)}
+    codes[rows] = [position[values[row]] for row in rows]
+    return np.array(classes), codes
 
 
 def _is_missing(value: Any) -> bool:

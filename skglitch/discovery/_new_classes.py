@@ -17,33 +17,35 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._text import align, percent
-from ._clusters import NOISE, Cluster, describe_clusters, mean_jaccard
+from ._clusters import NOISE, Cluster, attach, describe_clusters, mean_jaccard
+from ._guided import GuidedClusterer
+from ._known_labels import encode_known
 
 # With n_components="auto".
 _COMPONENTS = {"pca": 10, "umap": 5, "tsne": 2}
 # t-SNE and UMAP are slow in many dimensions, and the last ones are noise.
 _BEFORE_TSNE = 50
+# Of its graph UMAP takes eigenvectors, of which there are fewer than samples.
+_MORE_THAN_COMPONENTS = 3
 _MIN_CLUSTER = 5
 # So many neighbours, itself included, make a place dense. With as many as the smallest cluster
 # has, HDBSCAN's habit, more glitches are left out and clusters are no purer.
 _DENSE = 3
 _NEIGHBOURS = 5
+# Labels that guide clusters: fewer of a class say little of its spread.
+_FEWEST_LABELS, _LEAST = 5, 20
 
 
 class NewClassFinder(ClusterMixin, BaseEstimator):
     """Cluster embeddings, and tell which clusters are known classes and which are new.
 
     A net that was fine-tuned on known classes puts glitches of a class that it never saw in a
-    cluster of their own [1]_. Embeddings are scaled to length 1, reduced to few dimensions and
-    clustered; the labels of those glitches that have one only name the clusters.
+    cluster of their own [1]_. With labels of some glitches, clusters are found among those that
+    are like no known class; without, embeddings are scaled to length 1, reduced to few dimensions
+    and clustered.
 
     Parameters
     ----------
@@ -54,20 +56,33 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         tear large ones; ``"umap"`` needs ``pip install "skglitch[umap]"``.
     n_components : int or "auto", default="auto"
         Dimensions that named reducers keep: 2 of ``"tsne"``, 5 of ``"umap"``, 10 of ``"pca"``.
-    clusterer : {"hdbscan", "kmeans", "agglomerative"} or clusterer, default="hdbscan"
-        What finds clusters. ``"hdbscan"`` finds their number and leaves glitches between them
-        out, see [2]_; the others need ``n_clusters``.
+    clusterer : {"auto", "guided", "hdbscan", "kmeans", "agglomerative"} or clusterer, \
+            default="auto"
+        What finds clusters:
+
+        - ``"guided"`` learns from the labels in ``y`` what tells classes apart and what is novel,
+          gives known classes their glitches and clusters the rest, see Notes. It does not use
+          ``reducer``. It needs 20 labels, 5 of the middle one of the classes;
+        - ``"hdbscan"`` finds the number of clusters by their density [2]_. Labels only name them;
+        - ``"kmeans"`` and ``"agglomerative"`` need ``n_clusters``;
+        - ``"auto"`` is guided where there are labels enough and ``reducer`` is its default, and
+          HDBSCAN elsewhere.
     n_clusters : int, default=None
         Number of clusters of ``"kmeans"`` and ``"agglomerative"``.
+    reach : float, default=1.5
+        HDBSCAN leaves glitches at the rim of a cluster out. They are joined to the cluster that
+        most of their 3 nearest glitches in a cluster are in, if these are on average at most so
+        many times as far as those of any member of it; 0 joins none.
     min_cluster_size : int or "auto", default="auto"
-        Smallest cluster of ``"hdbscan"``. ``"auto"`` is a quarter of the square root of the
-        number of samples, and 5 at least.
-    unlabelled : object or list of objects, default="auto"
-        What stands in ``y`` for "no label". ``"auto"`` is -1 for numbers, as in scikit-learn's
-        semi-supervised estimators, and ``""`` or None for others. Give "None_of_the_Above" to
-        look for what that class is made of.
+        Smallest cluster of ``"hdbscan"``, and smallest new one of ``"guided"``. ``"auto"`` is a
+        quarter of the square root of the number of samples, and 5 at least.
+    unlabelled : object or list of objects, default=None
+        Labels that count as none, beside None, NaN, ``""`` and -1, which scikit-learn's
+        semi-supervised estimators take for none too. Give "None_of_the_Above" to look for what that
+        class is made of.
     min_purity : float, default=0.5
-        A cluster is a known class if such a share of its labelled members is of it,
+        A cluster that was not guided is a known class if such a share of its labelled members is
+        of it,
     min_labelled : float, default=0.1
         and such a share of its members is labelled. One that is none is new if fewer than half
         of its members are labelled, else a mixture of known classes.
@@ -85,8 +100,9 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     labels_ : ndarray of shape (n_samples,)
         Cluster of each sample from 0 on, -1 for none.
     membership_ : ndarray of shape (n_samples,)
-        How certain each sample is of its cluster, from 0 to 1: what the clusterer calls
-        ``probabilities_``, else the silhouette, 0 where it is negative.
+        How certain each sample is of its cluster, from 0 to 1: if guided, the probability of its
+        class, or one less the p-value of its being known; what other clusterers call
+        ``probabilities_``; else the silhouette, 0 where it is negative.
     clusters_ : tuple of Cluster
         What is known of each.
     new_clusters_ : tuple of Cluster
@@ -96,7 +112,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     places_ : ndarray of shape (n_samples, n_components)
         What was clustered.
     reducer_, clusterer_ : estimator
-        The fitted ones; None where there is no reducer.
+        The fitted ones; ``reducer_`` is None where there is none or clusters are guided.
     n_features_in_ : int
         Length of an embedding.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -109,10 +125,20 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
     Notes
     -----
+    The guided clusterer, which has its idea from generalised category discovery [4]_, takes the
+    first 30 principal axes, whitened by the spread within labelled classes. What has no label is
+    parted into groups of some ten by Ward's method; a group is new if the median p-value of
+    :class:`NoveltyDetector` is below 0.15: ten glitches together tell what one does not. New
+    groups are joined by average linkage, up to 1.25 times the distance that puts labelled glitches
+    into their classes best; one whose members are not most of each other's nearest samples is the
+    rim of a class. All others are given the class that a logistic regression says.
+    Labelled glitches keep their class, so the purity of known classes is 1. Give it embeddings of
+    labelled and of unlabelled glitches together.
+
     The stability is that of Hennig [3]_: subsamples of four fifths are clustered again, in the
-    same reduced space: how stable that space is it does not tell. Identical embeddings are one
-    cluster, and are not reduced. HDBSCAN never gives all of the samples one cluster otherwise:
-    where there is one kind only, expect noise or fragments.
+    same reduced space: how stable that space is it does not tell. Embeddings that are all
+    identical are one cluster, and are not reduced. HDBSCAN never gives all of the samples one
+    cluster otherwise: where there is one kind only, expect noise or fragments.
 
     ``predict`` lets the 5 nearest embeddings of ``fit`` vote, those in no cluster included,
     however far they are; :class:`NoveltyDetector` tells those that are far.
@@ -125,6 +151,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
        Density Estimates", PAKDD 2013.
     .. [3] C. Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics
        and Data Analysis 52, 258 (2007).
+    .. [4] S. Vaze, K. Han, A. Vedaldi, A. Zisserman, "Generalized Category Discovery", CVPR 2022,
+       arXiv:2201.02609.
 
     Examples
     --------
@@ -143,10 +171,11 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         "reducer": [StrOptions(set(_COMPONENTS)), HasMethods("fit_transform"), None],
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "clusterer": [
-            StrOptions({"hdbscan", "kmeans", "agglomerative"}),
+            StrOptions({"auto", "guided", "hdbscan", "kmeans", "agglomerative"}),
             HasMethods("fit_predict"),
         ],
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "reach": [Interval(Real, 0, None, closed="left")],
         "min_cluster_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "unlabelled": "no_validation",
         "min_purity": [Interval(Real, 0, 1, closed="both")],
@@ -163,10 +192,11 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         normalize: bool = True,
         reducer: Any = "pca",
         n_components: int | str = "auto",
-        clusterer: Any = "hdbscan",
+        clusterer: Any = "auto",
         n_clusters: int | None = None,
+        reach: float = 1.5,
         min_cluster_size: int | str = "auto",
-        unlabelled: Any = "auto",
+        unlabelled: Any = None,
         min_purity: float = 0.5,
         min_labelled: float = 0.1,
         n_resamples: int = 20,
@@ -179,6 +209,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         self.n_components = n_components
         self.clusterer = clusterer
         self.n_clusters = n_clusters
+        self.reach = reach
         self.min_cluster_size = min_cluster_size
         self.unlabelled = unlabelled
         self.min_purity = min_purity
@@ -210,20 +241,31 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             If X has NaN or infinite values, y is not as long, or ``n_clusters`` is missing.
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        known = self._known(y, len(X))
+        self.classes_, known = encode_known(y, len(X), self.unlabelled)
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         scaled = normalize(X) if self.normalize else X
         # t-SNE crashes where all samples are one.
         constant = np.allclose(scaled, scaled[0])
-        self.reducer_ = None if constant else self._make_reducer(len(X), X.shape[1], seed)
-        self.places_ = scaled if self.reducer_ is None else self.reducer_.fit_transform(scaled)
-        self.clusterer_ = self._make_clusterer(len(X), seed)
-        self.labels_ = self._cluster(self.places_)
+        size = self._smallest_cluster(len(X))
+        guided = self._is_guided(known) and not constant
+        if guided:
+            self.reducer_ = None
+            self.clusterer_ = GuidedClusterer(size, seed).fit(X, known)
+            self.places_ = self.clusterer_.places_
+            labels = self.clusterer_.labels_
+        else:
+            self.reducer_ = None if constant else self._make_reducer(len(X), X.shape[1], seed)
+            self.places_ = scaled
+            if self.reducer_ is not None:
+                self.places_ = np.asarray(self.reducer_.fit_transform(scaled))
+            self.clusterer_ = self._make_clusterer(size, seed)
+            labels = self._cluster(self.places_)
+        self.labels_ = _without_gaps(labels)
         self.membership_ = self._membership()
         # Not in the reduced space: t-SNE has no place for new samples.
         vote = KNeighborsClassifier(min(_NEIGHBOURS, len(X)), algorithm="brute")
-        self._vote = vote.fit(scaled, self.labels_)
+        self._vote = vote.fit(self.places_ if guided else scaled, self.labels_)
         self.clusters_ = describe_clusters(
             scaled,
             self.places_,
@@ -234,9 +276,9 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             min_purity=self.min_purity,
             min_labelled=self.min_labelled,
             n_members=self.n_members,
+            by_design=_classes_by_design(labels, known) if guided else None,
             stability=mean_jaccard(
-                self._cluster_again,
-                self.places_,
+                self.clusterer_.cluster if guided else self._cluster_again,
                 self.labels_,
                 n_resamples=self.n_resamples,
                 random_state=random_state,
@@ -267,6 +309,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        if isinstance(self.clusterer_, GuidedClusterer):
+            return self._vote.predict(self.clusterer_.transform(X))
         return self._vote.predict(normalize(X) if self.normalize else X)
 
     def summary(self) -> str:
@@ -295,25 +339,6 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         n_noise = int(np.sum(self.labels_ == NOISE))
         return f"{align(rows, left=[1, 5])}\n\nIn no cluster: {n_noise} of {len(self.labels_)}"
 
-    def _known(self, y: Any, n_samples: int) -> NDArray[np.intp]:
-        """Index of the class of each sample, -1 without one; sets ``classes_``."""
-        known = np.full(n_samples, -1)
-        self.classes_ = np.array([])
-        if y is None:
-            return known
-        y = column_or_1d(y)
-        check_consistent_length(np.empty((n_samples, 0)), y)
-        marks = self.unlabelled
-        if isinstance(marks, str) and marks == "auto":
-            marks = [-1] if y.dtype.kind in "iuf" else ["", None]
-        elif not isinstance(marks, list | tuple | set | np.ndarray):
-            marks = [marks]
-        marks = list(marks)
-        has_label = np.array([value not in marks for value in y.tolist()], dtype=bool)
-        if has_label.any():
-            self.classes_, known[has_label] = np.unique(y[has_label], return_inverse=True)
-        return known
-
     def _make_reducer(self, n_samples: int, n_features: int, seed: int) -> Any:
         if not isinstance(self.reducer, str):
             return None if self.reducer is None else clone(self.reducer)
@@ -329,16 +354,42 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             return make_pipeline(
                 before, TSNE(n, perplexity=perplexity, method=method, random_state=seed)
             )
-        return make_pipeline(before, _umap()(n_components=n, min_dist=0.0, random_state=seed))
+        if n_samples < n + _MORE_THAN_COMPONENTS:
+            raise ValueError(
+                f"reducer='umap' needs {n + _MORE_THAN_COMPONENTS} samples for {n} components, got "
+                f"{n_samples}. Use reducer='pca'."
+            )
+        # With a seed it is of one thread, and warns unless it is told so.
+        umap = _umap()(n_components=n, min_dist=0.0, random_state=seed, n_jobs=1)
+        return make_pipeline(before, umap)
 
-    def _make_clusterer(self, n_samples: int, seed: int) -> Any:
+    def _smallest_cluster(self, n_samples: int) -> int:
+        size = self.min_cluster_size
+        if size == "auto":
+            size = max(_MIN_CLUSTER, round(np.sqrt(n_samples) / 4))
+        return min(int(size), n_samples)
+
+    def _is_guided(self, known: NDArray[np.intp]) -> bool:
+        """Whether labels move clusters, for which a few of two classes are needed."""
+        chosen = self.clusterer if isinstance(self.clusterer, str) else "other"
+        if chosen == "auto" and (self.reducer, self.n_components) == ("pca", "auto"):
+            chosen = "if there are labels enough"
+        elif chosen != "guided":
+            return False
+        sizes = np.bincount(known[known >= 0])
+        enough = len(sizes) > 1 and np.median(sizes) >= _FEWEST_LABELS and sizes.sum() >= _LEAST
+        if chosen == "guided" and not enough:
+            raise ValueError(
+                f"clusterer='guided' needs {_LEAST} labelled samples of two classes or more, and "
+                f"{_FEWEST_LABELS} of the middle one: y has "
+                f"{', '.join(map(str, sizes)) or 'none'}. Use clusterer='hdbscan'."
+            )
+        return bool(enough)
+
+    def _make_clusterer(self, size: int, seed: int) -> Any:
         if not isinstance(self.clusterer, str):
             return clone(self.clusterer)
-        if self.clusterer == "hdbscan":
-            size = self.min_cluster_size
-            if size == "auto":
-                size = max(_MIN_CLUSTER, round(np.sqrt(n_samples) / 4))
-            size = min(int(size), n_samples)
+        if self.clusterer in ("auto", "hdbscan"):
             # t-SNE has made all densities alike, and falls into fragments.
             dense = None if self.reducer == "tsne" else min(_DENSE, size)
             return HDBSCAN(size, min_samples=dense, copy=True)
@@ -349,22 +400,26 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         return AgglomerativeClustering(self.n_clusters)
 
     def _cluster(self, places: NDArray[Any]) -> NDArray[np.intp]:
-        labels = np.asarray(self.clusterer_.fit_predict(places))
         # Density has no meaning without distances; those left here are of rounding.
         if np.allclose(places, places[0], rtol=1e-6, atol=1e-7):
             return np.zeros(len(places), dtype=np.intp)
-        # Numbers from 0 on without gaps, which other clusterers need not give.
-        codes = np.full(len(labels), NOISE)
-        inside = labels >= 0
-        codes[inside] = np.unique(labels[inside], return_inverse=True)[1]
-        return codes
+        clusterer: Any = self.clusterer_
+        labels = np.asarray(clusterer.fit_predict(places))
+        return attach(places, labels, self.reach)
 
-    def _cluster_again(self, places: NDArray[Any]) -> NDArray[np.intp]:
+    def _cluster_again(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         twin = clone(self)
         twin.clusterer_ = clone(self.clusterer_)
-        return twin._cluster(places)
+        for name in ("n_clusters", "min_cluster_size", "min_samples"):
+            # Of fewer samples there may not be as many.
+            if isinstance(getattr(twin.clusterer_, name, None), Integral):
+                most = min(getattr(twin.clusterer_, name), len(rows))
+                twin.clusterer_.set_params(**{name: most})
+        return _without_gaps(twin._cluster(self.places_[rows]))
 
     def _membership(self) -> NDArray[np.float64]:
+        if isinstance(self.clusterer_, GuidedClusterer):
+            return self.clusterer_.membership_
         if hasattr(self.clusterer_, "probabilities_"):
             return np.where(self.labels_ >= 0, self.clusterer_.probabilities_, 0.0)
         membership = (self.labels_ >= 0).astype(float)
@@ -373,6 +428,20 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             silhouette = silhouette_samples(self.places_[inside], self.labels_[inside])
             membership[inside] = np.clip(silhouette, 0, 1)
         return membership
+
+
+def _without_gaps(labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give clusters numbers from 0 on, which clusterers need not do."""
+    codes = np.full(len(labels), NOISE)
+    inside = labels >= 0
+    codes[inside] = np.unique(labels[inside], return_inverse=True)[1]
+    return codes
+
+
+def _classes_by_design(labels: NDArray[np.intp], known: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Give the class that each guided cluster is, -1 for new ones."""
+    codes = np.unique(labels[labels >= 0])
+    return np.where(codes <= known.max(), codes, NOISE)
 
 
 def _name(cluster: Cluster) -> str:

@@ -41,18 +41,22 @@ class Axes:
     """
 
     def fit(self, X: NDArray[Any], codes: NDArray[np.intp]) -> Axes:
-        """Learn the axes; with no class of two samples, the spread is that about the mean."""
+        """Learn the axes of all samples, and the spread of those with a code from 0 on.
+
+        With no class of two samples, it is the spread about the mean.
+        """
         n_axes = min(_AXES, len(X) - 1, X.shape[1])
         # The randomised solver that it takes for many features gives the same axes again.
         self.pca = PCA(max(n_axes, 1), random_state=0)
         with np.errstate(invalid="ignore"):  # the variance of a single sample
-            places = self.pca.fit_transform(normalize(X))
-        self.whiten = whitener(within_classes(places, codes))
+            places = np.asarray(self.pca.fit_transform(normalize(X)))
+        labelled = codes >= 0
+        self.whiten = whitener(within_classes(places[labelled], codes[labelled]))
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Give the places of samples."""
-        return self.pca.transform(normalize(X)) @ self.whiten
+        return np.asarray(self.pca.transform(normalize(X))) @ self.whiten
 
 
 class Combined:

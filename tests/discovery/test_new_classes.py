@@ -7,13 +7,14 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NewClassFinder
-from skglitch.discovery._clusters import mean_jaccard
+from skglitch.discovery._clusters import attach, mean_jaccard
 
 CLASSES = np.array(["Blip", "Chirp", "Tomte", "New"])
 
@@ -42,6 +43,8 @@ class TestClusters:
         "params",
         [
             {},
+            {"clusterer": "guided"},
+            {"clusterer": "hdbscan"},
             {"reducer": None},
             {"reducer": "tsne"},
             {"clusterer": "kmeans", "n_clusters": 4},
@@ -63,10 +66,11 @@ class TestClusters:
         assert np.isnan(new.purity)
         assert new.labelled == 0
 
-    def test_labels_name_clusters_and_do_not_move_them(self, data):
+    def test_labels_that_do_not_guide_name_clusters_and_do_not_move_them(self, data):
         X, y, _ = data
         bare = NewClassFinder(random_state=0).fit(X)
-        assert_array_equal(bare.labels_, NewClassFinder(random_state=0).fit(X, y).labels_)
+        named = NewClassFinder(clusterer="hdbscan", random_state=0).fit(X, y)
+        assert_array_equal(bare.labels_, named.labels_)
         assert len(bare.new_clusters_) == len(bare.clusters_) == 4
 
     def test_records_by_hand(self, data):
@@ -97,7 +101,7 @@ class TestClusters:
     def test_thresholds_of_what_is_known(self, data):
         X, y, _ = data
         y[92:95] = "Chirp"
-        few = NewClassFinder(n_resamples=0, random_state=0)
+        few = NewClassFinder(clusterer="hdbscan", n_resamples=0, random_state=0)
         assert len(few.fit(X, y).new_clusters_) == 0
         assert len(few.set_params(min_labelled=0.2).fit(X, y).new_clusters_) == 1
         y[92] = "Blip"
@@ -107,7 +111,7 @@ class TestClusters:
     def test_known_classes_in_one_cluster_are_mixed_and_not_new(self, data):
         X, y, codes = data
         y = np.where(codes < 3, np.arange(120) % 3, -1)
-        finder = NewClassFinder(n_resamples=0, random_state=0, min_purity=0.8).fit(X, y)
+        finder = NewClassFinder(clusterer="hdbscan", n_resamples=0, min_purity=0.8).fit(X, y)
         assert [c.known_class for c in finder.clusters_] == [None] * 4
         assert len(finder.new_clusters_) == 1
         assert finder.summary().count(" mixed ") == 3
@@ -116,6 +120,10 @@ class TestClusters:
     def test_a_class_of_leftovers_counts_as_unlabelled(self, data, mark):
         X, y, _ = data
         y[y == ""] = "None_of_the_Above"
+        y[:3] = "?"
+        y[3:5] = ""
+        if "?" not in mark:
+            y[:3] = "Blip"
         finder = NewClassFinder(unlabelled=mark, random_state=0).fit(X, y)
         assert finder.classes_.tolist() == ["Blip", "Chirp", "Tomte"]
         assert len(finder.new_clusters_) == 1
@@ -154,12 +162,144 @@ class TestClusters:
         assert lines[-1].startswith("In no cluster: ")
 
 
+@pytest.fixture
+def unseen():
+    """Labelled glitches of four classes, and others of these and of two new kinds, in a net's way.
+
+    Half of the features are noise, and the labelled ones are tighter than the others.
+    """
+    rng = np.random.default_rng(1)
+    codes = np.concatenate([np.repeat(np.arange(4), 40), np.repeat(np.arange(6), 25)])
+    labelled = np.arange(len(codes)) < 160
+    X = 1.5 * np.eye(6)[codes] + rng.normal(0, np.where(labelled, 0.15, 0.19)[:, None], (310, 6))
+    X = np.hstack([X, rng.normal(0, 0.3, (310, 6))]) + 1
+    return X, np.where(labelled, np.array(list("abcdef"))[codes], ""), codes, labelled
+
+
+class TestGuided:
+    def test_new_kinds_stand_out(self, unseen):
+        X, y, codes, labelled = unseen
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        assert adjusted_rand_score(codes[~labelled], finder.labels_[~labelled]) > 0.95
+        assert [c.known_class for c in finder.clusters_] == ["a", "b", "c", "d", None, None]
+
+    def test_labelled_glitches_keep_their_class(self, unseen):
+        X, y, codes, labelled = unseen
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        assert_array_equal(finder.labels_[labelled], codes[labelled])
+        assert [c.purity for c in finder.clusters_[:4]] == [1] * 4
+        assert np.isnan([c.purity for c in finder.new_clusters_]).all()
+
+    @pytest.mark.parametrize("wider", [1.0, 1.5])
+    def test_nothing_new(self, unseen, wider):
+        X, y, codes, labelled = unseen
+        # Of classes that a net embeds more tightly where it was trained on them.
+        means = np.stack([X[labelled & (codes == code)].mean(axis=0) for code in range(4)])
+        known = ~labelled & (codes < 4)
+        X[known] = means[codes[known]] + wider * (X[known] - means[codes[known]])
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X[codes < 4], y[codes < 4])
+        assert finder.new_clusters_ == ()
+        assert adjusted_rand_score(codes[codes < 4], finder.labels_) > 0.95
+
+    def test_few_known_among_many_unlabelled_are_a_known_class_still(self, unseen):
+        X, y, _codes, labelled = unseen
+        many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 20))])
+        finder = NewClassFinder(n_resamples=0, random_state=0)
+        finder.fit(many, np.concatenate([y, np.repeat("", len(many) - len(y))]))
+        assert [c.known_class for c in finder.clusters_[:4]] == list("abcd")
+        assert min(c.labelled for c in finder.clusters_[:4]) < finder.min_labelled
+
+    def test_new_samples_and_stability(self, unseen):
+        X, y, _, _labelled = unseen
+        finder = NewClassFinder(n_resamples=3, random_state=0).fit(X, y)
+        noisy = X + np.random.default_rng(0).normal(0, 0.02, X.shape)
+        assert np.mean(finder.predict(noisy) == finder.labels_) > 0.95
+        assert min(c.stability for c in finder.clusters_) > 0.75
+        assert ((finder.membership_ >= 0) & (finder.membership_ <= 1)).all()
+
+    def test_lone_oddities_are_in_no_cluster(self, unseen):
+        X, y, codes, _ = unseen
+        odd = X[codes == 5][:3]
+        few = np.concatenate([X[codes < 4], odd])
+        labels = np.concatenate([y[codes < 4], [""] * 3])
+        finder = NewClassFinder(n_resamples=0, random_state=0, min_cluster_size=5)
+        assert finder.fit(few, labels).new_clusters_ == ()
+        assert finder.labels_[-3:].tolist() == [-1, -1, -1]
+
+    def test_many_samples_take_the_quick_way(self, unseen, monkeypatch):
+        X, y, _codes, _labelled = unseen
+        whole = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        monkeypatch.setattr("skglitch.discovery._guided._MOST_PAIRED", 30)
+        quick = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        assert adjusted_rand_score(whole.labels_, quick.labels_) > 0.85
+
+    def test_labels_enough(self, unseen):
+        X, y, _codes, _labelled = unseen
+        few = np.where(np.arange(len(y)) % 40 < 3, y, "")
+        auto = NewClassFinder(n_resamples=0, random_state=0).fit(X, few)
+        blind = NewClassFinder(clusterer="hdbscan", n_resamples=0, random_state=0).fit(X, few)
+        assert_array_equal(auto.labels_, blind.labels_)
+        with pytest.raises(ValueError, match=r"needs 20 labelled samples of two .* 3, 3, 3, 3\."):
+            NewClassFinder(clusterer="guided").fit(X, few)
+        with pytest.raises(ValueError, match=r"y has none"):
+            NewClassFinder(clusterer="guided").fit(X)
+
+
+class TestReach:
+    def test_joins_what_is_at_the_rim(self):
+        places = np.concatenate([np.arange(10.0), [10.8, 14.0, 40.0], np.arange(20.0, 30)])[:, None]
+        labels = np.repeat([0, -1, 1], [10, 3, 10])
+        # The loneliest member is 2 away from its 3 nearest, on average: of 0, 1 and 2 and 3.
+        joined = attach(places, labels, 1.5)
+        assert joined[10:13].tolist() == [0, -1, -1]
+        assert attach(places, labels, 20.0)[10:13].tolist() == [0, 0, 1]
+        assert_array_equal(attach(places, labels, 0), labels)
+
+    def test_nothing_to_join_to(self):
+        labels = np.full(4, -1)
+        assert_array_equal(attach(np.ones((4, 1)), labels, 1.5), labels)
+
+
+class TestLabels:
+    @pytest.mark.parametrize("missing", ["", None, np.nan, -1])
+    def test_what_is_no_label(self, data, missing):
+        X, y, _codes = data
+        given = np.array([label or missing for label in y.tolist()], dtype=object)
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, given)
+        assert finder.classes_.tolist() == ["Blip", "Chirp", "Tomte"]
+        assert len(finder.new_clusters_) == 1
+
+    def test_columns_of_data_frames(self, data):
+        pd = pytest.importorskip("pandas")
+        X, y, codes = data
+        for column in (
+            pd.Series(np.where(codes < 3, codes, np.nan)),
+            pd.Series(np.where(codes < 3, codes, -1)).astype("Int64").replace(-1, pd.NA),
+            pd.Series(y).replace("", pd.NA).astype("string"),
+            pd.Series(y).replace("", None).astype("category"),
+        ):
+            finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, column)
+            assert len(finder.classes_) == 3
+            assert len(finder.new_clusters_) == 1
+
+    def test_unknown_mark(self, data):
+        X, y, _ = data
+        with pytest.raises(ValueError, match=r"unlabelled='Nope' is no label in y, .*'Tomte'\."):
+            NewClassFinder(unlabelled="Nope").fit(X, y)
+
+    def test_mixed_kinds(self, data):
+        X, y, _ = data
+        mixed = y.astype(object)
+        mixed[0] = 3
+        with pytest.raises(ValueError, match="strings only or numbers only, found int and str"):
+            NewClassFinder().fit(X, mixed)
+
+
 class TestStability:
     def test_jaccard_by_hand(self):
         labels = np.repeat([0, 1], 10)
         half = mean_jaccard(
-            lambda places: np.where(places[:, 0] < 10, 0, -1),
-            np.arange(20.0)[:, None],
+            lambda rows: np.where(rows < 10, 0, -1),
             labels,
             n_resamples=4,
             random_state=check_random_state(0),
@@ -167,8 +307,7 @@ class TestStability:
         # The first is found whole each time, of the second nothing is found.
         assert_allclose(half, [1, 0])
         merged = mean_jaccard(
-            lambda places: np.zeros(len(places), int),
-            np.arange(20.0)[:, None],
+            lambda rows: np.zeros(len(rows), int),
             labels,
             n_resamples=50,
             random_state=check_random_state(0),
@@ -207,6 +346,20 @@ class TestData:
 
     def test_few_samples(self):
         assert NewClassFinder().fit([[0.0, 1.0], [1.0, 0.0]]).labels_.tolist() == [-1, -1]
+
+    def test_clusters_as_many_as_subsamples_have_samples(self):
+        NewClassFinder(n_resamples=2, random_state=0).fit(np.eye(3))
+        X = np.random.default_rng(0).normal(size=(50, 4))
+        NewClassFinder(clusterer="kmeans", n_clusters=45, n_resamples=2, random_state=0).fit(X)
+
+    def test_output_of_pandas(self, data):
+        pytest.importorskip("pandas")
+        X, y, _ = data
+        bare = NewClassFinder(n_resamples=1, random_state=0)
+        for labels in (None, y):
+            expected = bare.fit(X, labels).labels_
+            with config_context(transform_output="pandas"):
+                assert_array_equal(bare.fit(X, labels).labels_, expected)
 
     def test_nan(self, data):
         X, y, _ = data

@@ -1,0 +1,194 @@
+"""Clusters by what is known: classes from their labels, and new kinds among what is novel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.preprocessing import normalize
+
+from ._clusters import NOISE
+from ._novelty import NoveltyDetector
+from ._novelty_combined import Axes
+
+# Samples a group that is judged as a whole: one glitch may look novel by chance, ten do not.
+_GROUP = 10
+# A group is new if half of it is odder than all but this share of known glitches.
+_MOST_FAMILIAR = 0.15
+# New groups are joined up to this many times the distance at which labelled glitches fall into
+# their classes best: kinds that a net did not learn are wider than those that it did.
+_WIDER = 1.25
+# So many distances are tried, and so many glitches of a class are looked at, for that distance.
+_TRIED, _EACH = 40, 60
+# Beyond so many samples, all distances between them take too much memory and time.
+_MOST_PAIRED = 5000
+_MOST_GROUPS = 2000
+# The rim of a class is no cluster: most of the nearest samples of its members are not members.
+_NEAREST, _LEAST_OWN = 5, 0.5
+
+
+class GuidedClusterer:
+    """Give samples to known classes or to new clusters, with the labels of some as a guide.
+
+    1. Principal axes of the samples are whitened by the spread within the labelled classes.
+    2. Samples without a label are parted into groups of some ten by Ward's method. A group is new
+       if :class:`NoveltyDetector` finds most of it novel.
+    3. New groups are joined by average linkage, up to a distance that would put labelled glitches
+       into their classes. One whose members are not most of each other's nearest samples is the
+       rim of a class. All other samples go to the class that a logistic regression says.
+
+    Parameters
+    ----------
+    min_cluster_size : int
+        What is new and forms a smaller cluster is in none.
+    random_state : int
+
+    Attributes
+    ----------
+    places_ : ndarray of shape (n_samples, n_axes)
+        Directions among the whitened axes.
+    p_values_ : ndarray of shape (n_samples,)
+        How often a known glitch looks at least as odd; of labelled samples, when held out.
+    labels_ : ndarray of shape (n_samples,), dtype int
+        Code of the class, or a number beyond for a new cluster, or -1.
+    membership_ : ndarray of shape (n_samples,)
+        Probability of the class, or of a new cluster one less the p-value.
+    """
+
+    def __init__(self, min_cluster_size: int, random_state: int) -> None:
+        self.min_cluster_size = min_cluster_size
+        self.random_state = random_state
+
+    def fit(self, X: NDArray[Any], known: NDArray[np.intp]) -> GuidedClusterer:
+        """Cluster samples.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Embeddings.
+        known : ndarray of shape (n_samples,), dtype int
+            Code of the class of each sample, -1 for those without a label.
+        """
+        self.known = known
+        labelled = known >= 0
+        self.axes = Axes().fit(X, known)
+        self.places_ = self.transform(X)
+        detector = NoveltyDetector(random_state=self.random_state)
+        detector.fit(X[labelled], known[labelled])
+        self.p_values_ = np.empty(len(X))
+        ranked = np.sort(detector.held_out_scores_)
+        self.p_values_[labelled] = np.searchsorted(
+            ranked, detector.held_out_scores_, side="right"
+        ) / len(ranked)
+        if not labelled.all():
+            self.p_values_[~labelled] = detector.p_values(X[~labelled])
+        # Few labels want little regularisation.
+        head = LogisticRegression(C=10, max_iter=1000)
+        self._head = head.fit(normalize(X[labelled]), known[labelled])
+        probabilities = self._head.predict_proba(normalize(X))
+        self.classes_of_samples = np.where(
+            labelled, known, self._head.classes_[probabilities.argmax(axis=1)]
+        )
+        self.join_distance_ = _WIDER * self._distance_of_classes()
+        self.labels_ = self.cluster(np.arange(len(X)))
+        is_new = self.labels_ > known.max()
+        self.membership_ = np.where(is_new, 1 - self.p_values_, probabilities.max(axis=1))
+        self.membership_[self.labels_ == NOISE] = 0.0
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Give the places of samples."""
+        return normalize(self.axes.transform(X))
+
+    def cluster(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Cluster some of the samples, with what was learnt of all."""
+        labels = self.classes_of_samples[rows].copy()
+        free = np.flatnonzero(self.known[rows] < 0)
+        if len(free) < 2:
+            return labels
+        groups = self._groups(self.places_[rows[free]])
+        p_values = self.p_values_[rows[free]]
+        novel = [
+            np.median(p_values[groups == group]) < _MOST_FAMILIAR
+            for group in range(groups.max() + 1)
+        ]
+        new = free[np.array(novel)[groups]]
+        if len(new) < self.min_cluster_size:
+            labels[new] = NOISE
+            return labels
+        joined = np.full(len(rows), NOISE)
+        joined[new] = self._join(self.places_[rows[new]])
+        own = self._share_of_own(self.places_[rows], joined)
+        number = self.known.max()
+        for cluster in range(joined.max() + 1):
+            members = np.flatnonzero(joined == cluster)
+            if len(members) < self.min_cluster_size:
+                labels[members] = NOISE
+            elif own[members].mean() > _LEAST_OWN:
+                number += 1
+                labels[members] = number
+        return labels
+
+    def _share_of_own(
+        self, places: NDArray[Any], clusters: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Tell how many of the nearest samples of each one in a cluster are in the same."""
+        inside = np.flatnonzero(clusters >= 0)
+        n_neighbors = min(_NEAREST, len(places) - 1)
+        index = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(places)
+        # Each is its own nearest, or an exact copy of it is, which says as little.
+        nearest = index.kneighbors(places[inside], return_distance=False)[:, 1:]
+        share = np.zeros(len(places))
+        share[inside] = (clusters[nearest] == clusters[inside][:, None]).mean(axis=1)
+        return share
+
+    def _groups(self, places: NDArray[Any]) -> NDArray[np.intp]:
+        n_groups = max(1, min(len(places) // _GROUP, _MOST_GROUPS))
+        if n_groups == 1:
+            return np.zeros(len(places), dtype=np.intp)
+        if len(places) <= _MOST_PAIRED:
+            return AgglomerativeClustering(n_groups).fit_predict(places)
+        means = MiniBatchKMeans(n_groups, n_init=1, random_state=self.random_state)
+        codes = means.fit_predict(places)
+        # Some may be empty.
+        return np.unique(codes, return_inverse=True)[1]
+
+    def _join(self, places: NDArray[Any]) -> NDArray[np.intp]:
+        """Join samples by average linkage; of very many, the rest goes with the nearest ones."""
+        if len(places) <= _MOST_PAIRED:
+            return self._linked(places)
+        rng = np.random.default_rng(self.random_state)
+        drawn = rng.choice(len(places), _MOST_PAIRED, replace=False)
+        vote = KNeighborsClassifier(1).fit(places[drawn], self._linked(places[drawn]))
+        return vote.predict(places)
+
+    def _linked(self, places: NDArray[Any]) -> NDArray[np.intp]:
+        return fcluster(linkage(places, "average"), self.join_distance_, "distance") - 1
+
+    def _draw_examples(self) -> NDArray[np.intp]:
+        """Draw some labelled glitches of each class."""
+        rng = np.random.default_rng(self.random_state)
+        n_classes = self.known.max() + 1
+        each = max(2, min(_EACH, _MOST_PAIRED // n_classes))
+        drawn = [
+            rng.permutation(np.flatnonzero(self.known == code))[:each] for code in range(n_classes)
+        ]
+        return np.concatenate(drawn)
+
+    def _distance_of_classes(self) -> float:
+        """Where to cut the tree of labelled samples for the classes, by the adjusted Rand index."""
+        rows = self._draw_examples()
+        tree = linkage(self.places_[rows], "average")
+        # Near the top of the tree: there are many samples a class.
+        distances = np.quantile(tree[:, 2], np.linspace(0.8, 0.999, _TRIED))
+        scores = [
+            adjusted_rand_score(self.known[rows], fcluster(tree, distance, "distance"))
+            for distance in distances
+        ]
+        return float(distances[int(np.argmax(scores))])
