@@ -5,7 +5,9 @@ embeddings of the other 20 % and of the class that was held out. Novelty: the ar
 curve of the held-out class against known ones, for each method of NoveltyDetector, and the share
 of known ones that is called novel. Clusters: purity and recall of the cluster that holds most of
 the class, adjusted Rand index (ARI) and mutual information (NMI) of all classes, for NewClassFinder
-and for baselines that train no net.
+with labels of the training set and without, and for baselines that train no net. The paper's
+experiment: which known class is nearest to the new one, and how many known glitches are called new
+where none is.
 
     python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 100]
         [--each N]
@@ -33,27 +35,33 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 from sklearn.model_selection import train_test_split
+from sklearn.neighbors import NearestNeighbors
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch.datasets import get_data_home, load_gravity_spy, make_glitches
-from skglitch.discovery import NewClassFinder, NoveltyDetector
+from skglitch.discovery import NewClassFinder, NoveltyDetector, SimilarityIndex
 
 TRAIN, KNOWN, NEW = 0, 1, 2
 DETECTORS = {
-    "knn, k=1": NoveltyDetector(n_neighbors=1),
-    "knn, k=5": NoveltyDetector(),
-    "lof, k=10": NoveltyDetector("lof", n_neighbors=10),
+    "combined": NoveltyDetector(random_state=0),
+    "knn, k=1": NoveltyDetector("knn", n_neighbors=1),
+    "knn, k=5": NoveltyDetector("knn"),
+    "lof, k=10": NoveltyDetector("lof"),
     "mahalanobis": NoveltyDetector("mahalanobis", random_state=0),
     "energy": NoveltyDetector("energy", random_state=0),
     "max_logit": NoveltyDetector("max_logit", random_state=0),
 }
+# Which embeddings, whether labelled ones of the training set are given too, and with what.
 FINDERS = {
-    "fine-tuned": ("embeddings", NewClassFinder(n_resamples=0, random_state=0)),
-    "fine-tuned, t-SNE": (
+    "guided": ("embeddings", True, NewClassFinder(n_resamples=0, random_state=0)),
+    "no labels": ("embeddings", False, NewClassFinder(n_resamples=0, random_state=0)),
+    "no labels, t-SNE": (
         "embeddings",
+        False,
         NewClassFinder(reducer="tsne", n_resamples=0, random_state=0),
     ),
-    "untuned": ("untuned", NewClassFinder(n_resamples=0, random_state=0)),
+    "untuned, guided": ("untuned", True, NewClassFinder(n_resamples=0, random_state=0)),
+    "untuned": ("untuned", False, NewClassFinder(n_resamples=0, random_state=0)),
 }
 # They are told how many classes there are.
 PIXEL_BASELINES = {"KMeans, pixels": None, "KMeans, PCA of pixels": 50}
@@ -95,7 +103,9 @@ def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> 
     if not path.exists():
         known = np.flatnonzero(y != new)
         train, test = train_test_split(known, test_size=0.2, stratify=y[known], random_state=0)
-        classifier = CNNClassifier(views=views, random_state=0).fit(X[train], y[train])
+        # One number format, so that figures do not hang on what the machine multiplies fast.
+        classifier = CNNClassifier(views=views, precision="float32", random_state=0)
+        classifier.fit(X[train], y[train])
         parts = (train, test, np.flatnonzero(y == new))
         rows = np.concatenate(parts)
         write(
@@ -135,16 +145,38 @@ def clusters(embedded: dict, X: np.ndarray, y: np.ndarray) -> dict:
     """How well clusters fit the classes, and one of them the new class."""
     shown = embedded["part"] != TRAIN
     is_new = embedded["part"][shown] == NEW
-    found = {
-        name: clone(finder).fit_predict(embedded[key][shown])
-        for name, (key, finder) in FINDERS.items()
-    }
+    labels = np.where(shown, "", y)
+    found = {}
+    for name, (key, guided, finder) in FINDERS.items():
+        rows = np.full(len(y), True) if guided else shown
+        fitted = clone(finder).fit(embedded[key][rows], labels[rows] if guided else None)
+        found[name] = fitted.labels_[shown] if guided else fitted.labels_
     pixels = X[embedded["rows"]][shown].reshape(shown.sum(), -1).astype(np.float32)
     for name, n_axes in PIXEL_BASELINES.items():
         places = pixels if n_axes is None else PCA(n_axes, random_state=0).fit_transform(pixels)
         k = len(np.unique(y[shown]))
         found[name] = KMeans(k, n_init=3, random_state=0).fit_predict(places)
     return {name: score_clusters(labels, y[shown], is_new) for name, labels in found.items()}
+
+
+def experiment(embedded: dict, y: np.ndarray) -> dict:
+    """The paper's: what the new class is near to; and what is called new where nothing is."""
+    E, part = embedded["embeddings"], embedded["part"]
+    labels = np.where(part == TRAIN, y, "")
+    finder = NewClassFinder(n_resamples=0, random_state=0)
+    new = finder.fit(E, labels).new_clusters_
+    index = NearestNeighbors(n_neighbors=5, metric="cosine").fit(E[part != NEW])
+    nearest = y[part != NEW][index.kneighbors(E[part == NEW], return_distance=False)]
+    classes, counts = np.unique(nearest, return_counts=True)
+    finder.fit(E[part != NEW], labels[part != NEW])
+    n_known = int(np.sum(part == KNOWN))
+    return {
+        "new clusters": len(new),
+        "most alike": str(new[0].nearest_classes[0][0]) if new else "",
+        "nearest known": str(classes[counts.argmax()]),
+        "nearest known, share": float(counts.max() / counts.sum()),
+        "called new without it": sum(c.size for c in finder.new_clusters_) / n_known,
+    }
 
 
 def score_clusters(labels: np.ndarray, y: np.ndarray, is_new: np.ndarray) -> dict:
@@ -192,6 +224,7 @@ def run(options: argparse.Namespace) -> None:
                         "accuracy of known": float(embedded["accuracy"]),
                         "novelty": novelty(embedded, labels, options.each),
                         "clusters": clusters(embedded, X, labels),
+                        "experiment": experiment(embedded, labels),
                     },
                 )
             runs.append(store.runs[key])
@@ -211,14 +244,21 @@ def cost(n: int) -> None:
     centers = rng.standard_normal((22, 1280), dtype=np.float32)
     X = centers[y] + rng.standard_normal((n, 1280), dtype=np.float32)
     rows = []
+    few = np.where(np.arange(n) < n // 10, y, -1)
     steps = {
-        **{name: clone(detector) for name, detector in DETECTORS.items() if name != "knn, k=1"},
-        "clusters": NewClassFinder(n_resamples=0, random_state=0),
+        **{name: (clone(d), y) for name, d in DETECTORS.items() if name != "knn, k=1"},
+        "clusters, no labels": (NewClassFinder(n_resamples=0, random_state=0), None),
+        "clusters, a tenth labelled": (NewClassFinder(n_resamples=0, random_state=0), few),
+        "index": (SimilarityIndex("exact"), None),
     }
-    for name, estimator in steps.items():
+    store = Store("discovery_cost")
+    for name, (estimator, labels) in steps.items():
+        key = f"{name} | {n}"
         start = time.perf_counter()
-        estimator.fit(X, y)
+        estimator.fit(X) if labels is None else estimator.fit(X, labels)
         seconds = time.perf_counter() - start
+        result = {"seconds": seconds, "peak memory in MB": peak_memory_mb()}
+        store.add(key, result | {"threads": os.environ.get("OMP_NUM_THREADS", "all")})
         rows.append(
             {
                 "rows": n,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FORMATS = ("csv", "parquet", "h5")
 _TABLES = ("clusters", "glitches", "onsets")
-_CLUSTERERS = ("hdbscan", "kmeans", "agglomerative")
+_CLUSTERERS = ("auto", "guided", "hdbscan", "kmeans", "agglomerative")
 # Options that are of no use to embeddings that are made already.
 _OF_A_SOURCE = ("triggers", "strain", "channel", "layer", "weights", "views", "durations", "size")
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -134,7 +134,8 @@ class _Runs(click.ParamType):
     type=click.Choice(_CLUSTERERS),
     default=_CLUSTERERS[0],
     show_default=True,
-    help="What finds clusters; all but hdbscan need --n-clusters.",
+    help="What finds clusters: guided by labels, by density (hdbscan), guided where there are "
+    "labels enough (auto); the others need --n-clusters.",
 )
 @click.option(
     "--n-clusters",
@@ -146,7 +147,8 @@ class _Runs(click.ParamType):
     "--min-cluster-size",
     type=click.IntRange(2),
     metavar="N",
-    help="Smallest cluster of hdbscan; larger for more glitches by default, and 5 at least.",
+    help="Smallest cluster, of guided ones the smallest new one; larger for more glitches by "
+    "default, and 5 at least.",
 )
 @_options.of_a_net
 @_options.random_state
@@ -219,13 +221,15 @@ def _clustering(ctx: click.Context) -> dict[str, Any]:
     """Give the parameters of NewClassFinder, and refuse options that would be of no use."""
     options = ctx.params
     clusterer, n_clusters = options["clusterer"], options["n_clusters"]
-    finds_number = clusterer == "hdbscan"
+    finds_number = clusterer not in ("kmeans", "agglomerative")
     if finds_number and n_clusters is not None:
         raise click.UsageError("--n-clusters is for --clusterer kmeans or agglomerative.", ctx)
     if not finds_number and n_clusters is None:
         raise click.UsageError(f"--clusterer {clusterer} needs --n-clusters.", ctx)
     if not finds_number and options["min_cluster_size"] is not None:
-        raise click.UsageError("--min-cluster-size is for --clusterer hdbscan.", ctx)
+        raise click.UsageError(f"--min-cluster-size is of no use to {clusterer}.", ctx)
+    if clusterer == "guided" and options["reducer"] != "pca":
+        raise click.UsageError("--reducer is of no use to --clusterer guided.", ctx)
     return {
         "reducer": options["reducer"],
         "clusterer": clusterer,

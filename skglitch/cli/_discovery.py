@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 _LEAST_KNOWN = 2
 # So many ids, the most doubtful first, are printed.
 _SHOWN = 10
-# What stands for no value elsewhere, as the text that files have in its place.
-_MISSING = ("nan", "None", "<NA>")
-_NO_LABEL = ("-1", "-1.0", *_MISSING)
 
 
 @dataclass
@@ -58,8 +55,6 @@ class Glitches:
         texts = [np.asarray(about.get(name, np.full(n, ""))).astype(str) for name in _TEXTS]
         gps = np.asarray(about.get("gps_time", np.full(n, np.nan)), dtype=np.float64)
         ids, ifo, labels = texts
-        labels = np.where(np.isin(labels, _NO_LABEL), "", labels)
-        ifo = np.where(np.isin(ifo, _MISSING), "", ifo)
         return cls(embeddings, ids, ifo, labels, gps, np.full(n, is_reference))
 
     def __add__(self, other: Glitches) -> Glitches:

@@ -17,6 +17,9 @@ EMBEDDINGS = (".npz", ".npy", *TABLES)
 _NUMBERS = "embeddings"
 # What is kept of each glitch beside its numbers.
 _TIME = "gps_time"
+# What stands for no value elsewhere, as the text that it becomes.
+_MISSING = ("nan", "None", "<NA>")
+_NO_LABEL = ("-1", "-1.0", *_MISSING)
 _ABOUT = ("id", "ifo", _TIME, "label")
 
 
@@ -103,7 +106,10 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         # An empty cell of a table is a time that nobody knows.
         texts = values.astype(str)
         if name == _TIME:
-            texts = np.where(texts == "", "nan", texts).astype(float)
+            texts = np.where(np.isin(texts, ("", *_MISSING)), "nan", texts).astype(float)
+        elif name != "id":
+            missing = _NO_LABEL if name == "label" else _MISSING
+            texts = np.where(np.isin(texts, missing), "", texts)
         columns[name] = texts
     return embeddings, columns
 

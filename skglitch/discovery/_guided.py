@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from ._clusters import NOISE
+from ._clusters import NOISE, attach
 from ._novelty import NoveltyDetector
 from ._novelty_combined import Axes
 
@@ -46,7 +46,9 @@ class GuidedClusterer:
     Parameters
     ----------
     min_cluster_size : int
-        What is new and forms a smaller cluster is in none.
+        What is new and forms a smaller cluster is in none,
+    reach : float
+        unless it is within reach of a cluster, see :func:`attach`.
     random_state : int
 
     Attributes
@@ -61,8 +63,9 @@ class GuidedClusterer:
         Probability of the class, or of a new cluster one less the p-value.
     """
 
-    def __init__(self, min_cluster_size: int, random_state: int) -> None:
+    def __init__(self, min_cluster_size: int, reach: float, random_state: int) -> None:
         self.min_cluster_size = min_cluster_size
+        self.reach = reach
         self.random_state = random_state
 
     def fit(self, X: NDArray[Any], known: NDArray[np.intp]) -> GuidedClusterer:
@@ -133,7 +136,7 @@ class GuidedClusterer:
             elif own[members].mean() > _LEAST_OWN:
                 number += 1
                 labels[members] = number
-        return labels
+        return attach(self.places_[rows], labels, self.reach)
 
     def _share_of_own(
         self, places: NDArray[Any], clusters: NDArray[np.intp]

@@ -70,9 +70,9 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     n_clusters : int, default=None
         Number of clusters of ``"kmeans"`` and ``"agglomerative"``.
     reach : float, default=1.5
-        HDBSCAN leaves glitches at the rim of a cluster out. They are joined to the cluster that
-        most of their 3 nearest glitches in a cluster are in, if these are on average at most so
-        many times as far as those of any member of it; 0 joins none.
+        Glitches that would be in no cluster join the one that most of the 3 nearest to them are
+        in, if these are on average at most so many times as far as the 3 nearest to any member of
+        it; 0 joins none.
     min_cluster_size : int or "auto", default="auto"
         Smallest cluster of ``"hdbscan"``, and smallest new one of ``"guided"``. ``"auto"`` is a
         quarter of the square root of the number of samples, and 5 at least.
@@ -251,7 +251,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         guided = self._is_guided(known) and not constant
         if guided:
             self.reducer_ = None
-            self.clusterer_ = GuidedClusterer(size, seed).fit(X, known)
+            self.clusterer_ = GuidedClusterer(size, self.reach, seed).fit(X, known)
             self.places_ = self.clusterer_.places_
             labels = self.clusterer_.labels_
         else:

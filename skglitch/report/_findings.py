@@ -213,7 +213,7 @@ def find_novelty(classifier: CNNClassifier, embeddings: np.ndarray) -> Novelty |
     if len(reference) < 2:
         return None
     neighbors = min(N_NEIGHBORS, len(reference) - 1)
-    detector = NoveltyDetector(n_neighbors=neighbors, false_alarm_rate=FALSE_ALARMS)
+    detector = NoveltyDetector("knn", n_neighbors=neighbors, false_alarm_rate=FALSE_ALARMS)
     with warnings.catch_warnings():
         # Of few references: the page tells how many there are.
         warnings.filterwarnings("ignore", message="false_alarm_rate=")

@@ -442,9 +442,14 @@ def test_other_formats(run, embeddings, tmp_path, suffix):
         (["EMBEDDINGS", "--clusterer", "kmeans"], 2, "--clusterer kmeans needs --n-clusters"),
         (["EMBEDDINGS", "--n-clusters", "3"], 2, "--n-clusters is for --clusterer kmeans or"),
         (
+            ["EMBEDDINGS", "--clusterer", "guided", "--reducer", "tsne"],
+            2,
+            "--reducer is of no use to --clusterer guided",
+        ),
+        (
             ["EMBEDDINGS", "--clusterer", "kmeans", "--n-clusters", "3", "--min-cluster-size", "9"],
             2,
-            "--min-cluster-size is for --clusterer hdbscan",
+            "--min-cluster-size is of no use to kmeans",
         ),
         (["EMBEDDINGS", "--runs", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
         (["EMBEDDINGS", "--views", "late"], 2, "--views: a file of embeddings has that settled"),
