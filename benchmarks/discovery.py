@@ -133,12 +133,20 @@ def novelty(embedded: dict, y: np.ndarray, each: int | None) -> dict:
         detector = clone(detector).fit(E[train], y[train])
         scores = detector.score_samples(E[shown])
         novel = scores < detector.offset_
-        result[name] = {
-            "AUROC": float(roc_auc_score(is_known, scores)),
-            "false alarms": float(novel[is_known].mean()),
-            "found": float(novel[~is_known].mean()),
-        }
+        result[name] = score_novelty(is_known, scores, novel)
+        if name == "combined":
+            scores = detector.score_together(E[shown])
+            novel = scores < detector.together_offset_
+            result["combined, together"] = score_novelty(is_known, scores, novel)
     return result
+
+
+def score_novelty(is_known: np.ndarray, scores: np.ndarray, novel: np.ndarray) -> dict:
+    return {
+        "AUROC": float(roc_auc_score(is_known, scores)),
+        "false alarms": float(novel[is_known].mean()),
+        "found": float(novel[~is_known].mean()),
+    }
 
 
 def clusters(embedded: dict, X: np.ndarray, y: np.ndarray) -> dict:

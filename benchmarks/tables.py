@@ -139,6 +139,7 @@ def novelty(data: str) -> str:
         "novelty",
         {
             "combined": '`"combined"` (default)',
+            "combined, together": "the same, `score_together`",
             "knn, k=5": '`"knn"`, 5 neighbours',
             "knn, k=1": '`"knn"`, 1 neighbour',
             "lof, k=10": '`"lof"`, 10 neighbours',

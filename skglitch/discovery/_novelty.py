@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -32,6 +34,8 @@ from ._novelty_scores import (
 )
 
 _KNN_NEIGHBORS, _LOF_NEIGHBORS = 5, 10
+# So many known samples are looked at for the threshold of samples that are seen together.
+_MOST_TOGETHER = 5000
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
@@ -77,6 +81,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         the models of all folds. Each sample has to be held out once, and copies of one glitch
         are held out together. Not used by ``"knn"`` and ``"lof"``, which leave out a sample at a
         time.
+    n_together : int, default=5
+        Number of nearest samples whose scores :meth:`score_together` takes into account.
     n_jobs : int, default=None
         Number of folds at a time. Scikit-learn and BLAS use threads of their own beside.
     random_state : int, RandomState instance or None, default=None
@@ -86,6 +92,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     ----------
     offset_ : float
         Scores below are novel.
+    together_offset_ : float
+        Of :meth:`score_together`, scores below are novel.
     held_out_scores_ : ndarray of shape (n_samples,)
         Score of each sample of ``fit``, or of the last :meth:`calibrate`, by what was learnt
         without it.
@@ -107,6 +115,10 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     r-th lowest, r being ``floor(false_alarm_rate * (m + 1))``, and a new known glitch falls
     below it with probability r / (m + 1). With fewer than ``1 / false_alarm_rate - 1``
     samples there is no such threshold; the lowest score is taken, with a warning.
+
+    ``together_offset_`` is set in the same way from scores of held-out samples, averaged among
+    each other. Its rate is about what was asked for; glitches that lie between a known and a new
+    kind are counted to the new one.
 
     The rate holds for glitches like those of ``fit``. A net embeds the glitches that it was
     trained on more tightly than others: give ``fit`` embeddings of glitches that it was not
@@ -146,6 +158,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         "head": [HasMethods(["fit", "decision_function"]), None],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "n_together": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -158,6 +171,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         head: Any = None,
         false_alarm_rate: float = 0.05,
         cv: Any = 5,
+        n_together: int = 5,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -166,6 +180,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         self.head = head
         self.false_alarm_rate = false_alarm_rate
         self.cv = cv
+        self.n_together = n_together
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -197,7 +212,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         """
         X, codes = self._read(X, y)
         self._score = self._make_score(len(X))
-        return self._calibrate(self._score.fit(X, codes, self._folds(X, codes), self.n_jobs))
+        return self._calibrate(X, self._score.fit(X, codes, self._folds(X, codes), self.n_jobs))
 
     def calibrate(self, X: Any) -> NoveltyDetector:
         """Set the threshold anew, by known glitches that ``fit`` has not seen.
@@ -211,7 +226,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         -------
         self : NoveltyDetector
         """
-        return self._calibrate(self.score_samples(X))
+        scores = self.score_samples(X)
+        return self._calibrate(np.asarray(X), scores)
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[Any]:
         """Fit to X, and tell which samples of X are novel.
@@ -297,6 +313,48 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         ranked = np.sort(self.held_out_scores_)
         return (1 + np.searchsorted(ranked, scores, side="right")) / (1 + len(ranked))
 
+    def score_together(self, X: Any) -> NDArray[np.float64]:
+        """Say how familiar samples are, each seen together with those of X that are like it.
+
+        A single new glitch near a known class may be one of it; five that lie together are hardly
+        all odd by chance. So this finds much more of kinds that come several times in X, and less
+        of what comes once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings of glitches that came together, such as those of a day or a run.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            Mean of :meth:`score_samples` over each sample and the ``n_together`` nearest to it by
+            cosine.
+        """
+        scores = self.score_samples(X)
+        return self._among(np.asarray(X), scores)
+
+    def predict_together(self, X: Any) -> NDArray[np.int64]:
+        """Tell known from novel, each sample seen together with those of X that are like it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings, as for :meth:`score_together`.
+
+        Returns
+        -------
+        is_known : ndarray of shape (n_samples,), dtype int64
+            1 for known, -1 for novel.
+        """
+        return np.where(self.score_together(X) < self.together_offset_, -1, 1)
+
+    def _among(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        n_neighbors = min(self.n_together + 1, len(X))
+        index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(normalize(X))
+        # Each sample is among its own nearest.
+        return scores[index.kneighbors(normalize(X), return_distance=False)].mean(axis=1)
+
     def _needs_y(self) -> bool:
         return self.method in ("energy", "max_logit") and not isinstance(self.head, FrozenEstimator)
 
@@ -358,7 +416,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             kind = GroupKFold if has_copies else KFold
         return kind(n_splits, **options).split(X, codes, copies if has_copies else None)
 
-    def _calibrate(self, scores: NDArray[np.float64]) -> NoveltyDetector:
+    def _calibrate(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NoveltyDetector:
         rank = math.floor(self.false_alarm_rate * (len(scores) + 1))
         if rank == 0:
             needed = math.ceil(1 / self.false_alarm_rate) - 1
@@ -370,5 +428,14 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
                 stacklevel=3,
             )
         self.held_out_scores_ = scores
-        self.offset_ = float(np.partition(scores, max(rank, 1) - 1)[max(rank, 1) - 1])
+        self.offset_ = self._lowest(scores)
+        # A batch is smaller than all that is known, and its samples are farther from each other.
+        rng = check_random_state(self.random_state)
+        rows = rng.permutation(len(X))[:_MOST_TOGETHER]
+        self.together_offset_ = self._lowest(self._among(X[rows], scores[rows]))
         return self
+
+    def _lowest(self, scores: NDArray[np.float64]) -> float:
+        """Give the score below which is the stated share of new samples like these."""
+        rank = max(1, math.floor(self.false_alarm_rate * (len(scores) + 1)))
+        return float(np.partition(scores, rank - 1)[rank - 1])

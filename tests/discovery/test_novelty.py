@@ -228,6 +228,63 @@ class TestThreshold:
         assert detector.offset_ == detector.held_out_scores_.min()
 
 
+class TestTogether:
+    def test_scores_by_hand(self, rng):
+        known, y, novel = blobs(rng)
+        detector = NoveltyDetector(n_together=3, random_state=0).fit(known, y)
+        scores, directions = detector.score_samples(novel), normalize(novel)
+        nearest = np.argsort(-directions @ directions.T, axis=1)[:, :4]
+        assert_allclose(detector.score_together(novel), scores[nearest].mean(axis=1))
+        is_novel = detector.score_together(novel) < detector.together_offset_
+        assert_array_equal(detector.predict_together(novel) == -1, is_novel)
+
+    def test_finds_a_kind_near_a_known_one(self):
+        """One at a time they are like known ones, as a hair's breadth off as many of these."""
+        rng = np.random.default_rng(3)
+        found, alarms = {"alone": [], "together": []}, {"alone": [], "together": []}
+        for _ in range(10):
+            known, y, _ = blobs(rng, n=300, spread=0.4)
+            fresh, _, _ = blobs(rng, n=150, spread=0.4)
+            new = 3 * np.eye(6)[0] + [0, 0, 0, 1.0, 0, 0] + rng.normal(0, 0.4, (40, 6))
+            detector = NoveltyDetector(random_state=0).fit(known, y)
+            batch = np.concatenate([fresh, new])
+            for name, predict in (
+                ("alone", detector.predict),
+                ("together", detector.predict_together),
+            ):
+                is_novel = predict(batch) == -1
+                found[name].append(is_novel[150:].mean())
+                alarms[name].append(is_novel[:150].mean())
+        assert np.mean(found["together"]) > np.mean(found["alone"]) + 0.2
+        assert np.mean(alarms["together"]) < 0.12
+
+    def test_the_rate_where_nothing_is_new(self):
+        rng = np.random.default_rng(4)
+        rates = []
+        for _ in range(12):
+            known, y, _ = blobs(rng, n=200)
+            fresh, _, _ = blobs(rng, n=200)
+            detector = NoveltyDetector(false_alarm_rate=0.1, random_state=0).fit(known, y)
+            rates.append(np.mean(detector.predict_together(fresh) == -1))
+        assert np.mean(rates) == pytest.approx(0.1, abs=0.05)
+
+    def test_calibrate_sets_it_anew(self, rng):
+        known, y, _ = blobs(rng)
+        wide, _, _ = blobs(rng, spread=0.8)
+        detector = NoveltyDetector(random_state=0).fit(known, y)
+        before = detector.together_offset_
+        assert detector.calibrate(wide).together_offset_ < before
+
+    def test_fewer_samples_than_neighbours(self, rng):
+        known, y, novel = blobs(rng)
+        detector = NoveltyDetector(n_together=9, random_state=0).fit(known, y)
+        one = detector.score_together(novel[:1])
+        assert_allclose(one, detector.score_samples(novel[:1]))
+        assert_allclose(
+            detector.score_together(novel[:3]), detector.score_samples(novel[:3]).mean()
+        )
+
+
 class TestData:
     @pytest.mark.parametrize("method", METHODS)
     def test_constant_embeddings(self, method):
