@@ -140,6 +140,52 @@ def choose_precision(
     return _DTYPES[precision]
 
 
+def choose_training_precision(
+    precision: str,
+    device: torch.device,
+    module: nn.Module,
+    *,
+    fast_bfloat16: bool | None = None,
+) -> torch.dtype:
+    """Turn the ``precision`` parameter into the dtype of the heavy layers while training.
+
+    It is that of :func:`choose_precision`, except that ``"auto"`` is float32 on a CPU for nets with
+    depthwise convolutions: of these torch computes gradients in bfloat16 more slowly, even where
+    the hardware multiplies it. EfficientNet-Lite0 takes 1.3 times as long a step on a CPU with AMX.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+    device : torch.device
+    module : torch.nn.Module
+        The net to be trained.
+    fast_bfloat16 : bool, default=None
+        As for :func:`choose_precision`.
+
+    Returns
+    -------
+    dtype : torch.dtype
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch.training import choose_training_precision
+    >>> depthwise = torch.nn.Conv2d(8, 8, 3, groups=8)
+    >>> choose_training_precision("auto", torch.device("cpu"), depthwise, fast_bfloat16=True)
+    torch.float32
+    """
+    if precision == "auto" and device.type == "cpu" and _has_depthwise(module):
+        return torch.float32
+    return choose_precision(precision, device, fast_bfloat16=fast_bfloat16)
+
+
+def _has_depthwise(module: nn.Module) -> bool:
+    return any(
+        isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+        for layer in module.modules()
+    )
+
+
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Tell whether ``device`` multiplies bfloat16 matrices in hardware.
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import pytest
 import torch
 
-from skglitch import _device
-from skglitch.training import autocast, choose_device, choose_precision, seeded
+from skglitch import CNNClassifier, _device
+from skglitch.training import (
+    autocast,
+    choose_device,
+    choose_precision,
+    choose_training_precision,
+    seeded,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +59,40 @@ def test_strain_needs_a_device_with_float64(monkeypatch):
 def test_precision(precision, fast, expected):
     chosen = choose_precision(precision, torch.device("cpu"), fast_bfloat16=fast)
     assert chosen == expected
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "groups", "expected"),
+    [
+        ("auto", "cpu", 8, torch.float32),
+        ("auto", "cpu", 1, torch.bfloat16),
+        ("auto", "cpu", 2, torch.bfloat16),
+        ("auto", "cuda", 8, torch.bfloat16),
+        ("bfloat16", "cpu", 8, torch.bfloat16),
+        ("float32", "cpu", 1, torch.float32),
+    ],
+)
+def test_precision_of_training(precision, device, groups, expected):
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 8, 3, groups=groups))
+    chosen = choose_training_precision(precision, torch.device(device), net, fast_bfloat16=True)
+    assert chosen == expected
+
+
+def test_nets_train_in_one_format_and_predict_in_another(monkeypatch):
+    monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: True)
+    seen = set()
+
+    def note(module, args):
+        enabled = torch.is_autocast_enabled("cpu")
+        seen.add((module.training, torch.get_autocast_dtype("cpu") if enabled else torch.float32))
+
+    X = np.zeros((8, 1, 32, 32), dtype=np.uint8)
+    y = ["Blip", "Tomte"] * 4
+    net = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, random_state=0).fit(X, y)
+    net.net_.module_.register_forward_pre_hook(note)
+    net.partial_fit(X, y)
+    net.predict(X)
+    assert seen == {(True, torch.float32), (False, torch.bfloat16)}
 
 
 def test_unknown_precision_is_named():
