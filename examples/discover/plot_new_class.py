@@ -80,30 +80,35 @@ print(f"of the 5 nearest known glitches, {np.mean(y_test[rows] == 'Chirp'):.0%} 
 # ---------------------
 # The detector learns from the glitches of training. Its threshold comes from half of those that
 # were kept from it, since a net embeds what it was trained on more tightly than other glitches. One
-# at a time, glitches so much like a known class are hard to notice.
+# at a time, glitches so much like a known class are hard to notice; seen together with those that
+# are like them they are not.
 
-detector = NoveltyDetector(false_alarm_rate=0.05).fit(transformer.transform(X_train), y_train)
+seen = transformer.transform(X_train)
+detector = NoveltyDetector(false_alarm_rate=0.05, random_state=0).fit(seen, y_train)
 detector.calibrate(embeddings[~is_new][::2])
-is_novel = detector.predict(embeddings) == -1
-others = is_novel[~is_new][1::2]
-print(f"called novel: {is_novel[is_new].mean():.0%} of {NEW}, {others.mean():.0%} of the others")
+for how, predict in (("alone", detector.predict), ("together", detector.predict_together)):
+    is_novel = predict(embeddings) == -1
+    others = is_novel[~is_new][1::2]
+    print(f"novel {how}: {is_novel[is_new].mean():.0%} of {NEW}, {others.mean():.0%} of the others")
 
 # %%
 # Would it be found as a class?
 # -----------------------------
-# Together they are easier: labels of known glitches name the clusters, those of the new class are
-# not told, and a cluster without known ones is new. With so few glitches a class may come in more
-# than one cluster, and many glitches are in none.
+# Labels of the glitches of training guide the search. Of all others no label is told: they are
+# given to known classes, or to clusters that are new.
 
-finder = NewClassFinder(random_state=0).fit(embeddings, np.where(is_new, "", y))
+everything = np.concatenate([seen, embeddings])
+labels = np.concatenate([y_train, np.repeat("", len(embeddings))])
+finder = NewClassFinder(random_state=0).fit(everything, labels)
 print(finder.summary())
-found = np.isin(finder.labels_, [cluster.label for cluster in finder.new_clusters_])
+found = np.isin(finder.labels_, [cluster.label for cluster in finder.new_clusters_])[len(seen) :]
 print(f"in new clusters: {found[is_new].mean():.0%} of {NEW}, {found[~is_new].mean():.0%} of known")
 
 # %%
 # Typical members of the new clusters, for somebody to give them a name. Below, chirps.
 
 rows = [row for cluster in finder.new_clusters_ for row in cluster.typical][:4]
-chirps = np.flatnonzero(y == "Chirp")[:4]
-GalleryDisplay.from_data(X, y, indices=[*rows, *chirps], durations=(0.5,))
+chirps = len(seen) + np.flatnonzero(y == "Chirp")[:4]
+pictures, names = np.concatenate([X_train, X]), np.concatenate([y_train, y])
+GalleryDisplay.from_data(pictures, names, indices=[*rows, *chirps], durations=(0.5,))
 plt.show()
