@@ -20,9 +20,17 @@ def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     Raises
     ------
     ValueError
-        If ``y`` has another length than X, is continuous, or has fewer than two classes.
+        If ``y`` has another length than X, lacks labels, is continuous, or has fewer than two
+        classes.
     """
     check_consistent_length(X, y)
+    # NaN was refused before; None sorts with nothing.
+    missing = [row for row, label in enumerate(y.tolist()) if label is None]
+    if missing:
+        raise ValueError(
+            f"y has no label for {len(missing)} of {len(y)} samples, the first in row "
+            f"{missing[0]}: leave them out, or see SelfTrainingClassifier of scikit-learn."
+        )
     check_classification_targets(y)
     classes, targets = np.unique(y, return_inverse=True)
     if len(classes) < 2:

@@ -162,6 +162,16 @@ def test_bad_labels_are_named(tiny, stripes):
         tiny().fit(X, np.linspace(0, 1, len(X)))
 
 
+def test_missing_labels_are_named_by_row(tiny, stripes):
+    X, y = stripes
+    y = y.astype(object)
+    y[[4, 7]] = None
+    with pytest.raises(
+        ValueError, match=rf"no label for 2 of {len(y)} samples, the first in row 4"
+    ):
+        tiny().fit(X, y)
+
+
 def test_one_sample_a_class_is_enough(tiny, stripes):
     X, y = stripes
     rows = [0, 6, 12]
