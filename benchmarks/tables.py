@@ -179,6 +179,25 @@ def clusters(data: str) -> str:
     )
 
 
+def discovery_cost() -> str:
+    """What many embeddings take."""
+    names = {
+        "combined": "`NoveltyDetector()`",
+        "knn, k=5": '`NoveltyDetector("knn")`',
+        "mahalanobis": '`NoveltyDetector("mahalanobis")`',
+        "clusters, no labels": "`NewClassFinder(n_resamples=0)`, no labels",
+        "clusters, a tenth labelled": "the same, a tenth labelled",
+        "index": '`SimilarityIndex("exact")`',
+    }
+    runs = results("discovery_cost")
+    rows = []
+    for name, title in names.items():
+        run = runs[f"{name} | 100000"]
+        memory = f"{run['peak memory in MB'] / 1024:.1f} GB"
+        rows.append([title, f"{run['seconds']:.0f} s", memory])
+    return markdown(["`fit` of", "time", "peak memory"], rows)
+
+
 def label_issues() -> str:
     """Wrong labels that are found."""
     runs, rows = results("label_issues"), []
@@ -250,6 +269,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "novelty_simulated": lambda: novelty("simulated"),
     "clusters_real": lambda: clusters("real"),
     "clusters_simulated": lambda: clusters("simulated"),
+    "discovery_cost": discovery_cost,
     "label_issues": label_issues,
     "few_labels": few_labels,
     "asked_for": asked_for,

@@ -49,7 +49,7 @@ for name, count in zip(*np.unique(classifier.predict(new.data), return_counts=Tr
 # ------------
 # Without its last layer, the net gives numbers in place of a name. t-SNE lays these out in three
 # dimensions, as in the paper: left all classes, right Chirp and the new class alone. Most of the
-# new class lies beside Chirp; a few are nearer to Koi_Fish, for which the net takes them.
+# new class lies beside Chirp; a few are nearer to others, for which the net takes them.
 
 transformer = TruncatedCNNTransformer(classifier).fit(X_train)
 X = np.concatenate([X_test, new.data])
