@@ -122,9 +122,9 @@ class GuidedClusterer:
             for group in range(groups.max() + 1)
         ]
         new = free[np.array(novel)[groups]]
+        labels[new] = NOISE
         if len(new) < self.min_cluster_size:
-            labels[new] = NOISE
-            return labels
+            return attach(self.places_[rows], labels, self.reach)
         joined = np.full(len(rows), NOISE)
         joined[new] = self._join(self.places_[rows[new]])
         own = self._share_of_own(self.places_[rows], joined)
@@ -132,10 +132,12 @@ class GuidedClusterer:
         for cluster in range(joined.max() + 1):
             members = np.flatnonzero(joined == cluster)
             if len(members) < self.min_cluster_size:
-                labels[members] = NOISE
-            elif own[members].mean() > _LEAST_OWN:
+                continue
+            if own[members].mean() > _LEAST_OWN:
                 number += 1
                 labels[members] = number
+            else:
+                labels[members] = self.classes_of_samples[rows[members]]
         return attach(self.places_[rows], labels, self.reach)
 
     def _share_of_own(

@@ -62,7 +62,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
         - ``"guided"`` learns from the labels in ``y`` what tells classes apart and what is novel,
           gives known classes their glitches and clusters the rest, see Notes. It does not use
-          ``reducer``. It needs 20 labels, 5 of the middle one of the classes;
+          ``normalize`` and ``reducer``. It needs 20 labels, 5 of the middle one of the classes;
         - ``"hdbscan"`` finds the number of clusters by their density [2]_. Labels only name them;
         - ``"kmeans"`` and ``"agglomerative"`` need ``n_clusters``;
         - ``"auto"`` is guided where there are labels enough and ``reducer`` is its default, and

@@ -414,7 +414,10 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             kind = StratifiedGroupKFold if has_copies else StratifiedKFold
         else:
             kind = GroupKFold if has_copies else KFold
-        return kind(n_splits, **options).split(X, codes, copies if has_copies else None)
+        with warnings.catch_warnings():
+            # Classes with fewer glitches than folds are usual, and fine here.
+            warnings.filterwarnings("ignore", message="The least populated class")
+            return list(kind(n_splits, **options).split(X, codes, copies if has_copies else None))
 
     def _calibrate(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NoveltyDetector:
         rank = math.floor(self.false_alarm_rate * (len(scores) + 1))

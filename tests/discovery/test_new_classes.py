@@ -201,6 +201,13 @@ class TestGuided:
         assert finder.new_clusters_ == ()
         assert adjusted_rand_score(codes[codes < 4], finder.labels_) > 0.95
 
+    def test_unlabelled_copies_of_labelled_ones(self, unseen):
+        X, y, codes, labelled = unseen
+        X, y = np.repeat(X[labelled], 2, axis=0), np.repeat(y[labelled], 2)
+        y[::2] = ""
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        assert_array_equal(finder.labels_, np.repeat(codes[labelled], 2))
+
     def test_few_known_among_many_unlabelled_are_a_known_class_still(self, unseen):
         X, y, _codes, labelled = unseen
         many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 20))])
@@ -225,6 +232,10 @@ class TestGuided:
         finder = NewClassFinder(n_resamples=0, random_state=0, min_cluster_size=5)
         assert finder.fit(few, labels).new_clusters_ == ()
         assert finder.labels_[-3:].tolist() == [-1, -1, -1]
+        # Within reach of a cluster, one does belong to it.
+        alone = np.concatenate([X[codes < 4], X[codes == 0].mean(axis=0)[None]])
+        labels = np.concatenate([y[codes < 4], [""]])
+        assert finder.fit(alone, labels).labels_[-1] == 0
 
     def test_many_samples_take_the_quick_way(self, unseen, monkeypatch):
         X, y, _codes, _labelled = unseen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -322,11 +324,13 @@ class TestData:
         with pytest.warns(UserWarning, match="n_neighbors=50 is more than the other samples"):
             NoveltyDetector(n_neighbors=50).fit(known)
 
-    def test_rare_classes(self, rng):
+    @pytest.mark.parametrize("method", METHODS)
+    def test_rare_classes(self, rng, method):
         known, y, _ = blobs(rng)
         y[0] = "Helix"
-        with pytest.warns(UserWarning, match="least populated class"):
-            detector = NoveltyDetector("energy", random_state=0).fit(known, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            detector = NoveltyDetector(method, random_state=0).fit(known, y)
         assert "Helix" in detector.classes_
 
     @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
