@@ -222,6 +222,22 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     return torch.autocast(device.type, dtype=dtype)
 
 
+def exactly(device: torch.device) -> AbstractContextManager:
+    """Context in which all layers run in float32, inside of another :func:`autocast` too.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skglitch._device import autocast, exactly
+    >>> cpu = torch.device("cpu")
+    >>> with autocast(cpu, torch.bfloat16), exactly(cpu):
+    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
+    >>> product.dtype
+    torch.float32
+    """
+    return torch.autocast(device.type, enabled=False)
+
+
 def to_channels_last(module: Module, device: torch.device) -> Module:
     """Move ``module`` to ``device`` with the memory layout its convolutions run fastest in.
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .._device import exactly
 from ._encoder import ViewEncoder, as_unit_interval
 
 
@@ -77,7 +78,9 @@ class GlitchNet(nn.Module):
         self.auxiliary_logits = [
             head(part) for head, part in zip(self.auxiliary_heads, branches, strict=False)
         ]
-        return self.head(self.dropout(self.encoder.normalized(features)))
+        # Cheap, and where sums of a thousand features decide between classes.
+        with exactly(features.device):
+            return self.head(self.dropout(self.encoder.normalized(features).float()))
 
     def freeze(self, names: Iterable[str]) -> None:
         """Freeze these parts of the trunk's net, and let all others learn.

@@ -37,7 +37,7 @@ def test_penultimate_features_are_what_the_last_layer_sees(tiny, stripes):
 def test_named_layer_is_the_mean_of_its_maps(stripes):
     X, _ = stripes
     transformer = TruncatedCNNTransformer(
-        TinyNet, layer="3", views=1.0, normalize=False, random_state=0
+        TinyNet, layer="3", views=1.0, normalize=False, precision="float32", random_state=0
     ).fit(X)
     net = transformer.encoder_.trunk.net
     with torch.no_grad():

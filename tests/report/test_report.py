@@ -222,7 +222,7 @@ class TestTables:
     def test_novelty(self, uneven):
         report, classifier, X, _ = uneven
         embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
-        detector = NoveltyDetector(n_neighbors=5).fit(classifier.exemplars_)
+        detector = NoveltyDetector("knn", n_neighbors=5).fit(classifier.exemplars_)
         distance = -detector.score_samples(embeddings)
         rows = table(report, "novelty")
         told = {row["id"]: (float(row["distance"]), row["novel"]) for row in rows}
@@ -285,7 +285,7 @@ class TestTrainingData:
         told = text_of(report)
         X = held_out[0]
         embeddings = TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X)
-        detector = NoveltyDetector(n_neighbors=5).fit(embeddings)
+        detector = NoveltyDetector("knn", n_neighbors=5).fit(embeddings)
         far = sorted((-detector.held_out_scores_).tolist(), reverse=True)
         distances = [float(row["distance"]) for row in table(report, "novelty")]
         assert distances == pytest.approx(far, abs=1e-5)

@@ -123,7 +123,7 @@ class TestMixup:
     @pytest.fixture
     def net(self, tiny):
         X, y = make_stripes()
-        return tiny(mixup=0.4, max_epochs=1).fit(X, y).net_
+        return tiny(mixup=0.4, max_epochs=1, precision="float32").fit(X, y).net_
 
     def test_targets_are_mixed_with_the_share_of_the_images(self, net, monkeypatch):
         rng = np.random.default_rng(0)
