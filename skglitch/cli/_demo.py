@@ -25,8 +25,6 @@ _FILES = (
     *("model.skglitch", "demo.json", "per_class.csv"),
     *("classes.png", "map.png", "confusion.png"),
 )
-# How clusters are looked for: in the space of so many principal axes, of so many glitches at least.
-_N_AXES, _MIN_CLUSTER = 20, 5
 
 
 @click.command(short_help="See it all at work on simulated glitches.")
@@ -87,8 +85,8 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> N
     result, predicted = _score(classifier, known, test, options["as_json"])
     if classifier.net_.interrupted_:
         say("Training was interrupted: what follows is of the net so far.")
-    embeddings, labels = _embed(classifier, known, test, new)
-    result |= find_new_class(embeddings, labels)
+    seen, embeddings, labels = _embed(classifier, known, train, test, new)
+    result |= find_new_class(seen, known.target[train], embeddings, labels)
     _tell_new_class(result, options["as_json"])
     _write(targets, classifier, known, new, (test, predicted), (embeddings, labels))
     result["seconds"] = round(time.perf_counter() - started, 1)
@@ -166,51 +164,57 @@ def _score(
 
 
 def _embed(
-    classifier: CNNClassifier, known: Bunch, test: np.ndarray, new: Bunch
-) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of what was held out, of the new class, and of nothing that was trained on."""
+    classifier: CNNClassifier, known: Bunch, train: np.ndarray, test: np.ndarray, new: Bunch
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Embeddings of the training set, then of what was held out and of the new class."""
     import numpy as np
 
     from ..estimators import TruncatedCNNTransformer
 
     X = np.concatenate([known.data[test], new.data])
     labels = np.concatenate([known.target[test], new.target])
-    return TruncatedCNNTransformer(classifier).fit_transform(X), labels
+    transformer = TruncatedCNNTransformer(classifier).fit(X[:1])
+    return transformer.transform(known.data[train]), transformer.transform(X), labels
 
 
-def find_new_class(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Look for the cluster of the new class without labels, then see what is in it.
+def find_new_class(
+    seen: np.ndarray, seen_labels: np.ndarray, embeddings: np.ndarray, labels: np.ndarray
+) -> dict[str, Any]:
+    """Look for clusters that are new to what was seen in training, then see what is in them.
 
     Parameters
     ----------
+    seen : ndarray of shape (n_seen, d)
+        Embeddings of the glitches of training.
+    seen_labels : ndarray of shape (n_seen,)
     embeddings : ndarray of shape (n, d)
+        Of glitches that were held out and of the new class.
     labels : ndarray of shape (n,)
+        Their classes, which the search is not told.
 
     Returns
     -------
     result : dict
-        ``cluster_purity`` and ``cluster_recall`` of the cluster that holds most of the new
-        class, and ``nearest_class``, the class of most of its nearest known neighbours.
+        ``n_new_clusters``; ``cluster_purity`` and ``cluster_recall`` of the one that holds most of
+        the new class; and ``nearest_class``, the class of most of its nearest known neighbours.
     """
     import numpy as np
-    from sklearn.cluster import HDBSCAN
-    from sklearn.decomposition import PCA
     from sklearn.neighbors import NearestNeighbors
 
-    n_axes = min(_N_AXES, *embeddings.shape)
-    # Whitened: what tells a new class apart is not what the known ones differ in most.
-    places = PCA(n_axes, whiten=True, random_state=0).fit_transform(embeddings)
-    clusters = HDBSCAN(min_cluster_size=_MIN_CLUSTER, copy=True).fit_predict(places)
+    from ..discovery import NewClassFinder
+
+    told = np.concatenate([seen_labels, np.repeat("", len(labels))])
+    finder = NewClassFinder(n_resamples=0, random_state=0)
+    finder.fit(np.concatenate([seen, embeddings]), told)
     is_new = labels == NEW_CLASS
-    found = clusters[is_new & (clusters >= 0)]
-    # -1 is what is in no cluster.
-    inside = clusters == np.bincount(found).argmax() if len(found) else is_new & False
-    known = NearestNeighbors(n_neighbors=1).fit(places[~is_new])
-    neighbours = labels[~is_new][known.kneighbors(places[is_new], return_distance=False)[:, 0]]
-    names, counts = np.unique(neighbours, return_counts=True)
+    clusters = [finder.labels_[len(seen) :] == cluster.label for cluster in finder.new_clusters_]
+    inside = max(clusters, key=lambda rows: int(rows[is_new].sum()), default=is_new & False)
+    index = NearestNeighbors(n_neighbors=1, metric="cosine").fit(embeddings[~is_new])
+    neighbours = index.kneighbors(embeddings[is_new], return_distance=False)[:, 0]
+    names, counts = np.unique(labels[~is_new][neighbours], return_counts=True)
     return {
         "new_class": NEW_CLASS,
-        "n_clusters": int(clusters.max()) + 1,
+        "n_new_clusters": len(clusters),
         "cluster_size": int(inside.sum()),
         "cluster_purity": float(is_new[inside].mean()) if inside.any() else 0.0,
         "cluster_recall": float(inside[is_new].mean()),
@@ -222,8 +226,8 @@ def _tell_new_class(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return
     click.echo(
-        f"{NEW_CLASS} was in no training set. Of {result['n_clusters']} clusters that were found "
-        f"without labels, one holds {result['cluster_recall']:.0%} of it, and "
+        f"{NEW_CLASS} was in no training set. Clusters that are new to it: "
+        f"{result['n_new_clusters']}. One holds {result['cluster_recall']:.0%} of it, and "
         f"{result['cluster_purity']:.0%} of that cluster is {NEW_CLASS}. Most of its nearest "
         f"known neighbours are of the class {result['nearest_class']}.\n"
     )

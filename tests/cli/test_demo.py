@@ -62,10 +62,12 @@ def test_nothing_is_overwritten_unasked(run, tmp_path):
 
 def test_a_class_of_its_own_is_found():
     rng = np.random.default_rng(0)
-    labels = np.repeat(["Blip", "Chirp", NEW_CLASS], 20)
     centers = np.array([[1, 0, 0], [0, 1, 0], [0, 0.8, 0.6]])
-    embeddings = centers[np.repeat([0, 1, 2], 20)] + 0.05 * rng.normal(size=(60, 3))
-    found = find_new_class(embeddings, labels)
+    codes = np.repeat([0, 1, 0, 1, 2], 20)
+    embeddings = centers[codes] + 0.05 * rng.normal(size=(100, 3))
+    labels = np.array(["Blip", "Chirp", NEW_CLASS])[codes]
+    found = find_new_class(embeddings[:40], labels[:40], embeddings[40:], labels[40:])
+    assert found["n_new_clusters"] == 1
     assert found["cluster_purity"] == 1
     assert found["cluster_recall"] == 1
     assert found["nearest_class"] == "Chirp"
@@ -73,6 +75,7 @@ def test_a_class_of_its_own_is_found():
 
 def test_a_class_in_the_middle_of_others_is_not():
     rng = np.random.default_rng(0)
-    labels = np.repeat(["Blip", "Chirp", NEW_CLASS], 20)
-    embeddings = normalize(rng.normal(size=(60, 3)))
-    assert find_new_class(embeddings, labels)["cluster_purity"] < 0.7
+    labels = np.repeat(["Blip", "Chirp", "Blip", "Chirp", NEW_CLASS], 20)
+    embeddings = normalize(rng.normal(size=(100, 3)))
+    found = find_new_class(embeddings[:40], labels[:40], embeddings[40:], labels[40:])
+    assert found["cluster_purity"] < 0.7
