@@ -23,10 +23,11 @@ from skglitch import TruncatedCNNTransformer
 from .conftest import TinyNet, make_stripes
 
 
-def test_penultimate_features_are_what_the_last_layer_sees(tiny, stripes):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_penultimate_features_are_what_the_last_layer_sees(tiny, stripes, precision):
     X, y = stripes
-    classifier = tiny().fit(X, y)
-    features = TruncatedCNNTransformer(classifier).fit_transform(X)
+    classifier = tiny(precision=precision).fit(X, y)
+    features = TruncatedCNNTransformer(classifier, precision=precision).fit_transform(X)
     head = classifier.net_.module_.head
     logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     by_hand = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
