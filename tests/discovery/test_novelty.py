@@ -358,6 +358,16 @@ class TestData:
         detector = NoveltyDetector(method, false_alarm_rate=0.1, random_state=0).fit(known, y)
         assert np.mean(detector.predict(fresh) == -1) == pytest.approx(0.1, abs=0.06)
 
+    @pytest.mark.parametrize("method", ["combined", "mahalanobis"])
+    def test_copies_are_held_out_together(self, method):
+        """Of few samples with many features, a copy in training makes any sample familiar."""
+        rng = np.random.default_rng(3)
+        known, y, _ = blobs(rng, n=60, n_features=40)
+        fresh, _, _ = blobs(rng, n=400, n_features=40)
+        known, y = np.repeat(known, 6, axis=0), np.repeat(y, 6)
+        detector = NoveltyDetector(method, false_alarm_rate=0.1, random_state=0).fit(known, y)
+        assert np.mean(detector.predict(fresh) == -1) < 0.25
+
     @pytest.mark.parametrize("missing", [None, np.nan, "", -1])
     def test_glitches_without_a_label_are_to_be_left_out(self, rng, missing):
         known, y, _ = blobs(rng)
