@@ -4,9 +4,10 @@ A share of the labels is changed, to any other class or to the class that looks 
 nearest mean embedding). find_label_issues ranks them; then a logistic regression is trained on
 the labels as they are, without those that were flagged, with the suggested labels in place of
 them, and on the true ones, and tested on glitches held out with true labels. Embeddings are
-those of the net as it is.
+those of the net as it is, of simulated glitches with a view in each colour.
 
-    python benchmarks/label_issues.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
+    python benchmarks/label_issues.py [--sets real simulated] [--seeds 5] [--n-jobs 2]
+        [--cache FOLDER]
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from _common import DATA, Store, mean_interval, table
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
@@ -42,7 +44,8 @@ def embeddings(name: str, cache: Path = CACHE) -> tuple[np.ndarray, np.ndarray]:
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         X, y = real() if name == "real" else simulated()
-        np.savez(file, X=TruncatedCNNTransformer().fit_transform(X), y=y)
+        net = TruncatedCNNTransformer(views="mosaic" if name == "real" else "channels")
+        np.savez(file, X=net.fit_transform(X), y=y)
     with np.load(file) as arrays:
         return arrays["X"], arrays["y"]
 
@@ -57,8 +60,8 @@ def real() -> tuple[np.ndarray, np.ndarray]:
 
 
 def simulated() -> tuple[np.ndarray, np.ndarray]:
-    """90 glitches of each of 22 classes."""
-    return make_glitches(1980, weights="balanced", random_state=0, return_X_y=True)
+    """200 glitches of each of 22 classes."""
+    return make_glitches(4400, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
 
 
 def change_labels(
@@ -121,6 +124,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=sets, default=sets)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
+    parser.add_argument("--n-jobs", type=int, default=1, help="processes; 1 thread each is best")
     options = parser.parse_args()
     store = Store("label_issues")
     rows = []
@@ -129,9 +133,12 @@ def main() -> None:
         for how in ("uniform", "look-alike"):
             for rate in RATES:
                 keys = [f"{name} | {how} | {rate} | seed {seed}" for seed in range(options.seeds)]
-                for seed, key in enumerate(keys):
-                    if key not in store:
-                        store.add(key, run(X, y, rate, how, seed))
+                missing = [seed for seed, key in enumerate(keys) if key not in store]
+                found = Parallel(n_jobs=options.n_jobs, return_as="generator")(
+                    delayed(run)(X, y, rate, how, seed) for seed in missing
+                )
+                for seed, result in zip(missing, found, strict=True):
+                    store.add(keys[seed], result)
                 row = {"set": name, "changed": f"{100 * rate:g} % {how}"}
                 for what in store.runs[keys[0]]:
                     mean, half = mean_interval([100 * store.runs[key][what] for key in keys])

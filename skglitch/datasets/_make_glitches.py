@@ -41,7 +41,8 @@ def make_glitches(
 
     Each glitch is made from what is published about its class, with parameters drawn as widely
     as real ones spread, added to noise of a spectrum of its own, and transformed as real strain
-    is. Nothing is downloaded.
+    is. What whitening would hide, such as a line that lasts for half of the strain, is drawn
+    again. Nothing is downloaded.
 
     Parameters
     ----------

@@ -24,8 +24,9 @@ from ._novelty_scores import (
 )
 
 # Axes that are kept. Most of what a net reads is noise between glitches of one kind, and distances
-# in all of it tell little: see benchmarks/discovery.py.
-_AXES = 30
+# in all of it tell little; how many can be told from noise is a matter of how many samples there
+# are: see benchmarks/discovery.py.
+_FEWEST_AXES, _MOST_AXES, _SAMPLES_AN_AXIS = 30, 60, 8
 # Of the local outlier factor: a quarter of a class, within these bounds.
 _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
 # Among whitened axes differences of logits are large: strong regularisation keeps them so small
@@ -45,7 +46,8 @@ class Axes:
 
         With no class of two samples, it is the spread about the mean.
         """
-        n_axes = min(_AXES, len(X) - 1, X.shape[1])
+        wanted = min(max(len(X) // _SAMPLES_AN_AXIS, _FEWEST_AXES), _MOST_AXES)
+        n_axes = min(wanted, len(X) - 1, X.shape[1])
         # The randomised solver that it takes for many features gives the same axes again.
         self.pca = PCA(max(n_axes, 1), random_state=0)
         with np.errstate(invalid="ignore"):  # the variance of a single sample
@@ -54,18 +56,24 @@ class Axes:
         self.whiten = whitener(within_classes(places[labelled], codes[labelled]))
         return self
 
+    def project(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Give the places of samples along the principal axes, not whitened."""
+        return np.asarray(self.pca.transform(normalize(X)))
+
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Give the places of samples."""
-        return np.asarray(self.pca.transform(normalize(X))) @ self.whiten
+        return self.project(X) @ self.whiten
 
 
 class Combined:
     """Three opinions of one sample: how far from a class, how lonely, how unlike any class.
 
     The squared distance to the nearest class mean, the local outlier factor and, where there are
-    classes, the energy of a logistic regression, all among few whitened axes. Each is made a
-    number that is small far out, but not without bound, and scaled by its spread among held-out
-    samples; the score is their mean.
+    classes, the energy of a logistic regression, all among few axes. These are whitened but for
+    the local outlier factor, which takes a sample's surroundings for its measure and is told
+    better where noise is not made as wide as all else. Each is made a number that is small far
+    out, but not without bound, and scaled by its spread among held-out samples; the score is
+    their mean.
     """
 
     def __init__(self, n_neighbors: int | None = None) -> None:
@@ -112,21 +120,23 @@ class _Opinions:
     def fit(self, X: NDArray[Any], y: NDArray[np.intp] | None) -> _Opinions:
         codes = np.zeros(len(X), np.intp) if y is None else np.unique(y, return_inverse=True)[1]
         self.axes = Axes().fit(X, codes)
-        places = self.axes.transform(X)
-        self.means = class_means(places, codes)
+        places = self.axes.project(X)
         self.density = fit_local_outliers(
             places, self.n_neighbors or _neighbours_within_a_class(codes)
         )
+        white = places @ self.axes.whiten
+        self.means = class_means(white, codes)
         head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
-        self.head = head.fit(places, codes) if self.has_classes and codes.max() > 0 else None
+        self.head = head.fit(white, codes) if self.has_classes and codes.max() > 0 else None
         return self
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        places = self.axes.transform(X)
-        distances = nearest_distance(places, self.means) / places.shape[1]
+        places = self.axes.project(X)
+        white = places @ self.axes.whiten
+        distances = nearest_distance(white, self.means) / white.shape[1]
         columns = [-np.log1p(distances), -np.log(-self.density.score_samples(places))]
         if self.has_classes:
-            doubt = np.zeros(len(X)) if self.head is None else class_logits(self.head, places)
+            doubt = np.zeros(len(X)) if self.head is None else class_logits(self.head, white)
             columns.append(doubt if self.head is None else logsumexp(doubt, axis=1))
         return np.stack(columns, axis=1).astype(np.float64)
 

@@ -21,6 +21,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
+from skglitch.discovery._novelty_combined import Axes
 
 METHODS = ("combined", "knn", "lof", "mahalanobis", "energy", "max_logit")
 NO_LABELS = "fits without labels, and this method learns from labels"
@@ -93,7 +94,7 @@ class TestScores:
         assert found == {"knn": 0, "lof": 1}
 
     def test_combined_is_the_mean_of_three_opinions(self, rng):
-        """By hand: among whitened axes, each by its spread among held-out samples."""
+        """By hand: among axes, two times whitened, each by its spread among held-out samples."""
         known, y, novel = blobs(rng)
         detector = NoveltyDetector(n_neighbors=7, cv=Whole()).fit(known, y)
         axes = PCA(6).fit(normalize(known))
@@ -103,16 +104,15 @@ class TestScores:
         covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
         values, vectors = np.linalg.eigh(covariance)
         whiten = vectors / np.sqrt(values)
-        a, b = a @ whiten, b @ whiten
-        head = LogisticRegression(C=0.1, max_iter=1000).fit(a, y)
+        head = LogisticRegression(C=0.1, max_iter=1000).fit(a @ whiten, y)
         factor = LocalOutlierFactor(7, novelty=True).fit(a)
 
         def opinions(x):
-            squared = [((x - m @ whiten) ** 2).sum(axis=1) for m in means.values()]
+            squared = [(((x - m) @ whiten) ** 2).sum(axis=1) for m in means.values()]
             return [
                 -np.log1p(np.min(squared, axis=0) / 6),
                 -np.log(-factor.score_samples(x)),
-                logsumexp(head.decision_function(x), axis=1),
+                logsumexp(head.decision_function(x @ whiten), axis=1),
             ]
 
         expected = []
@@ -121,6 +121,11 @@ class TestScores:
             spread = np.median(np.abs(known_opinion - middle))
             expected.append((novel_opinion - middle) / spread)
         assert_allclose(detector.score_samples(novel), np.mean(expected, axis=0), rtol=1e-3)
+
+    @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 60)])
+    def test_more_samples_have_more_axes(self, rng, n, axes):
+        places = Axes().fit(rng.normal(size=(n, 80)), np.arange(n) % 4).project(np.eye(80))
+        assert places.shape == (80, axes)
 
     def test_combined_finds_what_is_in_between_dense_and_wide_kinds(self, rng):
         """Each opinion alone fails on one of these: near a dense kind, and far from all."""

@@ -7,7 +7,7 @@ import numpy as np
 from ._canvas import Canvas
 from ._noise import wandering
 from ._pulses import ring_violins
-from ._registry import angle, draws, log_uniform, power_law
+from ._registry import MANY, angle, draws, log_uniform, power_law
 
 
 @draws("No_Glitch", snr=(0.5, 6.0, 1.5))
@@ -21,7 +21,7 @@ def _no_glitch(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"frequency": frequency}
 
 
-@draws("Scratchy", snr=(7.5, 16.0, 3.5), jitter=0.03)
+@draws("Scratchy", snr=(MANY, 16.0, 3.5), jitter=0.03)
 def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw many short scratches side by side, 50 to 400 Hz, for half a second to some seconds.
 
@@ -48,7 +48,7 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"low_frequency": low, "high_frequency": high, "duration": duration}
 
 
-@draws("Helix", snr=(7.5, 25.0, 3.0), jitter=0.008)
+@draws("Helix", snr=(MANY, 25.0, 3.0), jitter=0.008)
 def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a stack of short vortices, one above the other and in turn left and right, 30 to 600 Hz.
 
@@ -83,7 +83,7 @@ def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"low_frequency": low, "high_frequency": high, "n_vortices": float(n)}
 
 
-@draws("Light_Modulation", snr=(10.0, 250.0, 1.6), jitter=0.01)
+@draws("Light_Modulation", snr=(MANY, 250.0, 1.6), jitter=0.01)
 def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for a second or some [1]_.
 
@@ -142,7 +142,7 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     return {"f0": f0, "gbw": gbw, "duration": 2 * width}
 
 
-@draws("None_of_the_Above", snr=(7.5, 60.0, 2.2))
+@draws("None_of_the_Above", snr=(MANY, 60.0, 2.2))
 def _none_of_the_above(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw whatever else there is: some of bursts, combs, bands and sweeps, at odd places.
 
@@ -150,7 +150,7 @@ def _none_of_the_above(rng: np.random.Generator, canvas: Canvas) -> dict[str, fl
     """
     n = int(rng.integers(2, 5))
     for _ in range(n):
-        _ODD[rng.integers(len(_ODD))](rng, canvas, rng.normal(0, 0.3), rng.uniform(0.4, 1.0))
+        _ODD[rng.integers(len(_ODD))](rng, canvas, rng.normal(0, 0.3), rng.uniform(0.6, 1.0))
     return {"n_parts": float(n)}
 
 

@@ -46,7 +46,7 @@ DESCRIPTIONS: dict[str, str] = {
     "Koi_Fish": "Loud blip with a thick body near 30 Hz, fins beside it and a tail above.",
     "Light_Modulation": "Mound of bursts below 100 Hz with spikes above it, as the amplitude of "
     "the light's radio-frequency sidebands fluctuates.",
-    "Low_Frequency_Burst": "Hump at the bottom of the picture, 10 to 20 Hz; scattered light among "
+    "Low_Frequency_Burst": "Hump at the bottom of the picture, up to 30 Hz; scattered light among "
     "other causes.",
     "Low_Frequency_Lines": "Horizontal lines at the bottom of the picture for seconds.",
     "No_Glitch": "Nothing but noise.",

@@ -7,18 +7,24 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import rfft, rfftfreq
+from scipy.signal import welch
 
 from . import _bursts, _lines, _pulses, _scattering, _tracks  # noqa: F401  they register classes
-from ._canvas import Canvas
+from ._canvas import Canvas, Response
 from ._noise import Noise, NoiseModel, measured_noise
-from ._registry import RECIPES, power_law
+from ._registry import RECIPES, Recipe, power_law
 
 # In s: how far from the middle of the canvas the loudest tile may be.
 _REACH = 2.0
 # In Hz: signal-to-noise ratios are those of what is above.
 LOWEST = 10.0
-# The noise may leave no frequency that a class should peak at; then the last draw is taken.
+# Noise may leave no frequency that a class should peak at, or take all lines that are drawn for
+# its own; then the last draw is taken.
 _MOST_DRAWS = 30
+# Signal-to-noise ratio that a search asks for, and that of the loudest tile once strain is
+# whitened by its own density, below which a picture shows next to nothing.
+_THRESHOLD = 7.5
+_SEEN = 6.0
 
 
 class Simulated(NamedTuple):
@@ -83,18 +89,43 @@ def simulate_glitch(
     n_times = round(length * sample_rate)
     background = _background(noise, rng, sample_rate, length, n_times)
 
-    frequencies, log_asd = background.frequencies, 0.5 * np.log(background.smooth)
-
-    def asd(f: np.ndarray) -> np.ndarray:
-        return np.exp(np.interp(f, frequencies, log_asd))
-
-    left = np.sqrt(background.smooth / background.seen)
+    asd = _interpolated(background.frequencies, background.smooth)
     for _ in range(_MOST_DRAWS):
-        canvas = Canvas(sample_rate, length + 2 * _REACH, asd)
-        parameters = recipe.draw(rng, canvas)
-        tile = canvas.loudest(_REACH, lambda f: np.interp(f, frequencies, left))
-        if recipe.peak[0] <= tile.frequency <= recipe.peak[1]:
+        glitch = _draw(recipe, rng, sample_rate, n_times, background, asd, snr)
+        if glitch.is_typical and _is_seen(glitch, sample_rate, background):
             break
+    strain = background.strain + glitch.signal
+    if isinstance(noise, NoiseModel | None):
+        model = NoiseModel(sample_rate, length) if noise is None else noise
+        if rng.random() < model.background:
+            limit = glitch.parameters["tile_snr"]
+            strain += _small_glitches(rng, sample_rate, length, n_times, asd, limit)
+    return Simulated(strain, glitch.signal, glitch.parameters)
+
+
+class _Drawn(NamedTuple):
+    """A glitch before it meets the noise, as loud as it will be there."""
+
+    canvas: Canvas
+    scale: float
+    signal: np.ndarray
+    parameters: dict[str, float]
+    is_typical: bool
+
+
+def _draw(
+    recipe: Recipe,
+    rng: np.random.Generator,
+    sample_rate: float,
+    n_times: int,
+    background: Noise,
+    asd: Response,
+    snr: float | None,
+) -> _Drawn:
+    canvas = Canvas(sample_rate, n_times / sample_rate + 2 * _REACH, asd)
+    parameters = recipe.draw(rng, canvas)
+    left = _interpolated(background.frequencies, background.smooth / background.seen)
+    tile = canvas.loudest(_REACH, left)
     center = (tile.time if recipe.centered else 0.0) + rng.normal(0.0, recipe.jitter)
     signal = canvas.strain(center, n_times)
     whole = optimal_snr(signal, sample_rate, background)
@@ -112,15 +143,31 @@ def simulate_glitch(
         "tile_snr": tile.snr * scale,
         "peak_frequency": tile.frequency,
     }
-    strain = background.strain + signal
-    if isinstance(noise, NoiseModel | None):
-        model = NoiseModel(sample_rate, length) if noise is None else noise
-        if rng.random() < model.background:
-            strain += _small_glitches(rng, sample_rate, length, n_times, asd)
-    return Simulated(strain, signal, parameters)
+    is_typical = recipe.peak[0] <= tile.frequency <= recipe.peak[1]
+    return _Drawn(canvas, scale, signal, parameters, is_typical)
 
 
-_THRESHOLD = 7.5
+def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
+    """Root of a density as a function of frequency."""
+    logarithm = 0.5 * np.log(power)
+    return lambda f: np.exp(np.interp(f, frequencies, logarithm))
+
+
+def _is_seen(glitch: _Drawn, sample_rate: float, background: Noise) -> bool:
+    """Whether whitening leaves it in the picture, if it is above the threshold at all.
+
+    Strain is whitened by its own density: a line that lasts for half of it is taken for noise.
+    No search would find it, and nobody would name what is not there.
+    """
+    if glitch.parameters["tile_snr"] < _THRESHOLD:
+        return True
+    strain = background.strain + glitch.signal
+    size = min(len(strain), round(2 * sample_rate))
+    f, density = welch(strain, sample_rate, nperseg=size, average="median")
+    smooth = np.interp(f, background.frequencies, background.smooth)
+    tiny = np.finfo(float).tiny
+    left = _interpolated(f, smooth / np.maximum(density, tiny))
+    return glitch.scale * glitch.canvas.loudest(_REACH, left).snr >= _SEEN
 
 
 def optimal_snr(signal: np.ndarray, sample_rate: float, noise: Noise) -> float:
@@ -173,13 +220,22 @@ def _background(
 
 
 def _small_glitches(
-    rng: np.random.Generator, sample_rate: float, length: float, n_times: int, asd
+    rng: np.random.Generator,
+    sample_rate: float,
+    length: float,
+    n_times: int,
+    asd: Response,
+    limit: float,
 ) -> np.ndarray:
-    """Weak neighbours, as real stretches have: at the bottom of the picture, or blips."""
+    """Weak neighbours, as real stretches have: at the bottom of the picture, or blips.
+
+    Were one louder than the glitch (``limit``), the picture would have its name.
+    """
+    loudest = float(np.clip(limit, 4.5, 15.0))
     canvas = Canvas(sample_rate, length, asd)
     for _ in range(rng.integers(1, 4)):
         time = rng.choice([-1, 1]) * rng.uniform(0.3, length / 2)
-        size = power_law(rng, 4.0, 15.0, 2.5)
+        size = power_law(rng, 4.0, loudest, 2.5)
         phase = rng.uniform(0, 2 * np.pi)
         if rng.random() < 0.7:
             canvas.burst(time, rng.uniform(10, 28), rng.uniform(0.03, 0.15), size, phase=phase)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from ._canvas import Canvas
-from ._registry import angle, draws, log_uniform, power_law
+from ._registry import MANY, angle, draws, log_uniform, power_law
 
 _LEVELS = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 # f0 in Hz and gbw at these levels, and their rank correlation.
@@ -155,7 +155,7 @@ def ring_violins(rng: np.random.Generator, canvas: Canvas, time: float, snr: flo
         )
 
 
-@draws("Repeating_Blips", snr=(7.5, 40.0, 2.8), jitter=0.004, peak=_PEAKS["Blip"])
+@draws("Repeating_Blips", snr=(MANY, 40.0, 2.8), jitter=0.004, peak=_PEAKS["Blip"])
 def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw blips, one alike the other, every 0.1 to 0.7 s, for a second or some."""
     f0, gbw = draw_shape(rng, "Blip")
@@ -169,7 +169,7 @@ def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     for i in range(-n_before, n_after + 1):
         time = (i + rng.normal(0, unsteady)) * spacing
         shape = f0 * np.exp(rng.normal(0, 0.1)), gbw * np.exp(rng.normal(0, 0.15))
-        size = 1.0 if i == 0 else rng.uniform(0.45, 1.0)
+        size = 1.0 if i == 0 else rng.uniform(0.6, 1.0)
         canvas.pulse(time, *shape, size, phase + rng.normal(0, 0.4))
         if rng.random() < 0.15:
             canvas.pulse(time + rng.uniform(0.02, 0.06), *shape, 0.6 * size, angle(rng))
@@ -178,33 +178,29 @@ def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Low_Frequency_Burst", snr=(7.5, 100.0, 2.2), jitter=0.02)
 def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a hump at the bottom, 10 to 20 Hz and rarely more, for 0.2 s to some seconds [1]_.
+    """Draw a hump at the bottom, up to 20 or 30 Hz in its middle, for up to some seconds [1]_ [2]_.
 
     References
     ----------
     .. [1] L. K. Nuttall et al., "Improving the data quality of Advanced LIGO based on early
        engineering run results", Class. Quantum Grav. 32, 245005 (2015), arXiv:1508.07316.
+    .. [2] Gravity Spy glitch wiki, https://gswiki.ischool.syr.edu/en/Glitches/Low-Frequency-Burst
     """
-    frequency = log_uniform(rng, 10.0, 19.0)
-    sigma = log_uniform(rng, 0.05, 0.35)
-    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng))
-    for _ in range(rng.integers(0, 5)):
+    top = log_uniform(rng, 15.0, 30.0)
+    duration = log_uniform(rng, 0.3, 2.5)
+    n = 2 + round(duration * rng.uniform(6.0, 16.0))
+    for i in range(n):
+        # A triangle: the higher, the nearer to the middle. One burst is its tip.
+        height = 1.0 if i == 0 else rng.uniform(0.0, 1.0) ** 1.5
+        frequency = 10.5 * (top / 10.5) ** height
         canvas.burst(
-            rng.normal(0, 0.15 + sigma),
-            frequency * np.exp(rng.normal(0, 0.2)),
-            log_uniform(rng, 0.04, 0.2),
-            rng.uniform(0.2, 0.8),
+            0.5 * duration * (1 - height) * rng.uniform(-1, 1),
+            frequency,
+            rng.uniform(0.5, 1.4) / frequency,
+            (1 - 0.6 * height) * rng.uniform(0.4, 1.0),
             phase=angle(rng),
         )
-    # The hump is higher in its middle.
-    canvas.burst(
-        rng.normal(0, 0.02),
-        frequency * rng.uniform(1.1, 1.9),
-        rng.uniform(0.02, 0.06),
-        rng.uniform(0.1, 0.6),
-        phase=angle(rng),
-    )
-    return {"frequency": frequency, "duration": 2 * sigma}
+    return {"top": top, "duration": duration}
 
 
 @draws("Violin_Mode", snr=(7.5, 60.0, 2.6))
@@ -268,7 +264,7 @@ def _ripples_1400(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"frequency": frequency, "duration": duration, "spacing": spacing}
 
 
-@draws("1080Lines", snr=(7.5, 20.0, 3.0))
+@draws("1080Lines", snr=(MANY, 20.0, 3.0))
 def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a string of dots near 1080 Hz, a few each second, all through the picture."""
     frequency = rng.uniform(1072.0, 1100.0)

@@ -11,6 +11,10 @@ from ._canvas import Canvas
 
 Draw = Callable[[np.random.Generator, Canvas], dict[str, float]]
 
+# Least signal-to-noise ratio of the loudest tile of classes that are told by there being several
+# parts: at 7.5, where searches start, only one of them would be seen.
+MANY = 10.0
+
 
 class Recipe(NamedTuple):
     """How a class is made.

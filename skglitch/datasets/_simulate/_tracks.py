@@ -17,7 +17,8 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a V, U, W or arch above 100 Hz: the beat of two radio frequencies that cross.
 
     What is heard is their difference |f1(t) - f2(t)| [1]_. It is taken as a parabola or a sine in
-    time about a random offset, so that it turns at, above or (folded back) below zero.
+    time about a random offset, so that it turns at, above or (folded back) below zero. How fast it
+    turns is like the whistles of the first run: most are over within half a second.
 
     References
     ----------
@@ -29,14 +30,14 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     kind = rng.choice(["parabola", "line", "sine"], p=[0.4, 0.2, 0.4])
     if kind == "parabola":
         # Up by 1 kHz within so many s of the turn.
-        quick = log_uniform(rng, 0.03, 1.2)
+        quick = log_uniform(rng, 0.04, 0.4)
         offset = rng.uniform(-500.0, 900.0) if rng.random() < 0.7 else rng.uniform(-2000.0, -500.0)
         difference = offset + 1000.0 * (t / quick) ** 2
     elif kind == "line":
-        quick = log_uniform(rng, 0.02, 0.4)
+        quick = log_uniform(rng, 0.03, 0.3)
         difference = 1000.0 * t / quick * (1.0 + rng.normal(0, 0.3) * t / quick)
     else:
-        quick = log_uniform(rng, 0.25, 3.0)
+        quick = log_uniform(rng, 0.2, 1.2)
         swing = log_uniform(rng, 300.0, 4000.0)
         offset = rng.uniform(-1.2, 1.2) * swing + rng.normal(0, 300.0)
         difference = offset + swing * np.cos(2 * np.pi * t / quick + angle(rng))
@@ -51,7 +52,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     level = 1.0 / (1.0 + (corner / np.maximum(frequency, 1.0)) ** 4)
     level = level * (np.maximum(frequency, 1.0) / 500.0) ** rng.uniform(-0.8, 0.8)
     level *= np.exp(rng.uniform(0.1, 0.6) * wandering(rng, len(t), 2 * reach, 0.15))
-    width = max(log_uniform(rng, 0.15, 2.5), 0.6 * quick)
+    width = max(log_uniform(rng, 0.1, 1.0), 0.6 * quick)
     level *= np.exp(-0.5 * (t / width) ** 2)
     phase = angle(rng)
     canvas.track(part, frequency, level, 1.0, phase=phase)

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import spectrogram
 
+from skglitch.datasets import make_glitches
 from skglitch.datasets._simulate import (
     CLASS_NAMES,
     DESCRIPTIONS,
@@ -12,6 +13,7 @@ from skglitch.datasets._simulate import (
     simulate_glitch,
 )
 from skglitch.datasets._simulate._canvas import Canvas
+from skglitch.datasets._simulate._compose import _small_glitches
 from skglitch.datasets._simulate._registry import RECIPES
 from skglitch.datasets._simulate._scattering import WAVELENGTH, fringe_frequency, scatter
 from skglitch.datasets._simulate._tracks import chirp_track
@@ -100,6 +102,64 @@ def test_all_but_no_glitch_are_above_the_threshold(label, seed):
         assert parameters["tile_snr"] < 7.5
     else:
         assert parameters["snr"] >= 7.49
+
+
+@pytest.mark.parametrize("label", ["Low_Frequency_Lines", "Wandering_Line", "Air_Compressor"])
+def test_long_lines_are_seen_in_pictures(label):
+    """A line that lasts for half of the strain is whitened away with the noise, however loud."""
+    X, _ = make_glitches(60, classes=[label], return_X_y=True, random_state=0)
+    brightest = X.reshape(len(X), -1).max(axis=1)
+    # Of noise alone the median is 138, of 255.
+    assert np.mean(brightest > 180) > 0.9
+    assert brightest.min() > 100
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "1080Lines",
+        "Helix",
+        "Light_Modulation",
+        "None_of_the_Above",
+        "Repeating_Blips",
+        "Scratchy",
+    ],
+)
+def test_classes_of_many_parts_are_loud_enough_for_more_than_one(label):
+    for seed in range(5):
+        assert simulate(label, seed).parameters["tile_snr"] >= 10
+
+
+def test_neighbours_are_weaker_than_the_glitch():
+    def asd(f):
+        return np.full_like(f, 1e-23)
+
+    for limit in (0.0, 5.0, 12.0):
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            values = _small_glitches(rng, RATE, 16.0, 65536, asd, limit)
+            f, power = spectrum(values / RATE)
+            whole = np.sqrt(4 * power[f >= 5].sum() / 1e-46 / 16.0)
+            # Up to three of them.
+            assert whole < np.sqrt(3) * max(limit, 4.5)
+
+
+def test_low_frequency_bursts_are_humps():
+    """What is high is near the middle: a triangle on the lower edge of the picture."""
+    ratios = []
+    for seed in range(60):
+        canvas, parameters = drawn("Low_Frequency_Burst", seed)
+        top, duration = parameters["top"], parameters["duration"]
+        if top < 20 or duration < 0.8:
+            continue
+        f, t, power = spectrogram(canvas.values, RATE, nperseg=1024, noverlap=960, nfft=8192)
+        reach = []
+        for band in ((f > 8) & (f < 13), (f > 0.85 * top) & (f < 2 * top)):
+            weight = power[band].sum(axis=0)
+            reach.append(np.average(np.abs(t - 6.0), weights=weight))
+        ratios.append(reach[1] / reach[0])
+    assert len(ratios) > 8
+    assert np.median(ratios) < 0.6
 
 
 @pytest.mark.parametrize(
