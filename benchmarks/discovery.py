@@ -9,7 +9,7 @@ with labels of the training set and without, and for baselines that train no net
 experiment: which known class is nearest to the new one, and how many known glitches are called new
 where none is.
 
-    python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 100]
+    python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 200]
         [--each N]
     python benchmarks/discovery.py --cost [--rows 100000]
 
@@ -288,7 +288,7 @@ def main() -> None:
         "--data", nargs="+", choices=("real", "simulated"), default=["real", "simulated"]
     )
     parser.add_argument("--classes", nargs="+", default=None, help="held out; default: each")
-    parser.add_argument("--samples", type=int, default=100, help="simulated glitches a class")
+    parser.add_argument("--samples", type=int, default=200, help="simulated glitches a class")
     parser.add_argument("--each", type=int, help="known glitches a class that detectors see")
     parser.add_argument("--cache", type=Path, default=get_data_home() / "benchmarks")
     parser.add_argument("--cost", action="store_true", help="time and memory instead")

@@ -60,8 +60,8 @@ def real() -> tuple[np.ndarray, np.ndarray]:
 
 
 def simulated() -> tuple[np.ndarray, np.ndarray]:
-    """200 glitches of each of 22 classes."""
-    return make_glitches(4400, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
+    """150 glitches of each of 22 classes."""
+    return make_glitches(3300, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
 
 
 def change_labels(

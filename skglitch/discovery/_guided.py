@@ -15,12 +15,12 @@ from sklearn.preprocessing import normalize
 
 from ._clusters import NOISE, attach
 from ._novelty import NoveltyDetector
-from ._novelty_combined import Axes
+from ._novelty_combined import MOST_AXES_IN_PAIRS, Axes
 
 # Samples a group that is judged as a whole: one glitch may look novel by chance, ten do not.
 _GROUP = 10
 # A group is new if half of it is odder than all but this share of known glitches.
-_MOST_FAMILIAR = 0.25
+_MOST_FAMILIAR = 0.2
 # New groups are joined up to this many times the distance at which labelled glitches fall into
 # their classes best: kinds that a net did not learn are wider than those that it did.
 _WIDER = 1.25
@@ -80,7 +80,7 @@ class GuidedClusterer:
         """
         self.known = known
         labelled = known >= 0
-        self.axes = Axes().fit(X, known)
+        self.axes = Axes(MOST_AXES_IN_PAIRS).fit(X, known)
         self.places_ = self.transform(X)
         detector = NoveltyDetector(random_state=self.random_state)
         detector.fit(X[labelled], known[labelled])

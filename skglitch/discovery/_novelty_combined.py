@@ -25,8 +25,9 @@ from ._novelty_scores import (
 
 # Axes that are kept. Most of what a net reads is noise between glitches of one kind, and distances
 # in all of it tell little; how many can be told from noise is a matter of how many samples there
-# are: see benchmarks/discovery.py.
-_FEWEST_AXES, _MOST_AXES, _SAMPLES_AN_AXIS = 30, 60, 8
+# are: see benchmarks/discovery.py. What compares all samples with all takes fewer, for time.
+_FEWEST_AXES, _MOST_AXES, _SAMPLES_AN_AXIS = 30, 400, 8
+MOST_AXES_IN_PAIRS = 60
 # Of the local outlier factor: a quarter of a class, within these bounds.
 _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
 # Among whitened axes differences of logits are large: strong regularisation keeps them so small
@@ -39,14 +40,22 @@ class Axes:
 
     Rows are scaled to length 1, projected on their principal axes, and whitened by the covariance
     of samples about the mean of their class, which is shrunk as Ledoit and Wolf do.
+
+    Parameters
+    ----------
+    most : int
+        There are no more axes than these, nor than every eighth sample, but 30 in any case.
     """
+
+    def __init__(self, most: int = _MOST_AXES) -> None:
+        self.most = most
 
     def fit(self, X: NDArray[Any], codes: NDArray[np.intp]) -> Axes:
         """Learn the axes of all samples, and the spread of those with a code from 0 on.
 
         With no class of two samples, it is the spread about the mean.
         """
-        wanted = min(max(len(X) // _SAMPLES_AN_AXIS, _FEWEST_AXES), _MOST_AXES)
+        wanted = min(max(len(X) // _SAMPLES_AN_AXIS, _FEWEST_AXES), self.most)
         n_axes = min(wanted, len(X) - 1, X.shape[1])
         # The randomised solver that it takes for many features gives the same axes again.
         self.pca = PCA(max(n_axes, 1), random_state=0)
@@ -122,7 +131,7 @@ class _Opinions:
         self.axes = Axes().fit(X, codes)
         places = self.axes.project(X)
         self.density = fit_local_outliers(
-            places, self.n_neighbors or _neighbours_within_a_class(codes)
+            places[:, :MOST_AXES_IN_PAIRS], self.n_neighbors or _neighbours_within_a_class(codes)
         )
         white = places @ self.axes.whiten
         self.means = class_means(white, codes)
@@ -134,7 +143,8 @@ class _Opinions:
         places = self.axes.project(X)
         white = places @ self.axes.whiten
         distances = nearest_distance(white, self.means) / white.shape[1]
-        columns = [-np.log1p(distances), -np.log(-self.density.score_samples(places))]
+        loneliness = -self.density.score_samples(places[:, :MOST_AXES_IN_PAIRS])
+        columns = [-np.log1p(distances), -np.log(loneliness)]
         if self.has_classes:
             doubt = np.zeros(len(X)) if self.head is None else class_logits(self.head, white)
             columns.append(doubt if self.head is None else logsumexp(doubt, axis=1))

@@ -122,9 +122,9 @@ class TestScores:
             expected.append((novel_opinion - middle) / spread)
         assert_allclose(detector.score_samples(novel), np.mean(expected, axis=0), rtol=1e-3)
 
-    @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 60)])
+    @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 70)])
     def test_more_samples_have_more_axes(self, rng, n, axes):
-        places = Axes().fit(rng.normal(size=(n, 80)), np.arange(n) % 4).project(np.eye(80))
+        places = Axes(70).fit(rng.normal(size=(n, 80)), np.arange(n) % 4).project(np.eye(80))
         assert places.shape == (80, axes)
 
     def test_combined_finds_what_is_in_between_dense_and_wide_kinds(self, rng):
