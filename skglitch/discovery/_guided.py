@@ -20,7 +20,7 @@ from ._novelty_combined import MOST_AXES_IN_PAIRS, Axes
 # Samples a group that is judged as a whole: one glitch may look novel by chance, ten do not.
 _GROUP = 10
 # A group is new if half of it is odder than all but this share of known glitches.
-_MOST_FAMILIAR = 0.15
+_MOST_FAMILIAR = 0.2
 # New groups are joined up to this many times the distance at which labelled glitches fall into
 # their classes best: kinds that a net did not learn are wider than those that it did.
 _WIDER = 1.25

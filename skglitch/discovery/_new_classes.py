@@ -128,7 +128,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     The guided clusterer, which has its idea from generalised category discovery [4]_, takes the
     first 30 principal axes, or as many as have eight samples each, up to 60, whitened by the
     spread within labelled classes. What has no label is parted into groups of some ten by Ward's
-    method; a group is new if the median p-value of :class:`NoveltyDetector` is below 0.15: ten
+    method; a group is new if the median p-value of :class:`NoveltyDetector` is below 0.2: ten
     glitches together tell what one does not. New groups are joined by average linkage, up to
     1.25 times the distance that puts labelled glitches into their classes best; one whose members
     are not most of each other's nearest samples is the rim of a class. All others are given the
