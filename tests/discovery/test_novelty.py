@@ -21,7 +21,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
-from skglitch.discovery._novelty_combined import Axes
+from skglitch.discovery._guided import GuidedClusterer
+from skglitch.discovery._novelty_combined import Axes, _Opinions
 
 METHODS = ("combined", "knn", "lof", "mahalanobis", "energy", "max_logit")
 NO_LABELS = "fits without labels, and this method learns from labels"
@@ -126,6 +127,13 @@ class TestScores:
     def test_more_samples_have_more_axes(self, rng, n, axes):
         places = Axes(70).fit(rng.normal(size=(n, 80)), np.arange(n) % 4).project(np.eye(80))
         assert places.shape == (80, axes)
+
+    def test_few_axes_where_all_are_compared_with_all(self, rng):
+        X, codes = rng.normal(size=(700, 80)), np.arange(700) % 4
+        opinions = _Opinions(None, True).fit(X, codes)
+        assert opinions.means.shape == (4, 80)
+        assert opinions.density.n_features_in_ == 60
+        assert GuidedClusterer(5, 1.5, 0).fit(X, codes).places_.shape == (700, 60)
 
     def test_combined_finds_what_is_in_between_dense_and_wide_kinds(self, rng):
         """Each opinion alone fails on one of these: near a dense kind, and far from all."""

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import rfft, rfftfreq
-from scipy.signal import welch
 
 from . import _bursts, _lines, _pulses, _scattering, _tracks  # noqa: F401  they register classes
 from ._canvas import Canvas, Response
-from ._noise import Noise, NoiseModel, measured_noise
+from ._noise import Noise, NoiseModel, measured_noise, median_density
 from ._registry import RECIPES, Recipe, power_law
 
 # In s: how far from the middle of the canvas the loudest tile may be.
@@ -90,9 +89,11 @@ def simulate_glitch(
     background = _background(noise, rng, sample_rate, length, n_times)
 
     asd = _interpolated(background.frequencies, background.smooth)
+    left = _interpolated(background.frequencies, background.smooth / background.seen)
     for _ in range(_MOST_DRAWS):
-        glitch = _draw(recipe, rng, sample_rate, n_times, background, asd, snr)
-        if glitch.is_typical and _is_seen(glitch, sample_rate, background):
+        canvas = Canvas(sample_rate, length + 2 * _REACH, asd)
+        glitch = _draw(recipe, rng, canvas, left, background, snr)
+        if glitch.is_typical and _is_seen(glitch, background):
             break
     strain = background.strain + glitch.signal
     if isinstance(noise, NoiseModel | None):
@@ -116,19 +117,18 @@ class _Drawn(NamedTuple):
 def _draw(
     recipe: Recipe,
     rng: np.random.Generator,
-    sample_rate: float,
-    n_times: int,
+    canvas: Canvas,
+    left: Response,
     background: Noise,
-    asd: Response,
     snr: float | None,
 ) -> _Drawn:
-    canvas = Canvas(sample_rate, n_times / sample_rate + 2 * _REACH, asd)
+    """Draw on an empty canvas, scale, and bring the loudest tile to the middle."""
+    n_times = len(background.strain)
     parameters = recipe.draw(rng, canvas)
-    left = _interpolated(background.frequencies, background.smooth / background.seen)
     tile = canvas.loudest(_REACH, left)
     center = (tile.time if recipe.centered else 0.0) + rng.normal(0.0, recipe.jitter)
     signal = canvas.strain(center, n_times)
-    whole = optimal_snr(signal, sample_rate, background)
+    whole = optimal_snr(signal, canvas.sample_rate, background)
     if tile.snr <= 0 or whole == 0:
         signal, scale = np.zeros(n_times), 0.0
     else:
@@ -153,7 +153,7 @@ def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
     return lambda f: np.exp(np.interp(f, frequencies, logarithm))
 
 
-def _is_seen(glitch: _Drawn, sample_rate: float, background: Noise) -> bool:
+def _is_seen(glitch: _Drawn, background: Noise) -> bool:
     """Whether whitening leaves it in the picture, if it is above the threshold at all.
 
     Strain is whitened by its own density: a line that lasts for half of it is taken for noise.
@@ -161,12 +161,8 @@ def _is_seen(glitch: _Drawn, sample_rate: float, background: Noise) -> bool:
     """
     if glitch.parameters["tile_snr"] < _THRESHOLD:
         return True
-    strain = background.strain + glitch.signal
-    size = min(len(strain), round(2 * sample_rate))
-    f, density = welch(strain, sample_rate, nperseg=size, average="median")
-    smooth = np.interp(f, background.frequencies, background.smooth)
-    tiny = np.finfo(float).tiny
-    left = _interpolated(f, smooth / np.maximum(density, tiny))
+    f, density = median_density(background.strain + glitch.signal, glitch.canvas.sample_rate)
+    left = _interpolated(f, np.interp(f, background.frequencies, background.smooth) / density)
     return glitch.scale * glitch.canvas.loudest(_REACH, left).snr >= _SEEN
 
 

@@ -227,9 +227,7 @@ def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
         Density as the median over stretches of 2 s, smoothed over 8 Hz but for lines.
     """
     strain = np.array(strain, dtype=float)
-    size = min(len(strain), round(2 * sample_rate))
-    f, psd = welch(strain, sample_rate, nperseg=size, average="median")
-    psd = np.maximum(psd, psd.max() * 1e-30)
+    f, psd = median_density(strain, sample_rate)
     psd[0] = psd[1]
     smooth = median_filter(psd, max(3, round(8.0 / f[1])), mode="nearest")
     # A median that wide would flatten the wall.
@@ -237,3 +235,10 @@ def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
     # One over a noisy density is too large on average: only lines are told from what is around.
     psd = np.where(psd > _LINE_HEIGHT * smooth, psd, smooth)
     return Noise(strain, f, psd, smooth, psd)
+
+
+def median_density(strain: np.ndarray, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in Hz, and the density of strain in 1/Hz as the median over stretches of 2 s."""
+    size = min(len(strain), round(2 * sample_rate))
+    f, psd = welch(strain, sample_rate, nperseg=size, average="median")
+    return f, np.maximum(psd, psd.max() * 1e-30)

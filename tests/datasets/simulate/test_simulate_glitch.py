@@ -9,11 +9,11 @@ from skglitch.datasets._simulate import (
     CLASS_NAMES,
     DESCRIPTIONS,
     GRAVITY_SPY_COUNTS,
+    Noise,
     NoiseModel,
     simulate_glitch,
 )
 from skglitch.datasets._simulate._canvas import Canvas
-from skglitch.datasets._simulate._compose import _small_glitches
 from skglitch.datasets._simulate._registry import RECIPES
 from skglitch.datasets._simulate._scattering import WAVELENGTH, fringe_frequency, scatter
 from skglitch.datasets._simulate._tracks import chirp_track
@@ -130,18 +130,65 @@ def test_classes_of_many_parts_are_loud_enough_for_more_than_one(label):
         assert simulate(label, seed).parameters["tile_snr"] >= 10
 
 
-def test_neighbours_are_weaker_than_the_glitch():
-    def asd(f):
-        return np.full_like(f, 1e-23)
+@pytest.mark.parametrize("label", ["No_Glitch", "Power_Line"])
+def test_neighbours_are_weaker_than_the_glitch(label):
+    def white(f):
+        return np.full_like(f, 1e-46)
 
-    for limit in (0.0, 5.0, 12.0):
-        for seed in range(20):
-            rng = np.random.default_rng(seed)
-            values = _small_glitches(rng, RATE, 16.0, 65536, asd, limit)
-            f, power = spectrum(values / RATE)
-            whole = np.sqrt(4 * power[f >= 5].sum() / 1e-46 / 16.0)
-            # Up to three of them.
-            assert whole < np.sqrt(3) * max(limit, 4.5)
+    with_them, without = (
+        NoiseModel(length=16.0, psd=white, lines=False, background=share) for share in (1.0, 0.0)
+    )
+    for seed in range(20):
+        options = {"label": label, "seed": seed, "length": 16.0}
+        glitch = simulate(noise=with_them, **options)
+        neighbours = glitch.strain - simulate(noise=without, **options).strain
+        f, power = spectrum(neighbours / RATE)
+        whole = np.sqrt(4 * power[f >= 5].sum() / 1e-46 / 16.0)
+        # Up to three of them; and of 4.5 at most where there is no glitch.
+        assert 0 < whole < np.sqrt(3) * max(glitch.parameters["tile_snr"], 4.5)
+
+
+def test_repeated_blips_are_nearly_as_loud_as_the_first():
+    n_parts = 0
+    for seed in range(60):
+        canvas, parameters = drawn("Repeating_Blips", seed)
+        spacing = parameters["spacing"]
+        if parameters["f0"] < 40 or spacing < 0.25:
+            continue
+        loud = []
+        for i in range(-6, 7):
+            part, _ = canvas.times((i - 0.5) * spacing, (i + 0.5) * spacing)
+            loud.append(np.sqrt(np.sum(canvas.values[part] ** 2)))
+        parts = [snr for snr in loud if snr > 0.2]
+        assert min(parts) > 0.55
+        n_parts += len(parts)
+    assert n_parts > 30
+
+
+@pytest.mark.parametrize("label", ["Blip", "Tomte", "Koi_Fish", "Blip_Low_Frequency"])
+def test_pulses_peak_where_triggers_of_real_ones_do(label):
+    low, high = RECIPES[label].peak
+    assert 0 < low < high < 500
+    for seed in range(25):
+        assert low <= simulate(label, seed).parameters["peak_frequency"] <= high
+
+
+def test_what_is_near_a_line_is_whitened_away_and_does_not_count(monkeypatch):
+    f = np.fft.rfftfreq(32768, 1 / RATE)
+    flat = np.full_like(f, 1e-46)
+    lines = (f > 100) & (f < 300)
+    noise = Noise(np.zeros(32768), f, flat, flat, np.where(lines, 1e6, 1.0) * flat)
+    monkeypatch.setattr("skglitch.datasets._simulate._compose._background", lambda *_: noise)
+    peaks = [simulate("Scratchy", seed).parameters["peak_frequency"] for seed in range(10)]
+    assert not any(100 < peak < 300 for peak in peaks)
+
+
+def test_whistles_are_as_short_as_real_ones():
+    for seed in range(30):
+        canvas, _ = drawn("Whistle", seed)
+        energy = canvas.values**2
+        part, _ = canvas.times(-0.5, 0.5)
+        assert energy[part].sum() > 0.5 * energy.sum()
 
 
 def test_low_frequency_bursts_are_humps():
