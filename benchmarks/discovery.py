@@ -103,8 +103,7 @@ def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> 
     if not path.exists():
         known = np.flatnonzero(y != new)
         train, test = train_test_split(known, test_size=0.2, stratify=y[known], random_state=0)
-        # One number format, so that figures do not hang on what the machine multiplies fast.
-        classifier = CNNClassifier(views=views, precision="float32", random_state=0)
+        classifier = CNNClassifier(views=views, random_state=0)
         classifier.fit(X[train], y[train])
         parts = (train, test, np.flatnonzero(y == new))
         rows = np.concatenate(parts)
@@ -115,6 +114,7 @@ def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> 
             embeddings=TruncatedCNNTransformer(classifier).fit_transform(X[rows]),
             untuned=TruncatedCNNTransformer(views=views).fit_transform(X[rows]),
             accuracy=np.mean(classifier.predict(X[test]) == y[test]),
+            precision=str(classifier.net_.compute_dtype).removeprefix("torch."),
         )
     with np.load(path) as file:
         return dict(file)
@@ -230,6 +230,7 @@ def run(options: argparse.Namespace) -> None:
                     key,
                     {
                         "accuracy of known": float(embedded["accuracy"]),
+                        "precision": str(embedded["precision"]),
                         "novelty": novelty(embedded, labels, options.each),
                         "clusters": clusters(embedded, X, labels),
                         "experiment": experiment(embedded, labels),

@@ -13,7 +13,6 @@ from skglitch.training import (
     autocast,
     choose_device,
     choose_precision,
-    choose_training_precision,
     seeded,
 )
 
@@ -61,24 +60,7 @@ def test_precision(precision, fast, expected):
     assert chosen == expected
 
 
-@pytest.mark.parametrize(
-    ("precision", "device", "groups", "expected"),
-    [
-        ("auto", "cpu", 8, torch.float32),
-        ("auto", "cpu", 1, torch.bfloat16),
-        ("auto", "cpu", 2, torch.bfloat16),
-        ("auto", "cuda", 8, torch.bfloat16),
-        ("bfloat16", "cpu", 8, torch.bfloat16),
-        ("float32", "cpu", 1, torch.float32),
-    ],
-)
-def test_precision_of_training(precision, device, groups, expected):
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 8, 3, groups=groups))
-    chosen = choose_training_precision(precision, torch.device(device), net, fast_bfloat16=True)
-    assert chosen == expected
-
-
-def test_nets_train_in_one_format_and_predict_in_another(monkeypatch):
+def test_nets_train_and_predict_in_one_format(monkeypatch):
     monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: True)
     seen = set()
 
@@ -92,7 +74,7 @@ def test_nets_train_in_one_format_and_predict_in_another(monkeypatch):
     net.net_.module_.register_forward_pre_hook(note)
     net.partial_fit(X, y)
     net.predict(X)
-    assert seen == {(True, torch.float32), (False, torch.bfloat16)}
+    assert seen == {(True, torch.bfloat16), (False, torch.bfloat16)}
 
 
 def test_unknown_precision_is_named():

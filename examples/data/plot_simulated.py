@@ -37,14 +37,16 @@ plt.show()
 # %%
 # A page of them
 # --------------
-# The loudest of three of each class: the views of 0.5, 1, 2 and 4 s side by side.
+# Of three of each class the one with the loudest tile, which is what a picture shows, side by side
+# in views of 0.5, 1, 2 and 4 s.
 
+loudness = np.array([parameters["tile_snr"] for parameters in glitches.parameters])
 figure, axes = plt.subplots(
     len(names), 2, figsize=(10, 0.95 * len(names)), width_ratios=[1, 1.7], layout="constrained"
 )
 for (left, right), name in zip(axes, names, strict=True):
     members = np.flatnonzero(glitches.target == name)
-    loudest = members[glitches.snr[members].argmax()]
+    loudest = members[loudness[members].argmax()]
     left.axis("off")
     left.set_title(name, loc="left", fontsize=10, weight="bold")
     left.text(0, 0.98, textwrap.fill(glitches.descriptions[name], 54), va="top", fontsize=8.5)
@@ -52,5 +54,5 @@ for (left, right), name in zip(axes, names, strict=True):
     for edge in np.arange(1, 4) * glitches.data.shape[-1]:
         right.axvline(edge, color="white", lw=0.8)
     right.set(xticks=[], yticks=[])
-    right.set_title(f"signal-to-noise ratio {glitches.snr[loudest]:.0f}", fontsize=8.5)
+    right.set_title(f"signal-to-noise ratio of a tile {loudness[loudest]:.0f}", fontsize=8.5)
 plt.show()

@@ -81,7 +81,7 @@ print(f"of the 5 nearest known glitches, {np.mean(y_test[rows] == 'Chirp'):.0%} 
 # The detector learns from the glitches of training. Its threshold comes from half of those that
 # were kept from it, since a net embeds what it was trained on more tightly than other glitches. One
 # at a time, glitches so much like a known class are hard to notice; seen together with those that
-# are like them they are not.
+# are like them, more of them are noticed.
 
 seen = transformer.transform(X_train)
 detector = NoveltyDetector(false_alarm_rate=0.05, random_state=0).fit(seen, y_train)

@@ -142,8 +142,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         Number of epochs without a lower loss after which ``early_stopping`` stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
-        multiplies it natively and float32 elsewhere; nets with depthwise convolutions train in
-        float32 on a CPU, where that is faster. Weights stay float32.
+        multiplies it natively and float32 elsewhere. Weights stay float32.
     device : str or torch.device, default="auto"
         Where to compute. ``"auto"`` takes the first GPU where there is one.
     callbacks : list of skorch callbacks, default=None

@@ -30,7 +30,6 @@ from ..training import (
     Unfreeze,
     choose_device,
     choose_precision,
-    choose_training_precision,
     draw_seed,
     frozen_parts,
     kept_memory,
@@ -194,7 +193,6 @@ class NetTrainer(ImageEstimator):
             callbacks=self._make_callbacks(int(epochs) * n_batches),
             predict_nonlinearity=_softmax,
             compute_dtype=choose_precision(self.precision, device),
-            train_dtype=choose_training_precision(self.precision, device, module),
             device=str(device),
             verbose=int(self.verbose > 1),
         )

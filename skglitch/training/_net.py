@@ -25,8 +25,6 @@ class GlitchNetClassifier(NeuralNetClassifier):
         As for :class:`skorch.NeuralNetClassifier`.
     compute_dtype : torch.dtype, default=torch.float32
         Number format of the heavy layers.
-    train_dtype : torch.dtype, default=None
-        The same while training; None is ``compute_dtype``.
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the last one.
     layer_decay : float, default=1.0
@@ -62,7 +60,6 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self,
         *args: Any,
         compute_dtype: torch.dtype = torch.float32,
-        train_dtype: torch.dtype | None = None,
         trunk_factor: float = 1.0,
         layer_decay: float = 1.0,
         weight_decay: float = 0.0,
@@ -74,7 +71,6 @@ class GlitchNetClassifier(NeuralNetClassifier):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.compute_dtype = compute_dtype
-        self.train_dtype = train_dtype
         self.trunk_factor = trunk_factor
         self.layer_decay = layer_decay
         self.weight_decay = weight_decay
@@ -111,10 +107,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Logits in float32, whatever the layers before computed in."""
         device = torch.device(self.device)
-        dtype = self.compute_dtype
-        if self.module_.training and self.train_dtype is not None:
-            dtype = self.train_dtype
-        with autocast(device, dtype):
+        with autocast(device, self.compute_dtype):
             logits = self.module_(to_device(x["images"], device))
         return logits.float()
 
