@@ -54,5 +54,5 @@ for (left, right), name in zip(axes, names, strict=True):
     for edge in np.arange(1, 4) * glitches.data.shape[-1]:
         right.axvline(edge, color="white", lw=0.8)
     right.set(xticks=[], yticks=[])
-    right.set_title(f"signal-to-noise ratio of a tile {loudness[loudest]:.0f}", fontsize=8.5)
+    right.set_title(f"loudest tile: signal-to-noise ratio {loudness[loudest]:.0f}", fontsize=8.5)
 plt.show()
