@@ -219,8 +219,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--speed-only", action="store_true", help="no wrapper, no embeddings")
+    parser.add_argument("--results", default="throughput", help="name of the file, one a machine")
     options = parser.parse_args()
-    store = Store("throughput")
+    store = Store(options.results)
     store.add(
         "machine",
         {

@@ -14,9 +14,9 @@ _Pair = tuple[int, int]
 class DepthwiseGradients(TorchFunctionMode):
     """Context in which depthwise convolutions run in bfloat16, but their gradients in float32.
 
-    Of these torch computes gradients in bfloat16 many times more slowly than in float32, even
-    where the hardware multiplies it: they took two thirds of a training step of EfficientNet-Lite0.
-    Outside of autocast nothing changes.
+    Of these torch computes gradients in bfloat16 more slowly than in float32, even where the
+    hardware multiplies it: with them a training step of EfficientNet-Lite0 took longer than one in
+    float32. Outside of autocast nothing changes.
 
     Examples
     --------
