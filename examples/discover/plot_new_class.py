@@ -95,7 +95,8 @@ for how, predict in (("alone", detector.predict), ("together", detector.predict_
 # Would it be found as a class?
 # -----------------------------
 # Labels of the glitches of training guide the search. Of all others no label is told: they are
-# given to known classes, or to clusters that are new.
+# given to known classes, or to clusters that are new. One with a stability below 60 % is not to be
+# trusted.
 
 everything = np.concatenate([seen, embeddings])
 labels = np.concatenate([y_train, np.repeat("", len(embeddings))])

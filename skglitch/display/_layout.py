@@ -120,6 +120,9 @@ def lay_out(embeddings: ArrayLike, method: str, n_components: int, random_state:
         reducer = TSNE(
             n_components,
             perplexity=min(30.0, (n_samples - 1) / 3),
+            # That of van der Maaten and Hinton (2008). With scikit-learn's 12, steps are too long
+            # where glitches are few, and some fly far out, which leaves no room for the others.
+            early_exaggeration=4.0,
             init="pca" if n_components <= min(n_samples, n_features) else "random",
             random_state=random_state,
         )

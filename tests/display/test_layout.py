@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 
 from skglitch.display._layout import lay_out
@@ -128,3 +129,11 @@ def test_errors(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
         lay_out(np.eye(4), "umap", 2, 0)
+
+
+def test_tsne_throws_no_glitch_far_out():
+    for seed in range(6):
+        X, _ = make_blobs(100, 50, centers=8, random_state=seed)
+        places = lay_out(X, "tsne", 3, random_state=0)
+        radius = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+        assert radius.max() < 2 * np.median(radius)
