@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -31,6 +32,12 @@ _MOST_PAIRED = 5000
 _MOST_GROUPS = 2000
 # The rim of a class is no cluster: most of the nearest samples of its members are not members.
 _NEAREST, _LEAST_OWN = 5, 0.5
+# Few labels want little regularisation.
+_INVERSE_REGULARISATION = 10.0
+# Principal axes of the classifier: all of them are slower and tell hardly more.
+_MOST_AXES_TO_CHOOSE = 200
+# So often may samples choose anew between classes and new clusters; mostly some three rounds do.
+_MOST_ROUNDS = 10
 
 
 class GuidedClusterer:
@@ -41,7 +48,12 @@ class GuidedClusterer:
        if :class:`NoveltyDetector` finds most of it novel.
     3. New groups are joined by average linkage, up to a distance that would put labelled glitches
        into their classes. One whose members are not most of each other's nearest samples is the
-       rim of a class. All other samples go to the class that a logistic regression says.
+       rim of a class.
+    4. A classifier learns the classes and the new clusters, and gives each sample without a label
+       to one of them, again and again until none changes. So a new kind gets those members back
+       that looked like a known class as long as there was no other choice.
+
+    The classifier is the mean of two logistic regressions, on the axes as they are and whitened.
 
     Parameters
     ----------
@@ -60,7 +72,7 @@ class GuidedClusterer:
     labels_ : ndarray of shape (n_samples,), dtype int
         Code of the class, or a number beyond for a new cluster, or -1.
     membership_ : ndarray of shape (n_samples,)
-        Probability of the class, or of a new cluster one less the p-value.
+        Probability of the class or new cluster, 0 in none.
     """
 
     def __init__(self, min_cluster_size: int, reach: float, random_state: int) -> None:
@@ -82,6 +94,9 @@ class GuidedClusterer:
         labelled = known >= 0
         self.axes = Axes(MOST_AXES_IN_PAIRS).fit(X, known)
         self.places_ = self.transform(X)
+        n_axes = min(_MOST_AXES_TO_CHOOSE, len(X) - 1, X.shape[1])
+        principal = PCA(n_axes, random_state=self.random_state)
+        self._directions = np.asarray(principal.fit_transform(normalize(X)))
         detector = NoveltyDetector(random_state=self.random_state)
         detector.fit(X[labelled], known[labelled])
         self.p_values_ = np.empty(len(X))
@@ -91,18 +106,16 @@ class GuidedClusterer:
         ) / len(ranked)
         if not labelled.all():
             self.p_values_[~labelled] = detector.p_values(X[~labelled])
-        # Few labels want little regularisation.
-        head = LogisticRegression(C=10, max_iter=1000)
-        self._head = head.fit(normalize(X[labelled]), known[labelled])
-        probabilities = self._head.predict_proba(normalize(X))
-        self.classes_of_samples = np.where(
-            labelled, known, self._head.classes_[probabilities.argmax(axis=1)]
-        )
+        everything = np.arange(len(X))
+        self.classes_of_samples = np.where(labelled, known, self._chosen(everything, known))
         self.join_distance_ = _WIDER * self._distance_of_classes()
-        self.labels_ = self.cluster(np.arange(len(X)))
-        is_new = self.labels_ > known.max()
-        self.membership_ = np.where(is_new, 1 - self.p_values_, probabilities.max(axis=1))
-        self.membership_[self.labels_ == NOISE] = 0.0
+        self.labels_ = self.cluster(everything)
+        learnt = np.where(labelled | (self.labels_ > known.max()), self.labels_, NOISE)
+        names, probabilities = self._probabilities(everything, learnt)
+        inside = np.flatnonzero(self.labels_ != NOISE)
+        self.membership_ = np.zeros(len(X))
+        own = np.searchsorted(names, self.labels_[inside])
+        self.membership_[inside] = probabilities[inside, own]
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -138,7 +151,53 @@ class GuidedClusterer:
                 labels[members] = number
             else:
                 labels[members] = self.classes_of_samples[rows[members]]
-        return attach(self.places_[rows], labels, self.reach)
+        return attach(self.places_[rows], self._choose(rows, labels), self.reach)
+
+    def _choose(self, rows: NDArray[np.intp], labels: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Let samples without a label choose between classes and new clusters."""
+        labelled = self.known[rows] >= 0
+        free = ~labelled & (labels != NOISE)
+        for _ in range(_MOST_ROUNDS):
+            is_new = labels > self.known.max()
+            # A subsample may have lost all labelled ones.
+            if not (is_new.any() and labelled.any()):
+                break
+            learnt = np.where(labelled | is_new, labels, NOISE)
+            chosen = np.where(free, self._chosen(rows, learnt), labels)
+            if (chosen == labels).all():
+                break
+            labels = chosen
+        sizes = np.bincount(labels + 1)[labels + 1]
+        too_small = (labels > self.known.max()) & (sizes < self.min_cluster_size)
+        return np.where(too_small, NOISE, labels)
+
+    def _chosen(self, rows: NDArray[np.intp], learnt: NDArray[np.intp]) -> NDArray[np.intp]:
+        names, probabilities = self._probabilities(rows, learnt)
+        return names[probabilities.argmax(axis=1)]
+
+    def _probabilities(
+        self, rows: NDArray[np.intp], learnt: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Learn the labels of some rows; give all these labels, and their probabilities by row.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+        learnt : ndarray of shape (n_rows,)
+            Label of each row to learn from, -1 for the others.
+        """
+        inside = learnt != NOISE
+        labels = learnt[inside]
+        sizes = np.bincount(labels)
+        # Thousands in a new cluster are not to outweigh the few labelled ones of a class.
+        most = sizes[: self.known.max() + 1].max()
+        weights = np.minimum(1.0, most / sizes[labels])
+        probabilities = []
+        for space in (self._directions, self.places_):
+            head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
+            head.fit(space[rows[inside]], labels, sample_weight=weights)
+            probabilities.append(head.predict_proba(space[rows]))
+        return head.classes_, np.mean(probabilities, axis=0)
 
     def _share_of_own(
         self, places: NDArray[Any], clusters: NDArray[np.intp]

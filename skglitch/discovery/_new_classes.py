@@ -101,8 +101,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         Cluster of each sample from 0 on, -1 for none.
     membership_ : ndarray of shape (n_samples,)
         How certain each sample is of its cluster, from 0 to 1: if guided, the probability of its
-        class, or one less the p-value of its being known; what other clusterers call
-        ``probabilities_``; else the silhouette, 0 where it is negative.
+        class or new cluster; what other clusterers call ``probabilities_``; else the silhouette,
+        0 where it is negative.
     clusters_ : tuple of Cluster
         What is known of each.
     new_clusters_ : tuple of Cluster
@@ -131,8 +131,11 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     method; a group is new if the median p-value of :class:`NoveltyDetector` is below 0.2: ten
     glitches together tell what one does not. New groups are joined by average linkage, up to
     1.25 times the distance that puts labelled glitches into their classes best; one whose members
-    are not most of each other's nearest samples is the rim of a class. All others are given the
-    class that a logistic regression says.
+    are not most of each other's nearest samples is the rim of a class. Then logistic regressions,
+    one on the first 200 principal axes and one on the whitened ones, learn the classes and the new
+    clusters, and what has no label goes where their mean probability is highest, again and again
+    until none changes, 10 times at most: members of a new kind that looked like a known class come
+    back. No new cluster weighs more in this than the largest class of labelled glitches.
     Labelled glitches keep their class, so the purity of known classes is 1. Give it embeddings of
     labelled and of unlabelled glitches together.
 

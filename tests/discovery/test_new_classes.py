@@ -176,7 +176,61 @@ def unseen():
     return X, np.where(labelled, np.array(list("abcdef"))[codes], ""), codes, labelled
 
 
+def lean_on_a_class(rng, n_labelled, n_new, distance):
+    """Four classes, and a new kind that differs from the first by a distance along one axis."""
+    codes = np.concatenate(
+        [np.repeat(np.arange(4), n_labelled), np.repeat(np.arange(4), 60), np.repeat(4, n_new)]
+    )
+    labelled = np.arange(len(codes)) < 4 * n_labelled
+    X = 1.5 * np.eye(6)[np.where(codes == 4, 0, codes)]
+    X[codes == 4, 4] = distance
+    X += rng.normal(0, 0.15, X.shape)
+    X = np.hstack([X, rng.normal(0, 0.3, X.shape)]) + 1
+    return X, np.where(labelled, np.array(list("abcde"))[codes], ""), codes
+
+
 class TestGuided:
+    def test_members_that_look_like_a_known_class_come_back(self):
+        found, others = [], []
+        for seed in range(1, 5):
+            rng = np.random.default_rng(seed)
+            X, y, codes = lean_on_a_class(rng, 40, 80, rng.uniform(0.3, 1.5, 80))
+            finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+            (new,) = finder.new_clusters_
+            found.append(np.sum(codes[finder.labels_ == new.label] == 4))
+            others.append(new.size - found[-1])
+        # By themselves 62 of the 80 look new, and 4 of other classes.
+        assert np.mean(found) > 72
+        assert np.mean(others) < 3
+
+    def test_a_cluster_that_shrinks_is_none(self):
+        rng = np.random.default_rng(6)
+        X, y, _codes = lean_on_a_class(rng, 40, 80, rng.uniform(0.3, 1.5, 80))
+        (new,) = NewClassFinder(n_resamples=0, random_state=0).fit(X, y).new_clusters_
+        # One more looks new at first.
+        finder = NewClassFinder(min_cluster_size=new.size + 1, n_resamples=0, random_state=0)
+        assert finder.fit(X, y).new_clusters_ == ()
+
+    def test_a_doubtful_label_has_a_low_membership(self, unseen):
+        X, y, _codes, _labelled = unseen
+        y[0] = "b"
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        assert finder.membership_[0] < 0.5 < np.median(finder.membership_)
+
+    def test_subsample_without_labels(self, unseen):
+        X, y, _codes, labelled = unseen
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        rows = np.flatnonzero(~labelled)
+        again = finder.clusterer_.cluster(rows)
+        assert adjusted_rand_score(finder.labels_[rows], again) > 0.8
+
+    def test_thousands_of_a_new_kind_leave_a_class_its_own(self):
+        X, y, codes = lean_on_a_class(np.random.default_rng(1), 20, 2000, 0.8)
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        is_new = np.isin(finder.labels_, [cluster.label for cluster in finder.new_clusters_])
+        assert is_new[codes == 4].mean() > 0.95
+        assert is_new[codes == 0].mean() < 0.1
+
     def test_new_kinds_stand_out(self, unseen):
         X, y, codes, labelled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
@@ -210,7 +264,7 @@ class TestGuided:
 
     def test_few_known_among_many_unlabelled_are_a_known_class_still(self, unseen):
         X, y, _codes, labelled = unseen
-        many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 20))])
+        many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 40))])
         finder = NewClassFinder(n_resamples=0, random_state=0)
         finder.fit(many, np.concatenate([y, np.repeat("", len(many) - len(y))]))
         assert [c.known_class for c in finder.clusters_[:4]] == list("abcd")
