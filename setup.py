@@ -22,6 +22,7 @@ INSTALL_REQUIRES = [
     "safetensors>=0.4",
     "scikit-learn>=1.7",
     "skorch>=1.2",
+    "threadpoolctl>=3.2",
     "timm>=1.0.11",
     "torch>=2.9",
     "torchvision>=0.24",

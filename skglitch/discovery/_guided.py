@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
 
 from ._clusters import NOISE, attach
 from ._novelty import NoveltyDetector
@@ -193,10 +194,12 @@ class GuidedClusterer:
         most = sizes[: self.known.max() + 1].max()
         weights = np.minimum(1.0, most / sizes[labels])
         probabilities = []
-        for space in (self._directions, self.places_):
-            head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
-            head.fit(space[rows[inside]], labels, sample_weight=weights)
-            probabilities.append(head.predict_proba(space[rows]))
+        # Products of matrices this small are several times slower with threads.
+        with threadpool_limits(1, user_api="blas"):
+            for space in (self._directions, self.places_):
+                head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
+                head.fit(space[rows[inside]], labels, sample_weight=weights)
+                probabilities.append(head.predict_proba(space[rows]))
         return head.classes_, np.mean(probabilities, axis=0)
 
     def _share_of_own(
