@@ -92,32 +92,43 @@ class GuidedClusterer:
             Code of the class of each sample, -1 for those without a label.
         """
         self.known = known
-        labelled = known >= 0
         self.axes = Axes(MOST_AXES_IN_PAIRS).fit(X, known)
         self.places_ = self.transform(X)
         n_axes = min(_MOST_AXES_TO_CHOOSE, len(X) - 1, X.shape[1])
         principal = PCA(n_axes, random_state=self.random_state)
         self._directions = np.asarray(principal.fit_transform(normalize(X)))
-        detector = NoveltyDetector(random_state=self.random_state)
-        detector.fit(X[labelled], known[labelled])
-        self.p_values_ = np.empty(len(X))
-        ranked = np.sort(detector.held_out_scores_)
-        self.p_values_[labelled] = np.searchsorted(
-            ranked, detector.held_out_scores_, side="right"
-        ) / len(ranked)
-        if not labelled.all():
-            self.p_values_[~labelled] = detector.p_values(X[~labelled])
+        self.p_values_ = self._judge(X)
         everything = np.arange(len(X))
-        self.classes_of_samples = np.where(labelled, known, self._chosen(everything, known))
+        self.classes_of_samples = np.where(known >= 0, known, self._chosen(everything, known))
         self.join_distance_ = _WIDER * self._distance_of_classes()
         self.labels_ = self.cluster(everything)
-        learnt = np.where(labelled | (self.labels_ > known.max()), self.labels_, NOISE)
-        names, probabilities = self._probabilities(everything, learnt)
-        inside = np.flatnonzero(self.labels_ != NOISE)
-        self.membership_ = np.zeros(len(X))
-        own = np.searchsorted(names, self.labels_[inside])
-        self.membership_[inside] = probabilities[inside, own]
+        self.membership_ = self._membership()
         return self
+
+    def _judge(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Tell how often a known glitch looks at least as odd as each sample."""
+        labelled = self.known >= 0
+        detector = NoveltyDetector(random_state=self.random_state)
+        detector.fit(X[labelled], self.known[labelled])
+        held_out = detector.held_out_scores_
+        p_values = np.empty(len(X))
+        p_values[labelled] = np.searchsorted(np.sort(held_out), held_out, side="right")
+        p_values[labelled] /= len(held_out)
+        if not labelled.all():
+            p_values[~labelled] = detector.p_values(X[~labelled])
+        return p_values
+
+    def _membership(self) -> NDArray[np.float64]:
+        """Give the probability of what each sample was given to."""
+        is_learnt = (self.known >= 0) | (self.labels_ > self.known.max())
+        names, probabilities = self._probabilities(
+            np.arange(len(self.labels_)), np.where(is_learnt, self.labels_, NOISE)
+        )
+        membership = np.zeros(len(self.labels_))
+        inside = np.flatnonzero(self.labels_ != NOISE)
+        own = np.searchsorted(names, self.labels_[inside])
+        membership[inside] = probabilities[inside, own]
+        return membership
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Give the places of samples."""
