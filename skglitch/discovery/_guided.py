@@ -52,7 +52,8 @@ class GuidedClusterer:
        rim of a class.
     4. A classifier learns the classes and the new clusters, and gives each sample without a label
        to one of them, again and again until none changes. So a new kind gets those members back
-       that looked like a known class as long as there was no other choice.
+       that looked like a known class as long as there was no other choice. A cluster that grows
+       into what is familiar, by the measure of step 2, is no new one.
 
     The classifier is the mean of two logistic regressions, on the axes as they are and whitened.
 
@@ -176,12 +177,24 @@ class GuidedClusterer:
                 break
             learnt = np.where(labelled | is_new, labels, NOISE)
             chosen = np.where(free, self._chosen(rows, learnt), labels)
+            chosen = self._without_familiar(rows, chosen)
             if (chosen == labels).all():
                 break
             labels = chosen
         sizes = np.bincount(labels + 1)[labels + 1]
         too_small = (labels > self.known.max()) & (sizes < self.min_cluster_size)
         return np.where(too_small, NOISE, labels)
+
+    def _without_familiar(
+        self, rows: NDArray[np.intp], labels: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Give new clusters back to known classes that have grown into what is familiar."""
+        labels = labels.copy()
+        for cluster in np.unique(labels[labels > self.known.max()]):
+            members = np.flatnonzero(labels == cluster)
+            if np.median(self.p_values_[rows[members]]) >= _MOST_FAMILIAR:
+                labels[members] = self.classes_of_samples[rows[members]]
+        return labels
 
     def _chosen(self, rows: NDArray[np.intp], learnt: NDArray[np.intp]) -> NDArray[np.intp]:
         names, probabilities = self._probabilities(rows, learnt)

@@ -135,7 +135,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     one on the first 200 principal axes and one on the whitened ones, learn the classes and the new
     clusters, and what has no label goes where their mean probability is highest, again and again
     until none changes, 10 times at most: members of a new kind that looked like a known class come
-    back. No new cluster weighs more in this than the largest class of labelled glitches.
+    back. No new cluster weighs more in this than the largest class of labelled glitches, and one
+    whose median p-value comes to 0.2 is given back to the classes.
     Labelled glitches keep their class, so the purity of known classes is 1. Give it embeddings of
     labelled and of unlabelled glitches together.
 

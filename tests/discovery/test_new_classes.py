@@ -264,7 +264,7 @@ class TestGuided:
 
     def test_few_known_among_many_unlabelled_are_a_known_class_still(self, unseen):
         X, y, _codes, labelled = unseen
-        many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 40))])
+        many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 20))])
         finder = NewClassFinder(n_resamples=0, random_state=0)
         finder.fit(many, np.concatenate([y, np.repeat("", len(many) - len(y))]))
         assert [c.known_class for c in finder.clusters_[:4]] == list("abcd")
