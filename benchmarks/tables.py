@@ -161,6 +161,7 @@ def clusters(data: str) -> str:
         data,
         "clusters",
         {
+            "told": "(a classifier on it that is told four fifths of the new class)",
             "guided": "fine-tuned net, labels of known glitches given",
             "no labels": "fine-tuned net, no labels",
             "no labels, t-SNE": 'the same with `reducer="tsne"`',
@@ -177,6 +178,40 @@ def clusters(data: str) -> str:
             "in none": "in no cluster",
         },
     )
+
+
+def discovery_few() -> str:
+    """What is new, told by few labels a class: means over classes, with intervals over draws."""
+    runs = results("discovery")
+    draws: dict[int, dict[int, list[Any]]] = {}
+    for name, run in runs.items():
+        if found := re.fullmatch(r"real, (\d+) a class, draw (\d+) \| \w+", name):
+            draws.setdefault(int(found[1]), {}).setdefault(int(found[2]), []).append(run)
+    columns: dict[str, Callable[[Any], float]] = {
+        "purity": lambda run: run["clusters"]["guided"]["purity"],
+        "recall": lambda run: run["clusters"]["guided"]["recall"],
+        "ARI, all classes": lambda run: run["clusters"]["guided"]["ARI"],
+        "new clusters": lambda run: run["experiment"]["new clusters"],
+        "% of known ones in new clusters": lambda run: (
+            100 * run["experiment"]["called new without it"]
+        ),
+    }
+
+    def row(title: str, by_draw: Iterable[list[Any]]) -> list[str]:
+        by_draw = list(by_draw)
+        cells = [
+            [np.mean([read(run) for run in draw]) for draw in by_draw] for read in columns.values()
+        ]
+        return [title, *map(_interval, cells)]
+
+    whole = [run for name, run in runs.items() if re.fullmatch(r"real \| \w+", name)]
+    rows = [row(str(each), draws[each].values()) for each in sorted(draws)]
+    return markdown(["labels a class", *columns], [*rows, row("all", [whole])])
+
+
+def _interval(values: Sequence[float]) -> str:
+    mean, half = mean_interval(values)
+    return f"{mean:.2f}" if np.isnan(half) else f"{mean:.2f} ± {half:.2f}"
 
 
 def discovery_cost() -> str:
@@ -269,6 +304,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "novelty_simulated": lambda: novelty("simulated"),
     "clusters_real": lambda: clusters("real"),
     "clusters_simulated": lambda: clusters("simulated"),
+    "discovery_few": discovery_few,
     "discovery_cost": discovery_cost,
     "label_issues": label_issues,
     "few_labels": few_labels,

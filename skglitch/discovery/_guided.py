@@ -23,9 +23,9 @@ from ._novelty_combined import MOST_AXES_IN_PAIRS, Axes
 _GROUP = 10
 # A group is new if half of it is odder than all but this share of known glitches.
 _MOST_FAMILIAR = 0.2
-# New groups are joined up to this many times the distance at which labelled glitches fall into
-# their classes best: kinds that a net did not learn are wider than those that it did.
-_WIDER = 1.25
+# New groups are joined up to this many times the distance that puts known glitches into their
+# classes: kinds that a net did not learn are wider than those that it did.
+_WIDER = 1.3
 # So many distances are tried, and so many glitches of a class are looked at, for that distance.
 _TRIED, _EACH = 40, 60
 # Beyond so many samples, all distances between them take too much memory and time.
@@ -47,9 +47,9 @@ class GuidedClusterer:
     1. Principal axes of the samples are whitened by the spread within the labelled classes.
     2. Samples without a label are parted into groups of some ten by Ward's method. A group is new
        if :class:`NoveltyDetector` finds most of it novel.
-    3. New groups are joined by average linkage, up to a distance that would put labelled glitches
-       into their classes. One whose members are not most of each other's nearest samples is the
-       rim of a class.
+    3. New groups are joined by average linkage, up to a distance that would put known glitches
+       into their classes: labelled ones and those of the other groups. One whose members are not
+       most of each other's nearest samples is the rim of a class.
     4. A classifier learns the classes and the new clusters, and gives each sample without a label
        to one of them, again and again until none changes. So a new kind gets those members back
        that looked like a known class as long as there was no other choice. A cluster that grows
@@ -101,8 +101,12 @@ class GuidedClusterer:
         self.p_values_ = self._judge(X)
         everything = np.arange(len(X))
         self.classes_of_samples = np.where(known >= 0, known, self._chosen(everything, known))
-        self.join_distance_ = _WIDER * self._distance_of_classes()
-        self.labels_ = self.cluster(everything)
+        is_novel = self._is_novel(everything)
+        # Few labelled glitches are closer to each other, where they whitened the axes, than others
+        # of their classes are.
+        familiar = np.where(is_novel, NOISE, self.classes_of_samples)
+        self.join_distance_ = self._distance_to_join(familiar)
+        self.labels_ = self._cluster(everything, is_novel)
         self.membership_ = self._membership()
         return self
 
@@ -137,18 +141,26 @@ class GuidedClusterer:
 
     def cluster(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Cluster some of the samples, with what was learnt of all."""
-        labels = self.classes_of_samples[rows].copy()
+        return self._cluster(rows, self._is_novel(rows))
+
+    def _is_novel(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell which samples without a label are in groups that are novel as a whole."""
+        is_novel = np.zeros(len(rows), dtype=bool)
         free = np.flatnonzero(self.known[rows] < 0)
         if len(free) < 2:
-            return labels
+            return is_novel
         groups = self._groups(self.places_[rows[free]])
         p_values = self.p_values_[rows[free]]
         novel = [
             np.median(p_values[groups == group]) < _MOST_FAMILIAR
             for group in range(groups.max() + 1)
         ]
-        new = free[np.array(novel)[groups]]
-        labels[new] = NOISE
+        is_novel[free] = np.array(novel)[groups]
+        return is_novel
+
+    def _cluster(self, rows: NDArray[np.intp], is_novel: NDArray[np.bool_]) -> NDArray[np.intp]:
+        labels = np.where(is_novel, NOISE, self.classes_of_samples[rows])
+        new = np.flatnonzero(is_novel)
         if len(new) < self.min_cluster_size:
             return attach(self.places_[rows], labels, self.reach)
         joined = np.full(len(rows), NOISE)
@@ -262,24 +274,33 @@ class GuidedClusterer:
     def _linked(self, places: NDArray[Any]) -> NDArray[np.intp]:
         return fcluster(linkage(places, "average"), self.join_distance_, "distance") - 1
 
-    def _draw_examples(self) -> NDArray[np.intp]:
-        """Draw some labelled glitches of each class."""
+    def _draw_examples(self, classes: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Draw some glitches of each class."""
         rng = np.random.default_rng(self.random_state)
         n_classes = self.known.max() + 1
         each = max(2, min(_EACH, _MOST_PAIRED // n_classes))
         drawn = [
-            rng.permutation(np.flatnonzero(self.known == code))[:each] for code in range(n_classes)
+            rng.permutation(np.flatnonzero(classes == code))[:each] for code in range(n_classes)
         ]
         return np.concatenate(drawn)
 
-    def _distance_of_classes(self) -> float:
-        """Where to cut the tree of labelled samples for the classes, by the adjusted Rand index."""
-        rows = self._draw_examples()
+    def _distance_to_join(self, classes: NDArray[np.intp]) -> float:
+        """Tell how far apart samples of one kind may be, by the classes of some.
+
+        It is the least distance at which a cut through their tree puts them into their classes
+        best, by the adjusted Rand index, and some more; or halfway from there to where the next
+        two classes would be one, if that is farther.
+        """
+        rows = self._draw_examples(classes)
         tree = linkage(self.places_[rows], "average")
+        heights = tree[:, 2]
         # Near the top of the tree: there are many samples a class.
-        distances = np.quantile(tree[:, 2], np.linspace(0.8, 0.999, _TRIED))
+        tried = np.quantile(heights, np.linspace(0.8, 0.999, _TRIED), method="lower")
         scores = [
-            adjusted_rand_score(self.known[rows], fcluster(tree, distance, "distance"))
-            for distance in distances
+            adjusted_rand_score(classes[rows], fcluster(tree, distance, "distance"))
+            for distance in tried
         ]
-        return float(distances[int(np.argmax(scores))])
+        best = tried[int(np.argmax(scores))]
+        following = heights[heights > best]
+        halfway = (best + following[0]) / 2 if len(following) else best
+        return float(max(_WIDER * best, halfway))

@@ -129,9 +129,11 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     first 30 principal axes, or as many as have eight samples each, up to 60, whitened by the
     spread within labelled classes. What has no label is parted into groups of some ten by Ward's
     method; a group is new if the median p-value of :class:`NoveltyDetector` is below 0.2: ten
-    glitches together tell what one does not. New groups are joined by average linkage, up to
-    1.25 times the distance that puts labelled glitches into their classes best; one whose members
-    are not most of each other's nearest samples is the rim of a class. Then logistic regressions,
+    glitches together tell what one does not. New groups are joined by average linkage, up to 1.3
+    times the distance that puts known glitches, labelled ones and those of the other groups, into
+    their classes best, or halfway from it to where two of these classes would be one, if that is
+    farther; one whose members are not most of each other's nearest samples is the rim of a class.
+    Then logistic regressions,
     one on the first 200 principal axes and one on the whitened ones, learn the classes and the new
     clusters, and what has no label goes where their mean probability is highest, again and again
     until none changes, 10 times at most: members of a new kind that looked like a known class come

@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skglitch.datasets import load_gravity_spy
 from skglitch.discovery import NewClassFinder
 from skglitch.discovery._clusters import attach, mean_jaccard
 
@@ -189,7 +190,63 @@ def lean_on_a_class(rng, n_labelled, n_new, distance):
     return X, np.where(labelled, np.array(list("abcde"))[codes], ""), codes
 
 
+def along_lines(rng, n_labelled, n_new=60):
+    """Four classes and a new kind, each of which differs within along an axis of its own."""
+    codes = np.concatenate([np.repeat(np.arange(4), n_labelled), np.repeat(np.arange(5), n_new)])
+    labelled = np.arange(len(codes)) < 4 * n_labelled
+    along = rng.uniform(-0.8, 0.8, len(codes))
+    X = np.hstack([np.eye(5)[codes], np.eye(5)[codes] * along[:, None], np.zeros((len(codes), 20))])
+    X += rng.normal(0, 0.05, X.shape)
+    return X, np.where(labelled, np.array(list("abcde"))[codes], ""), codes
+
+
+def beyond_the_first_axes(rng):
+    """Two classes that differ along an axis that is weaker than 40 of noise."""
+    codes = np.tile(np.repeat(np.arange(2), 60), 2)
+    X = np.hstack([rng.normal(0, 0.7, (len(codes), 40)), 0.6 * np.eye(2)[codes]])
+    X[:, 40:] += rng.normal(0, 0.1, (len(codes), 2))
+    return X, np.where(np.arange(len(codes)) < 120, np.array(list("ab"))[codes], ""), codes
+
+
 class TestGuided:
+    @pytest.mark.parametrize("n_labelled", [5, 8])
+    def test_few_labels_leave_a_new_kind_whole(self, n_labelled):
+        largest = []
+        for seed in range(8):
+            X, y, codes = along_lines(np.random.default_rng(seed), n_labelled)
+            finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+            sizes = np.bincount(finder.labels_[(codes == 4) & (y == "")] + 1)
+            largest.append(sizes.max())
+        # Torn in two or three if none but those of one class may be as far apart as they are.
+        assert np.mean(largest) > 57
+
+    def test_few_labels_of_real_glitches(self, gravity_spy_o1, gravity_spy_o3):
+        options = {"durations": (4.0,), "return_X_y": True, "progress": False}
+        sets = [load_gravity_spy(path, **options) for path in (gravity_spy_o1, gravity_spy_o3)]
+        images, names = (np.concatenate(parts) for parts in zip(*sets, strict=True))
+        X = images[:, 0].reshape(len(images), 14, 10, 17, 10).mean(axis=(2, 4)).reshape(-1, 238)
+        largest = []
+        for seed in range(4):
+            drawn = np.random.default_rng(seed).permutation(len(names))
+            y = np.full(len(names), "", dtype=names.dtype)
+            for name in set(names) - {"Fast_Scattering"}:
+                few = drawn[names[drawn] == name][:5]
+                y[few] = name
+            finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+            largest.append(max(cluster.size for cluster in finder.new_clusters_))
+        # 60 are new. The twenty with a label lie closer than others of their classes, and where
+        # their distances alone are the measure, the new kind comes in pieces of 22.
+        assert np.mean(largest) > 40
+
+    def test_weak_axes_tell_classes_too(self):
+        right = []
+        for seed in range(4):
+            X, y, codes = beyond_the_first_axes(np.random.default_rng(seed))
+            finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+            right.append(np.mean(finder.labels_[y == ""] == codes[y == ""]))
+        # By the 30 whitened axes alone it is 0.61.
+        assert np.mean(right) > 0.72
+
     def test_members_that_look_like_a_known_class_come_back(self):
         found, others = [], []
         for seed in range(1, 5):
