@@ -9,7 +9,7 @@ import tarfile
 import uuid
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,8 +197,9 @@ def _unpack(archive: Path, folder: Path, progress: bool) -> None:
     try:
         with tarfile.open(archive) as tar:
             members = tqdm(tar, desc="Unpacking", unit=" files", delay=2.0, disable=not progress)
-            # The filter keeps members from leaving the folder.
-            tar.extractall(unpacked, members=members, filter="data")
+            # Python's own filter came with 3.11.4 only.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(unpacked, members=_staying_inside(members, unpacked))
         if not folder.is_dir():
             unpacked.rename(folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
@@ -207,6 +208,17 @@ def _unpack(archive: Path, folder: Path, progress: bool) -> None:
         ) from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _staying_inside(members: Iterable[tarfile.TarInfo], folder: Path) -> Iterator[tarfile.TarInfo]:
+    """Pass on members of an archive, none of which may leave the folder or lead out of it."""
+    root = folder.resolve()
+    for member in members:
+        if not (member.isreg() or member.isdir()):
+            raise tarfile.ExtractError(f"{member.name} is neither a file nor a folder")
+        if not (root / member.name).resolve().is_relative_to(root):
+            raise tarfile.ExtractError(f"{member.name} would leave the folder")
+        yield member
 
 
 def _class_folder(folder: Path) -> Path:

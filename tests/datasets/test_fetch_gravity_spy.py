@@ -82,7 +82,7 @@ def make_handler(zenodo):
     return Handler
 
 
-def pack(folder, extra=()):
+def pack(folder, extra=(), link=None):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         tar.add(folder, "TrainingSet")
@@ -90,6 +90,10 @@ def pack(folder, extra=()):
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
+        if link:
+            info = tarfile.TarInfo("TrainingSet/link")
+            info.type, info.linkname = tarfile.SYMTYPE, link
+            tar.addfile(info)
     return stream.getvalue()
 
 
@@ -274,11 +278,22 @@ def test_download_if_missing_false(zenodo, fetch):
     assert zenodo.asked == []
 
 
-def test_archive_cannot_leave_its_folder(zenodo, fetch, shelf, small_tree):
+@pytest.mark.parametrize("has_filter", [True, False])
+def test_archive_cannot_leave_its_folder(zenodo, fetch, shelf, small_tree, has_filter, monkeypatch):
+    if not has_filter:
+        # As in Python before 3.11.4.
+        monkeypatch.delattr("tarfile.data_filter", raising=False)
     zenodo.put(ARCHIVE, pack(small_tree, [("../../escaped.txt", b"x")]))
     with pytest.raises(ValueError, match="cannot be unpacked"):
         fetch()
     assert not list(shelf.parent.parent.rglob("escaped.txt"))
+    assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
+
+
+def test_archive_with_a_link(zenodo, fetch, shelf, small_tree):
+    zenodo.put(ARCHIVE, pack(small_tree, link="../../.."))
+    with pytest.raises(ValueError, match="TrainingSet/link is neither a file nor a folder"):
+        fetch()
     assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
 
 
