@@ -259,14 +259,14 @@ def means(runs: list[dict], kind: str, data: str) -> list[dict]:
 
 def hold_out(X: np.ndarray, y: np.ndarray, embedded: dict, each: int | None, draw: int) -> dict:
     """All results of one class that was held out."""
-    if each is not None:
+    if each:
         embedded = draw_few(embedded, y[embedded["rows"]], each, draw)
     labels = y[embedded["rows"]]
     return {
         "accuracy of known": float(embedded["accuracy"]),
         "precision": str(embedded["precision"]),
         "novelty": novelty(embedded, labels),
-        "clusters": clusters(embedded, X, labels, by_labels=each is not None),
+        "clusters": clusters(embedded, X, labels, by_labels=bool(each)),
         "experiment": experiment(embedded, labels),
     }
 

@@ -161,8 +161,8 @@ def clusters(data: str) -> str:
         data,
         "clusters",
         {
-            "told": "(a classifier on it that is told four fifths of the new class)",
             "guided": "fine-tuned net, labels of known glitches given",
+            "told": "(the same net, a classifier that is told four fifths of the new class)",
             "no labels": "fine-tuned net, no labels",
             "no labels, t-SNE": 'the same with `reducer="tsne"`',
             "untuned, guided": "net that saw photographs only, labels given",

@@ -159,6 +159,7 @@ class GuidedClusterer:
         return is_novel
 
     def _cluster(self, rows: NDArray[np.intp], is_novel: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Cluster some of the samples, with those that are in novel groups told."""
         labels = np.where(is_novel, NOISE, self.classes_of_samples[rows])
         new = np.flatnonzero(is_novel)
         if len(new) < self.min_cluster_size:
@@ -288,8 +289,8 @@ class GuidedClusterer:
         """Tell how far apart samples of one kind may be, by the classes of some.
 
         It is the least distance at which a cut through their tree puts them into their classes
-        best, by the adjusted Rand index, and some more; or halfway from there to where the next
-        two classes would be one, if that is farther.
+        best, by the adjusted Rand index, and some more; or halfway from there to where two of
+        these parts would be joined next, if that is farther.
         """
         rows = self._draw_examples(classes)
         tree = linkage(self.places_[rows], "average")

@@ -131,16 +131,15 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     method; a group is new if the median p-value of :class:`NoveltyDetector` is below 0.2: ten
     glitches together tell what one does not. New groups are joined by average linkage, up to 1.3
     times the distance that puts known glitches, labelled ones and those of the other groups, into
-    their classes best, or halfway from it to where two of these classes would be one, if that is
-    farther; one whose members are not most of each other's nearest samples is the rim of a class.
-    Then logistic regressions,
-    one on the first 200 principal axes and one on the whitened ones, learn the classes and the new
-    clusters, and what has no label goes where their mean probability is highest, again and again
-    until none changes, 10 times at most: members of a new kind that looked like a known class come
-    back. No new cluster weighs more in this than the largest class of labelled glitches, and one
-    whose median p-value comes to 0.2 is given back to the classes.
-    Labelled glitches keep their class, so the purity of known classes is 1. Give it embeddings of
-    labelled and of unlabelled glitches together.
+    their classes best, or halfway from it to where two of these parts would be joined next, if
+    that is farther; one whose members are not most of each other's nearest samples is the rim of a
+    class. Then logistic regressions, one on the first 200 principal axes and one on the whitened
+    ones, learn the classes and the new clusters, and what has no label goes where their mean
+    probability is highest, again and again until none changes, 10 times at most: members of a new
+    kind that looked like a known class come back. No new cluster weighs more in this than the
+    largest class of labelled glitches, and one whose median p-value comes to 0.2 is given back to
+    the classes. Labelled glitches keep their class, so the purity of known classes is 1. Give it
+    embeddings of labelled and of unlabelled glitches together.
 
     The stability is that of Hennig [3]_: subsamples of four fifths are clustered again, in the
     same reduced space: how stable that space is it does not tell. Embeddings that are all

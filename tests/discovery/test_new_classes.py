@@ -190,9 +190,9 @@ def lean_on_a_class(rng, n_labelled, n_new, distance):
     return X, np.where(labelled, np.array(list("abcde"))[codes], ""), codes
 
 
-def along_lines(rng, n_labelled, n_new=60):
+def along_lines(rng, n_labelled):
     """Four classes and a new kind, each of which differs within along an axis of its own."""
-    codes = np.concatenate([np.repeat(np.arange(4), n_labelled), np.repeat(np.arange(5), n_new)])
+    codes = np.concatenate([np.repeat(np.arange(4), n_labelled), np.repeat(np.arange(5), 60)])
     labelled = np.arange(len(codes)) < 4 * n_labelled
     along = rng.uniform(-0.8, 0.8, len(codes))
     X = np.hstack([np.eye(5)[codes], np.eye(5)[codes] * along[:, None], np.zeros((len(codes), 20))])
@@ -208,24 +208,28 @@ def beyond_the_first_axes(rng):
     return X, np.where(np.arange(len(codes)) < 120, np.array(list("ab"))[codes], ""), codes
 
 
+def most_in_one(finder, is_new):
+    """Give the greatest number of new glitches that are in one new cluster."""
+    return max((np.sum(is_new[finder.labels_ == c.label]) for c in finder.new_clusters_), default=0)
+
+
 class TestGuided:
     @pytest.mark.parametrize("n_labelled", [5, 8])
     def test_few_labels_leave_a_new_kind_whole(self, n_labelled):
-        largest = []
+        found = []
         for seed in range(8):
             X, y, codes = along_lines(np.random.default_rng(seed), n_labelled)
             finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-            sizes = np.bincount(finder.labels_[(codes == 4) & (y == "")] + 1)
-            largest.append(sizes.max())
-        # Torn in two or three if none but those of one class may be as far apart as they are.
-        assert np.mean(largest) > 57
+            found.append(most_in_one(finder, codes == 4))
+        # All 60 are. By the distances within classes alone it is 31: they come in two or three.
+        assert np.mean(found) > 57
 
     def test_few_labels_of_real_glitches(self, gravity_spy_o1, gravity_spy_o3):
         options = {"durations": (4.0,), "return_X_y": True, "progress": False}
         sets = [load_gravity_spy(path, **options) for path in (gravity_spy_o1, gravity_spy_o3)]
         images, names = (np.concatenate(parts) for parts in zip(*sets, strict=True))
         X = images[:, 0].reshape(len(images), 14, 10, 17, 10).mean(axis=(2, 4)).reshape(-1, 238)
-        largest = []
+        found = []
         for seed in range(4):
             drawn = np.random.default_rng(seed).permutation(len(names))
             y = np.full(len(names), "", dtype=names.dtype)
@@ -233,10 +237,8 @@ class TestGuided:
                 few = drawn[names[drawn] == name][:5]
                 y[few] = name
             finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-            largest.append(max(cluster.size for cluster in finder.new_clusters_))
-        # 60 are new. The twenty with a label lie closer than others of their classes, and where
-        # their distances alone are the measure, the new kind comes in pieces of 22.
-        assert np.mean(largest) > 40
+            found.append(most_in_one(finder, names == "Fast_Scattering"))
+        assert np.mean(found) > 40
 
     def test_weak_axes_tell_classes_too(self):
         right = []
