@@ -22,6 +22,7 @@ from _common import HERE, RESULTS, mean_interval
 
 DOCS = HERE.parent / "docs"
 START = {"whole": "whole", "partial": "in part", "none": "none"}
+CLASSES = {"real": "real, 5 classes", "simulated": "simulated, 22 classes"}
 
 
 def results(name: str) -> dict[str, Any]:
@@ -245,7 +246,7 @@ def label_issues() -> str:
         ("simulated", "uniform", 0.1),
         ("simulated", "look-alike", 0.05),
     ]
-    titles = {"real": "real, 5 classes", "simulated": "simulated, 22 classes"}
+    titles = dict(CLASSES)
     to = {"uniform": "any", "look-alike": "look-alikes"}
     for data, how, rate in kinds:
         found = over_seeds(runs, data, how, f"{rate:g}")
@@ -268,11 +269,28 @@ def label_issues() -> str:
     return markdown([*header, "accuracy as they are", "flagged ones dropped", "true labels"], rows)
 
 
+def learning_rates() -> str:
+    """Accuracy and log-loss at each highest learning rate."""
+    runs, rows = results("recipe"), []
+    rates = ("3e-4", "1e-3", "3e-3")
+    for data, n in (("real", 2), ("real", 5), ("real", 15), ("simulated", 3), ("simulated", 10)):
+        cells = []
+        for rate in rates:
+            found = over_seeds(runs, data, f"learning_rate={rate}", f"{n} a class")
+            if not found:
+                cells.append("")
+                continue
+            loss = np.mean([run["log_loss"] for run in found])
+            cells.append(f"{percent([run['accuracy'] for run in found])}, {loss:.3f}")
+        rows.append([CLASSES[data], n, len(found), *cells])
+    return markdown(["set", "labels a class", "draws", *rates], rows)
+
+
 def few_labels() -> str:
     """Accuracy with few labels, with and without what has none."""
     runs, rows = results("labelling"), []
     learners = ("logistic regression", "self-training", "label spreading")
-    for data, title in (("real", "real, 5 classes"), ("simulated", "simulated, 22 classes")):
+    for data, title in CLASSES.items():
         for n in (1, 2, 5, 10):
             found = over_seeds(runs, data, "few", f"{n} a class")
             cells = [percent([run[learner] for run in found]) for learner in learners]
@@ -285,7 +303,7 @@ def asked_for() -> str:
     runs, rows = results("labelling"), []
     how = ("random", "margin", "entropy", "core_set")
     sizes = {"real": (20, 40, 80), "simulated": (88, 220, 352)}
-    for data, title in (("real", "real, 5 classes"), ("simulated", "simulated, 22 classes")):
+    for data, title in CLASSES.items():
         for n in sizes[data]:
             cells = [
                 percent([run[str(n)] for run in over_seeds(runs, data, "asked", method)])
@@ -307,6 +325,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "discovery_few": discovery_few,
     "discovery_cost": discovery_cost,
     "label_issues": label_issues,
+    "learning_rates": learning_rates,
     "few_labels": few_labels,
     "asked_for": asked_for,
 }

@@ -231,6 +231,7 @@ def _trunk(
         branches=branches,
         feeders=feeders,
         readout=record.readout,
+        max_learning_rate=record.max_learning_rate,
         loaded=loaded,
     )
 

@@ -38,6 +38,8 @@ class Trunk(nn.Module):
         The module of ``net`` whose output each branch takes.
     readout : Readout, default=None
         What is best read of the net as it is; None for the penultimate features.
+    max_learning_rate : float, default=3e-4
+        Learning rate at which the net is best fine-tuned with many images.
     loaded : dict, default=None
         Where the weights come from and how far they reach: ``extent`` (``"whole"``,
         ``"partial"``, ``"none"``, or ``"own"`` for those that a module came with), ``source``,
@@ -71,6 +73,7 @@ class Trunk(nn.Module):
         branches: nn.ModuleDict | None = None,
         feeders: tuple[str, ...] = (),
         readout: Readout | None = None,
+        max_learning_rate: float = 3e-4,
         loaded: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class Trunk(nn.Module):
         self.auxiliary = nn.ModuleDict() if branches is None else branches
         self.feeders = feeders
         self.readout = Readout() if readout is None else readout
+        self.max_learning_rate = max_learning_rate
         self.loaded = {"extent": "none", "source": None} if loaded is None else loaded
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)

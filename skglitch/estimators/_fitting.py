@@ -50,10 +50,13 @@ _MIN_EPOCHS = 8
 _MIN_STEPS, _MIN_FRESH_STEPS = 40, 200
 # The last layer starts from a regression on so many images at most.
 _PROBED_IMAGES = 4096
-# With learning_rate="auto": of a net that starts from a regression, and should not lose that in
-# the first steps, and of one that starts from zeros or at random.
+# With learning_rate="auto": of a net that starts from a regression or was trained before, and
+# should not lose that in the first steps, and of one that starts from zeros or at random.
 _PROBED_RATE = 3e-4
 _FRESH_RATE = 1e-3
+# Few images do not teach much more than the regression knows, so that there is more to lose; with
+# more of them the rate rises by so much an image, up to what the backbone stands.
+_RATE_AN_IMAGE = 1.5e-5
 # Glitches of each class whose features are kept, so that classes can be added.
 _EXEMPLARS = 20
 
@@ -117,7 +120,8 @@ class NetTrainer(ImageEstimator):
         device = choose_device(self.device) if trained is None else trained.head.weight.device
         with kept_memory(device), seeded(draw_seed(random_state), device):
             module = self._new_module(train, device) if trained is None else trained
-            yield self._make_net(module, device, train, valid, draw_seed(random_state)), train
+            seed, goes_on = draw_seed(random_state), trained is not None
+            yield self._make_net(module, device, train, valid, seed, goes_on), train
 
     def _new_module(self, train: ImageDataset, device: torch.device) -> GlitchNet:
         """Make a module, settle its batch norms, and let its last layer start from somewhere."""
@@ -164,9 +168,10 @@ class NetTrainer(ImageEstimator):
         train: Any,
         valid: ImageDataset | None,
         seed: int,
+        goes_on: bool = False,
     ) -> GlitchNetClassifier:
         """Wrap a module for training on ``train``, of which a net that is not trained on needs
-        no more than the length.
+        no more than the length; ``goes_on`` with what the module was trained on before.
         """
         n_batches = math.ceil(len(train) / self.batch_size)
         epochs = self.max_epochs
@@ -178,7 +183,7 @@ class NetTrainer(ImageEstimator):
             module,
             criterion=self._make_loss(train),
             optimizer=torch.optim.AdamW,
-            lr=self._rate(module),
+            lr=self._rate(module.encoder.trunk, len(train), goes_on),
             trunk_factor=self.trunk_factor,
             layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
@@ -197,10 +202,15 @@ class NetTrainer(ImageEstimator):
             verbose=int(self.verbose > 1),
         )
 
-    def _rate(self, module: GlitchNet) -> float:
+    def _rate(self, trunk: Trunk, n_images: int, goes_on: bool) -> float:
+        """Highest learning rate, for a net that is trained on so many images."""
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
-        return _PROBED_RATE if self._probes(module.encoder.trunk) else _FRESH_RATE
+        if not self._probes(trunk):
+            return _FRESH_RATE
+        if goes_on or not is_pretrained(trunk):
+            return _PROBED_RATE
+        return min(max(_PROBED_RATE, _RATE_AN_IMAGE * n_images), trunk.max_learning_rate)
 
     def _probes(self, trunk: Trunk) -> bool:
         return self.head_start == "probe" or (self.head_start == AUTO and is_pretrained(trunk))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skorch.callbacks import Callback
 
 from skglitch import CNNClassifier
 from skglitch.estimators import LearningRateRange, learning_rate_range
 from skglitch.estimators._learning_rate import _smoothed, _suggested
 
-from .conftest import make_stripes
+from .conftest import TinyNet, make_stripes
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,48 @@ def test_auto_is_slower_where_the_net_starts_well(stripes, head_start, rate):
     ).fit(X, y)
     assert classifier.net_.lr == rate
     assert classifier.set_params(learning_rate=0.5).partial_fit(X, y).net_.lr == 0.5
+
+
+class _Stop(Callback):
+    """As if Ctrl-C had been pressed: what the net is to be trained with is settled by then."""
+
+    def on_batch_begin(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+def _stopped(backbone, weights, n_images, **params):
+    """A classifier that was stopped before its first step."""
+    X, y = make_stripes(n_each=n_images // 3, n_views=1, size=(64, 64))
+    params = {"callbacks": [_Stop()], "random_state": 0, **params}
+    classifier = CNNClassifier(backbone, weights=weights, **params)
+    with pytest.warns(UserWarning, match="interrupted"):
+        return classifier.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "rate"), [(3, 3e-4), (18, 3e-4), (60, 9e-4), (198, 2.97e-3), (240, 3e-3)]
+)
+def test_auto_rises_with_the_number_of_images(n_images, rate):
+    classifier = _stopped("efficientnet_lite0", "imagenet", n_images)
+    assert classifier.net_.lr == pytest.approx(rate)
+
+
+def test_images_that_are_held_out_do_not_count():
+    classifier = _stopped(
+        "efficientnet_lite0", "imagenet", 120, early_stopping=True, validation_fraction=0.5
+    )
+    assert classifier.net_.lr == pytest.approx(60 * 1.5e-5)
+
+
+def test_auto_rises_only_where_that_was_measured():
+    assert _stopped(TinyNet, TinyNet().state_dict(), 240).net_.lr == 3e-4
+    assert _stopped("efficientnet_lite0", "imagenet", 240, head_start="zeros").net_.lr == 1e-3
+    assert _stopped("efficientnet_lite0", None, 240, head_start="probe").net_.lr == 3e-4
+
+
+def test_auto_is_slow_for_a_net_that_is_trained_on():
+    classifier = _stopped("efficientnet_lite0", "imagenet", 240)
+    X, y = make_stripes(n_each=80, n_views=1, size=(64, 64))
+    with pytest.warns(UserWarning, match="interrupted"):
+        classifier.partial_fit(X, y)
+    assert classifier.net_.lr == 3e-4
