@@ -122,6 +122,7 @@ def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> 
             untuned=TruncatedCNNTransformer(views=views).fit_transform(X[rows]),
             accuracy=np.mean(classifier.predict(X[test]) == y[test]),
             precision=str(classifier.net_.compute_dtype).removeprefix("torch."),
+            learning_rate=classifier.net_.lr,
         )
     with np.load(path) as file:
         return dict(file)
@@ -265,6 +266,7 @@ def hold_out(X: np.ndarray, y: np.ndarray, embedded: dict, each: int | None, dra
     return {
         "accuracy of known": float(embedded["accuracy"]),
         "precision": str(embedded["precision"]),
+        "learning rate": float(embedded["learning_rate"]),
         "novelty": novelty(embedded, labels),
         "clusters": clusters(embedded, X, labels, by_labels=bool(each)),
         "experiment": experiment(embedded, labels),

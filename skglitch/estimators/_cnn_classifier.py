@@ -95,8 +95,8 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         Highest learning rate, reached after a quarter of the steps. It then falls along half
         a cosine. ``"auto"`` is 1e-3 for a net whose last layer starts from zeros, and 3e-4 for
         a pre-trained one, at which those that were tried trained in a stable way. That of the
-        default backbone is 1.5e-5 a sample, from 3e-4 for up to 20 of them to 3e-3 for 200 and
-        more, but 3e-4 again in ``partial_fit``.
+        default backbone is 1.5e-6 a sample, from 3e-4 for up to 200 of them to 3e-3 for 2,000
+        and more, but 3e-4 again in ``partial_fit``.
         :func:`skglitch.estimators.learning_rate_range` tries rates out.
     trunk_factor : float, default=1.0
         Learning rate of the pre-trained layers over that of the new last layer.

@@ -56,7 +56,7 @@ _PROBED_RATE = 3e-4
 _FRESH_RATE = 1e-3
 # Few images do not teach much more than the regression knows, so that there is more to lose; with
 # more of them the rate rises by so much an image, up to what the backbone stands.
-_RATE_AN_IMAGE = 1.5e-5
+_RATE_AN_IMAGE = 1.5e-6
 # Glitches of each class whose features are kept, so that classes can be added.
 _EXEMPLARS = 20
 

@@ -145,37 +145,34 @@ class _Stop(Callback):
 
 def _stopped(backbone, weights, n_images, **params):
     """A classifier that was stopped before its first step."""
-    X, y = make_stripes(n_each=n_images // 3, n_views=1, size=(64, 64))
+    X, y = make_stripes(n_each=n_images // 3, n_views=1, size=(32, 32))
     params = {"callbacks": [_Stop()], "random_state": 0, **params}
     classifier = CNNClassifier(backbone, weights=weights, **params)
     with pytest.warns(UserWarning, match="interrupted"):
         return classifier.fit(X, y)
 
 
-@pytest.mark.parametrize(
-    ("n_images", "rate"), [(3, 3e-4), (18, 3e-4), (60, 9e-4), (198, 2.97e-3), (240, 3e-3)]
-)
+@pytest.mark.parametrize(("n_images", "rate"), [(3, 3e-4), (198, 3e-4), (600, 9e-4), (2100, 3e-3)])
 def test_auto_rises_with_the_number_of_images(n_images, rate):
     classifier = _stopped("efficientnet_lite0", "imagenet", n_images)
     assert classifier.net_.lr == pytest.approx(rate)
 
 
 def test_images_that_are_held_out_do_not_count():
-    classifier = _stopped(
-        "efficientnet_lite0", "imagenet", 120, early_stopping=True, validation_fraction=0.5
-    )
-    assert classifier.net_.lr == pytest.approx(60 * 1.5e-5)
+    held_out = {"early_stopping": True, "validation_fraction": 0.5}
+    classifier = _stopped("efficientnet_lite0", "imagenet", 600, **held_out)
+    assert classifier.net_.lr == pytest.approx(300 * 1.5e-6)
 
 
 def test_auto_rises_only_where_that_was_measured():
-    assert _stopped(TinyNet, TinyNet().state_dict(), 240).net_.lr == 3e-4
-    assert _stopped("efficientnet_lite0", "imagenet", 240, head_start="zeros").net_.lr == 1e-3
-    assert _stopped("efficientnet_lite0", None, 240, head_start="probe").net_.lr == 3e-4
+    assert _stopped(TinyNet, TinyNet().state_dict(), 600).net_.lr == 3e-4
+    assert _stopped("efficientnet_lite0", "imagenet", 600, head_start="zeros").net_.lr == 1e-3
+    assert _stopped("efficientnet_lite0", None, 600, head_start="probe").net_.lr == 3e-4
 
 
 def test_auto_is_slow_for_a_net_that_is_trained_on():
-    classifier = _stopped("efficientnet_lite0", "imagenet", 240)
-    X, y = make_stripes(n_each=80, n_views=1, size=(64, 64))
+    classifier = _stopped("efficientnet_lite0", "imagenet", 600)
+    X, y = make_stripes(n_each=200, n_views=1, size=(32, 32))
     with pytest.warns(UserWarning, match="interrupted"):
         classifier.partial_fit(X, y)
     assert classifier.net_.lr == 3e-4
