@@ -42,10 +42,10 @@ RECIPES = {
 _TESTED = 40
 
 
-def load(data: str, most: int) -> tuple[np.ndarray, np.ndarray, dict]:
-    """X, y and how the net sees views; of simulated ones, ``most`` a class to train on."""
+def load(data: str, n_each: int) -> tuple[np.ndarray, np.ndarray, dict]:
+    """X, y and how the net sees views; of simulated ones, ``n_each`` a class to train on."""
     if data == "simulated":
-        n = 22 * (most + _TESTED)
+        n = 22 * (n_each + _TESTED)
         X, y = make_glitches(n, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
         return X, y, {"views": "channels"}
     sets = [
@@ -89,8 +89,8 @@ def main() -> None:
     store = Store("recipe")
     rows = []
     for data in options.data:
-        X, y, views = load(data, max(options.labels))
         for n_each in options.labels:
+            X, y, views = load(data, n_each)
             for name in options.only:
                 runs = []
                 for seed in range(options.seeds):

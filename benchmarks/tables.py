@@ -271,7 +271,7 @@ def label_issues() -> str:
 
 def learning_rates() -> str:
     """Accuracy and log-loss at each highest learning rate."""
-    runs, rows = results("recipe"), []
+    runs, rows, titles = results("recipe"), [], dict(CLASSES)
     rates = ("3e-4", "1e-3", "3e-3")
     for data, n in (("real", 2), ("real", 5), ("real", 15), ("simulated", 3), ("simulated", 10)):
         cells = []
@@ -282,7 +282,7 @@ def learning_rates() -> str:
                 continue
             loss = np.mean([run["log_loss"] for run in found])
             cells.append(f"{percent([run['accuracy'] for run in found])}, {loss:.3f}")
-        rows.append([CLASSES[data], n, len(found), *cells])
+        rows.append([titles.pop(data, ""), n, len(found), *cells])
     return markdown(["set", "labels a class", "draws", *rates], rows)
 
 

@@ -34,9 +34,7 @@ _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 # depths says more of a glitch than the last features, which are about photographs.
 _READOUTS = {DEFAULT_BACKBONE: Readout(("blocks.4", "blocks.5"), "std", 5)}
 _PENULTIMATE = Readout()
-# Up to where the rate of fine-tuning rises with the number of images: one that all nets stood
-# that were tried, and one that was measured to be better, see docs/classify.md.
-_MAX_RATE = 3e-4
+# Measured with thousands of glitches, see docs/classify.md.
 _MAX_RATES = {DEFAULT_BACKBONE: 3e-3}
 _OF_TORCHVISION = "BSD-3-Clause (torchvision), pictures: terms of ImageNet"
 _OF_BN_INCEPTION = PublishedWeights(
@@ -78,9 +76,9 @@ class BackboneRecord:
     readout : Readout, default=Readout()
         What is best read of the net as it is, where that was measured; else the penultimate
         features.
-    max_learning_rate : float, default=3e-4
-        Learning rate at which the net is best fine-tuned from ``weights`` with many images, where
-        that was measured; else one that all nets stood that were tried.
+    max_learning_rate : float or None, default=None
+        Learning rate at which the net is best fine-tuned from ``weights`` with thousands of
+        images; None where that was not measured.
     build : callable
         Returns the whole net with random weights.
     cut : callable
@@ -105,7 +103,7 @@ class BackboneRecord:
     fixed_size: bool = False
     in_channels: int = 3
     readout: Readout = _PENULTIMATE
-    max_learning_rate: float = _MAX_RATE
+    max_learning_rate: float | None = None
     build: Callable[[], nn.Module] = field(kw_only=True, repr=False, compare=False)
     cut: Callable[[nn.Module], Cut] = field(
         default=cut_head, kw_only=True, repr=False, compare=False

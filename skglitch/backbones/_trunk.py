@@ -38,8 +38,9 @@ class Trunk(nn.Module):
         The module of ``net`` whose output each branch takes.
     readout : Readout, default=None
         What is best read of the net as it is; None for the penultimate features.
-    max_learning_rate : float, default=3e-4
-        Learning rate at which the net is best fine-tuned with many images.
+    max_learning_rate : float, default=None
+        Learning rate at which the net is best fine-tuned with thousands of images; None where
+        that was not measured.
     loaded : dict, default=None
         Where the weights come from and how far they reach: ``extent`` (``"whole"``,
         ``"partial"``, ``"none"``, or ``"own"`` for those that a module came with), ``source``,
@@ -73,7 +74,7 @@ class Trunk(nn.Module):
         branches: nn.ModuleDict | None = None,
         feeders: tuple[str, ...] = (),
         readout: Readout | None = None,
-        max_learning_rate: float = 3e-4,
+        max_learning_rate: float | None = None,
         loaded: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ _PROBED_IMAGES = 4096
 _PROBED_RATE = 3e-4
 _FRESH_RATE = 1e-3
 # Few images do not teach much more than the regression knows, so that there is more to lose; with
-# more of them the rate rises by so much an image, up to what the backbone stands.
+# more of them the rate rises by so much an image, up to what was measured of the backbone.
 _RATE_AN_IMAGE = 1.5e-6
 # Glitches of each class whose features are kept, so that classes can be added.
 _EXEMPLARS = 20
@@ -208,9 +208,10 @@ class NetTrainer(ImageEstimator):
             return self.learning_rate
         if not self._probes(trunk):
             return _FRESH_RATE
-        if goes_on or not is_pretrained(trunk):
+        highest = trunk.max_learning_rate
+        if goes_on or highest is None or not is_pretrained(trunk):
             return _PROBED_RATE
-        return min(max(_PROBED_RATE, _RATE_AN_IMAGE * n_images), trunk.max_learning_rate)
+        return min(max(_PROBED_RATE, _RATE_AN_IMAGE * n_images), highest)
 
     def _probes(self, trunk: Trunk) -> bool:
         return self.head_start == "probe" or (self.head_start == AUTO and is_pretrained(trunk))
