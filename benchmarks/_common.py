@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from skglitch.datasets import load_gravity_spy
+
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKGLITCH_TEST_DATA", HERE.parents[1] / "shared" / "data"))
 RESULTS = HERE / "results"
@@ -46,6 +48,16 @@ def peak_memory_mb() -> float:
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def real_glitches() -> tuple[np.ndarray, np.ndarray]:
+    """X and y of 230 pictures of five classes, out of two observing runs, in the view of 4 s."""
+    sets = [
+        load_gravity_spy(DATA / name, durations=(4.0,), return_X_y=True, progress=False)
+        for name in ("gravity_spy_o1", "gravity_spy_o3")
+    ]
+    X, y = (np.concatenate(parts) for parts in zip(*sets, strict=True))
+    return X, y.astype(str)
 
 
 class Store:

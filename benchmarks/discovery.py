@@ -11,6 +11,7 @@ and how many known glitches are called new where none is.
 
     python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 200]
     python benchmarks/discovery.py --data real --each N [--draws 5]
+    python benchmarks/discovery.py --data real --learning-rate 3e-3
     python benchmarks/discovery.py --cost [--rows 100000]
 
 With ``--each``, detectors and finders know the labels of N glitches a class only, which are drawn
@@ -29,7 +30,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from _common import DATA, Store, peak_memory_mb, table
+from _common import Store, peak_memory_mb, real_glitches, table
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -45,7 +46,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch.datasets import get_data_home, load_gravity_spy, make_glitches
+from skglitch.datasets import get_data_home, make_glitches
 from skglitch.discovery import NewClassFinder, NoveltyDetector, SimilarityIndex
 
 TRAIN, KNOWN, NEW = 0, 1, 2
@@ -77,12 +78,7 @@ PIXEL_BASELINES = {"KMeans, pixels": None, "KMeans, PCA of pixels": 50}
 def load(data: str, samples: int, cache: Path) -> tuple[np.ndarray, np.ndarray, object]:
     """X, y and how the net sees views."""
     if data == "real":
-        sets = [
-            load_gravity_spy(DATA / name, durations=(4.0,), return_X_y=True, progress=False)
-            for name in ("gravity_spy_o1", "gravity_spy_o3")
-        ]
-        X, y = (np.concatenate(parts) for parts in zip(*sets, strict=True))
-        return X, y.astype(str), "mosaic"
+        return *real_glitches(), "mosaic"
     path = cache / f"simulated-{samples}.npz"
     if not path.exists():
         options = {"weights": "balanced", "n_jobs": -1, "progress": True}
@@ -105,12 +101,14 @@ def write(path: Path, **arrays: np.ndarray) -> None:
     draft.replace(path)
 
 
-def embed(X: np.ndarray, y: np.ndarray, new: str, views: object, path: Path) -> dict:
+def embed(
+    X: np.ndarray, y: np.ndarray, new: str, views: object, rate: float | str, path: Path
+) -> dict:
     """Tune a net without one class, and embed all."""
     if not path.exists():
         known = np.flatnonzero(y != new)
         train, test = train_test_split(known, test_size=0.2, stratify=y[known], random_state=0)
-        classifier = CNNClassifier(views=views, random_state=0)
+        classifier = CNNClassifier(views=views, learning_rate=rate, random_state=0)
         classifier.fit(X[train], y[train])
         parts = (train, test, np.flatnonzero(y == new))
         rows = np.concatenate(parts)
@@ -279,13 +277,16 @@ def run(options: argparse.Namespace) -> None:
     for data in options.data:
         X, y, views = load(data, options.samples, options.cache)
         size = "" if data == "real" else f"-{options.samples}"
+        if options.learning_rate != "auto":
+            size += f"-rate-{options.learning_rate:g}"
         classes = [name for name in options.classes or np.unique(y).tolist() if name in y]
         runs = []
         for new, draw in product(classes, range(options.draws if options.each else 1)):
             few = f", {options.each} a class, draw {draw}" if options.each else ""
             key = f"{data}{size}{few} | {new}"
             if key not in store:
-                embedded = embed(X, y, new, views, options.cache / f"{data}{size}-{new}.npz")
+                cached = options.cache / f"{data}{size}-{new}.npz"
+                embedded = embed(X, y, new, views, options.learning_rate, cached)
                 store.add(key, hold_out(X, y, embedded, options.each, draw))
             runs.append(store.runs[key])
             print(
@@ -341,6 +342,7 @@ def main() -> None:
     )
     parser.add_argument("--classes", nargs="+", default=None, help="held out; default: each")
     parser.add_argument("--samples", type=int, default=200, help="simulated glitches a class")
+    parser.add_argument("--learning-rate", type=float, default="auto", help="of the nets")
     parser.add_argument("--each", type=int, help="known glitches a class that have a label")
     parser.add_argument("--draws", type=int, default=5, help="of glitches with a label")
     parser.add_argument("--cache", type=Path, default=get_data_home() / "benchmarks")

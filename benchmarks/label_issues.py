@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from _common import DATA, Store, mean_interval, table
+from _common import Store, mean_interval, real_glitches, table
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler, normalize
 
 from skglitch import TruncatedCNNTransformer
-from skglitch.datasets import load_gravity_spy, make_glitches
+from skglitch.datasets import make_glitches
 from skglitch.discovery import find_label_issues
 
 CACHE = Path(tempfile.gettempdir()) / "skglitch-benchmarks"
@@ -43,20 +43,11 @@ def embeddings(name: str, cache: Path = CACHE) -> tuple[np.ndarray, np.ndarray]:
     file = cache / f"{name}.npz"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        X, y = real() if name == "real" else simulated()
+        X, y = real_glitches() if name == "real" else simulated()
         net = TruncatedCNNTransformer(views="mosaic" if name == "real" else "channels")
         np.savez(file, X=net.fit_transform(X), y=y)
     with np.load(file) as arrays:
         return arrays["X"], arrays["y"]
-
-
-def real() -> tuple[np.ndarray, np.ndarray]:
-    """230 pictures of five classes, the view of 4 s."""
-    parts = [
-        load_gravity_spy(DATA / run, durations=(4.0,), return_X_y=True, progress=False)
-        for run in ("gravity_spy_o1", "gravity_spy_o3")
-    ]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
 def simulated() -> tuple[np.ndarray, np.ndarray]:

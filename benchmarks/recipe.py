@@ -15,11 +15,11 @@ import argparse
 import time
 
 import numpy as np
-from _common import DATA, Store, mean_interval, table
+from _common import Store, mean_interval, real_glitches, table
 from sklearn.metrics import log_loss
 
 from skglitch import CNNClassifier
-from skglitch.datasets import load_gravity_spy, make_glitches
+from skglitch.datasets import make_glitches
 
 RECIPES = {
     "default": {},
@@ -48,12 +48,7 @@ def load(data: str, n_each: int) -> tuple[np.ndarray, np.ndarray, dict]:
         n = 22 * (n_each + _TESTED)
         X, y = make_glitches(n, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
         return X, y, {"views": "channels"}
-    sets = [
-        load_gravity_spy(DATA / name, durations=(4.0,), return_X_y=True, progress=False)
-        for name in ("gravity_spy_o1", "gravity_spy_o3")
-    ]
-    X, y = (np.concatenate(parts) for parts in zip(*sets, strict=True))
-    return X, y, {}
+    return *real_glitches(), {}
 
 
 def few_labels(y: np.ndarray, n_each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -34,8 +34,6 @@ _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 # depths says more of a glitch than the last features, which are about photographs.
 _READOUTS = {DEFAULT_BACKBONE: Readout(("blocks.4", "blocks.5"), "std", 5)}
 _PENULTIMATE = Readout()
-# Measured with thousands of glitches, see docs/classify.md.
-_MAX_RATES = {DEFAULT_BACKBONE: 3e-3}
 _OF_TORCHVISION = "BSD-3-Clause (torchvision), pictures: terms of ImageNet"
 _OF_BN_INCEPTION = PublishedWeights(
     "https://github.com/osmr/imgclsmob/releases/download/v0.0.405/"
@@ -193,7 +191,7 @@ def _lite0() -> BackboneRecord:
         tuple(config["mean"]),
         tuple(config["std"]),
         readout=_READOUTS[DEFAULT_BACKBONE],
-        max_learning_rate=_MAX_RATES[DEFAULT_BACKBONE],
+        max_learning_rate=3e-3,  # see docs/discover.md for what it does with 3,500 glitches
         build=functools.partial(timm.create_model, "tf_efficientnet_lite0"),
         cut=_cut_timm,
     )
