@@ -277,8 +277,9 @@ def run(options: argparse.Namespace) -> None:
     for data in options.data:
         X, y, views = load(data, options.samples, options.cache)
         size = "" if data == "real" else f"-{options.samples}"
-        if options.learning_rate != "auto":
-            size += f"-rate-{options.learning_rate:g}"
+        rate = options.learning_rate or "auto"
+        if options.learning_rate:
+            size += f"-rate-{rate:g}"
         classes = [name for name in options.classes or np.unique(y).tolist() if name in y]
         runs = []
         for new, draw in product(classes, range(options.draws if options.each else 1)):
@@ -286,7 +287,7 @@ def run(options: argparse.Namespace) -> None:
             key = f"{data}{size}{few} | {new}"
             if key not in store:
                 cached = options.cache / f"{data}{size}-{new}.npz"
-                embedded = embed(X, y, new, views, options.learning_rate, cached)
+                embedded = embed(X, y, new, views, rate, cached)
                 store.add(key, hold_out(X, y, embedded, options.each, draw))
             runs.append(store.runs[key])
             print(
@@ -342,7 +343,7 @@ def main() -> None:
     )
     parser.add_argument("--classes", nargs="+", default=None, help="held out; default: each")
     parser.add_argument("--samples", type=int, default=200, help="simulated glitches a class")
-    parser.add_argument("--learning-rate", type=float, default="auto", help="of the nets")
+    parser.add_argument("--learning-rate", type=float, help="of the nets; default: auto")
     parser.add_argument("--each", type=int, help="known glitches a class that have a label")
     parser.add_argument("--draws", type=int, default=5, help="of glitches with a label")
     parser.add_argument("--cache", type=Path, default=get_data_home() / "benchmarks")
