@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import torch
@@ -10,19 +11,23 @@ from torch.overrides import TorchFunctionMode
 
 _Pair = tuple[int, int]
 
+# Gradients of kernels up to this size are fast, those of larger ones take some 25 times as long.
+_FAST_SIZE = 3
+
 
 class DepthwiseGradients(TorchFunctionMode):
-    """Context in which depthwise convolutions run in bfloat16, but their gradients in float32.
+    """Context in which depthwise convolutions in bfloat16 have gradients that are fast on a CPU.
 
-    Of these torch computes gradients in bfloat16 more slowly than in float32, even where the
-    hardware multiplies it: with them a training step of EfficientNet-Lite0 took longer than one in
-    float32. Outside of autocast nothing changes.
+    Those of torch take longer in bfloat16 than in float32, even where the hardware multiplies it.
+    Here the gradient of the input is a convolution with the kernel turned round, of a gradient with
+    zeros between its rows and columns where there is a stride, and the gradient of a kernel larger
+    than 3 x 3 is put together from pieces of that size. Outside of autocast nothing changes.
 
     Examples
     --------
     >>> import torch
     >>> from skglitch._depthwise import DepthwiseGradients
-    >>> layer = torch.nn.Conv2d(8, 8, 3, groups=8)
+    >>> layer = torch.nn.Conv2d(8, 8, 5, padding=2, groups=8)
     >>> with torch.autocast("cpu", torch.bfloat16), DepthwiseGradients():
     ...     y = layer(torch.ones(1, 8, 5, 5))
     >>> y.sum().backward()
@@ -34,13 +39,27 @@ class DepthwiseGradients(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Take over calls of ``conv2d`` with as many groups as channels."""
-        if func is torch.conv2d and not kwargs and len(args) == 7:
-            x, weight, bias, stride, padding, dilation, groups = args
-            is_depthwise = groups == x.shape[1] > 1 and torch.is_autocast_enabled(x.device.type)
-            # What padding a name stands for is left to torch.
-            if is_depthwise and not isinstance(padding, str):
-                return _Depthwise.apply(x, weight, bias, stride, padding, dilation, groups)
+        if func is torch.conv2d and not kwargs and len(args) == 7 and _is_ours(*args):
+            x, weight, bias, stride, padding, _, groups = args
+            return _Depthwise.apply(x, weight, bias, stride, padding, groups)
         return func(*args, **(kwargs or {}))
+
+
+def _is_ours(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: _Pair,
+    padding: _Pair | str,
+    dilation: _Pair,
+    groups: int,
+) -> bool:
+    # What padding a name stands for is left to torch.
+    if isinstance(padding, str) or not torch.is_autocast_enabled(x.device.type):
+        return False
+    is_depthwise = groups == x.shape[-3] == len(weight) > 1 and x.ndim == 4
+    fits = all(pad < size for pad, size in zip(padding, weight.shape[2:], strict=True))
+    return is_depthwise and fits and tuple(dilation) == (1, 1)
 
 
 class _Depthwise(torch.autograd.Function):
@@ -52,38 +71,106 @@ class _Depthwise(torch.autograd.Function):
         bias: torch.Tensor | None,
         stride: _Pair,
         padding: _Pair,
-        dilation: _Pair,
         groups: int,
     ) -> torch.Tensor:
-        half = x.to(torch.bfloat16)
-        ctx.save_for_backward(half, weight)
-        ctx.settings = (stride, padding, dilation, groups)
-        ctx.dtype, ctx.bias_sizes = x.dtype, None if bias is None else [len(bias)]
+        half, kernel = x.to(torch.bfloat16), weight.to(torch.bfloat16)
+        ctx.save_for_backward(half, kernel)
+        ctx.stride, ctx.padding = stride, padding
+        ctx.dtypes = x.dtype, weight.dtype, None if bias is None else bias.dtype
         with torch.autocast(x.device.type, enabled=False):
-            return torch.conv2d(
-                half,
-                weight.to(torch.bfloat16),
-                None if bias is None else bias.to(torch.bfloat16),
-                *ctx.settings,
-            )
+            half_bias = None if bias is None else bias.to(torch.bfloat16)
+            return torch.conv2d(half, kernel, half_bias, stride, padding, 1, groups)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.settings
-        of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
-            slope.float(),
-            x.float(),
-            weight.float(),
-            ctx.bias_sizes,
-            stride,
-            padding,
-            dilation,
-            False,
-            (0, 0),
-            groups,
-            ctx.needs_input_grad[:3],
+        x, kernel = ctx.saved_tensors
+        of_x = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = _of_input(slope, x, kernel, ctx.stride, ctx.padding).to(ctx.dtypes[0])
+        if ctx.needs_input_grad[1]:
+            of_weight = _of_kernel(slope, x, kernel, ctx.stride, ctx.padding).to(ctx.dtypes[1])
+        if ctx.needs_input_grad[2]:
+            of_bias = slope.sum((0, 2, 3), dtype=torch.float32).to(ctx.dtypes[2])
+        return of_x, of_weight, of_bias, None, None, None
+
+
+def _of_input(
+    slope: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor, stride: _Pair, padding: _Pair
+) -> torch.Tensor:
+    """Compute the transposed convolution as a plain one."""
+    size = kernel.shape[2:]
+    if tuple(stride) != (1, 1):
+        height, width = (
+            n + 2 * pad - k + 1 for n, pad, k in zip(x.shape[2:], padding, size, strict=True)
         )
-        of_x = None if of_x is None else of_x.to(ctx.dtype)
-        return of_x, of_weight, of_bias, None, None, None, None
+        spread = _zeros(len(x), height, width, x)
+        spread[:, :, :: stride[0], :: stride[1]] = slope
+        slope = spread
+    rest = [k - 1 - pad for k, pad in zip(size, padding, strict=True)]
+    return torch.conv2d(slope, kernel.flip(2, 3), None, 1, rest, 1, len(kernel))
+
+
+def _of_kernel(
+    slope: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor, stride: _Pair, padding: _Pair
+) -> torch.Tensor:
+    if max(kernel.shape[2:]) <= _FAST_SIZE:
+        return _of_small_kernel(slope, x, kernel, stride, padding)
+    # Each piece of the kernel sees the padded images from another pixel on. They lie in memory one
+    # after the other: what a piece sees begins at that pixel, without a copy, and is as large. Its
+    # last columns are pixels of the row below, its last rows those of the image behind, to which
+    # the slope gives no weight.
+    height, width = (n + 2 * pad for n, pad in zip(x.shape[2:], padding, strict=True))
+    rows, columns = (_pieces(k) for k in kernel.shape[2:])
+    beyond = rows[-1].start * width + columns[-1].start
+    pixels = x.new_zeros(len(x) * height * width + beyond, len(kernel))
+    padded = _as_images(pixels, len(x), height, width)
+    padded[:, :, padding[0] : height - padding[0], padding[1] : width - padding[1]] = x
+
+    piece = kernel[:, :, rows[0], columns[0]].contiguous()
+    n_rows = (height - piece.shape[2]) // stride[0] + 1
+    n_columns = (width - piece.shape[3]) // stride[1] + 1
+    weights = _zeros(len(x), n_rows, n_columns, slope)
+    weights[:, :, : slope.shape[2], : slope.shape[3]] = slope
+
+    result = torch.empty_like(kernel)
+    for row, column in product(rows, columns):
+        seen = pixels[row.start * width + column.start :]
+        seen = _as_images(seen, len(x), height, width)
+        result[:, :, row, column] = _of_small_kernel(weights, seen, piece, stride, (0, 0))
+    return result
+
+
+def _of_small_kernel(
+    slope: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor, stride: _Pair, padding: _Pair
+) -> torch.Tensor:
+    of_kernel: torch.Tensor = torch.ops.aten.convolution_backward(
+        slope,
+        x,
+        kernel,
+        None,
+        stride,
+        padding,
+        (1, 1),
+        False,
+        (0, 0),
+        len(kernel),
+        (False, True, False),
+    )[1]
+    return of_kernel
+
+
+def _pieces(size: int) -> list[slice]:
+    """Where the pieces of a side of a kernel begin and end; the last two may overlap."""
+    last = max(0, size - _FAST_SIZE)
+    starts = [*range(0, last, _FAST_SIZE), last]
+    return [slice(start, min(size, start + _FAST_SIZE)) for start in starts]
+
+
+def _as_images(pixels: torch.Tensor, n: int, height: int, width: int) -> torch.Tensor:
+    """Pixels of shape (n_pixels, n_channels), in the order of rows, as images channels last."""
+    return pixels[: n * height * width].view(n, height, width, -1).permute(0, 3, 1, 2)
+
+
+def _zeros(n: int, height: int, width: int, like: torch.Tensor) -> torch.Tensor:
+    return like.new_zeros(n, height, width, like.shape[1]).permute(0, 3, 1, 2)

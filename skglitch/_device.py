@@ -165,7 +165,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Context in which heavy layers run in ``dtype``; float32 means no context at all.
 
-    Gradients of depthwise convolutions are float32 on a CPU, where those of bfloat16 are slow.
+    On a CPU gradients of depthwise convolutions are computed by other kernels than those of torch,
+    which are slow in bfloat16.
 
     Examples
     --------
