@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ._clusters import NOISE, attach
 from ._novelty import NoveltyDetector
-from ._novelty_combined import MOST_AXES_IN_PAIRS, Axes
+from ._novelty_combined import Axes
 
 # Samples a group that is judged as a whole: one glitch may look novel by chance, ten do not.
 _GROUP = 10
@@ -35,6 +35,8 @@ _MOST_GROUPS = 2000
 _NEAREST, _LEAST_OWN = 5, 0.5
 # Few labels want little regularisation.
 _INVERSE_REGULARISATION = 10.0
+# More of them than NoveltyDetector takes: new kinds are to be told from each other too.
+_MOST_AXES = 60
 # Principal axes of the classifier: all of them are slower and tell hardly more.
 _MOST_AXES_TO_CHOOSE = 200
 # So often may samples choose anew between classes and new clusters; mostly some three rounds do.
@@ -93,7 +95,7 @@ class GuidedClusterer:
             Code of the class of each sample, -1 for those without a label.
         """
         self.known = known
-        self.axes = Axes(MOST_AXES_IN_PAIRS).fit(X, known)
+        self.axes = Axes(_MOST_AXES).fit(X, known)
         self.places_ = self.transform(X)
         n_axes = min(_MOST_AXES_TO_CHOOSE, len(X) - 1, X.shape[1])
         principal = PCA(n_axes, random_state=self.random_state)

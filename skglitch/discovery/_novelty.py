@@ -51,10 +51,10 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         What makes a glitch familiar:
 
         - ``"combined"``: the mean of three opinions, the Mahalanobis distance, the local outlier
-          factor and, with labels, the energy, among the first 30 principal axes, or as many as
-          have eight samples each, up to 400, whitened; but the local outlier factor among up
-          to 60 that are not. It was measured to be best, or close to that, for few glitches
-          and for many;
+          factor and, with labels, the energy, along the first 30 principal axes, or as many as
+          there are classes where that is more and there are eight samples an axis; whitened, but
+          for the local outlier factor. It was measured to be best, or close to that, for few
+          glitches and for many;
         - ``"knn"``: a small distance to its k-th nearest known glitch, all embeddings scaled
           to length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches of each kind:
           with fewer, known glitches are far from their k-th nearest too, and hardly any new one

@@ -23,11 +23,13 @@ from ._novelty_scores import (
     within_classes,
 )
 
-# Axes that are kept. Most of what a net reads is noise between glitches of one kind, and distances
-# in all of it tell little; how many can be told from noise is a matter of how many samples there
-# are: see benchmarks/discovery.py. What compares all samples with all takes fewer, for time.
-_FEWEST_AXES, _MOST_AXES, _SAMPLES_AN_AXIS = 30, 400, 8
-MOST_AXES_IN_PAIRS = 60
+# Axes that are kept. A net that learnt n classes well tells them along n - 1. Most of what else it
+# reads is noise between glitches of one kind, and a new kind that is near to a known one was told
+# better without: see benchmarks/discovery.py. The second number is for who asks for more axes.
+_FEWEST_AXES, _SAMPLES_AN_AXIS = 30, 8
+# What is a large difference of an opinion is told by its odd side, where new kinds are, and not by
+# the middle half of samples: the local outlier factor of some known ones is far out.
+_ODDEST = 0.2
 # Of the local outlier factor: a quarter of a class, within these bounds.
 _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
 # Among whitened axes differences of logits are large: strong regularisation keeps them so small
@@ -47,7 +49,7 @@ class Axes:
         There are no more axes than these, nor than every eighth sample, but 30 in any case.
     """
 
-    def __init__(self, most: int = _MOST_AXES) -> None:
+    def __init__(self, most: int) -> None:
         self.most = most
 
     def fit(self, X: NDArray[Any], codes: NDArray[np.intp]) -> Axes:
@@ -99,7 +101,7 @@ class Combined:
         self.opinions = OverFolds(partial(_Opinions, self.n_neighbors, has_classes))
         held_out = self.opinions.fit(X, y, folds, n_jobs)
         self.usual = np.median(held_out, axis=0)
-        spread = np.median(np.abs(held_out - self.usual), axis=0)
+        spread = self.usual - np.quantile(held_out, _ODDEST, axis=0)
         self.spread = np.where(spread > 0, spread, 1.0)
         return self._mean(held_out)
 
@@ -128,11 +130,10 @@ class _Opinions:
 
     def fit(self, X: NDArray[Any], y: NDArray[np.intp] | None) -> _Opinions:
         codes = np.zeros(len(X), np.intp) if y is None else np.unique(y, return_inverse=True)[1]
-        self.axes = Axes().fit(X, codes)
+        self.axes = Axes(max(_FEWEST_AXES, len(np.unique(codes)))).fit(X, codes)
         places = self.axes.project(X)
-        self.density = fit_local_outliers(
-            places[:, :MOST_AXES_IN_PAIRS], self.n_neighbors or _neighbours_within_a_class(codes)
-        )
+        n_neighbors = self.n_neighbors or _neighbours_within_a_class(codes)
+        self.density = fit_local_outliers(places, n_neighbors)
         white = places @ self.axes.whiten
         self.means = class_means(white, codes)
         head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
@@ -143,7 +144,7 @@ class _Opinions:
         places = self.axes.project(X)
         white = places @ self.axes.whiten
         distances = nearest_distance(white, self.means) / white.shape[1]
-        loneliness = -self.density.score_samples(places[:, :MOST_AXES_IN_PAIRS])
+        loneliness = -self.density.score_samples(places)
         columns = [-np.log1p(distances), -np.log(loneliness)]
         if self.has_classes:
             doubt = np.zeros(len(X)) if self.head is None else class_logits(self.head, white)
