@@ -50,11 +50,11 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             default="combined"
         What makes a glitch familiar:
 
-        - ``"combined"``: the mean of three opinions, the Mahalanobis distance, the local outlier
-          factor and, with labels, the energy, along the first 30 principal axes, or as many as
-          there are classes where that is more and there are eight samples an axis; whitened, but
-          for the local outlier factor. It was measured to be best, or close to that, for few
-          glitches and for many;
+        - ``"combined"``: the mean of several opinions: the Mahalanobis distance and, with labels,
+          the energy, both along the first 30 principal axes, or as many as there are classes,
+          and once more along as many as there are eight samples for, up to 200; and the local
+          outlier factor along the latter. All but it are whitened. It was measured to be best,
+          or close to that, for few glitches and for many;
         - ``"knn"``: a small distance to its k-th nearest known glitch, all embeddings scaled
           to length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches of each kind:
           with fewer, known glitches are far from their k-th nearest too, and hardly any new one

@@ -23,10 +23,10 @@ from ._novelty_scores import (
     within_classes,
 )
 
-# Axes that are kept. A net that learnt n classes well tells them along n - 1. Most of what else it
-# reads is noise between glitches of one kind, and a new kind that is near to a known one was told
-# better without: see benchmarks/discovery.py. The second number is for who asks for more axes.
-_FEWEST_AXES, _SAMPLES_AN_AXIS = 30, 8
+# A net that learnt n classes well tells them along n - 1 axes. Most of what else it reads is noise
+# between glitches of one kind: some new kinds are told better without, others by that alone, and
+# most when both are asked. See benchmarks/discovery.py.
+_FEWEST_AXES, _MOST_AXES, _SAMPLES_AN_AXIS = 30, 200, 8
 # What is a large difference of an opinion is told by its odd side, where new kinds are, and not by
 # the middle half of samples: the local outlier factor of some known ones is far out.
 _ODDEST = 0.2
@@ -35,6 +35,36 @@ _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
 # Among whitened axes differences of logits are large: strong regularisation keeps them so small
 # that they tell doubt.
 _INVERSE_REGULARISATION = 0.1
+
+
+def n_axes(n_samples: int, most: int) -> int:
+    """Give the number of axes that samples can bear: every eighth, but 30 in any case."""
+    return min(max(n_samples // _SAMPLES_AN_AXIS, _FEWEST_AXES), most)
+
+
+class PrincipalAxes:
+    """The first principal axes of samples that are scaled to length 1.
+
+    Parameters
+    ----------
+    n_axes : int
+        There are less where there are not as many samples or features.
+    """
+
+    def __init__(self, n_axes: int) -> None:
+        self.n_axes = n_axes
+
+    def fit_transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Learn the axes, and give the places of samples along them."""
+        n_axes = min(self.n_axes, len(X) - 1, X.shape[1])
+        # The randomised solver that it takes for many features gives the same axes again.
+        self.pca = PCA(max(n_axes, 1), random_state=0)
+        with np.errstate(invalid="ignore"):  # the variance of a single sample
+            return np.asarray(self.pca.fit_transform(normalize(X)))
+
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Give the places of samples."""
+        return np.asarray(self.pca.transform(normalize(X)))
 
 
 class Axes:
@@ -46,7 +76,7 @@ class Axes:
     Parameters
     ----------
     most : int
-        There are no more axes than these, nor than every eighth sample, but 30 in any case.
+        There are no more axes than these, nor than :func:`n_axes`.
     """
 
     def __init__(self, most: int) -> None:
@@ -57,34 +87,26 @@ class Axes:
 
         With no class of two samples, it is the spread about the mean.
         """
-        wanted = min(max(len(X) // _SAMPLES_AN_AXIS, _FEWEST_AXES), self.most)
-        n_axes = min(wanted, len(X) - 1, X.shape[1])
-        # The randomised solver that it takes for many features gives the same axes again.
-        self.pca = PCA(max(n_axes, 1), random_state=0)
-        with np.errstate(invalid="ignore"):  # the variance of a single sample
-            places = np.asarray(self.pca.fit_transform(normalize(X)))
+        self.principal = PrincipalAxes(n_axes(len(X), self.most))
+        places = self.principal.fit_transform(X)
         labelled = codes >= 0
         self.whiten = whitener(within_classes(places[labelled], codes[labelled]))
         return self
 
-    def project(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Give the places of samples along the principal axes, not whitened."""
-        return np.asarray(self.pca.transform(normalize(X)))
-
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Give the places of samples."""
-        return self.project(X) @ self.whiten
+        return self.principal.transform(X) @ self.whiten
 
 
 class Combined:
-    """Three opinions of one sample: how far from a class, how lonely, how unlike any class.
+    """Opinions of one sample: how far from a class, how unlike any class, how lonely.
 
-    The squared distance to the nearest class mean, the local outlier factor and, where there are
-    classes, the energy of a logistic regression, all among few axes. These are whitened but for
-    the local outlier factor, which takes a sample's surroundings for its measure and is told
-    better where noise is not made as wide as all else. Each is made a number that is small far
-    out, but not without bound, and scaled by its spread among held-out samples; the score is
-    their mean.
+    The squared distance to the nearest class mean and, where there are classes, the energy of a
+    logistic regression, each among few axes and, where there are samples enough, among many; and
+    the local outlier factor among as many as there are. Axes are whitened but for the local
+    outlier factor, which takes a sample's surroundings for its measure and is told better where
+    noise is not made as wide as all else. Each is made a number that is small far out, but not
+    without bound, and scaled by its spread among held-out samples; the score is their mean.
     """
 
     def __init__(self, n_neighbors: int | None = None) -> None:
@@ -98,7 +120,10 @@ class Combined:
         n_classes = 1 if y is None else len(np.unique(y))
         # With a sample a class, a classifier would learn to tell samples.
         has_classes = 1 < n_classes < len(X)
-        self.opinions = OverFolds(partial(_Opinions, self.n_neighbors, has_classes))
+        # Of all samples: folds have to give the same opinions.
+        widths = {n_axes(len(X), max(most, n_classes)) for most in (_FEWEST_AXES, _MOST_AXES)}
+        make = partial(_Opinions, self.n_neighbors, has_classes, tuple(sorted(widths)))
+        self.opinions = OverFolds(make)
         held_out = self.opinions.fit(X, y, folds, n_jobs)
         self.usual = np.median(held_out, axis=0)
         spread = self.usual - np.quantile(held_out, _ODDEST, axis=0)
@@ -121,35 +146,58 @@ class _Opinions:
     n_neighbors : int or None
         Of the local outlier factor; None goes by the size of the classes.
     has_classes : bool
-        Whether there is a column for the energy; a fold may have lost all classes but one.
+        Whether there are columns for the energy; a fold may have lost all classes but one.
+    widths : tuple of int
+        Numbers of axes, rising.
     """
 
-    def __init__(self, n_neighbors: int | None, has_classes: bool) -> None:
+    def __init__(self, n_neighbors: int | None, has_classes: bool, widths: tuple[int, ...]) -> None:
         self.n_neighbors = n_neighbors
         self.has_classes = has_classes
+        self.widths = widths
 
     def fit(self, X: NDArray[Any], y: NDArray[np.intp] | None) -> _Opinions:
         codes = np.zeros(len(X), np.intp) if y is None else np.unique(y, return_inverse=True)[1]
-        self.axes = Axes(max(_FEWEST_AXES, len(np.unique(codes)))).fit(X, codes)
-        places = self.axes.project(X)
+        self.axes = PrincipalAxes(self.widths[-1])
+        places = self.axes.fit_transform(X)
         n_neighbors = self.n_neighbors or _neighbours_within_a_class(codes)
         self.density = fit_local_outliers(places, n_neighbors)
-        white = places @ self.axes.whiten
+        self.of_classes = [
+            _OfClasses(self.has_classes).fit(places[:, :width], codes) for width in self.widths
+        ]
+        return self
+
+    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        places = self.axes.transform(X)
+        columns = [-np.log(-self.density.score_samples(places))]
+        for width, of_classes in zip(self.widths, self.of_classes, strict=True):
+            columns += of_classes.score(places[:, :width])
+        return np.stack(columns, axis=1).astype(np.float64)
+
+
+class _OfClasses:
+    """The opinions that go by the classes: distance to the nearest, and energy."""
+
+    def __init__(self, has_classes: bool) -> None:
+        self.has_classes = has_classes
+
+    def fit(self, places: NDArray[Any], codes: NDArray[np.intp]) -> _OfClasses:
+        self.whiten = whitener(within_classes(places, codes))
+        white = places @ self.whiten
         self.means = class_means(white, codes)
         head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
         self.head = head.fit(white, codes) if self.has_classes and codes.max() > 0 else None
         return self
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        places = self.axes.project(X)
-        white = places @ self.axes.whiten
-        distances = nearest_distance(white, self.means) / white.shape[1]
-        loneliness = -self.density.score_samples(places)
-        columns = [-np.log1p(distances), -np.log(loneliness)]
+    def score(self, places: NDArray[Any]) -> list[NDArray[Any]]:
+        white = places @ self.whiten
+        columns = [-np.log1p(nearest_distance(white, self.means) / white.shape[1])]
         if self.has_classes:
-            doubt = np.zeros(len(X)) if self.head is None else class_logits(self.head, white)
-            columns.append(doubt if self.head is None else logsumexp(doubt, axis=1))
-        return np.stack(columns, axis=1).astype(np.float64)
+            energy = np.zeros(len(white))
+            if self.head is not None:
+                energy = logsumexp(class_logits(self.head, white), axis=1)
+            columns.append(energy)
+        return columns
 
 
 def _neighbours_within_a_class(codes: NDArray[np.intp]) -> int:

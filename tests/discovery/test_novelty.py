@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
 from skglitch.discovery._guided import GuidedClusterer
-from skglitch.discovery._novelty_combined import Axes, _Opinions
+from skglitch.discovery._novelty_combined import Combined, n_axes
 
 METHODS = ("combined", "knn", "lof", "mahalanobis", "energy", "max_logit")
 NO_LABELS = "fits without labels, and this method learns from labels"
@@ -94,47 +94,74 @@ class TestScores:
         }
         assert found == {"knn": 0, "lof": 1}
 
-    def test_combined_is_the_mean_of_three_opinions(self, rng):
-        """By hand: among axes, two times whitened, each by its spread among held-out samples."""
-        known, y, novel = blobs(rng)
+    @pytest.mark.parametrize(("n", "widths"), [(90, [30]), (300, [30, 37])])
+    def test_combined_is_the_mean_of_opinions(self, rng, n, widths):
+        """By hand: among few axes and many, whitened, each by its spread among held-out samples."""
+        y = np.arange(n) % 3
+        kinds = rng.normal(size=(4, 40))
+        known = kinds[y] + rng.normal(0, 0.7, (n, 40))
+        novel = kinds[3] + rng.normal(0, 0.7, (20, 40))
         detector = NoveltyDetector(n_neighbors=7, cv=Whole()).fit(known, y)
-        axes = PCA(6).fit(normalize(known))
+        axes = PCA(widths[-1]).fit(normalize(known))
         a, b = axes.transform(normalize(known)), axes.transform(normalize(novel))
-        means = {label: a[y == label].mean(axis=0) for label in np.unique(y)}
-        residuals = a - np.stack([means[label] for label in y])
-        covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
-        values, vectors = np.linalg.eigh(covariance)
-        whiten = vectors / np.sqrt(values)
-        head = LogisticRegression(C=0.1, max_iter=1000).fit(a @ whiten, y)
         factor = LocalOutlierFactor(7, novelty=True).fit(a)
-
-        def opinions(x):
-            squared = [(((x - m) @ whiten) ** 2).sum(axis=1) for m in means.values()]
-            return [
-                -np.log1p(np.min(squared, axis=0) / 6),
-                -np.log(-factor.score_samples(x)),
-                logsumexp(head.decision_function(x @ whiten), axis=1),
+        pairs = [[-np.log(-factor.score_samples(x)) for x in (a, b)]]
+        for width in widths:
+            means = np.stack([a[y == label, :width].mean(axis=0) for label in range(3)])
+            residuals = a[:, :width] - means[y]
+            covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
+            values, vectors = np.linalg.eigh(covariance)
+            whiten = vectors / np.sqrt(values)
+            head = LogisticRegression(C=0.1, max_iter=1000).fit(a[:, :width] @ whiten, y)
+            squared = [
+                [(((x[:, :width] - mean) @ whiten) ** 2).sum(axis=1) for mean in means]
+                for x in (a, b)
             ]
-
+            pairs.append([-np.log1p(np.min(each, axis=0) / width) for each in squared])
+            pairs.append(
+                [logsumexp(head.decision_function(x[:, :width] @ whiten), axis=1) for x in (a, b)]
+            )
         expected = []
-        for known_opinion, novel_opinion in zip(opinions(a), opinions(b), strict=True):
+        for known_opinion, novel_opinion in pairs:
             middle = np.median(known_opinion)
             spread = middle - np.quantile(known_opinion, 0.2)
             expected.append((novel_opinion - middle) / spread)
+        assert len(expected) == 1 + 2 * len(widths)
         assert_allclose(detector.score_samples(novel), np.mean(expected, axis=0), rtol=1e-3)
 
-    @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 70)])
-    def test_more_samples_have_more_axes(self, rng, n, axes):
-        places = Axes(70).fit(rng.normal(size=(n, 80)), np.arange(n) % 4).project(np.eye(80))
-        assert places.shape == (80, axes)
+    @pytest.mark.parametrize(("n", "axes"), [(20, 30), (100, 30), (320, 40), (900, 70)])
+    def test_more_samples_have_more_axes(self, n, axes):
+        assert n_axes(n, most=70) == axes
 
-    @pytest.mark.parametrize(("n_classes", "axes"), [(4, 30), (45, 45)])
-    def test_there_are_as_many_axes_as_classes_and_thirty_at_least(self, rng, n_classes, axes):
-        X, codes = rng.normal(size=(700, 80)), np.arange(700) % n_classes
-        opinions = _Opinions(None, True).fit(X, codes)
-        assert opinions.means.shape == (n_classes, axes)
-        assert opinions.density.n_features_in_ == axes
-        assert GuidedClusterer(5, 1.5, 0).fit(X, codes).places_.shape == (700, 60)
+    @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 60)])
+    def test_there_are_no_more_axes_than_samples_bear(self, rng, n, axes):
+        X = rng.normal(size=(n, 80))
+        assert GuidedClusterer(5, 1.5, 0).fit(X, np.arange(n) % 4).places_.shape == (n, axes)
+
+    @pytest.mark.parametrize(
+        ("n", "n_classes", "widths"),
+        [
+            (200, 4, (30,)),
+            (700, 4, (30, 87)),
+            (700, 45, (45, 87)),
+            (1800, 4, (30, 200)),
+            (1800, 210, (210, 210)),
+        ],
+    )
+    def test_axes_are_few_and_as_many_as_samples_bear(self, rng, n, n_classes, widths):
+        X, y = rng.normal(size=(n, 220)), np.arange(n) % n_classes
+        scored = Combined()
+        scored.fit(X, y, [(np.arange(n), np.arange(n))], None)
+        (opinions,) = scored.opinions.models
+        assert opinions.density.n_features_in_ == max(widths)
+        shapes = [scale.means.shape for scale in opinions.of_classes]
+        assert shapes == [(n_classes, width) for width in sorted(set(widths))]
+
+    def test_folds_have_the_same_opinions_where_one_more_axis_comes(self, rng):
+        """A fold of 248 samples or more would bear 31 axes, one of fewer 30."""
+        X, y = rng.normal(size=(330, 40)), np.arange(330) % 3
+        detector = NoveltyDetector(random_state=0, cv=4).fit(X, y)
+        assert np.isfinite(detector.held_out_scores_).all()
 
     def test_combined_finds_what_is_in_between_dense_and_wide_kinds(self, rng):
         """Each opinion alone fails on one of these: near a dense kind, and far from all."""
