@@ -25,7 +25,7 @@ from ._novelty_scores import (
 
 # A net that learnt n classes well tells them along n - 1 axes. Most of what else it reads is noise
 # between glitches of one kind: some new kinds are told better without, others by that alone, and
-# most when both are asked. See benchmarks/discovery.py.
+# most when both are asked.
 _FEWEST_AXES, _MOST_AXES, _SAMPLES_AN_AXIS = 30, 200, 8
 # What is a large difference of an opinion is told by its odd side, where new kinds are, and not by
 # the middle half of samples: the local outlier factor of some known ones is far out.
@@ -121,7 +121,10 @@ class Combined:
         # With a sample a class, a classifier would learn to tell samples.
         has_classes = 1 < n_classes < len(X)
         # Of all samples: folds have to give the same opinions.
-        widths = {n_axes(len(X), max(most, n_classes)) for most in (_FEWEST_AXES, _MOST_AXES)}
+        widths = {
+            min(n_axes(len(X), max(most, n_classes)), X.shape[1])
+            for most in (_FEWEST_AXES, _MOST_AXES)
+        }
         make = partial(_Opinions, self.n_neighbors, has_classes, tuple(sorted(widths)))
         self.opinions = OverFolds(make)
         held_out = self.opinions.fit(X, y, folds, n_jobs)

@@ -139,23 +139,25 @@ class TestScores:
         assert GuidedClusterer(5, 1.5, 0).fit(X, np.arange(n) % 4).places_.shape == (n, axes)
 
     @pytest.mark.parametrize(
-        ("n", "n_classes", "widths"),
+        ("n", "n_features", "n_classes", "widths"),
         [
-            (200, 4, (30,)),
-            (700, 4, (30, 87)),
-            (700, 45, (45, 87)),
-            (1800, 4, (30, 200)),
-            (1800, 210, (210, 210)),
+            (200, 220, 4, [30]),
+            (700, 220, 4, [30, 87]),
+            (700, 220, 45, [45, 87]),
+            (1800, 220, 4, [30, 200]),
+            (1800, 220, 210, [210]),
+            (700, 50, 4, [30, 50]),
+            (700, 20, 4, [20]),
         ],
     )
-    def test_axes_are_few_and_as_many_as_samples_bear(self, rng, n, n_classes, widths):
-        X, y = rng.normal(size=(n, 220)), np.arange(n) % n_classes
+    def test_axes_are_few_and_as_many_as_there_may_be(self, rng, n, n_features, n_classes, widths):
+        X, y = rng.normal(size=(n, n_features)), np.arange(n) % n_classes
         scored = Combined()
         scored.fit(X, y, [(np.arange(n), np.arange(n))], None)
         (opinions,) = scored.opinions.models
         assert opinions.density.n_features_in_ == max(widths)
         shapes = [scale.means.shape for scale in opinions.of_classes]
-        assert shapes == [(n_classes, width) for width in sorted(set(widths))]
+        assert shapes == [(n_classes, width) for width in widths]
 
     def test_folds_have_the_same_opinions_where_one_more_axis_comes(self, rng):
         """A fold of 248 samples or more would bear 31 axes, one of fewer 30."""
