@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from ._novelty_scores import (
     Folds,
+    LogitScore,
+    Mahalanobis,
     OverFolds,
-    class_logits,
-    class_means,
     fit_local_outliers,
     nearest_distance,
     whitener,
@@ -37,9 +36,10 @@ _LEAST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
 _INVERSE_REGULARISATION = 0.1
 
 
-def n_axes(n_samples: int, most: int) -> int:
-    """Give the number of axes that samples can bear: every eighth, but 30 in any case."""
-    return min(max(n_samples // _SAMPLES_AN_AXIS, _FEWEST_AXES), most)
+def n_axes(shape: tuple[int, ...], most: int) -> int:
+    """Give the number of axes for embeddings of this shape: every eighth sample, 30 at least."""
+    n_samples, n_features = shape
+    return min(max(n_samples // _SAMPLES_AN_AXIS, _FEWEST_AXES), most, n_features)
 
 
 class PrincipalAxes:
@@ -48,7 +48,7 @@ class PrincipalAxes:
     Parameters
     ----------
     n_axes : int
-        There are less where there are not as many samples or features.
+        Not more than there are features. There are less where there are not as many samples.
     """
 
     def __init__(self, n_axes: int) -> None:
@@ -56,9 +56,9 @@ class PrincipalAxes:
 
     def fit_transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Learn the axes, and give the places of samples along them."""
-        n_axes = min(self.n_axes, len(X) - 1, X.shape[1])
+        n_axes = max(min(self.n_axes, len(X) - 1), 1)
         # The randomised solver that it takes for many features gives the same axes again.
-        self.pca = PCA(max(n_axes, 1), random_state=0)
+        self.pca = PCA(n_axes, random_state=0)
         with np.errstate(invalid="ignore"):  # the variance of a single sample
             return np.asarray(self.pca.fit_transform(normalize(X)))
 
@@ -87,7 +87,7 @@ class Axes:
 
         With no class of two samples, it is the spread about the mean.
         """
-        self.principal = PrincipalAxes(n_axes(len(X), self.most))
+        self.principal = PrincipalAxes(n_axes(X.shape, self.most))
         places = self.principal.fit_transform(X)
         labelled = codes >= 0
         self.whiten = whitener(within_classes(places[labelled], codes[labelled]))
@@ -121,10 +121,7 @@ class Combined:
         # With a sample a class, a classifier would learn to tell samples.
         has_classes = 1 < n_classes < len(X)
         # Of all samples: folds have to give the same opinions.
-        widths = {
-            min(n_axes(len(X), max(most, n_classes)), X.shape[1])
-            for most in (_FEWEST_AXES, _MOST_AXES)
-        }
+        widths = {n_axes(X.shape, max(most, n_classes)) for most in (_FEWEST_AXES, _MOST_AXES)}
         make = partial(_Opinions, self.n_neighbors, has_classes, tuple(sorted(widths)))
         self.opinions = OverFolds(make)
         held_out = self.opinions.fit(X, y, folds, n_jobs)
@@ -185,21 +182,20 @@ class _OfClasses:
         self.has_classes = has_classes
 
     def fit(self, places: NDArray[Any], codes: NDArray[np.intp]) -> _OfClasses:
-        self.whiten = whitener(within_classes(places, codes))
-        white = places @ self.whiten
-        self.means = class_means(white, codes)
-        head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
-        self.head = head.fit(white, codes) if self.has_classes and codes.max() > 0 else None
+        self.distance = Mahalanobis().fit(places, codes)
+        self.energy = None
+        if self.has_classes and codes.max() > 0:
+            head = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
+            self.energy = LogitScore("energy", head).fit(places @ self.distance.whiten, codes)
         return self
 
     def score(self, places: NDArray[Any]) -> list[NDArray[Any]]:
-        white = places @ self.whiten
-        columns = [-np.log1p(nearest_distance(white, self.means) / white.shape[1])]
+        white = places @ self.distance.whiten
+        columns = [-np.log1p(nearest_distance(white, self.distance.means) / white.shape[1])]
         if self.has_classes:
-            energy = np.zeros(len(white))
-            if self.head is not None:
-                energy = logsumexp(class_logits(self.head, white), axis=1)
-            columns.append(energy)
+            columns.append(
+                np.zeros(len(white)) if self.energy is None else self.energy.score(white)
+            )
         return columns
 
 

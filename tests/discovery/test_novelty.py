@@ -129,9 +129,12 @@ class TestScores:
         assert len(expected) == 1 + 2 * len(widths)
         assert_allclose(detector.score_samples(novel), np.mean(expected, axis=0), rtol=1e-3)
 
-    @pytest.mark.parametrize(("n", "axes"), [(20, 30), (100, 30), (320, 40), (900, 70)])
-    def test_more_samples_have_more_axes(self, n, axes):
-        assert n_axes(n, most=70) == axes
+    @pytest.mark.parametrize(
+        ("shape", "axes"),
+        [((20, 80), 30), ((100, 80), 30), ((320, 80), 40), ((900, 80), 70), ((900, 50), 50)],
+    )
+    def test_more_samples_have_more_axes(self, shape, axes):
+        assert n_axes(shape, most=70) == axes
 
     @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 60)])
     def test_there_are_no_more_axes_than_samples_bear(self, rng, n, axes):
@@ -156,7 +159,7 @@ class TestScores:
         scored.fit(X, y, [(np.arange(n), np.arange(n))], None)
         (opinions,) = scored.opinions.models
         assert opinions.density.n_features_in_ == max(widths)
-        shapes = [scale.means.shape for scale in opinions.of_classes]
+        shapes = [scale.distance.means.shape for scale in opinions.of_classes]
         assert shapes == [(n_classes, width) for width in widths]
 
     def test_folds_have_the_same_opinions_where_one_more_axis_comes(self, rng):
