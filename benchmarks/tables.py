@@ -113,7 +113,7 @@ def frozen_nets() -> str:
 
 
 def discovery(data: str, kind: str, names: dict[str, str], columns: dict[str, str]) -> str:
-    """Means over the classes that were held out in turn."""
+    """Means over the classes that were held out in turn, of the main measures with intervals."""
     # Nothing after the number of glitches: as many known ones as there are.
     runs = [
         run[kind]
@@ -122,15 +122,16 @@ def discovery(data: str, kind: str, names: dict[str, str], columns: dict[str, st
     ]
     rows = []
     for name, title in names.items():
-        means = {key: np.mean([run[name][key] for run in runs]) for key in columns}
-        rows.append([title, *(_cell(key, value) for key, value in means.items())])
+        rows.append([title, *(_cell(key, [run[name][key] for run in runs]) for key in columns)])
     return markdown(["", *columns.values()], rows)
 
 
-def _cell(key: str, value: float) -> str:
+def _cell(key: str, values: Sequence[float]) -> str:
     if key in ("found", "in none", "false alarms"):
-        return f"{100 * value:.0f} %"
-    return f"{value:.3f}" if key == "AUROC" else f"{value:.2f}"
+        return f"{100 * np.mean(values):.0f} %"
+    if key in ("AUROC", "ARI"):
+        return _interval(values, digits=3)
+    return f"{np.mean(values):.2f}"
 
 
 def novelty(data: str) -> str:
@@ -210,9 +211,9 @@ def discovery_few() -> str:
     return markdown(["labels a class", *columns], [*rows, row("all", [whole])])
 
 
-def _interval(values: Sequence[float]) -> str:
+def _interval(values: Sequence[float], digits: int = 2) -> str:
     mean, half = mean_interval(values)
-    return f"{mean:.2f}" if np.isnan(half) else f"{mean:.2f} ± {half:.2f}"
+    return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
 
 def discovery_cost() -> str:
