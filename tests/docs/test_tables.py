@@ -37,6 +37,6 @@ def test_another_figure_is_told(tables):
     text = (ROOT / "docs" / "discover.md").read_text(encoding="utf-8")
     figure = re.search(r"\| (0\.\d{3}) ± ", tables.TABLES["novelty_real"]())
     assert figure is not None
-    wrong = text.replace(figure[0], "| 0.111 |")
+    wrong = text.replace(figure[0], "| 0.111 ± ")
     assert wrong != text
     assert tables.filled(wrong) == text
