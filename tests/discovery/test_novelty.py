@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
 from skglitch.discovery._guided import GuidedClusterer
-from skglitch.discovery._novelty_combined import Combined, n_axes
+from skglitch.discovery._novelty_combined import Axes, Combined, n_axes
 
 METHODS = ("combined", "knn", "lof", "mahalanobis", "energy", "max_logit")
 NO_LABELS = "fits without labels, and this method learns from labels"
@@ -140,6 +140,18 @@ class TestScores:
     def test_there_are_no_more_axes_than_samples_bear(self, rng, n, axes):
         X = rng.normal(size=(n, 80))
         assert GuidedClusterer(5, 1.5, 0).fit(X, np.arange(n) % 4).places_.shape == (n, axes)
+
+    def test_classes_are_as_wide_along_each_axis(self, rng):
+        """New samples too, and however wide they are; those without a label have no say."""
+        codes = np.repeat([0, 1, -1], 2000)
+        kinds = np.eye(6)[[0, 1, 2]] * 4
+        X = kinds[codes] + rng.normal(size=(6000, 6)) * [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+        X[codes < 0, 3] *= 9
+        axes = Axes(60).fit(X[::2], codes[::2])
+        for rows in (slice(0, None, 2), slice(1, None, 2)):
+            places = axes.transform(X[rows])
+            spread = [np.cov(places[codes[rows] == code], rowvar=False) for code in (0, 1)]
+            assert_allclose(np.mean(spread, axis=0), np.eye(6), atol=0.15)
 
     @pytest.mark.parametrize(
         ("n", "n_features", "n_classes", "widths"),
