@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -17,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ._clusters import NOISE, attach
 from ._novelty import NoveltyDetector
-from ._novelty_combined import Axes
+from ._novelty_combined import Axes, PrincipalAxes
 
 # Samples a group that is judged as a whole: one glitch may look novel by chance, ten do not.
 _GROUP = 10
@@ -35,7 +34,7 @@ _MOST_GROUPS = 2000
 _NEAREST, _LEAST_OWN = 5, 0.5
 # Few labels want little regularisation.
 _INVERSE_REGULARISATION = 10.0
-# More of them than NoveltyDetector takes: new kinds are to be told from each other too.
+# Groups are joined by their distances along these: along 30 of them new kinds ran together.
 _MOST_AXES = 60
 # Principal axes of the classifier: all of them are slower and tell hardly more.
 _MOST_AXES_TO_CHOOSE = 200
@@ -97,9 +96,8 @@ class GuidedClusterer:
         self.known = known
         self.axes = Axes(_MOST_AXES).fit(X, known)
         self.places_ = self.transform(X)
-        n_axes = min(_MOST_AXES_TO_CHOOSE, len(X) - 1, X.shape[1])
-        principal = PCA(n_axes, random_state=self.random_state)
-        self._directions = np.asarray(principal.fit_transform(normalize(X)))
+        n_axes = min(_MOST_AXES_TO_CHOOSE, X.shape[1])
+        self._directions = PrincipalAxes(n_axes).fit_transform(X)
         self.p_values_ = self._judge(X)
         everything = np.arange(len(X))
         self.classes_of_samples = np.where(known >= 0, known, self._chosen(everything, known))
