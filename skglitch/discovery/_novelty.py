@@ -122,6 +122,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     each other. Its rate is about what was asked for; glitches that lie between a known and a new
     kind are counted to the new one.
 
+    Leave out glitches whose label stands for no one kind, such as None_of_the_Above: what is as odd
+    as that would pass for known.
+
     The rate holds for glitches like those of ``fit``. A net embeds the glitches that it was
     trained on more tightly than others: give ``fit`` embeddings of glitches that it was not
     trained on, or give such ones to :meth:`calibrate` after.
