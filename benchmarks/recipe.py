@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import lru_cache
 
 import numpy as np
 from _common import Store, mean_interval, real_glitches, table
@@ -42,6 +43,7 @@ RECIPES = {
 _TESTED = 40
 
 
+@lru_cache(maxsize=1)
 def load(data: str, n_each: int) -> tuple[np.ndarray, np.ndarray, dict]:
     """X, y and how the net sees views; of simulated ones, ``n_each`` a class to train on."""
     if data == "simulated":
@@ -85,12 +87,12 @@ def main() -> None:
     rows = []
     for data in options.data:
         for n_each in options.labels:
-            X, y, views = load(data, n_each)
             for name in options.only:
                 runs = []
                 for seed in range(options.seeds):
                     key = f"{data} | {name} | {n_each} a class | seed {seed}"
-                    if key not in store:
+                    if key not in store:  # Nothing is loaded, or simulated, for what is there.
+                        X, y, views = load(data, n_each)
                         store.add(key, run(X, y, views | RECIPES[name], n_each, seed))
                     runs.append(store.runs[key])
                 rows.append(summary(runs, data, name, n_each))
