@@ -96,8 +96,7 @@ class GuidedClusterer:
         self.known = known
         self.axes = Axes(_MOST_AXES).fit(X, known)
         self.places_ = self.transform(X)
-        n_axes = min(_MOST_AXES_TO_CHOOSE, X.shape[1])
-        self._directions = PrincipalAxes(n_axes).fit_transform(X)
+        self._directions = PrincipalAxes(_MOST_AXES_TO_CHOOSE).fit_transform(X)
         self.p_values_ = self._judge(X)
         everything = np.arange(len(X))
         self.classes_of_samples = np.where(known >= 0, known, self._chosen(everything, known))

@@ -48,7 +48,7 @@ class PrincipalAxes:
     Parameters
     ----------
     n_axes : int
-        Not more than there are features. There are less where there are not as many samples.
+        There are less where there are not as many features, or samples.
     """
 
     def __init__(self, n_axes: int) -> None:
@@ -56,7 +56,7 @@ class PrincipalAxes:
 
     def fit_transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Learn the axes, and give the places of samples along them."""
-        n_axes = max(min(self.n_axes, len(X) - 1), 1)
+        n_axes = max(min(self.n_axes, len(X) - 1, X.shape[1]), 1)
         # The randomised solver that it takes for many features gives the same axes again.
         self.pca = PCA(n_axes, random_state=0)
         with np.errstate(invalid="ignore"):  # the variance of a single sample
