@@ -61,17 +61,19 @@ DETECTORS = {
     "energy": NoveltyDetector("energy", random_state=0),
     "max_logit": NoveltyDetector("max_logit", random_state=0),
 }
-# Which embeddings, whether labelled ones of the training set are given too, and with what.
+# Which embeddings, what labels of the training set are given, and with what. "kinds" are all labels
+# but NO_KIND.
 FINDERS = {
-    "guided": ("embeddings", True, NewClassFinder(n_resamples=0, random_state=0)),
-    "no labels": ("embeddings", False, NewClassFinder(n_resamples=0, random_state=0)),
+    "guided": ("embeddings", "all", NewClassFinder(n_resamples=0, random_state=0)),
+    "guided, kinds": ("embeddings", "kinds", NewClassFinder(n_resamples=0, random_state=0)),
+    "no labels": ("embeddings", "none", NewClassFinder(n_resamples=0, random_state=0)),
     "no labels, t-SNE": (
         "embeddings",
-        False,
+        "none",
         NewClassFinder(reducer="tsne", n_resamples=0, random_state=0),
     ),
-    "untuned, guided": ("untuned", True, NewClassFinder(n_resamples=0, random_state=0)),
-    "untuned": ("untuned", False, NewClassFinder(n_resamples=0, random_state=0)),
+    "untuned, guided": ("untuned", "all", NewClassFinder(n_resamples=0, random_state=0)),
+    "untuned": ("untuned", "none", NewClassFinder(n_resamples=0, random_state=0)),
 }
 # They are told how many classes there are.
 PIXEL_BASELINES = {"KMeans, pixels": None, "KMeans, PCA of pixels": 50}
@@ -181,12 +183,14 @@ def clusters(embedded: dict, X: np.ndarray, y: np.ndarray, by_labels: bool = Fal
     is_new = embedded["part"][shown] == NEW
     labels = np.where(shown, "", y)
     found = {}
-    for name, (key, guided, finder) in FINDERS.items():
-        if by_labels and not guided:
+    for name, (key, given, finder) in FINDERS.items():
+        if (by_labels and given == "none") or (given == "kinds" and NO_KIND not in y):
             continue
-        rows = np.full(len(y), True) if guided else shown
-        fitted = clone(finder).fit(embedded[key][rows], labels[rows] if guided else None)
-        found[name] = fitted.labels_[shown] if guided else fitted.labels_
+        if given == "none":
+            found[name] = clone(finder).fit(embedded[key][shown]).labels_
+            continue
+        known = np.where(labels == NO_KIND, "", labels) if given == "kinds" else labels
+        found[name] = clone(finder).fit(embedded[key], known).labels_[shown]
     if not by_labels:
         found["told"] = tell(embedded, y)
         found |= cluster_pixels(X[embedded["rows"]][shown], len(np.unique(y[shown])))
