@@ -42,7 +42,7 @@ MODELS = {
     "o1": {
         "mosaic": CNNClassifier(views="mosaic"),
         "channels": CNNClassifier(views="channels"),
-        "late": CNNClassifier(views="late"),
+        "separate": CNNClassifier(views="separate"),
         "0.5 s": CNNClassifier(views=0.5),
         "1 s": CNNClassifier(views=1.0),
         "2 s": CNNClassifier(views=2.0),

@@ -325,7 +325,7 @@ def cost(n: int) -> None:
         # "lof" compares all with all as "knn" does.
         **{name: (clone(DETECTORS[name]), y) for name in ("combined", "knn, k=5", "mahalanobis")},
         "clusters, no labels": (NewClassFinder(n_resamples=0, random_state=0), None),
-        "clusters, a tenth labelled": (NewClassFinder(n_resamples=0, random_state=0), few),
+        "clusters, a tenth labeled": (NewClassFinder(n_resamples=0, random_state=0), few),
         "index": (SimilarityIndex("exact"), None),
     }
     store = Store("discovery_cost")

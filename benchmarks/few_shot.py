@@ -37,7 +37,7 @@ WEIGHTS = DATA / "weights"
 # Nets as they are: which features, and what of ImageNet is in them.
 FROZEN = {
     "default": {},
-    "default, penultimate": {"layer": "penultimate", "colors": "grey"},
+    "default, penultimate": {"layer": "penultimate", "colors": "gray"},
     "default, random weights": {"weights": None},
     "resnet18 layer3, partial": {
         "source": "resnet18",
@@ -113,7 +113,7 @@ def frozen_runs(X: np.ndarray, y: np.ndarray) -> Callable:
 
     def run(name: str, head: str, train: np.ndarray, test: np.ndarray) -> dict:
         encoder, features = read(name)
-        encoder.centre_on(features[train])
+        encoder.center_on(features[train])
         embeddings = encoder.normalized(features).numpy()
         model = NearestCentroid() if head == "class mean" else LogisticRegression(max_iter=2000)
         with np.errstate(invalid="ignore"):  # NearestCentroid: no variance with one label

@@ -4,7 +4,7 @@ A share of the labels is changed, to any other class or to the class that looks 
 nearest mean embedding). find_label_issues ranks them; then a logistic regression is trained on
 the labels as they are, without those that were flagged, with the suggested labels in place of
 them, and on the true ones, and tested on glitches held out with true labels. Embeddings are
-those of the net as it is, of simulated glitches with a view in each colour.
+those of the net as it is, of simulated glitches with a view in each color.
 
     python benchmarks/label_issues.py [--sets real simulated] [--seeds 5] [--n-jobs 2]
         [--cache FOLDER]
@@ -95,13 +95,13 @@ def run(X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int) -> dict:
         result[f"{flag_by} precision"] = hits.sum() / max(1, len(hits))
         result[f"{flag_by} recall"] = hits.sum() / changed.sum()
     flagged = issues.index[issues.flagged]
-    relabelled = given.copy()
-    relabelled[flagged] = issues.suggested[issues.flagged]
+    relabeled = given.copy()
+    relabeled[flagged] = issues.suggested[issues.flagged]
     kept = np.setdiff1d(np.arange(len(y)), flagged)
     for name, rows, labels in (
         ("as they are", slice(None), given),
         ("dropped", kept, given[kept]),
-        ("relabelled", slice(None), relabelled),
+        ("relabeled", slice(None), relabeled),
         ("true", slice(None), y),
     ):
         model = clone(CLASSIFIER).fit(X[rows], labels)

@@ -3,7 +3,7 @@
 Each recipe changes one thing in the defaults of CNNClassifier. It is trained on k glitches a
 class and tested on all others, over seeds; the splits are the same for all recipes. Real glitches
 are of five classes, in the view of 4 s, and with more than a few labels nearly all recipes are
-right about them; the simulated ones are of 22 classes, with a view in each colour.
+right about them; the simulated ones are of 22 classes, with a view in each color.
 
     python benchmarks/recipe.py [--data real simulated] [--labels 5 15] [--seeds 4]
         [--only NAME ...]

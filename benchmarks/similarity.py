@@ -3,7 +3,7 @@
 Against scikit-learn's NearestNeighbors, which compares all by cosine too. Embeddings are made
 up: 200 clusters in 64 dimensions, mapped to 1,280 features, with noise, cut at 0 as a net
 does. Each run is a process of its own; memory is what it has at its peak, the embeddings
-that go in included. A query asks for 10 neighbours of a glitch that is not in the index; times are
+that go in included. A query asks for 10 neighbors of a glitch that is not in the index; times are
 the median of repeats, for one query and for each of 256 in one call.
 
     OMP_NUM_THREADS=1 python benchmarks/similarity.py [--sizes 10000 100000]
@@ -40,12 +40,12 @@ N_FEATURES, N_QUERIES, N_NEIGHBORS = 1280, 256, 10
 def embeddings(n_samples: int) -> np.ndarray:
     """Made-up features of a net, the queries at the end."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((200, 64), dtype=np.float32)
+    centers = rng.standard_normal((200, 64), dtype=np.float32)
     directions = rng.standard_normal((64, N_FEATURES), dtype=np.float32) / 8
     X = np.empty((n_samples, N_FEATURES), dtype=np.float32)
     for start in range(0, n_samples, 10_000):
         n = min(10_000, n_samples - start)
-        places = centres[rng.integers(0, 200, n)]
+        places = centers[rng.integers(0, 200, n)]
         places = places + 0.7 * rng.standard_normal((n, 64), dtype=np.float32)
         noise = 0.3 * rng.standard_normal((n, N_FEATURES), dtype=np.float32)
         np.maximum(places @ directions + noise, 0, out=X[start : start + n])

@@ -83,7 +83,7 @@ def frozen_nets() -> str:
     """Logistic regression on features of nets as they are."""
     names = {
         "default": ("`efficientnet_lite0`, default", "whole"),
-        "default, penultimate": ("the same, penultimate features, grey", "whole"),
+        "default, penultimate": ("the same, penultimate features, gray", "whole"),
         "default, random weights": ("the same as the default", "none"),
         "inception_v3 Mixed_7a, partial": (
             "`inception_v3`, `Mixed_7a`",
@@ -146,9 +146,9 @@ def novelty(data: str) -> str:
             "combined, kinds, together": "the same, `score_together`",
         }
     names |= {
-        "knn, k=5": '`"knn"`, 5 neighbours',
-        "knn, k=1": '`"knn"`, 1 neighbour',
-        "lof, k=10": '`"lof"`, 10 neighbours',
+        "knn, k=5": '`"knn"`, 5 neighbors',
+        "knn, k=1": '`"knn"`, 1 neighbor',
+        "lof, k=10": '`"lof"`, 10 neighbors',
         "mahalanobis": '`"mahalanobis"`',
         "energy": '`"energy"`',
         "max_logit": '`"max_logit"`',
@@ -226,7 +226,7 @@ def discovery_cost() -> str:
         "knn, k=5": '`NoveltyDetector("knn")`',
         "mahalanobis": '`NoveltyDetector("mahalanobis")`',
         "clusters, no labels": "`NewClassFinder(n_resamples=0)`, no labels",
-        "clusters, a tenth labelled": "the same, a tenth labelled",
+        "clusters, a tenth labeled": "the same, a tenth labeled",
         "index": '`SimilarityIndex("exact")`',
     }
     runs = results("discovery_cost")
@@ -269,7 +269,7 @@ def label_issues() -> str:
                 *(percent([run[name] for run in found]) for name in accuracy),
             ]
         )
-    header = ["set", "changed", "average precision", "of neighbours alone", "flags"]
+    header = ["set", "changed", "average precision", "of neighbors alone", "flags"]
     return markdown([*header, "accuracy as they are", "flagged ones dropped", "true labels"], rows)
 
 
@@ -292,7 +292,7 @@ def learning_rates() -> str:
 
 def few_labels() -> str:
     """Accuracy with few labels, with and without what has none."""
-    runs, rows = results("labelling"), []
+    runs, rows = results("labeling"), []
     learners = ("logistic regression", "self-training", "label spreading")
     for data, title in CLASSES.items():
         for n in (1, 2, 5, 10):
@@ -304,7 +304,7 @@ def few_labels() -> str:
 
 def asked_for() -> str:
     """Accuracy against the number of labels that were asked for."""
-    runs, rows = results("labelling"), []
+    runs, rows = results("labeling"), []
     how = ("random", "margin", "entropy", "core_set")
     sizes = {"real": (20, 40, 80), "simulated": (88, 220, 352)}
     for data, title in CLASSES.items():

@@ -7,7 +7,7 @@ over repeats, taken in turns so that other load on the machine hits both alike.
 
 The wrapper's own cost is the time of ``CNNClassifier.fit`` over that of a hand-written loop
 with the same settings, and the precision's price is how far embeddings and their nearest
-neighbours move.
+neighbors move.
 
     python benchmarks/throughput.py [--backbones NAME ...] [--repeats 5] [--speed-only]
 """
@@ -54,13 +54,13 @@ CPU = torch.device("cpu")
 
 
 def make_net(backbone: str) -> GlitchNet:
-    """One grey view in, 22 classes out; weights do not matter for speed."""
+    """One gray view in, 22 classes out; weights do not matter for speed."""
     trunk = make_trunk(backbone, weights=None)
     return GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), N_CLASSES)
 
 
 def textbook(backbone: str) -> tuple[Callable, Callable]:
-    """Float32, default layout, images already normalised: the loop without its data loader."""
+    """Float32, default layout, images already normalized: the loop without its data loader."""
     cut = make_trunk(backbone, weights=None)
     trunk = cut.net
     net = nn.Sequential(trunk, nn.Linear(cut.width, N_CLASSES))

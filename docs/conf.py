@@ -37,7 +37,7 @@ extensions = [
 exclude_patterns = ["_build", "_ext"]
 templates_path = ["_templates"]
 default_role = "literal"
-smartquotes = False  # types such as {"late"} are to be copied
+smartquotes = False  # types such as {"separate"} are to be copied
 maximum_signature_line_length = 88
 
 myst_enable_extensions = ["colon_fence"]

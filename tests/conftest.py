@@ -113,7 +113,7 @@ def draw():
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if mode == "P":
-            # No dithering: each of the at most 256 colours gets an entry of its own.
+            # No dithering: each of the at most 256 colors gets an entry of its own.
             image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         else:
             image = image.convert(mode)

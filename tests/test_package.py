@@ -141,7 +141,7 @@ class TestRooms:
     """Which room may import which, as CONTRIBUTING.md has it."""
 
     BELOW_ALL: ClassVar = {
-        *("_device", "_download", "_files", "_home", "_lazy", "_memory"),
+        *("_device", "_download", "_files", "_home", "_labels", "_lazy", "_memory", "_tables"),
         *("_text", "_validation", "_version"),
     }
     ALLOWED: ClassVar = {

@@ -1,4 +1,4 @@
-"""From a folder of labelled pictures to a confusion matrix, in fastai.
+"""From a folder of labeled pictures to a confusion matrix, in fastai.
 
 python fastai_path.py FOLDER [random]
 

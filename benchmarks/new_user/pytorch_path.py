@@ -1,4 +1,4 @@
-"""From a folder of labelled pictures to a confusion matrix, in PyTorch and torchvision.
+"""From a folder of labeled pictures to a confusion matrix, in PyTorch and torchvision.
 
 python pytorch_path.py FOLDER [random]
 

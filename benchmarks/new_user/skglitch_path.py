@@ -1,4 +1,4 @@
-"""From a folder of labelled pictures to a confusion matrix, in skglitch.
+"""From a folder of labeled pictures to a confusion matrix, in skglitch.
 
 python skglitch_path.py FOLDER
 """

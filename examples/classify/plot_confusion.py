@@ -32,7 +32,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # Fine-tune
 # ---------
-# The views of 0.5, 1 and 4 s reach the net as the three colours of one picture, a quarter of the
+# The views of 0.5, 1 and 4 s reach the net as the three colors of one picture, a quarter of the
 # pixels of all views side by side.
 
 classifier = CNNClassifier(views="channels", random_state=0).fit(X_train, y_train)

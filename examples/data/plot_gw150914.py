@@ -75,7 +75,7 @@ plt.show()
 # Spectrograms
 # ------------
 # The strain is whitened, so that all frequencies count alike, and compared with short waves of many
-# frequencies; the colours tell how much louder than usual each is at each time. The arc that sweeps
+# frequencies; the colors tell how much louder than usual each is at each time. The arc that sweeps
 # upwards within 0.2 s is two black holes that spiral into each other.
 
 transformer = QTransformer(sample_rate=4096)

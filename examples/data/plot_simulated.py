@@ -28,7 +28,7 @@ print(f"X has the shape {glitches.data.shape}, and {len(names)} classes")
 # One glitch
 # ----------
 # The same glitch in windows of 0.5, 1, 2 and 4 s. Frequency is logarithmic from 10 to 2048 Hz;
-# colours tell how much energy there is, in multiples of what is usual at that frequency.
+# colors tell how much energy there is, in multiples of what is usual at that frequency.
 
 koi_fish = np.flatnonzero(glitches.target == "Koi_Fish")[0]
 SpectrogramDisplay.from_data(glitches.data, koi_fish, title="Koi_Fish")

@@ -65,7 +65,7 @@ EmbeddingDisplay(display.places, pair, method="t-SNE").plot(right, highlight=["C
 plt.show()
 
 # %%
-# A map is a rough summary. Without one: are the neighbours of the new class of its own kind, and of
+# A map is a rough summary. Without one: are the neighbors of the new class of its own kind, and of
 # which known class are the nearest others?
 
 is_new = y == NEW
@@ -84,7 +84,7 @@ print(f"of the 5 nearest known glitches, {np.mean(y_test[rows] == 'Chirp'):.0%} 
 # are like them, more of them are noticed.
 
 seen = transformer.transform(X_train)
-detector = NoveltyDetector(false_alarm_rate=0.05, random_state=0).fit(seen, y_train)
+detector = NoveltyDetector(false_alarm_probability=0.05, random_state=0).fit(seen, y_train)
 detector.calibrate(embeddings[~is_new][::2])
 for how, predict in (("alone", detector.predict), ("together", detector.predict_together)):
     is_novel = predict(embeddings) == -1

@@ -1,5 +1,5 @@
 """
-Quick clusters of unlabelled glitches
+Quick clusters of unlabeled glitches
 =====================================
 
 A night's worth of triggers, no label, no training, and the question what kinds of glitches there
@@ -90,7 +90,7 @@ print(clustering_table(y, clusters))
 # %%
 # Without the number of clusters
 # ------------------------------
-# HDBSCAN looks for dense groups and finds their number itself, after t-SNE has drawn neighbours
+# HDBSCAN looks for dense groups and finds their number itself, after t-SNE has drawn neighbors
 # together. Glitches between the groups are left out. What counts as a group is still a choice: the
 # smallest size of one decides whether classes that touch run together.
 

@@ -3,8 +3,8 @@ A map of glitches
 =================
 
 A net that was trained on photographs, without its last layer, turns each glitch into a list of
-numbers. Neighbours in a map of these numbers look alike: glitches of one kind gather, and what
-is new or mislabelled shows, before a single label was used.
+numbers. Neighbors in a map of these numbers look alike: glitches of one kind gather, and what
+is new or mislabeled shows, before a single label was used.
 
 With the environment variable ``SKGLITCH_DATA`` naming a folder of Gravity Spy pictures, the example
 shows these. Otherwise it simulates some.
@@ -14,7 +14,7 @@ shows these. Otherwise it simulates some.
 # Glitches
 # --------
 # ``X`` has the shape (glitches, views, frequencies, times). In a folder of pictures the names of
-# the class folders are the labels; here they only choose the colours of the map.
+# the class folders are the labels; here they only choose the colors of the map.
 
 import os
 
@@ -46,7 +46,7 @@ print(f"{embeddings.shape[1]} numbers for each of {len(embeddings)} glitches")
 # %%
 # The map
 # -------
-# t-SNE lays the glitches out in a plane, so that near ones stay near. Markers differ as colours do.
+# t-SNE lays the glitches out in a plane, so that near ones stay near. Markers differ as colors do.
 
 EmbeddingDisplay.from_embeddings(embeddings, y, title=f"{len(X)} glitches, no label used")
 plt.show()

@@ -3,7 +3,7 @@ Sounds of machines
 ==================
 
 Nothing in skglitch knows about gravitational waves but the simulation and the reading of strain:
-any set of spectrograms will do. Here it tells faults of a machine by its sound, from a few labelled
+any set of spectrograms will do. Here it tells faults of a machine by its sound, from a few labeled
 recordings of each. The sounds are made up in this example, by the rules by which ball bearings and
 gears are known to give themselves away; they are no recordings.
 """
@@ -99,7 +99,7 @@ plt.show()
 # From few labels
 # ---------------
 # A regression on what a net that saw photographs makes of the spectrograms, against one on the
-# pixels as they are, with one to ten labelled sounds of each state: five draws of the labels,
+# pixels as they are, with one to ten labeled sounds of each state: five draws of the labels,
 # tested on all other sounds. The net computes each sound once.
 
 features = TruncatedCNNTransformer().fit_transform(X)

@@ -20,7 +20,7 @@ def merged_view_cnn() -> nn.Sequential:
     Returns
     -------
     net : torch.nn.Sequential
-        Takes one grey picture of 280 x 340 pixels, gives logits of 22 classes.
+        Takes one gray picture of 280 x 340 pixels, gives logits of 22 classes.
 
     Notes
     -----

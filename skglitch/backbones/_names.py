@@ -43,7 +43,7 @@ def backbone_info(name: str) -> BackboneRecord:
     Returns
     -------
     record : BackboneRecord
-        Its weights, with URL, checksum and licence; the size and normalisation of pictures;
+        Its weights, with URL, checksum and license; the size and normalization of pictures;
         the number of features and parameters; what is cut off and the stages of the rest. No
         weights are read.
 

@@ -30,7 +30,7 @@ class PublishedWeights:
     checksum : str or None
         Name of the algorithm, a colon, and the checksum of the file, or its first digits where
         no more are published. None leaves checking to the library or to pip.
-    licence : str
+    license : str
 
     Examples
     --------
@@ -41,7 +41,7 @@ class PublishedWeights:
 
     url: str
     checksum: str | None
-    licence: str
+    license: str
 
     @property
     def file_name(self) -> str:

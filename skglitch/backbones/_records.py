@@ -64,13 +64,13 @@ class BackboneRecord:
     input_size : tuple of int
         Height and width in pixels that the weights were trained at.
     mean, std : tuple of float
-        Normalisation of each colour, for pixels from 0 to 1.
+        Normalization of each color, for pixels from 0 to 1.
     min_size : int, default=64
         Smallest height and width in pixels that the net gets; smaller pictures are enlarged.
     fixed_size : bool, default=False
         Whether ``input_size`` is the only size that the net takes.
     in_channels : int, default=3
-        Colours that the net takes.
+        Colors that the net takes.
     readout : Readout, default=Readout()
         What is best read of the net as it is, where that was measured; else the penultimate
         features.

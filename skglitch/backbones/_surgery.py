@@ -75,7 +75,7 @@ def pool(features: torch.Tensor) -> torch.Tensor:
 
 
 def input_channels(net: nn.Module) -> int:
-    """Colours that the first convolution of ``net`` takes; 3 where it has none."""
+    """Colors that the first convolution of ``net`` takes; 3 where it has none."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels

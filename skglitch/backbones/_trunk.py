@@ -24,14 +24,14 @@ class Trunk(nn.Module):
     width : int
         Number of features.
     mean, std : tuple of float
-        Normalisation of each colour, for pixels from 0 to 1.
+        Normalization of each color, for pixels from 0 to 1.
     min_size : int, default=32
         Smallest height and width in pixels that the net gets; smaller pictures are enlarged.
     fixed_size : tuple of int, default=None
         Height and width that all pictures are resized to, for nets that take one size only or
         whose user wants one.
     in_channels : int, default=3
-        Colours that the net takes.
+        Colors that the net takes.
     branches : torch.nn.ModuleDict, default=None
         Auxiliary branches without their last layers.
     feeders : tuple of str, default=()
@@ -197,16 +197,16 @@ class Trunk(nn.Module):
         return catch.caught
 
     def prepare(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Resize and normalise pictures to what the net expects."""
+        """Resize and normalize pictures to what the net expects."""
         size = self.input_size(pictures.shape[-2], pictures.shape[-1])
         if size != tuple(pictures.shape[-2:]):
             pictures = nn.functional.interpolate(
                 pictures, size=size, mode="bilinear", align_corners=False, antialias=True
             )
         if pictures.shape[1] != self.in_channels:
-            # One grey picture in every colour, or colours to grey for a one-channel net.
-            grey = pictures if pictures.shape[1] == 1 else pictures.mean(dim=1, keepdim=True)
-            pictures = grey.expand(-1, self.in_channels, -1, -1)
+            # One gray picture in every color, or colors to gray for a one-channel net.
+            gray = pictures if pictures.shape[1] == 1 else pictures.mean(dim=1, keepdim=True)
+            pictures = gray.expand(-1, self.in_channels, -1, -1)
         pictures = (pictures - self.mean) * self.scale
         return pictures.contiguous(memory_format=torch.channels_last)
 

@@ -42,7 +42,7 @@ def tabulate_clusters(
         "class": ["" if one.known_class is None else str(one.known_class) for one in clusters],
         **{
             name: [getattr(one, name) for one in clusters]
-            for name in ("size", "stability", "labelled", "purity")
+            for name in ("size", "stability", "labeled", "purity")
         },
     }
     members = [np.flatnonzero(finder.labels_ == one.label) for one in clusters]

@@ -196,7 +196,7 @@ def find_new_class(
     -------
     result : dict
         ``n_new_clusters``; ``cluster_purity`` and ``cluster_recall`` of the one that holds most of
-        the new class; and ``nearest_class``, the class of most of its nearest known neighbours.
+        the new class; and ``nearest_class``, the class of most of its nearest known neighbors.
     """
     import numpy as np
     from sklearn.neighbors import NearestNeighbors
@@ -210,8 +210,8 @@ def find_new_class(
     clusters = [finder.labels_[len(seen) :] == cluster.label for cluster in finder.new_clusters_]
     inside = max(clusters, key=lambda rows: int(rows[is_new].sum()), default=is_new & False)
     index = NearestNeighbors(n_neighbors=1, metric="cosine").fit(embeddings[~is_new])
-    neighbours = index.kneighbors(embeddings[is_new], return_distance=False)[:, 0]
-    names, counts = np.unique(labels[~is_new][neighbours], return_counts=True)
+    neighbors = index.kneighbors(embeddings[is_new], return_distance=False)[:, 0]
+    names, counts = np.unique(labels[~is_new][neighbors], return_counts=True)
     return {
         "new_class": NEW_CLASS,
         "n_new_clusters": len(clusters),
@@ -229,7 +229,7 @@ def _tell_new_class(result: dict[str, Any], as_json: bool) -> None:
         f"{NEW_CLASS} was in no training set. Clusters that are new to it: "
         f"{result['n_new_clusters']}. One holds {result['cluster_recall']:.0%} of it, and "
         f"{result['cluster_purity']:.0%} of that cluster is {NEW_CLASS}. Most of its nearest "
-        f"known neighbours are of the class {result['nearest_class']}.\n"
+        f"known neighbors are of the class {result['nearest_class']}.\n"
     )
 
 

@@ -89,16 +89,16 @@ class _Runs(click.ParamType):
 @click.option(
     "--known",
     type=click.Path(exists=True, path_type=Path),
-    help="More labelled glitches to tell new from known: a SOURCE or EMBEDDINGS, as above.",
+    help="More labeled glitches to tell new from known: a SOURCE or EMBEDDINGS, as above.",
 )
 @click.option(
-    "--unlabelled",
+    "--unlabeled",
     multiple=True,
     metavar="CLASS",
-    help="A class that counts as unlabelled, such as None_of_the_Above; may be repeated.",
+    help="A class that counts as unlabeled, such as None_of_the_Above; may be repeated.",
 )
 @click.option(
-    "--false-alarm-rate",
+    "--false-alarm-probability",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="X",
     default=0.05,
@@ -195,8 +195,8 @@ def discover(
     found = search(
         glitches,
         guessed,
-        unlabelled=options["unlabelled"],
-        false_alarm_rate=options["false_alarm_rate"],
+        unlabeled=options["unlabeled"],
+        false_alarm_probability=options["false_alarm_probability"],
         novelty_method=options["novelty_method"],
         label_issues=options["label_issues"],
         segments=segments,

@@ -82,27 +82,27 @@ class Found:
     tables : dict of str to dict
         Columns of ``clusters``, ``glitches`` and, where there are times, ``onsets``.
     onsets : OnsetTable or None
-    n_labelled : int
+    n_labeled : int
         How many glitches are known.
-    false_alarm_rate : float
+    false_alarm_probability : float
     """
 
     finder: NewClassFinder
     tables: dict[str, dict[str, Any]]
     onsets: OnsetTable | None
-    n_labelled: int
-    false_alarm_rate: float
+    n_labeled: int
+    false_alarm_probability: float
 
     def to_dict(self) -> dict[str, Any]:
         """Give all but the table of glitches as plain values."""
         glitches = self.tables["glitches"]
         return {
             "n_glitches": len(self.finder.labels_),
-            "n_labelled": self.n_labelled,
+            "n_labeled": self.n_labeled,
             "n_clusters": len(self.finder.clusters_),
             "n_new_clusters": len(self.finder.new_clusters_),
             "n_in_no_cluster": int((self.finder.labels_ < 0).sum()),
-            "false_alarm_rate": self.false_alarm_rate,
+            "false_alarm_probability": self.false_alarm_probability,
             "n_novel": _count(glitches.get("novel")),
             "n_labels_flagged": _count(glitches.get("label_flagged")),
             **{name: columns for name, columns in self.tables.items() if name != "glitches"},
@@ -110,8 +110,8 @@ class Found:
 
     def summary(self) -> str:
         """Tell people what was found."""
-        n, labelled = len(self.finder.labels_), self.n_labelled
-        parts = [f"{n} glitches, {labelled} of them labelled", self.finder.summary()]
+        n, labeled = len(self.finder.labels_), self.n_labeled
+        parts = [f"{n} glitches, {labeled} of them labeled", self.finder.summary()]
         clusters, glitches = self.tables["clusters"], self.tables["glitches"]
         new = [
             f"  cluster {one.label}: {clusters['typical'][one.label]}"
@@ -133,7 +133,7 @@ class Found:
             told, which = novel, "glitches are odd to the others"
         return (
             f"{told.sum()} of {len(told)} {which}, at a false-alarm rate of "
-            f"{self.false_alarm_rate:g}"
+            f"{self.false_alarm_probability:g}"
         )
 
 
@@ -156,8 +156,8 @@ def search(
     glitches: Glitches,
     guessed: Mapping[str, NDArray[Any]],
     *,
-    unlabelled: tuple[str, ...],
-    false_alarm_rate: float,
+    unlabeled: tuple[str, ...],
+    false_alarm_probability: float,
     novelty_method: str | None,
     label_issues: bool,
     segments: Any,
@@ -172,9 +172,9 @@ def search(
     glitches : Glitches
     guessed : mapping of str to ndarray of shape (n,)
         More columns of the table of glitches.
-    unlabelled : tuple of str
+    unlabeled : tuple of str
         Classes whose labels do not count.
-    false_alarm_rate : float
+    false_alarm_probability : float
         As in :class:`skglitch.discovery.NoveltyDetector`.
     novelty_method : str or None
         Its method, None for the default.
@@ -192,7 +192,7 @@ def search(
     """
     from ..discovery import NewClassFinder
 
-    labels = without_labels(glitches.labels, unlabelled)
+    labels = without_labels(glitches.labels, unlabeled)
     is_known = labels != ""
     _tell_of_twins(glitches)
     # Clusters last: they take the longest, and what is wrong shows before.
@@ -200,10 +200,10 @@ def search(
     odd = {}
     if is_known.sum() >= _LEAST_KNOWN:
         odd = find_novel(
-            glitches.embeddings, labels, false_alarm_rate, method=novelty_method, seed=seed
+            glitches.embeddings, labels, false_alarm_probability, method=novelty_method, seed=seed
         )
     else:
-        say("Too few glitches have a label to call others novel: --known takes labelled ones.")
+        say("Too few glitches have a label to call others novel: --known takes labeled ones.")
     if label_issues:
         odd |= find_issues(glitches.embeddings, labels, seed)
     finder = NewClassFinder(random_state=seed, **clustering).fit(glitches.embeddings, labels)
@@ -221,7 +221,7 @@ def search(
     }
     if onsets is not None:
         tables["onsets"] = onsets.to_dict()
-    return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_rate)
+    return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_probability)
 
 
 def _tell_of_twins(glitches: Glitches) -> None:
@@ -257,7 +257,7 @@ def without_labels(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]
     if absent:
         there = ", ".join(sorted(set(labels.tolist()) - {""})) or "none"
         raise ValueError(
-            f"--unlabelled: no glitch is labelled {' or '.join(map(repr, absent))}; the labels are "
+            f"--unlabeled: no glitch is labeled {' or '.join(map(repr, absent))}; the labels are "
             f"{there}."
         )
     return np.where(np.isin(labels, names), "", labels)
@@ -293,7 +293,7 @@ def find_novel(
     from ..discovery import NoveltyDetector
 
     is_known = labels != ""
-    detector = NoveltyDetector(false_alarm_rate=rate, random_state=seed)
+    detector = NoveltyDetector(false_alarm_probability=rate, random_state=seed)
     if method is not None:
         detector.set_params(method=method)
     detector.fit(embeddings[is_known], labels[is_known])

@@ -40,7 +40,7 @@ def embed(
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Turn each glitch of SOURCE, labelled or not, into numbers to cluster or search.
+    """Turn each glitch of SOURCE, labeled or not, into numbers to cluster or search.
 
     They are read from a saved model, or from a backbone with the weights it was published with.
 

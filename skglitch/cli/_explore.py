@@ -74,7 +74,7 @@ def explore(
 
     Glitches are embedded by a saved model or a backbone, or read from a file of EMBEDDINGS that
     skglitch embed wrote. Then SOURCE, if it is given, is where their pictures are, which are found
-    by id. Where there are no labels, a classifier's guesses colour the map.
+    by id. Where there are no labels, a classifier's guesses color the map.
     """
     check_suffix(output, (".html",))
     check_output(output, overwrite)
@@ -88,7 +88,7 @@ def explore(
         about = about_glitches(bunch)
         X, durations = bunch.data, bunch.durations
         if bunch.target is None:
-            # In front, as the map takes its colours from the first column.
+            # In front, as the map takes its colors from the first column.
             about = embedder.guess(bunch) | about
 
     from ..display import EmbeddingExplorer

@@ -66,7 +66,7 @@ def draw_confusion(path: Path, y_true: np.ndarray, y_pred: np.ndarray) -> None:
 
 
 def draw_map(path: Path, embeddings: np.ndarray, labels: np.ndarray, new_class: str) -> None:
-    """Draw a t-SNE map: the new class in a colour, the known ones by their names."""
+    """Draw a t-SNE map: the new class in a color, the known ones by their names."""
     from sklearn.preprocessing import normalize
 
     from ..display import EmbeddingDisplay

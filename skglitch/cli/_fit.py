@@ -1,4 +1,4 @@
-"""``skglitch fit``: train a classifier on labelled glitches."""
+"""``skglitch fit``: train a classifier on labeled glitches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._data import is_labelled, load_glitches
+from ._data import is_labeled, load_glitches
 from ._messages import INTERRUPTED, say
 from ._output import check_output, to_json
 
@@ -37,7 +37,7 @@ _PARAMETERS = (
 )
 
 
-@click.command(short_help="Train a classifier on labelled glitches.")
+@click.command(short_help="Train a classifier on labeled glitches.")
 @_options.source
 @click.option(
     "--output",
@@ -83,7 +83,7 @@ _PARAMETERS = (
 def fit(
     ctx: click.Context, source: Path | None, output: Path, overwrite: bool, **options: Any
 ) -> None:
-    """Train a classifier on the labelled glitches of SOURCE and save it.
+    """Train a classifier on the labeled glitches of SOURCE and save it.
 
     The classes are the folders of pictures, the labels of an HDF5 file or those of the triggers.
     A part of each is held out (--test-fraction): the scores on it, top-1 to top-5 with 95 %
@@ -95,7 +95,7 @@ def fit(
     """
     check_output(output, overwrite)
     classifier = _make_classifier(options)
-    bunch = _labelled(load_glitches(source, options["durations"], options["size"], options))
+    bunch = _labeled(load_glitches(source, options["durations"], options["size"], options))
     # What predict and embed will read.
     classifier.set_params(durations=bunch.durations)
     train, test = _split(bunch.target, options["test_fraction"], options["random_state"])
@@ -118,14 +118,14 @@ def fit(
         ctx.exit(INTERRUPTED)
 
 
-def _labelled(bunch: Bunch) -> Bunch:
+def _labeled(bunch: Bunch) -> Bunch:
     """Keep those that have a label."""
     if bunch.target is None:
         raise ValueError(
             "There is nothing to learn from: a folder of pictures has no class folders, or a file "
             "or a table no 'label'."
         )
-    kept = is_labelled(bunch.target)
+    kept = is_labeled(bunch.target)
     if not kept.all():
         say(f"{(~kept).sum()} glitches without a label are left out.")
         for name in ("data", "target", "ids"):

@@ -102,7 +102,7 @@ def main() -> None:
     """Classify and embed glitches, and find kinds of them that are new.
 
     SOURCE is a folder of pictures named <ifo>_<id>_spectrogram_<duration>.png, in a folder for
-    each class where they are labelled, or an HDF5 file of spectrograms. With --triggers and
+    each class where they are labeled, or an HDF5 file of spectrograms. With --triggers and
     --strain there is none: spectrograms are made of the strain around triggers.
 
     Results go to stdout, all else to stderr. Exit codes: 0 done, 1 something is wrong with the

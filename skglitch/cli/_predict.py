@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._data import about_glitches, is_labelled, load_for_model, load_model
+from ._data import about_glitches, is_labeled, load_for_model, load_model
 from ._messages import say
 from ._output import TABLES, check_output, check_suffix, to_json, write_table
 
@@ -50,7 +50,7 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Tell the class of each glitch of SOURCE, labelled or not, by a saved MODEL.
+    """Tell the class of each glitch of SOURCE, labeled or not, by a saved MODEL.
 
     The table has the columns id, ifo, gps_time and label (where they are known), prediction and
     probability; with --top 2 then prediction_2 and probability_2, and so on. Where there are
@@ -117,5 +117,5 @@ def _accuracy(
         return None
     from ..metrics import top_k_table
 
-    known = is_labelled(target)
+    known = is_labeled(target)
     return top_k_table(target[known], scores[known], labels=labels)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-_NAMED_VIEWS = ("mosaic", "channels", "late")
+_NAMED_VIEWS = ("mosaic", "channels", "separate")
 
 
 class Durations(click.ParamType):

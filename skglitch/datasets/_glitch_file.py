@@ -23,7 +23,7 @@ _DURATIONS = "durations"
 _DESCR = """\
 Glitches of an HDF5 file
 ------------------------
-data: normalised Q-transform energy, uint8, 255 = 25.5, with axes glitch, view, frequency and time.
+data: normalized Q-transform energy, uint8, 255 = 25.5, with axes glitch, view, frequency and time.
 target: the class of each glitch, None for a file without labels.
 """
 

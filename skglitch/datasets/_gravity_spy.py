@@ -24,7 +24,7 @@ _NATIVE_SIZE = (466, 566)
 _DESCR = """\
 Gravity Spy omega scans of glitches
 -----------------------------------
-data: normalised Q-transform energy, uint8, 255 = 25.5; axes are glitch, view, frequency
+data: normalized Q-transform energy, uint8, 255 = 25.5; axes are glitch, view, frequency
 (logarithmic, 2048 Hz at the top to 10 Hz) and time (linear, the glitch in the middle).
 target: the class of each glitch, None for a folder without class folders.
 
@@ -81,7 +81,7 @@ def load_gravity_spy(
         With
 
         data : ndarray of shape (n, n_views, height, width), dtype uint8
-            Normalised energy, 255 being 25.5. From the cache, this is a read-only
+            Normalized energy, 255 being 25.5. From the cache, this is a read-only
             :class:`numpy.memmap`: copy it, or parts of it, to write to it.
         target : ndarray of shape (n,), dtype str, or None
             Class of each glitch; None if the folder has no class folders.
@@ -118,7 +118,7 @@ def load_gravity_spy(
 
     Notes
     -----
-    Glitches are sorted by class, then by id. The colours are turned back into the energy
+    Glitches are sorted by class, then by id. The colors are turned back into the energy
     they stand for; see :func:`~skglitch.spectrograms.read_picture`.
 
     Each picture is decoded once. The next call with the same folder, durations, size and
@@ -157,7 +157,7 @@ def load_gravity_spy(
     folder = Path(folder).expanduser()
 
     scan = scan_folder(folder)
-    if return_X_y and not scan.labelled:
+    if return_X_y and not scan.labeled:
         raise ValueError(
             f"return_X_y=True, but folder={str(folder)!r} has no class folders and so no y: take "
             "the data of the Bunch that return_X_y=False gives."
@@ -184,7 +184,7 @@ def load_gravity_spy(
     glitches = [glitch for glitch in glitches if broken.keys().isdisjoint(glitch.files)]
     if not glitches:
         raise ValueError(f"No glitch of folder={str(folder)!r} is left.")
-    bunch = _make_bunch(data, glitches, durations, folder, scan.labelled)
+    bunch = _make_bunch(data, glitches, durations, folder, scan.labeled)
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
@@ -308,9 +308,9 @@ def _make_bunch(
     glitches: list[Glitch],
     durations: tuple[float, ...],
     folder: Path,
-    labelled: bool,
+    labeled: bool,
 ) -> Bunch:
-    target = np.array([glitch.label for glitch in glitches]) if labelled else None
+    target = np.array([glitch.label for glitch in glitches]) if labeled else None
     return Bunch(
         data=data,
         target=target,

@@ -1,4 +1,4 @@
-"""Simulated glitches as a labelled set, with nothing downloaded."""
+"""Simulated glitches as a labeled set, with nothing downloaded."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def make_glitches(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalised energy, 255 being 25.5.
+            Normalized energy, 255 being 25.5.
         target : ndarray of shape (n_samples,), dtype str
             Class of each glitch, in random order.
         target_names : list of str

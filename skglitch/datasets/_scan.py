@@ -71,13 +71,13 @@ class Scan:
         Files by (label, ifo, id), then by duration in s.
     problems : dict
         What is wrong, by the name of the file or glitch that is left out for it.
-    labelled : bool
+    labeled : bool
         Whether the pictures are in class folders.
     """
 
     views: dict[tuple[str, str, str], dict[float, PictureFile]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
-    labelled: bool = True
+    labeled: bool = True
 
     @property
     def durations(self) -> Counter[float]:
@@ -87,7 +87,7 @@ class Scan:
     def glitches(self, durations: Sequence[float]) -> list[Glitch]:
         """List the glitches with their views, sorted by class, id and detector."""
         found = [
-            Glitch(label if self.labelled else None, ifo, id_, tuple(map(views.get, durations)))
+            Glitch(label if self.labeled else None, ifo, id_, tuple(map(views.get, durations)))
             for (label, ifo, id_), views in self.views.items()
         ]
         return sorted(found, key=lambda glitch: (glitch.label or "", glitch.id, glitch.ifo))
@@ -141,7 +141,7 @@ def scan_folder(folder: Path) -> Scan:
             if entry.name.lower().endswith(_PICTURES):
                 scan.problems[entry.name] = "lies beside the class folders, so it has no label"
     else:
-        scan.labelled = False
+        scan.labeled = False
         for entry in loose:
             _add(scan, entry, label="")
     if not scan.views:

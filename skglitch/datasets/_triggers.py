@@ -24,7 +24,7 @@ _DESCR = """\
 Strain around triggers, transformed
 -----------------------------------
 data: what the transformer makes of the strain around each trigger; of a QTransformer this is
-normalised Q-transform energy, uint8, 255 = 25.5, with axes glitch, view, frequency and time.
+normalized Q-transform energy, uint8, 255 = 25.5, with axes glitch, view, frequency and time.
 target: the label of each trigger, None for a table without labels.
 """
 

@@ -1,9 +1,9 @@
-"""From embeddings to what is new, odd, mislabelled or alike."""
+"""From embeddings to what is new, odd, mislabeled or alike."""
 
 from ._clusters import Cluster
 from ._label_issues import find_label_issues
 from ._label_issues_table import LabelIssues
-from ._labelling import rank_for_labelling
+from ._labeling import rank_for_labeling
 from ._new_classes import NewClassFinder
 from ._novelty import NoveltyDetector
 from ._onset import onset
@@ -22,5 +22,5 @@ __all__ = [
     "SimilarityIndex",
     "find_label_issues",
     "onset",
-    "rank_for_labelling",
+    "rank_for_labeling",
 ]

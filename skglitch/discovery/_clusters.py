@@ -16,7 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 NOISE = -1
 # A cluster without a name is a mixture of known classes where so many have a label.
 _MIXED = 0.5
-# Neighbours by which a sample is joined to a cluster.
+# Neighbors by which a sample is joined to a cluster.
 _NEAREST = 3
 # Share of the samples that each re-clustering for the stability sees.
 _SUBSAMPLE = 0.8
@@ -35,20 +35,20 @@ class Cluster:
     known_class : object
         The known class that it is, or None for a new one and for a mixture of known ones.
     purity : float
-        Of its labelled members, the share of the most frequent class; NaN without any.
-    labelled : float
+        Of its labeled members, the share of the most frequent class; NaN without any.
+    labeled : float
         Share of its members that have a label.
     stability : float
         Mean over subsamples of the largest Jaccard index with a cluster found in the subsample
         alone, from 0 to 1; NaN where none were drawn. Hennig (2007) calls 0.75 and above valid,
         and does not trust those below 0.6.
     typical : ndarray of int
-        Rows of X nearest to its centre, nearest first.
+        Rows of X nearest to its center, nearest first.
     borderline : ndarray of int
         Rows of its least certain members, least certain first.
     nearest_classes : tuple of (object, float)
-        The known classes and the cosine of their centre with that of the cluster, both seen
-        from the mean of all samples; most alike first. Empty where nothing is labelled.
+        The known classes and the cosine of their center with that of the cluster, both seen
+        from the mean of all samples; most alike first. Empty where nothing is labeled.
 
     See Also
     --------
@@ -70,7 +70,7 @@ class Cluster:
     size: int
     known_class: Any
     purity: float
-    labelled: float
+    labeled: float
     stability: float
     typical: NDArray[np.intp]
     borderline: NDArray[np.intp]
@@ -79,7 +79,7 @@ class Cluster:
     @property
     def is_new(self) -> bool:
         """Whether it is no known class, and no mixture of known ones either."""
-        return self.known_class is None and self.labelled < _MIXED
+        return self.known_class is None and self.labeled < _MIXED
 
 
 def attach(places: NDArray[Any], labels: NDArray[np.intp], reach: float) -> NDArray[np.intp]:
@@ -124,7 +124,7 @@ def describe_clusters(
     *,
     classes: list[Any],
     min_purity: float,
-    min_labelled: float,
+    min_labeled: float,
     n_members: int,
     stability: NDArray[np.float64],
     by_design: NDArray[np.intp] | None = None,
@@ -144,7 +144,7 @@ def describe_clusters(
         Index of the class of each sample, -1 where there is none.
     classes : list
         The known classes.
-    min_purity, min_labelled : float
+    min_purity, min_labeled : float
         What makes a cluster a known class.
     n_members : int
         How many members are listed.
@@ -165,10 +165,10 @@ def describe_clusters(
         center = places[rows].mean(axis=0)
         distances = np.linalg.norm(places[rows] - center, axis=1)
         counts = np.bincount(known[rows][known[rows] >= 0], minlength=len(classes))
-        n_labelled = int(counts.sum())
-        purity = counts.max() / n_labelled if n_labelled else np.nan
+        n_labeled = int(counts.sum())
+        purity = counts.max() / n_labeled if n_labeled else np.nan
         # NaN is not above anything: without labels a cluster is new.
-        is_known = purity >= min_purity and n_labelled / len(rows) >= min_labelled
+        is_known = purity >= min_purity and n_labeled / len(rows) >= min_labeled
         if by_design is not None:
             is_known = by_design[label] >= 0
         nearest: tuple = ()
@@ -182,7 +182,7 @@ def describe_clusters(
                 size=len(rows),
                 known_class=classes[counts.argmax()] if is_known else None,
                 purity=float(purity),
-                labelled=n_labelled / len(rows),
+                labeled=n_labeled / len(rows),
                 stability=float(stability[label]),
                 typical=rows[np.argsort(distances, kind="stable")[:n_members]],
                 borderline=rows[np.argsort(membership[rows], kind="stable")[:n_members]],

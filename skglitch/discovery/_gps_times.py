@@ -7,7 +7,7 @@ from datetime import date, time, timedelta
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._known_labels import as_list
+from .._labels import as_list
 
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
 _WAY_OUT = "astropy.time.Time(...).gps turns dates into GPS times."

@@ -45,11 +45,11 @@ _MOST_ROUNDS = 10
 class GuidedClusterer:
     """Give samples to known classes or to new clusters, with the labels of some as a guide.
 
-    1. Principal axes of the samples are whitened by the spread within the labelled classes.
+    1. Principal axes of the samples are whitened by the spread within the labeled classes.
     2. Samples without a label are parted into groups of some ten by Ward's method. A group is new
        if :class:`NoveltyDetector` finds most of it novel.
     3. New groups are joined by average linkage, up to a distance that would put known glitches
-       into their classes: labelled ones and those of the other groups. One whose members are not
+       into their classes: labeled ones and those of the other groups. One whose members are not
        most of each other's nearest samples is the rim of a class.
     4. A classifier learns the classes and the new clusters, and gives each sample without a label
        to one of them, again and again until none changes. So a new kind gets those members back
@@ -71,7 +71,7 @@ class GuidedClusterer:
     places_ : ndarray of shape (n_samples, n_axes)
         Directions among the whitened axes.
     p_values_ : ndarray of shape (n_samples,)
-        How often a known glitch looks at least as odd; of labelled samples, when held out.
+        How often a known glitch looks at least as odd; of labeled samples, when held out.
     labels_ : ndarray of shape (n_samples,), dtype int
         Code of the class, or a number beyond for a new cluster, or -1.
     membership_ : ndarray of shape (n_samples,)
@@ -101,7 +101,7 @@ class GuidedClusterer:
         everything = np.arange(len(X))
         self.classes_of_samples = np.where(known >= 0, known, self._chosen(everything, known))
         is_novel = self._is_novel(everything)
-        # Few labelled glitches are closer to each other, where they whitened the axes, than others
+        # Few labeled glitches are closer to each other, where they whitened the axes, than others
         # of their classes are.
         familiar = np.where(is_novel, NOISE, self.classes_of_samples)
         self.join_distance_ = self._distance_to_join(familiar)
@@ -111,15 +111,15 @@ class GuidedClusterer:
 
     def _judge(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Tell how often a known glitch looks at least as odd as each sample."""
-        labelled = self.known >= 0
+        labeled = self.known >= 0
         detector = NoveltyDetector(random_state=self.random_state)
-        detector.fit(X[labelled], self.known[labelled])
+        detector.fit(X[labeled], self.known[labeled])
         held_out = detector.held_out_scores_
         p_values = np.empty(len(X))
-        p_values[labelled] = np.searchsorted(np.sort(held_out), held_out, side="right")
-        p_values[labelled] /= len(held_out)
-        if not labelled.all():
-            p_values[~labelled] = detector.p_values(X[~labelled])
+        p_values[labeled] = np.searchsorted(np.sort(held_out), held_out, side="right")
+        p_values[labeled] /= len(held_out)
+        if not labeled.all():
+            p_values[~labeled] = detector.p_values(X[~labeled])
         return p_values
 
     def _membership(self) -> NDArray[np.float64]:
@@ -180,14 +180,14 @@ class GuidedClusterer:
 
     def _choose(self, rows: NDArray[np.intp], labels: NDArray[np.intp]) -> NDArray[np.intp]:
         """Let samples without a label choose between classes and new clusters."""
-        labelled = self.known[rows] >= 0
-        free = ~labelled & (labels != NOISE)
+        labeled = self.known[rows] >= 0
+        free = ~labeled & (labels != NOISE)
         for _ in range(_MOST_ROUNDS):
             is_new = labels > self.known.max()
-            # A subsample may have lost all labelled ones.
-            if not (is_new.any() and labelled.any()):
+            # A subsample may have lost all labeled ones.
+            if not (is_new.any() and labeled.any()):
                 break
-            learnt = np.where(labelled | is_new, labels, NOISE)
+            learnt = np.where(labeled | is_new, labels, NOISE)
             chosen = np.where(free, self._chosen(rows, learnt), labels)
             chosen = self._without_familiar(rows, chosen)
             if (chosen == labels).all():
@@ -226,7 +226,7 @@ class GuidedClusterer:
         inside = learnt != NOISE
         labels = learnt[inside]
         sizes = np.bincount(labels)
-        # Thousands in a new cluster are not to outweigh the few labelled ones of a class.
+        # Thousands in a new cluster are not to outweigh the few labeled ones of a class.
         most = sizes[: self.known.max() + 1].max()
         weights = np.minimum(1.0, most / sizes[labels])
         probabilities = []

@@ -16,6 +16,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._labels import has_label
 from .._validation import (
     check_labels,
     check_same_kind,
@@ -23,14 +24,13 @@ from .._validation import (
     encode_labels,
     validated,
 )
-from ._known_labels import has_label
 from ._label_issues_table import LabelIssues
 from ._label_probabilities import check_order, check_probabilities, classes_of_columns
 from ._similarity_search import check_embeddings, nearest, unit_rows
 
 Probabilities = NDArray[np.float64]
 
-# Measured in benchmarks/label_issues.py: a neighbour's vote counts exp(10 cosine), and C=10 suits
+# Measured in benchmarks/label_issues.py: a neighbor's vote counts exp(10 cosine), and C=10 suits
 # embeddings of length 1.
 _VOTE_SHARPNESS = 10.0
 _INVERSE_PENALTY = 10.0
@@ -102,7 +102,7 @@ def find_label_issues(
         Number of folds, stratified. There are fewer where the largest class has fewer
         samples.
     n_neighbors : int, default=10
-        How many neighbours vote.
+        How many neighbors vote.
     random_state : int, RandomState instance or None, default=None
         Makes the folds repeatable.
     n_jobs : int, default=None
@@ -126,21 +126,21 @@ def find_label_issues(
     See Also
     --------
     skglitch.TruncatedCNNTransformer : Embeddings of glitches.
-    rank_for_labelling : Which glitches without a label to look at.
+    rank_for_labeling : Which glitches without a label to look at.
     skglitch.metrics.classification_table : How well each class does.
 
     Notes
     -----
-    The score is the probability :math:`p_{iy}` of the given label y of sample i. Of neighbours
+    The score is the probability :math:`p_{iy}` of the given label y of sample i. Of neighbors
     it is the share of votes among the `n_neighbors` samples j of highest cosine after the mean
     of X is taken off, each with the weight :math:`\exp(10 \cos_{ij})`.
 
     The confident joint [1]_ takes as threshold of a class the mean of :math:`p_{iy}` over the
-    samples labelled so. A label is flagged if, of the classes that reach their threshold for
+    samples labeled so. A label is flagged if, of the classes that reach their threshold for
     the sample, the likeliest is another one, and it is likelier than the label itself.
 
     A label that only one sample has gets a score of 0: nothing else speaks for it. Where two
-    of the same kind were both mislabelled alike, they vouch for each other.
+    of the same kind were both mislabeled alike, they vouch for each other.
 
     Flags are as good as the classifier is. In benchmarks/label_issues.py 90 to 100 % were
     right on five real classes, and 36 to 72 % on 22 simulated ones of which it knew 89 %: look at

@@ -19,10 +19,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._labels import encode_known
 from .._text import align, percent
 from ._clusters import NOISE, Cluster, attach, describe_clusters, mean_jaccard
 from ._guided import GuidedClusterer
-from ._known_labels import encode_known
 
 # With n_components="auto".
 _COMPONENTS = {"pca": 10, "umap": 5, "tsne": 2}
@@ -31,7 +31,7 @@ _BEFORE_TSNE = 50
 # Of its graph UMAP takes eigenvectors, of which there are fewer than samples.
 _MORE_THAN_COMPONENTS = 3
 _MIN_CLUSTER = 5
-# So many neighbours, itself included, make a place dense. With as many as the smallest cluster
+# So many neighbors, itself included, make a place dense. With as many as the smallest cluster
 # has, HDBSCAN's habit, more glitches are left out and clusters are no purer.
 _DENSE = 3
 _NEIGHBOURS = 5
@@ -76,16 +76,16 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     min_cluster_size : int or "auto", default="auto"
         Smallest cluster of ``"hdbscan"``, and smallest new one of ``"guided"``. ``"auto"`` is a
         quarter of the square root of the number of samples, and 5 at least.
-    unlabelled : object or list of objects, default=None
+    unlabeled : object or list of objects, default=None
         Labels that count as none, beside None, NaN, ``""`` and -1, which scikit-learn's
         semi-supervised estimators take for none too. Give "None_of_the_Above" to look for what that
         class is made of.
     min_purity : float, default=0.5
-        A cluster that was not guided is a known class if such a share of its labelled members is
+        A cluster that was not guided is a known class if such a share of its labeled members is
         of it,
-    min_labelled : float, default=0.1
-        and such a share of its members is labelled. One that is none is new if fewer than half
-        of its members are labelled, else a mixture of known classes.
+    min_labeled : float, default=0.1
+        and such a share of its members is labeled. One that is none is new if fewer than half
+        of its members are labeled, else a mixture of known classes.
     n_resamples : int, default=20
         Number of subsamples that are clustered again for the stability; 0 for none.
     n_members : int, default=5
@@ -125,21 +125,21 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    The guided clusterer, which has its idea from generalised category discovery [4]_, takes the
+    The guided clusterer, which has its idea from generalized category discovery [4]_, takes the
     first 30 principal axes, or as many as have eight samples each, up to 60, whitened by the
-    spread within labelled classes. What has no label is parted into groups of some ten by Ward's
+    spread within labeled classes. What has no label is parted into groups of some ten by Ward's
     method; a group is new if the median p-value of :class:`NoveltyDetector` is below 0.2: ten
     glitches together tell what one does not. New groups are joined by average linkage, up to 1.3
-    times the distance that puts known glitches, labelled ones and those of the other groups, into
+    times the distance that puts known glitches, labeled ones and those of the other groups, into
     their classes best, or halfway from it to where two of these parts would be joined next, if
     that is farther; one whose members are not most of each other's nearest samples is the rim of a
     class. Then logistic regressions, one on the first 200 principal axes and one on the whitened
     ones, learn the classes and the new clusters, and what has no label goes where their mean
     probability is highest, again and again until none changes, 10 times at most: members of a new
     kind that looked like a known class come back. No new cluster weighs more in this than the
-    largest class of labelled glitches, and one whose median p-value comes to 0.2 is given back to
-    the classes. Labelled glitches keep their class, so the purity of known classes is 1. Give it
-    embeddings of labelled and of unlabelled glitches together.
+    largest class of labeled glitches, and one whose median p-value comes to 0.2 is given back to
+    the classes. Labeled glitches keep their class, so the purity of known classes is 1. Give it
+    embeddings of labeled and of unlabeled glitches together.
 
     The stability is that of Hennig [3]_: subsamples of four fifths are clustered again, in the
     same reduced space: how stable that space is it does not tell. Embeddings that are all
@@ -183,9 +183,9 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "reach": [Interval(Real, 0, None, closed="left")],
         "min_cluster_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
-        "unlabelled": "no_validation",
+        "unlabeled": "no_validation",
         "min_purity": [Interval(Real, 0, 1, closed="both")],
-        "min_labelled": [Interval(Real, 0, 1, closed="both")],
+        "min_labeled": [Interval(Real, 0, 1, closed="both")],
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -202,9 +202,9 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         n_clusters: int | None = None,
         reach: float = 1.5,
         min_cluster_size: int | str = "auto",
-        unlabelled: Any = None,
+        unlabeled: Any = None,
         min_purity: float = 0.5,
-        min_labelled: float = 0.1,
+        min_labeled: float = 0.1,
         n_resamples: int = 20,
         n_members: int = 5,
         n_jobs: int | None = None,
@@ -217,9 +217,9 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         self.n_clusters = n_clusters
         self.reach = reach
         self.min_cluster_size = min_cluster_size
-        self.unlabelled = unlabelled
+        self.unlabeled = unlabeled
         self.min_purity = min_purity
-        self.min_labelled = min_labelled
+        self.min_labeled = min_labeled
         self.n_resamples = n_resamples
         self.n_members = n_members
         self.n_jobs = n_jobs
@@ -234,7 +234,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Embeddings.
         y : array-like of shape (n_samples,), default=None
-            Classes of those samples that have one, ``unlabelled`` for the others. None if no
+            Classes of those samples that have one, ``unlabeled`` for the others. None if no
             sample has one: then all clusters are new.
 
         Returns
@@ -247,7 +247,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             If X has NaN or infinite values, y is not as long, or ``n_clusters`` is missing.
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        self.classes_, known = encode_known(y, len(X), self.unlabelled)
+        self.classes_, known = encode_known(y, len(X), self.unlabeled)
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         scaled = normalize(X) if self.normalize else X
@@ -280,7 +280,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             known,
             classes=self.classes_.tolist(),
             min_purity=self.min_purity,
-            min_labelled=self.min_labelled,
+            min_labeled=self.min_labeled,
             n_members=self.n_members,
             by_design=_classes_by_design(labels, known) if guided else None,
             stability=mean_jaccard(
@@ -386,7 +386,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         enough = len(sizes) > 1 and np.median(sizes) >= _FEWEST_LABELS and sizes.sum() >= _LEAST
         if chosen == "guided" and not enough:
             raise ValueError(
-                f"clusterer='guided' needs {_LEAST} labelled samples of two classes or more, and "
+                f"clusterer='guided' needs {_LEAST} labeled samples of two classes or more, and "
                 f"{_FEWEST_LABELS} of the middle one: y has "
                 f"{', '.join(map(str, sizes)) or 'none'}. Use clusterer='hdbscan'."
             )

@@ -20,11 +20,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._known_labels import as_list, has_label
+from .._labels import as_list, has_label
 from ._novelty_combined import Combined
 from ._novelty_scores import (
     Folds,
-    KthNeighbour,
+    KthNeighbor,
     LocalOutliers,
     LogitScore,
     Mahalanobis,
@@ -68,15 +68,15 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
           linear classifier of the known classes gives [3]_. Needs labels;
         - ``"max_logit"``: a large greatest logit [4]_. Needs labels.
     n_neighbors : int or "auto", default="auto"
-        Neighbours of ``"combined"``, ``"knn"`` and ``"lof"``. ``"auto"`` is 5 of ``"knn"`` and 10
+        Neighbors of ``"combined"``, ``"knn"`` and ``"lof"``. ``"auto"`` is 5 of ``"knn"`` and 10
         of ``"lof"``; of ``"combined"`` a quarter of the middle size of a class, from 2 to 20, and
         20 without labels.
     head : estimator, default=None
         The classifier of ``"energy"`` and ``"max_logit"``, which has a ``decision_function``.
-        None is logistic regression on standardised embeddings. One that is fitted already is
+        None is logistic regression on standardized embeddings. One that is fitted already is
         taken as it is in a :class:`~sklearn.frozen.FrozenEstimator`; then X should be data
         that it was not fitted to.
-    false_alarm_rate : float, default=0.05
+    false_alarm_probability : float, default=0.05
         Share of known glitches that are called novel.
     cv : int or cross-validation generator, default=5
         Folds that the held-out scores of ``fit`` come from. New samples get the mean score of
@@ -114,8 +114,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     Notes
     -----
     The threshold is that of split conformal prediction: with m held-out scores it is the
-    r-th lowest, r being ``floor(false_alarm_rate * (m + 1))``, and a new known glitch falls
-    below it with probability r / (m + 1). With fewer than ``1 / false_alarm_rate - 1``
+    r-th lowest, r being ``floor(false_alarm_probability * (m + 1))``, and a new known glitch falls
+    below it with probability r / (m + 1). With fewer than ``1 / false_alarm_probability - 1``
     samples there is no such threshold; the lowest score is taken, with a warning.
 
     ``together_offset_`` is set in the same way from scores of held-out samples, averaged among
@@ -130,7 +130,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     trained on, or give such ones to :meth:`calibrate` after.
 
     ``fit_predict(X)`` is ``fit(X).predict(X)`` as elsewhere in scikit-learn, so each sample is
-    its own nearest neighbour. ``held_out_scores_ < offset_`` says which samples of ``fit`` look
+    its own nearest neighbor. ``held_out_scores_ < offset_`` says which samples of ``fit`` look
     odd to the others.
 
     References
@@ -152,7 +152,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     >>> from skglitch.discovery import NoveltyDetector
     >>> rng = np.random.default_rng(0)
     >>> known = rng.normal([4, 0, 0], 0.3, (200, 3))
-    >>> detector = NoveltyDetector(false_alarm_rate=0.05).fit(known)
+    >>> detector = NoveltyDetector(false_alarm_probability=0.05).fit(known)
     >>> detector.predict([[4.0, 0.1, 0.0], [0.0, 4.0, 0.0]])
     array([ 1, -1])
     """
@@ -161,7 +161,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         "method": [StrOptions({"combined", "knn", "lof", "mahalanobis", "energy", "max_logit"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "head": [HasMethods(["fit", "decision_function"]), None],
-        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "false_alarm_probability": [Interval(Real, 0, 1, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
         "n_together": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -174,7 +174,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         *,
         n_neighbors: int | str = "auto",
         head: Any = None,
-        false_alarm_rate: float = 0.05,
+        false_alarm_probability: float = 0.05,
         cv: Any = 5,
         n_together: int = 5,
         n_jobs: int | None = None,
@@ -183,7 +183,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         self.method = method
         self.n_neighbors = n_neighbors
         self.head = head
-        self.false_alarm_rate = false_alarm_rate
+        self.false_alarm_probability = false_alarm_probability
         self.cv = cv
         self.n_together = n_together
         self.n_jobs = n_jobs
@@ -398,7 +398,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         if self.method == "combined":
             return Combined(n_neighbors)
         if self.method == "knn":
-            return KthNeighbour(n_neighbors or _KNN_NEIGHBORS)
+            return KthNeighbor(n_neighbors or _KNN_NEIGHBORS)
         if self.method == "lof":
             return LocalOutliers(n_neighbors or _LOF_NEIGHBORS)
         if self.method == "mahalanobis":
@@ -425,11 +425,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             return list(kind(n_splits, **options).split(X, codes, copies if has_copies else None))
 
     def _calibrate(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NoveltyDetector:
-        rank = math.floor(self.false_alarm_rate * (len(scores) + 1))
+        rank = math.floor(self.false_alarm_probability * (len(scores) + 1))
         if rank == 0:
-            needed = math.ceil(1 / self.false_alarm_rate) - 1
+            needed = math.ceil(1 / self.false_alarm_probability) - 1
             warnings.warn(
-                f"false_alarm_rate={self.false_alarm_rate:g} needs {needed} held-out samples, and "
+                f"{needed} held-out samples are needed for "
+                f"false_alarm_probability={self.false_alarm_probability:g}, and "
                 f"there are {len(scores)}: the threshold is their lowest score, at a rate of "
                 f"{1 / (len(scores) + 1):.2g}.",
                 UserWarning,
@@ -445,5 +446,5 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     def _lowest(self, scores: NDArray[np.float64]) -> float:
         """Give the score below which is the stated share of new samples like these."""
-        rank = max(1, math.floor(self.false_alarm_rate * (len(scores) + 1)))
+        rank = max(1, math.floor(self.false_alarm_probability * (len(scores) + 1)))
         return float(np.partition(scores, rank - 1)[rank - 1])

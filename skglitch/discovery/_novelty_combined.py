@@ -89,8 +89,8 @@ class Axes:
         """
         self.principal = PrincipalAxes(n_axes(X.shape, self.most))
         places = self.principal.fit_transform(X)
-        labelled = codes >= 0
-        self.whiten = whitener(within_classes(places[labelled], codes[labelled]))
+        labeled = codes >= 0
+        self.whiten = whitener(within_classes(places[labeled], codes[labeled]))
         return self
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -160,7 +160,7 @@ class _Opinions:
         codes = np.zeros(len(X), np.intp) if y is None else np.unique(y, return_inverse=True)[1]
         self.axes = PrincipalAxes(self.widths[-1])
         places = self.axes.fit_transform(X)
-        n_neighbors = self.n_neighbors or _neighbours_within_a_class(codes)
+        n_neighbors = self.n_neighbors or _neighbors_within_a_class(codes)
         self.density = fit_local_outliers(places, n_neighbors)
         self.of_classes = [
             _OfClasses(self.has_classes).fit(places[:, :width], codes) for width in self.widths
@@ -199,7 +199,7 @@ class _OfClasses:
         return columns
 
 
-def _neighbours_within_a_class(codes: NDArray[np.intp]) -> int:
+def _neighbors_within_a_class(codes: NDArray[np.intp]) -> int:
     if codes.max() == 0:
         return _MOST_NEIGHBORS
     quarter = round(float(np.median(np.bincount(codes))) / 4)

@@ -39,7 +39,7 @@ class Score(Protocol):
 def distinct(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Keep one of each row that comes several times.
 
-    A copy of a sample says nothing of what else is known, and would be its nearest neighbour.
+    A copy of a sample says nothing of what else is known, and would be its nearest neighbor.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def distinct(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return X[np.sort(first)], place[inverse.reshape(-1)]
 
 
-class KthNeighbour:
+class KthNeighbor:
     """Minus the distance to the k-th nearest known sample, all at length 1 (Sun et al. 2022)."""
 
     def __init__(self, n_neighbors: int) -> None:
@@ -104,9 +104,9 @@ class LocalOutliers:
 
 
 def fit_local_outliers(X: NDArray[Any], n_neighbors: int) -> LocalOutlierFactor:
-    """Fit to the distinct rows of X, with at most as many neighbours as there are."""
+    """Fit to the distinct rows of X, with at most as many neighbors as there are."""
     rows, _ = distinct(X)
-    # One place alone has no neighbour but itself.
+    # One place alone has no neighbor but itself.
     rows = np.concatenate([rows, rows]) if len(rows) == 1 else rows
     n_neighbors = min(n_neighbors, len(rows) - 1)
     return LocalOutlierFactor(n_neighbors, algorithm="brute", novelty=True).fit(rows)

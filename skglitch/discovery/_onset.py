@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._labels import as_list, has_label
 from .._validation import encode_labels, kind_of_labels, validated
 from ._clusters import NOISE
 from ._gps_times import check_gps_times
-from ._known_labels import as_list, has_label
 from ._onset_change import find_change
 from ._onset_table import Onset, OnsetTable
 from ._onset_time import Livetime, check_runs, check_segments, run_of

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ._similarity_search import Floats, exact_cosines, nearest, sort_by_cosine
 
-# So many vectors for each cell are enough to find its centre.
+# So many vectors for each cell are enough to find its center.
 _TRAINED_ON = 64
 # Half precision: a byte a feature has a range, which glitches of a kind that comes later leave.
 _CELLS = "IVF{},SQfp16"

@@ -197,7 +197,7 @@ class SimilarityIndex(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            Embeddings. None asks for the neighbours of each glitch of the index, itself
+            Embeddings. None asks for the neighbors of each glitch of the index, itself
             excluded.
         n_neighbors : int, default=None
             How many. None takes that of the constructor.
@@ -214,7 +214,7 @@ class SimilarityIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer glitches than neighbours are asked for.
+            If there are fewer glitches than neighbors are asked for.
         """
         check_is_fitted(self)
         k = _check_count(self.n_neighbors if n_neighbors is None else n_neighbors)

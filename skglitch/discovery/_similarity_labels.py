@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._labels import as_list
 from ._gps_times import check_gps_times
-from ._known_labels import as_list
 
 
 class GlitchLabels(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._learning_rate import LearningRateDisplay
     from ._reliability import ReliabilityDisplay
     from ._saliency import SaliencyDisplay
-    from ._saliency_maps import saliency_maps
+    from ._saliency_maps import compute_saliency_maps
     from ._spectrogram import SpectrogramDisplay
     from ._top_k import TopKDisplay
 
@@ -37,7 +37,7 @@ __all__ = [
     "SaliencyDisplay",
     "SpectrogramDisplay",
     "TopKDisplay",
-    "saliency_maps",
+    "compute_saliency_maps",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -55,6 +55,6 @@ __getattr__, __dir__ = lazy_names(
         "SaliencyDisplay": "skglitch.display._saliency",
         "SpectrogramDisplay": "skglitch.display._spectrogram",
         "TopKDisplay": "skglitch.display._top_k",
-        "saliency_maps": "skglitch.display._saliency_maps",
+        "compute_saliency_maps": "skglitch.display._saliency_maps",
     },
 )

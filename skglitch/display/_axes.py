@@ -1,4 +1,4 @@
-"""Where displays draw, and how they colour."""
+"""Where displays draw, and how they color."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which any kind of colour vision tells apart, but for their yellow,
+# Okabe and Ito's colors, which any kind of color vision tells apart, but for their yellow,
 # which is hardly seen on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P")
@@ -18,7 +18,7 @@ HIGHLIGHT, GREY = COLORS[1], "0.72"
 
 def color_and_marker(number: int) -> dict[str, Any]:
     """Options that draw things of this number unlike any other number, up to 42 of them."""
-    # The numbers of colours and of markers have no common divisor.
+    # The numbers of colors and of markers have no common divisor.
     return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
 
 

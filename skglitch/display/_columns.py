@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..discovery._known_labels import as_list
+from .._labels import as_list
 
 # Above, floats are whole for want of digits.
 _LARGEST_WHOLE = 2.0**53

@@ -20,7 +20,7 @@ _DARK = 0.5
 class ConfusionDisplay:
     """Confusion matrix that stays readable with 40 classes.
 
-    Colours are shares of the true class; the numbers in the cells are counts, or these shares
+    Colors are shares of the true class; the numbers in the cells are counts, or these shares
     in percent. It is recommended to use :meth:`from_predictions` or :meth:`from_estimator`,
     which draw at once.
 
@@ -155,15 +155,15 @@ class ConfusionDisplay:
             Where to draw; None makes a figure of the size `figsize`.
         order : {"given", "similarity"}, default="given"
             The order of the classes; by similarity, those that are taken for each other are
-            neighbours.
+            neighbors.
         values : {"counts", "rates"} or None, default="counts"
             The numbers in the cells: counts, shares of the true class in percent, or none.
             Those that are zero, or round to it, are left out, as are all where the cells are
             too small to read them.
         cmap : str or matplotlib Colormap, default="Blues"
-            Colours of the shares, from light to dark.
+            Colors of the shares, from light to dark.
         colorbar : bool, default=True
-            Whether to draw the scale of the colours.
+            Whether to draw the scale of the colors.
 
         Returns
         -------
@@ -245,7 +245,7 @@ def _rates(counts: np.ndarray) -> np.ndarray:
 
 
 def _by_similarity(counts: np.ndarray) -> np.ndarray:
-    """Order in which classes that are taken for each other are neighbours."""
+    """Order in which classes that are taken for each other are neighbors."""
     if len(counts) < 3:
         return np.arange(len(counts))
     from scipy.cluster.hierarchy import leaves_list, linkage

@@ -19,7 +19,7 @@ _INCHES_A_LETTER = 0.075
 
 
 class EmbeddingDisplay:
-    """Map of glitches in two or three dimensions, coloured by class or cluster.
+    """Map of glitches in two or three dimensions, colored by class or cluster.
 
     It is recommended to use :meth:`from_embeddings` or :meth:`from_estimator`, which compute a
     map and draw it.
@@ -30,7 +30,7 @@ class EmbeddingDisplay:
         Where each glitch lies.
     labels : array-like of shape (n_samples,), default=None
         Class or cluster of each, all of them strings or all numbers. None, NaN, the empty string
-        and the number -1, for samples in no cluster, are drawn in grey beneath the others.
+        and the number -1, for samples in no cluster, are drawn in gray beneath the others.
     title : str, default=None
         What to write above.
     method : str, default=None
@@ -52,7 +52,7 @@ class EmbeddingDisplay:
 
     Notes
     -----
-    Up to 42 classes have a colour or a marker of their own; beyond that both repeat.
+    Up to 42 classes have a color or a marker of their own; beyond that both repeat.
 
     Examples
     --------
@@ -186,10 +186,10 @@ class EmbeddingDisplay:
             three dimensions they cannot be, as turning the map would move them. None writes them
             in two dimensions.
         legend : bool, default=None
-            Whether to list the classes beside the map, all that is grey on one line. None does
+            Whether to list the classes beside the map, all that is gray on one line. None does
             where there are no names.
         highlight : label or list of labels, default=None
-            The classes to colour, with names in bold; all others are grey. None colours all.
+            The classes to color, with names in bold; all others are gray. None colors all.
 
         Returns
         -------
@@ -205,7 +205,7 @@ class EmbeddingDisplay:
         places, classes, names = self._checked(ax, names=names, highlight=highlight)
         legend = self.labels is not None and (not names if legend is None else legend)
         flat = places.shape[1] == 2
-        listed = [classes.unlabelled]
+        listed = [classes.unlabeled]
         listed += [
             n for n, colored in zip(classes.names, classes.is_colored, strict=True) if colored
         ]
@@ -219,7 +219,7 @@ class EmbeddingDisplay:
         self._label_axes(flat)
         notes = [f"{self.method} of the net's features"] if self.method else []
         if -1 in handles and all(classes.is_colored) and not legend:
-            notes.append(f"grey: {classes.unlabelled}")
+            notes.append(f"gray: {classes.unlabeled}")
         self.ax_.set_xlabel("; ".join(notes))
         if legend:
             self._draw_legend(handles, classes, n_columns)
@@ -255,13 +255,13 @@ class EmbeddingDisplay:
         """Draw the points, and give what was drawn by the number of its class."""
         size = np.clip(20000 / len(places), 9, 42)
         looks = {-1: IN_GREY, **dict(enumerate(classes.looks))}
-        texts = {-1: classes.unlabelled, **dict(enumerate(classes.names))}
+        texts = {-1: classes.unlabeled, **dict(enumerate(classes.names))}
         is_colored = {-1: False, **dict(enumerate(classes.is_colored))}
         if places.shape[1] == 3 and not all(is_colored[code] for code in np.unique(classes.codes)):
-            # By depth, as matplotlib has it, grey ones would lie above.
+            # By depth, as matplotlib has it, gray ones would lie above.
             self.ax_.computed_zorder = False
         drawn = {}
-        # Grey at the bottom, what has a colour on top.
+        # Gray at the bottom, what has a color on top.
         for code in sorted(np.unique(classes.codes).tolist(), key=is_colored.__getitem__):
             members = places[classes.codes == code]
             drawn[code] = self.ax_.scatter(
@@ -289,11 +289,11 @@ class EmbeddingDisplay:
     def _draw_legend(self, handles: dict[int, Any], classes: MapClasses, n_columns: int) -> None:
         listed = [code for code, colored in enumerate(classes.is_colored) if colored]
         texts = [classes.names[code] for code in listed]
-        grey = [code for code in handles if code not in listed]
-        if grey:
+        gray = [code for code in handles if code not in listed]
+        if gray:
             # They look the same.
-            listed.append(grey[0])
-            texts.append(classes.unlabelled if grey == [-1] else "others")
+            listed.append(gray[0])
+            texts.append(classes.unlabeled if gray == [-1] else "others")
         legend = self.ax_.legend(
             [handles[code] for code in listed],
             texts,
@@ -312,8 +312,8 @@ class EmbeddingDisplay:
     def _write_names(self, places: np.ndarray, classes: MapClasses) -> None:
         members = [places[classes.codes == code] for code in range(len(classes.names))]
         # With a highlight, the names of what it is on get the better places.
-        some_grey = not all(classes.is_colored)
-        bold = [some_grey and colored for colored in classes.is_colored]
+        some_gray = not all(classes.is_colored)
+        bold = [some_gray and colored for colored in classes.is_colored]
         order = sorted(range(len(members)), key=lambda code: (not bold[code], -len(members[code])))
         self.texts_ = write_names(
             self.ax_,

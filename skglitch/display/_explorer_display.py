@@ -26,7 +26,7 @@ _OF_THE_LAYOUT = ("method", "n_components", "random_state")
 class EmbeddingExplorer:
     """Map of glitches to explore in a browser, with their spectrograms.
 
-    The page shows the spectrograms of the glitch under the pointer, colours and filters by class
+    The page shows the spectrograms of the glitch under the pointer, colors and filters by class
     or cluster, finds ids, and collects the ids of glitches that a line is drawn around. It is one
     file, which asks no network for anything.
 
@@ -39,18 +39,18 @@ class EmbeddingExplorer:
         Where each glitch lies. A map in three dimensions can be turned.
     labels : array-like of shape (n_samples,), default=None
         Class or cluster of each. None, NaN, the empty string and the number -1, for samples in
-        no cluster, are drawn in grey beneath the others.
+        no cluster, are drawn in gray beneath the others.
     X : array-like of shape (n_samples, n_views, height, width), default=None
-        Spectrograms; may be a memory map. Bytes hold ten times the normalised energy, other
+        Spectrograms; may be a memory map. Bytes hold ten times the normalized energy, other
         numbers are taken for the energy itself. None makes a page without pictures.
     ids : array-like of shape (n_samples,), default=None
         Names to search for and to export, each another. None takes the row numbers.
     about : dict or DataFrame of array-like of shape (n_samples,), default=None
         What else is known of them, by the name of a column, such as
         ``{"prediction": y_pred, "cluster": clusters, "snr": snr}``. Text, integers and
-        categories can colour the map in place of the labels, and so can floats that are all
+        categories can color the map in place of the labels, and so can floats that are all
         whole, as integers are in a column with gaps; others are shown only. Classes that are
-        among the labels keep their colours.
+        among the labels keep their colors.
     title : str, default="Glitches"
         What to write above.
     durations : float or sequence of float, default=None
@@ -65,9 +65,9 @@ class EmbeddingExplorer:
 
     Notes
     -----
-    Colours are those of Okabe and Ito [1]_, but for yellow and black, which one of a light and a
+    Colors are those of Okabe and Ito [1]_, but for yellow and black, which one of a light and a
     dark page hides. Together with seven markers they tell 42 classes apart; beyond that both
-    repeat. A column of more than 500 classes is not offered for colouring.
+    repeat. A column of more than 500 classes is not offered for coloring.
 
     References
     ----------

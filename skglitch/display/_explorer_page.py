@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..discovery._known_labels import has_label
+from .._labels import has_label
 from ._axes import COLORS
 from ._columns import is_whole, text_of
 
@@ -33,7 +33,7 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     Parameters
     ----------
     columns : dict of str to list of length n_samples
-        The classes of the column "label" have the same numbers, and so the same colours, in all
+        The classes of the column "label" have the same numbers, and so the same colors, in all
         other columns that have one of them.
 
     Returns
@@ -83,7 +83,7 @@ def in_base64(array: Any, dtype: str) -> str:
 
 
 def viridis() -> str:
-    """Give the colours of all levels of energy, three bytes each."""
+    """Give the colors of all levels of energy, three bytes each."""
     import matplotlib
 
     return in_base64(matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3], "u1")

@@ -108,7 +108,7 @@ def encode_sheets(
 ) -> Iterator[str]:
     """Make pictures, several glitches in one.
 
-    They are grey: colours are looked up in the browser, where they are exact.
+    They are gray: colors are looked up in the browser, where they are exact.
 
     Parameters
     ----------

@@ -267,7 +267,7 @@ class GalleryDisplay:
         n_columns : int, default=4
             Glitches in a row.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colours, those of Gravity Spy by default.
+            Colors, those of Gravity Spy by default.
 
         Returns
         -------
@@ -295,7 +295,7 @@ class GalleryDisplay:
         for empty in grid.ravel()[len(views) :]:
             empty.remove()
         self.figure_.colorbar(
-            mesh, ax=self.axes_.tolist(), label="normalised energy", pad=0.01, aspect=12 * shape[0]
+            mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=12 * shape[0]
         )
         return self
 

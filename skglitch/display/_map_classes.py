@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..discovery._known_labels import as_list, has_label
+from .._labels import as_list, has_label
 from ._axes import GREY, color_and_marker
 from ._columns import check_column, text_of
 
@@ -26,10 +26,10 @@ class MapClasses(NamedTuple):
     names : list of str
         Of the classes, in their order.
     is_colored : list of bool
-        Which classes have a colour; all others are grey.
+        Which classes have a color; all others are gray.
     looks : list of dict
         How each is drawn, as options of matplotlib.
-    unlabelled : str
+    unlabeled : str
         What to call glitches without a label.
     """
 
@@ -37,7 +37,7 @@ class MapClasses(NamedTuple):
     names: list[str]
     is_colored: list[bool]
     looks: list[dict[str, Any]]
-    unlabelled: str
+    unlabeled: str
 
 
 def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> MapClasses:
@@ -46,11 +46,11 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
     Parameters
     ----------
     labels : array-like of shape (n_samples,) or None
-        Without a label are those that :func:`skglitch.discovery._known_labels.has_label` says.
+        Without a label are those that :func:`skglitch._labels.has_label` says.
         None makes one class of all.
     n_samples : int
     highlight : label, list of labels or None
-        The classes to colour. None colours all.
+        The classes to color. None colors all.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
     codes = np.full(n_samples, -1)
     codes[is_known] = [number_of[value] for value in known]
     chosen = found if highlight is None else _check_highlight(highlight, found)
-    # From the second look on, which is orange, where few stand out from grey.
+    # From the second look on, which is orange, where few stand out from gray.
     first = int(highlight is not None)
     looks = {value: _look(first + number) for number, value in enumerate(chosen)}
     marks = [value for value, there in zip(values, is_known, strict=True) if not there]
@@ -91,7 +91,7 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
         [text_of(value) for value in found],
         [value in looks for value in found],
         [looks.get(value, IN_GREY) for value in found],
-        "in no cluster" if only_clusters else "unlabelled",
+        "in no cluster" if only_clusters else "unlabeled",
     )
 
 
@@ -105,7 +105,7 @@ def _check_highlight(highlight: Any, found: list[Any]) -> list[Any]:
     chosen = as_list([highlight] if is_one else highlight, "highlight")
     for label, is_class in zip(chosen, has_label(chosen), strict=True):
         if not is_class:
-            raise ValueError(f"highlight={label!r} stands for no label: such glitches stay grey.")
+            raise ValueError(f"highlight={label!r} stands for no label: such glitches stay gray.")
         if label not in found:
             raise ValueError(f"highlight={label!r} is not among the labels.")
     return chosen

@@ -107,7 +107,7 @@ def _best_center(
     taken: np.ndarray,
     points: np.ndarray,
 ) -> np.ndarray:
-    """Centre in pixels of a box of this size: free of others if that can be had."""
+    """Center in pixels of a box of this size: free of others if that can be had."""
     angles = np.linspace(0, 2 * np.pi, _N_ANGLES, endpoint=False)
     radii = np.arange(0, np.hypot(*(window[2:] - window[:2])), size[1] / 2)
     offsets = radii[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)

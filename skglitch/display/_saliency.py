@@ -21,7 +21,7 @@ from ._spectrogram import (
 
 
 class SaliencyDisplay:
-    """Spectrogram in grey, in colour the places that speak for a class.
+    """Spectrogram in gray, in color the places that speak for a class.
 
     It is recommended to use :meth:`from_estimator`, which computes the maps and draws at once.
 
@@ -30,7 +30,7 @@ class SaliencyDisplay:
     views : array-like of shape (n_views, height, width)
         One glitch of X.
     maps : array-like of shape (n_views, height, width)
-        What :func:`saliency_maps` returns for it. Views of NaN are left out.
+        What :func:`compute_saliency_maps` returns for it. Views of NaN are left out.
     durations : float or sequence of float, default=None
         Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
     frange : tuple of float, default=(10.0, 2048.0)
@@ -47,7 +47,7 @@ class SaliencyDisplay:
 
     See Also
     --------
-    saliency_maps : The numbers, and how they are computed.
+    compute_saliency_maps : The numbers, and how they are computed.
     SpectrogramDisplay : Without a net.
 
     Examples
@@ -103,7 +103,7 @@ class SaliencyDisplay:
         layer : str, default=None
             Name of a module of the backbone that returns maps. None takes the last one.
         method : {"gradient_activation", "grad_cam"}, default="gradient_activation"
-            As for :func:`saliency_maps`.
+            As for :func:`compute_saliency_maps`.
         frange : tuple of float, default=(10.0, 2048.0)
             Lowest and highest frequency in Hz.
         ax : matplotlib Axes, Figure or SubFigure, default=None
@@ -118,16 +118,18 @@ class SaliencyDisplay:
         Raises
         ------
         ValueError
-            As for :func:`saliency_maps`.
+            As for :func:`compute_saliency_maps`.
         """
-        from ._saliency_maps import saliency_maps
+        from ._saliency_maps import compute_saliency_maps
 
         array = np.asarray(views)
         array = array[None] if array.ndim == 2 else array
         probabilities = classifier.predict_proba(array[None])[0]
         if label is None:
             label = classifier.classes_[probabilities.argmax()]
-        maps = saliency_maps(classifier, array[None], labels=[label], layer=layer, method=method)
+        maps = compute_saliency_maps(
+            classifier, array[None], labels=[label], layer=layer, method=method
+        )
         chance = probabilities[classifier.classes_ == label][0]
         title = f"what speaks for {label} ({100 * chance:.0f} %)"
         durations = tuple(classifier.durations)
@@ -149,7 +151,7 @@ class SaliencyDisplay:
         n_columns : int, default=None
             Views side by side. None puts all in a row.
         colorbar : bool, default=True
-            Whether to draw the scale of the colours.
+            Whether to draw the scale of the colors.
 
         Returns
         -------

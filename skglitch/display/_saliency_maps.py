@@ -20,7 +20,7 @@ METHODS = ("gradient_activation", "grad_cam")
 _POOLING = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
-def saliency_maps(
+def compute_saliency_maps(
     classifier: Any,
     X: ArrayLike,
     *,
@@ -88,12 +88,12 @@ def saliency_maps(
     --------
     >>> import numpy as np
     >>> from skglitch import CNNClassifier
-    >>> from skglitch.display import saliency_maps
+    >>> from skglitch.display import compute_saliency_maps
     >>> X = np.random.default_rng(0).integers(0, 50, (8, 1, 64, 64), dtype=np.uint8)
     >>> X[:4, :, 50:], X[4:, :, :, 30:34] = 200, 200
     >>> y = np.repeat(["Low_Frequency_Lines", "Blip"], 4)
     >>> classifier = CNNClassifier(max_epochs=1, random_state=0).fit(X, y)
-    >>> saliency_maps(classifier, X).shape
+    >>> compute_saliency_maps(classifier, X).shape
     (8, 1, 64, 64)
     """
     check_is_fitted(classifier)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 # Gravity Spy's, for one to four views.
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
 FRANGE = (10.0, 2048.0)
-# Where normalised energy is clipped; a byte holds ten times the energy.
+# Where normalized energy is clipped; a byte holds ten times the energy.
 MAX_ENERGY = 25.5
 LEVELS_PER_ENERGY = 10
 
 
 def as_energy(pixels: np.ndarray) -> np.ndarray:
-    """Normalised energies: bytes hold ten times the energy, floats the energy itself."""
+    """Return normalized energies: bytes hold ten times the energy, floats the energy itself."""
     return pixels / LEVELS_PER_ENERGY if pixels.dtype == np.uint8 else pixels
 
 
@@ -79,7 +79,7 @@ class SpectrogramDisplay:
     Parameters
     ----------
     views : array-like of shape (n_views, height, width) or (height, width)
-        One glitch of X. Row 0 is the highest frequency. Bytes hold ten times the normalised
+        One glitch of X. Row 0 is the highest frequency. Bytes hold ten times the normalized
         energy, other numbers are taken for the energy itself.
     durations : float or sequence of float, default=None
         Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
@@ -185,9 +185,9 @@ class SpectrogramDisplay:
         colorbar : bool, default=True
             Whether to draw the scale of the energy.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colours, those of Gravity Spy by default.
+            Colors, those of Gravity Spy by default.
         max_energy : float, default=25.5
-            The energy that gets the last colour.
+            The energy that gets the last color.
 
         Returns
         -------
@@ -208,14 +208,14 @@ class SpectrogramDisplay:
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
-                mesh, ax=self.axes_.tolist(), label="normalised energy", pad=0.02
+                mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.02
             )
         write_title(self.figure_, self.axes_, self.title)
         return self
 
 
 def view_axes(ax: Any, n_views: int, n_columns: int | None) -> tuple[Any, np.ndarray]:
-    """Make axes for views, labelled at the left and at the bottom."""
+    """Make axes for views, labeled at the left and at the bottom."""
     columns = n_views if n_columns is None else min(n_columns, n_views)
     rows = math.ceil(n_views / columns)
     figsize = (2.4 * columns + 1.4, 2.2 * rows + 0.6)

@@ -17,7 +17,7 @@ from ..spectrograms import PixelScale, ViewLayout
 from ..training import COLORS, ViewEncoder, run_in_batches
 
 AUTO = "auto"
-# Features are centred on a mean of this many images at most: more would hardly move it.
+# Features are centered on a mean of this many images at most: more would hardly move it.
 CENTRED_IMAGES = 512
 
 SHARED_CONSTRAINTS: dict = {
@@ -49,7 +49,7 @@ def make_encoder(
         Knows ``image_shape_`` already.
     backbone : str, torch.nn.Module or callable
     normalize : bool, default=None
-        None normalises the features of pre-trained nets only: those of others do not stay
+        None normalizes the features of pre-trained nets only: those of others do not stay
         where they are.
     auxiliary : bool, default=False
         Whether to keep auxiliary branches.

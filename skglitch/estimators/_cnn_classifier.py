@@ -57,16 +57,16 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
     n_bands : int or "auto", default="auto"
         Number of bands of frequency, stripes of the picture, that are pooled apart. ``"auto"``
         belongs to ``layer="auto"``, and is 1 for other layers.
-    views : {"mosaic", "channels", "late"}, float or tuple of float, default="mosaic"
+    views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
         How the views of one glitch reach the net:
 
         - ``"mosaic"``: joined to one picture, four of them as [[0.5, 2.0], [1.0, 4.0]];
-        - ``"channels"``: one view in each colour, of four the first, third and last;
-        - ``"late"``: one pass a view through the same net, the features joined;
+        - ``"channels"``: one view in each color, of four the first, third and last;
+        - ``"separate"``: one pass a view through the same net, the features joined;
         - a duration in s: that view alone;
-        - a tuple of up to three durations: these in the three colours.
-    colors : {"viridis", "grey"}, default="viridis"
-        How a picture of one view or a mosaic fills the three colours of a net: drawn as Gravity
+        - a tuple of up to three durations: these in the three colors.
+    colors : {"viridis", "gray"}, default="viridis"
+        How a picture of one view or a mosaic fills the three colors of a net: drawn as Gravity
         Spy draws it, or the same in each.
     durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views of X, for ``views`` that name them.
@@ -79,7 +79,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         layer of that name on; or ``"gradual"``: the last layer at first, then stage by stage
         from the end, until half of the epochs are over [3]_. Batch norms of layers that are
         not trained keep their statistics.
-    head_start : {"auto", "probe", "zeros"}, default="auto"
+    head_init : {"auto", "probe", "zeros"}, default="auto"
         What the new last layer starts from: ``"probe"`` is logistic regression on the features
         of the net as it is, so that training goes on from there instead of distorting them [2]_;
         ``"zeros"`` are equal probabilities. ``"auto"`` probes pre-trained nets.
@@ -87,7 +87,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         Number of first epochs in which only the new last layer is trained.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training set. ``"auto"`` makes 8, or more where that would
-        be fewer than 40 steps of the optimiser, 200 if the last layer starts from zeros.
+        be fewer than 40 steps of the optimizer, 200 if the last layer starts from zeros.
     batch_size : int, default=32
         Largest number of glitches in one step. The samples are spread evenly over the steps
         of an epoch.
@@ -213,7 +213,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         "backbone": [str, nn.Module, callable],
         **SHARED_CONSTRAINTS,
         "fine_tune": [str],
-        "head_start": [StrOptions({AUTO, "probe", "zeros"})],
+        "head_init": [StrOptions({AUTO, "probe", "zeros"})],
         "head_epochs": [Interval(Integral, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -256,7 +256,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         durations: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0),
         image_shape: tuple[int, ...] | None = None,
         fine_tune: str = "all",
-        head_start: str = AUTO,
+        head_init: str = AUTO,
         head_epochs: int = 0,
         max_epochs: int | str = "auto",
         batch_size: int = 32,
@@ -295,7 +295,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         self.durations = durations
         self.image_shape = image_shape
         self.fine_tune = fine_tune
-        self.head_start = head_start
+        self.head_init = head_init
         self.head_epochs = head_epochs
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -331,7 +331,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
         X : array-like of shape (n_samples, n_views, height, width)
             Images. Those with one view may come as (n_samples, height, width), and any as
             (n_samples, n_pixels) with ``image_shape``. uint8 is taken as it is, 255 being a
-            normalised energy of 25.5; the range of other numbers is learnt. A memory map is
+            normalized energy of 25.5; the range of other numbers is learnt. A memory map is
             read batch by batch.
         y : array-like of shape (n_samples,)
             Labels of any kind.

@@ -43,7 +43,7 @@ from ..training import (
 from ._assembly import AUTO, CENTRED_IMAGES, evenly, is_pretrained, make_encoder, run_encoder
 from ._images import ImageEstimator
 
-# With max_epochs="auto": never fewer epochs, and never fewer steps of the optimiser. A net that
+# With max_epochs="auto": never fewer epochs, and never fewer steps of the optimizer. A net that
 # starts at random knows little after so few that are enough for one that only adapts: of three
 # real classes with 50 glitches each, 68 % after 40 steps and 97 % after 200.
 _MIN_EPOCHS = 8
@@ -71,7 +71,7 @@ class NetTrainer(ImageEstimator):
     # What is read here of the parameters.
     backbone: Any
     fine_tune: str
-    head_start: str
+    head_init: str
     head_epochs: int
     max_epochs: int | str
     batch_size: int
@@ -214,7 +214,7 @@ class NetTrainer(ImageEstimator):
         return min(max(_PROBED_RATE, _RATE_AN_IMAGE * n_images), highest)
 
     def _probes(self, trunk: Trunk) -> bool:
-        return self.head_start == "probe" or (self.head_start == AUTO and is_pretrained(trunk))
+        return self.head_init == "probe" or (self.head_init == AUTO and is_pretrained(trunk))
 
     def _make_loss(self, train: Any) -> GlitchLoss:
         prior = None
@@ -253,7 +253,7 @@ class NetTrainer(ImageEstimator):
         measure_batch_norm(module, train.sample(MEASURED_IMAGES, self.batch_size, device))
 
     def _start_head(self, module: GlitchNet, train: ImageDataset, dtype: torch.dtype) -> None:
-        """Centre the features of the net as it is, and fit the last layer to them."""
+        """Center the features of the net as it is, and fit the last layer to them."""
         encoder = module.encoder
         probes = self._probes(encoder.trunk)
         if not probes and not encoder.normalize:
@@ -267,8 +267,8 @@ class NetTrainer(ImageEstimator):
             batch_size=2 * self.batch_size,
             dtype=dtype,
         )
-        read = torch.from_numpy(features).to(encoder.centre.device)
-        encoder.centre_on(read)
+        read = torch.from_numpy(features).to(encoder.center.device)
+        encoder.center_on(read)
         if probes:
             weight, bias = probe(
                 encoder.normalized(read).cpu().numpy(),

@@ -127,7 +127,7 @@ def learning_rate_range(
     mean over past losses tells late. The first tenth of the steps, in which little but the choice
     of the batches moves the loss, is not looked at. Where the loss only rises, as it may when the
     last layer starts from a regression that is right about all images, there is nothing to
-    suggest: look at the curve, or set ``head_start="zeros"`` for the test.
+    suggest: look at the curve, or set ``head_init="zeros"`` for the test.
 
     References
     ----------

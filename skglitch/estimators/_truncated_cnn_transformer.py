@@ -80,11 +80,11 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     normalize : bool, default=True
         Whether to subtract the mean of the features that fit has seen, and to scale those of
         each layer to a length of 4, so that only their direction counts. What a classifier's
-        last layer sees (``layer="auto"``) has the centre of its training set.
-    views : {"mosaic", "channels", "late"}, float or tuple of float, default="mosaic"
+        last layer sees (``layer="auto"``) has the center of its training set.
+    views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
         As in :class:`CNNClassifier`; not used where ``source`` is a classifier. With
-        ``"late"`` the features of all views stand side by side.
-    colors : {"viridis", "grey"}, default="viridis"
+        ``"separate"`` the features of all views stand side by side.
+    colors : {"viridis", "gray"}, default="viridis"
         As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
     durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views of X, for ``views`` that name them. Not used where
@@ -261,7 +261,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         else:
             self._load(source)
         if self._is_own_readout():
-            self._centre(images)
+            self._center(images)
         self._n_features_out = self.encoder_.width
         return self
 
@@ -299,7 +299,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
                 readout_for(self, encoder.trunk, encoder.readout),
                 image_shape=self.image_shape_,
                 normalize=self.normalize,
-                colors="viridis" if encoder.paints else "grey",
+                colors="viridis" if encoder.paints else "gray",
             ).to(encoder.trunk.mean.device)
         self.encoder_ = encoder.eval()
 
@@ -314,11 +314,11 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             encoder = make_encoder(self, source, normalize=self.normalize)
         self.encoder_ = to_channels_last(encoder, device).eval()
 
-    def _centre(self, images: np.ndarray) -> None:
+    def _center(self, images: np.ndarray) -> None:
         if self.normalize:
             some = images[evenly(len(images), CENTRED_IMAGES)]
             features = self._embed(some, normalized=False)
-            self.encoder_.centre_on(torch.from_numpy(features).to(self.encoder_.centre.device))
+            self.encoder_.center_on(torch.from_numpy(features).to(self.encoder_.center.device))
 
     def _embed(self, images: np.ndarray, *, normalized: bool = True) -> np.ndarray:
         encoder = self.encoder_

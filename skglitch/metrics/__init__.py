@@ -9,7 +9,7 @@ from ._calibration import ReliabilityTable, expected_calibration_error, reliabil
 from ._classification_table import Averages, ClassificationTable, classification_table
 from ._clustering_table import ClusteringTable, clustering_table
 from ._coverage_table import CoverageTable, coverage_table
-from ._groups import time_groups
+from ._groups import group_by_time
 from ._paired_tests import McNemarResult, PairedDifference, mcnemar_test, paired_bootstrap
 from ._prediction_sets import (
     ConformalThreshold,
@@ -37,11 +37,11 @@ __all__ = [
     "conformal_threshold",
     "coverage_table",
     "expected_calibration_error",
+    "group_by_time",
     "mcnemar_test",
     "paired_bootstrap",
     "prediction_sets",
     "reliability_table",
-    "time_groups",
     "top_k_accuracy",
     "top_k_scorer",
     "top_k_sets",

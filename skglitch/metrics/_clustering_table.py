@@ -98,7 +98,7 @@ class ClusteringTable(TextTable):
             f"In a cluster of their class ({self.matching.replace('_', ' ')}): "
             f"{percent(self.accuracy)} %\n"
             f"Adjusted Rand {self.adjusted_rand:.3f}, mutual information "
-            f"{self.normalized_mutual_info:.3f} (normalised), {self.adjusted_mutual_info:.3f} "
+            f"{self.normalized_mutual_info:.3f} (normalized), {self.adjusted_mutual_info:.3f} "
             f"(adjusted)\n{self.n_clusters} clusters; {self.n_noise} samples of noise {treated}"
         )
 
@@ -179,7 +179,7 @@ def clustering_table(
     Notes
     -----
     Of classes as large in a cluster, the first in sorted order gets it. The adjusted scores
-    are 0 on average for clusters by chance; mutual information that is only normalised, and
+    are 0 on average for clusters by chance; mutual information that is only normalized, and
     `accuracy`, are not, and rise with the number of clusters [2]_.
 
     References
@@ -199,7 +199,7 @@ def clustering_table(
     Chirp       66.67      100.00   80.00        3         2
     <BLANKLINE>
     In a cluster of their class (many to one): 85.71 %
-    Adjusted Rand 0.364, mutual information 0.671 (normalised), 0.504 (adjusted)
+    Adjusted Rand 0.364, mutual information 0.671 (normalized), 0.504 (adjusted)
     3 clusters; 1 samples of noise count as wrong
     """
     true, found = check_labels(y_true, "y_true"), check_labels(clusters, "clusters")

@@ -18,7 +18,7 @@ from .._validation import validated
         "detectors": ["array-like", None],
     }
 )
-def time_groups(
+def group_by_time(
     times: ArrayLike, *, gap: float, detectors: ArrayLike | None = None
 ) -> NDArray[np.intp]:
     """Group glitches that follow each other closely.
@@ -53,7 +53,7 @@ def time_groups(
     Notes
     -----
     Scattered light comes in arches a few seconds apart, and other glitches while the ground
-    shakes or a line wanders. If one is learnt and its neighbour is a test sample, the test is
+    shakes or a line wanders. If one is learnt and its neighbor is a test sample, the test is
     easier than the future will be.
 
     Groups are chains: each link is at most `gap`, the whole may be much longer. Where glitches
@@ -62,11 +62,11 @@ def time_groups(
 
     Examples
     --------
-    >>> from skglitch.metrics import time_groups
+    >>> from skglitch.metrics import group_by_time
     >>> times = [1264785164.2, 1264785166.0, 1264785300.0, 1264785167.5]
-    >>> time_groups(times, gap=10)
+    >>> group_by_time(times, gap=10)
     array([0, 0, 1, 0])
-    >>> time_groups(times, gap=10, detectors=["H1", "L1", "L1", "H1"])
+    >>> group_by_time(times, gap=10, detectors=["H1", "L1", "L1", "H1"])
     array([0, 1, 2, 0])
     """
     seconds = np.asarray(times, dtype=np.float64)

@@ -257,7 +257,7 @@ def paired_bootstrap(
         Called as ``metric(y_true, y_pred)``, it returns a float. None is the accuracy, quicker
         than by ``sklearn.metrics.accuracy_score``.
     groups : array-like of shape (n_samples,), default=None
-        Samples of one group, such as those of :func:`time_groups`, are drawn together.
+        Samples of one group, such as those of :func:`group_by_time`, are drawn together.
         With None each sample is drawn by itself.
     confidence : float, default=0.95
         Confidence level of the interval, between 0 and 1.

@@ -101,7 +101,7 @@ def top_k_accuracy(
     fewer than k other classes score as much or more. The result so depends on neither
     the order of the classes nor the sorting, and a classifier that gives all classes
     the same score has 0, not 1. It can thus be below the accuracy of ``predict``, which
-    takes the first of equals, where scores are coarse (few neighbours, single trees).
+    takes the first of equals, where scores are coarse (few neighbors, single trees).
 
     *Unknown classes.* A sample whose class is not in `labels` is wrong at every k, also
     for ``k >= n_labels``: no number of guesses would name it.

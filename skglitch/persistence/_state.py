@@ -45,12 +45,12 @@ _OF_OLD_READING = {
     "layer": "penultimate",
     "pooling": "mean",
     "n_bands": 1,
-    "colors": "grey",
+    "colors": "gray",
 }
 _BEFORE: dict[str, dict[str, Any]] = {
     "CNNClassifier": {
         **_OF_OLD_READING,
-        "head_start": "zeros",
+        "head_init": "zeros",
         "head_epochs": 0,
         "layer_decay": 1.0,
         "loss": "cross_entropy",
@@ -130,7 +130,7 @@ def record_of(estimator: Any, parts: Parts) -> dict[str, Any]:
     elif hasattr(estimator, "classifier_"):
         record["classifier"] = record_of(estimator.classifier_, parts)
         if estimator._is_own_readout():
-            parts.tensors["centre"] = estimator.encoder_.centre.detach().cpu().clone()
+            parts.tensors["center"] = estimator.encoder_.center.detach().cpu().clone()
     else:
         record["trunk"] = _record_of_trunk(estimator.encoder_.trunk)
         record["trunk"]["readout"] = _record_of_readout(estimator.encoder_.readout)
@@ -151,8 +151,8 @@ def restore(record: dict[str, Any], restorer: Restorer) -> Any:
     elif classifier is not None:
         estimator.classifier_ = classifier
         estimator._adopt(classifier)
-        if "centre" in restorer.tensors:
-            estimator.encoder_.centre.copy_(restorer.tensors["centre"])
+        if "center" in restorer.tensors:
+            estimator.encoder_.center.copy_(restorer.tensors["center"])
     else:
         _restore_encoder(estimator, record["trunk"], restorer)
     return estimator

@@ -31,7 +31,7 @@ def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
     file = io.BytesIO()
     # Tight, as legends may be wider than axes.
     figure.savefig(file, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
-    # A table of 256 colours makes it half as large. Chosen so, it has colours that few pixels have,
+    # A table of 256 colors makes it half as large. Chosen so, it has colors that few pixels have,
     # as the middle of a short glitch; by the usual way these would be those of others.
     options: Any = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
     picture = Image.open(file).convert("RGB").quantize(256, **options)

@@ -22,7 +22,7 @@ N_NEIGHBORS = 5
 # A glitch whose features were computed in float32 and in bfloat16 was found up to 0.11 of the way
 # to the nearest other training glitch from itself, and glitches of other data 0.59 and more.
 _SAME = 0.25
-# Labels of more glitches are compared with the guesses of the net alone: neighbours are searched
+# Labels of more glitches are compared with the guesses of the net alone: neighbors are searched
 # among all pairs.
 _MAX_PAIRED = 20_000
 # Below so many glitches t-SNE shows nothing that principal components do not.
@@ -47,7 +47,7 @@ class Findings:
 
     Attributes
     ----------
-    is_labelled, is_known : ndarray of shape (n,), dtype=bool
+    is_labeled, is_known : ndarray of shape (n,), dtype=bool
         Whether there is a label, and whether it is a class of the net.
     probabilities : ndarray of shape (n, n_classes)
     guesses, confidence : ndarray of shape (n,)
@@ -83,7 +83,7 @@ class Findings:
     def __post_init__(self) -> None:
         self.classes = self.classifier.classes_
         known = set(self.classes.tolist())
-        self.is_labelled = np.array([label is not None for label in self.labels])
+        self.is_labeled = np.array([label is not None for label in self.labels])
         self.is_known = np.array([label in known for label in self.labels])
 
     def __len__(self) -> int:
@@ -128,7 +128,7 @@ class Findings:
     @property
     def unknown_classes(self) -> list[Any]:
         """Classes of the data that the net does not know."""
-        return sorted(set(self.labels[self.is_labelled & ~self.is_known].tolist()))
+        return sorted(set(self.labels[self.is_labeled & ~self.is_known].tolist()))
 
     @property
     def absent_classes(self) -> list[Any]:
@@ -213,10 +213,10 @@ def find_novelty(classifier: CNNClassifier, embeddings: np.ndarray) -> Novelty |
     if len(reference) < 2:
         return None
     neighbors = min(N_NEIGHBORS, len(reference) - 1)
-    detector = NoveltyDetector("knn", n_neighbors=neighbors, false_alarm_rate=FALSE_ALARMS)
+    detector = NoveltyDetector("knn", n_neighbors=neighbors, false_alarm_probability=FALSE_ALARMS)
     with warnings.catch_warnings():
         # Of few references: the page tells how many there are.
-        warnings.filterwarnings("ignore", message="false_alarm_rate=")
+        warnings.filterwarnings("ignore", message="false_alarm_probability=")
         detector.fit(reference)
     held_out = detector.held_out_scores_
     scores = held_out if is_own else detector.score_samples(embeddings)

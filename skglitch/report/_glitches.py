@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..display import EmbeddingDisplay, saliency_maps
+from ..display import EmbeddingDisplay, compute_saliency_maps
 from ._document import Gallery, Picture, Section, Table, counted, facts_table, listed
 from ._figures import (
     draw,
@@ -29,11 +29,11 @@ _UNLABELLED = "no label"
 
 def data_section(of: Findings) -> Section:
     """Tell what is in the data."""
-    n, n_labelled = len(of), int(of.is_labelled.sum())
+    n, n_labeled = len(of), int(of.is_labeled.sum())
     heights = " x ".join(map(str, of.X.shape[2:]))
     facts = {
         "glitches": f"{n:,}",
-        "with a label": f"{n_labelled:,}",
+        "with a label": f"{n_labeled:,}",
         "of classes that the net knows": f"{int(of.is_known.sum()):,}",
         "views": f"{listed(of.durations)} s, {heights} pixels, {of.X.dtype}",
     }
@@ -72,7 +72,7 @@ def data_section(of: Findings) -> Section:
 
 def guesses_section(of: Findings) -> Section:
     """Tell what the net takes glitches without a label for."""
-    rows = np.flatnonzero(~of.is_labelled)
+    rows = np.flatnonzero(~of.is_labeled)
     names, counts = np.unique(of.guesses[rows], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     confidence = of.confidence[rows]
@@ -156,14 +156,14 @@ def map_section(of: Findings) -> Section:
     if of.places is None:
         told = "There is no map: one glitch, or glitches that all look the same to the net."
         return Section("map", title, [told])
-    if of.is_labelled.any():
+    if of.is_labeled.any():
         what = "labels"
         names = np.array([str(x) if x is not None else _UNLABELLED for x in of.labels[rows]])
     else:
         what, names = "the net's guesses, as there are no labels", of.guesses[rows].astype(str)
     text = [
         f"Each point is a glitch, by what the last layer of the net sees of it, laid out by "
-        f"{of.map_method}: near points are alike to the net. Colours and markers are {what}. Look "
+        f"{of.map_method}: near points are alike to the net. Colors and markers are {what}. Look "
         "for points among those of another class, which may have a wrong label, and for groups "
         "apart, which may be kinds of their own. Distances between groups and their sizes mean "
         "little."
@@ -232,8 +232,8 @@ def novelty_section(of: Findings, n_pictures: int) -> Section:
     text = [_about_references(of, novelty, k)]
     groups = {
         "known classes": of.is_known,
-        "unknown classes": of.is_labelled & ~of.is_known,
-        "no label": ~of.is_labelled,
+        "unknown classes": of.is_labeled & ~of.is_known,
+        "no label": ~of.is_labeled,
     }
     groups = {name: members for name, members in groups.items() if members.any()}
     told = [
@@ -291,11 +291,11 @@ def saliency_section(of: Findings) -> Section:
     title = "What does the net look at?"
     rows = _examples(of)
     try:
-        maps = saliency_maps(of.classifier, of.X[rows])
+        maps = compute_saliency_maps(of.classifier, of.X[rows])
     except ValueError as error:
         return Section("saliency", title, [f"This cannot be drawn: {error}"])
     text = [
-        "Orange are the places that speak for the guess, over the spectrogram in grey. Look for "
+        "Orange are the places that speak for the guess, over the spectrogram in gray. Look for "
         "orange where there is no glitch: then the net goes by something else, such as noise that "
         "comes with a class. The maps are coarse, and tell what the net used, not what is right. "
         f"Shown are the surest glitch of up to {_N_CLASSES} classes, those with most glitches, and "
@@ -315,7 +315,7 @@ def saliency_section(of: Findings) -> Section:
 
 def _examples(of: Findings) -> np.ndarray:
     """Rows of the surest glitch of each class, then of errors."""
-    right = ~of.is_wrong & (of.is_known | ~of.is_labelled)
+    right = ~of.is_wrong & (of.is_known | ~of.is_labeled)
     names, counts = np.unique(of.guesses[right], return_counts=True)
     common = names[np.argsort(-counts, kind="stable")][:_N_CLASSES]
     surest = [
@@ -332,7 +332,7 @@ def _examples(of: Findings) -> np.ndarray:
 def _about(of: Findings, rows: np.ndarray) -> dict[str, Any]:
     """Columns with what is known of glitches and guessed."""
     columns: dict[str, Any] = {"number": np.arange(1, len(rows) + 1), "id": of.ids[rows]}
-    if of.is_labelled.any():
+    if of.is_labeled.any():
         columns["label"] = of.labels[rows]
     return columns | {"guess": of.guesses[rows], "probability": of.confidence[rows].astype(float)}
 

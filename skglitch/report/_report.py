@@ -40,7 +40,7 @@ class Report:
         Text, tables and pictures.
     numbers : dict
         The main results as plain Python values, fit for ``json.dump``: ``n_glitches``,
-        ``n_labelled``, ``n_known``, ``unknown_classes``, ``absent_classes``, ``n_trained``,
+        ``n_labeled``, ``n_known``, ``unknown_classes``, ``absent_classes``, ``n_trained``,
         ``n_kept`` training glitches of which ``n_in_data`` are in the data, ``n_novel``,
         ``n_doubtful_labels``, ``seconds``; ``top_k``, ``per_class``, ``calibration_error`` and
         ``log_loss``. What could not be computed is None.
@@ -235,7 +235,7 @@ def make_report(
     sections = [_glitches.data_section(of), *(scores.sections() if scores else [])]
     if of.unknown_classes:
         sections.append(_glitches.unknown_section(of))
-    if not of.is_labelled.all():
+    if not of.is_labeled.all():
         sections.append(_glitches.guesses_section(of))
     sections.append(_glitches.map_section(of))
     if scores:
@@ -308,9 +308,7 @@ def _lead(of: Findings, scores: Scores | None, source: str | None, file: Path | 
         )
         return [*lead, origin(of)]
     why = (
-        "have no labels"
-        if not of.is_labelled.any()
-        else "are of classes that the net does not know"
+        "have no labels" if not of.is_labeled.any() else "are of classes that the net does not know"
     )
     return [*lead, f"These glitches {why}, so there are no scores.", origin(of)]
 
@@ -318,7 +316,7 @@ def _lead(of: Findings, scores: Scores | None, source: str | None, file: Path | 
 def _numbers(of: Findings, scores: Scores | None) -> dict[str, Any]:
     numbers: dict[str, Any] = {
         "n_glitches": len(of),
-        "n_labelled": int(of.is_labelled.sum()),
+        "n_labeled": int(of.is_labeled.sum()),
         "n_known": int(of.is_known.sum()),
         "unknown_classes": of.unknown_classes,
         "absent_classes": of.absent_classes,

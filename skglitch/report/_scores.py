@@ -63,7 +63,7 @@ class Scores:
     def _accuracy(self) -> Section:
         from ..display import TopKDisplay
 
-        table, n_unknown = self.top_k, int((self.of.is_labelled & ~self.of.is_known).sum())
+        table, n_unknown = self.top_k, int((self.of.is_labeled & ~self.of.is_known).sum())
         share = f"{100 * table.accuracy[0]:.1f} %"
         text = [
             f"The first guess is right for {share} of {counted(table.n_samples, 'glitch')}, and "
@@ -126,7 +126,7 @@ class Scores:
                 "confusion",
                 f"Matrix of {counted(len(labels), 'class')}; {wrong.sum():,} of "
                 f"{counts.sum():,} glitches are off its diagonal. The tables have its numbers.",
-                "Counts; colours are shares of the true class.",
+                "Counts; colors are shares of the true class.",
                 draw(display.figsize, lambda figure: display.plot(figure, order="similarity")),
                 is_wide=len(labels) > _MANY,
             )
@@ -139,7 +139,7 @@ class Scores:
                 "glitches": n,
                 "share": n / counts.sum(axis=1)[true],
             }
-            caption = "What is taken for what most often; shares are of the glitches so labelled."
+            caption = "What is taken for what most often; shares are of the glitches so labeled."
             content.append(Table("confusions", caption, columns, ("share",), n_shown=10))
         else:
             text.append("There are no errors.")

@@ -1,4 +1,4 @@
-"""Viridis backwards: from the colours of a picture to the numbers it was drawn from."""
+"""Viridis backwards: from the colors of a picture to the numbers it was drawn from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Euclidean distance in 8-bit RGB beyond which a colour is none of viridis. Neighbours in the
-# table are 2 apart and rounding adds at most 1; greys stay more than 60 away.
+# Euclidean distance in 8-bit RGB beyond which a color is none of viridis. Neighbors in the
+# table are 2 apart and rounding adds at most 1; grays stay more than 60 away.
 FOREIGN_DISTANCE = 24.0
 _COLOURS_A_CHUNK = 4096
 
@@ -19,11 +19,11 @@ class DecodedColors(NamedTuple):
     Attributes
     ----------
     energy : ndarray of shape (height, width), dtype uint8
-        Normalised energy, 255 being 25.5.
+        Normalized energy, 255 being 25.5.
     exact : ndarray of shape (height, width), dtype bool
-        Pixels whose colour is in the table, so that nothing was guessed.
+        Pixels whose color is in the table, so that nothing was guessed.
     foreign : ndarray of shape (height, width), dtype bool
-        Pixels whose colour is far from all of viridis.
+        Pixels whose color is far from all of viridis.
     """
 
     energy: np.ndarray
@@ -32,7 +32,7 @@ class DecodedColors(NamedTuple):
 
 
 def colors_to_energy(colors: np.ndarray) -> DecodedColors:
-    """Look the colours of a viridis picture up again.
+    """Look the colors of a viridis picture up again.
 
     Parameters
     ----------
@@ -56,19 +56,19 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
 
     Notes
     -----
-    There are two 8-bit versions of viridis about, the same colours rounded and truncated, and
+    There are two 8-bit versions of viridis about, the same colors rounded and truncated, and
     a picture is drawn with one of them. The one that more pixels match exactly is taken (the
-    rounded one in a draw). A colour in neither is taken for the nearest in that table.
+    rounded one in a draw). A color in neither is taken for the nearest in that table.
 
-    With 8 bits a channel, two pairs of neighbours in each version have the same colour. The
+    With 8 bits a channel, two pairs of neighbors in each version have the same color. The
     lower of the two is taken, so that these levels may come back one too low.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skglitch.spectrograms import colors_to_energy
-    >>> darkest, brightest, grey = (68, 1, 84), (253, 231, 37), (128, 128, 128)
-    >>> decoded = colors_to_energy(np.array([[darkest, brightest, grey]], dtype=np.uint8))
+    >>> darkest, brightest, gray = (68, 1, 84), (253, 231, 37), (128, 128, 128)
+    >>> decoded = colors_to_energy(np.array([[darkest, brightest, gray]], dtype=np.uint8))
     >>> decoded.energy[0, :2]
     array([  0, 255], dtype=uint8)
     >>> decoded.foreign
@@ -91,7 +91,7 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:
-    """One number a colour: red + 256 green + 65536 blue."""
+    """One number a color: red + 256 green + 65536 blue."""
     if colors.shape[2] == 4 and colors.flags.c_contiguous:
         return colors.view("<u4")[..., 0] & np.uint32(0xFFFFFF)
     wide = colors.astype(np.uint32)
@@ -114,7 +114,7 @@ def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """Make both versions of viridis, rounded and truncated, each with its look-up.
 
-    A look-up gives place + 1 for every packed 24-bit colour. Nearly all stay zero and are never
+    A look-up gives place + 1 for every packed 24-bit color. Nearly all stay zero and are never
     touched, so that the system gives them no memory.
     """
     import matplotlib
@@ -124,14 +124,14 @@ def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     for table in (np.rint(255 * viridis), np.floor(255 * viridis)):
         table = table.astype(np.uint8)
         lookup = np.zeros(1 << 24, dtype=np.int16)
-        # Backwards: of neighbours with the same colour the lower one is written last.
+        # Backwards: of neighbors with the same color the lower one is written last.
         lookup[_pack(table[None])[0][::-1]] = np.arange(256, 0, -1)
         made.append((table, lookup))
     return tuple(made)
 
 
 def _nearest(packed: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest place in ``table`` and whether even that is far, for a 1-D run of colours."""
+    """Nearest place in ``table`` and whether even that is far, for a 1-D run of colors."""
     unique, inverse = np.unique(packed, return_inverse=True)
     place = np.empty(len(unique), dtype=np.uint8)
     distance = np.empty(len(unique), dtype=np.float32)

@@ -49,7 +49,7 @@ class PictureError(ValueError):
 def read_picture(
     path: str | os.PathLike[str], size: tuple[int, int] | None = (140, 170)
 ) -> np.ndarray:
-    """Read the normalised energy out of a Gravity Spy picture.
+    """Read the normalized energy out of a Gravity Spy picture.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def read_picture(
     Returns
     -------
     energy : ndarray of shape (height, width), dtype uint8
-        Normalised Q-transform energy, 255 being 25.5; high frequencies in the first rows.
+        Normalized Q-transform energy, 255 being 25.5; high frequencies in the first rows.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def read_picture(
     See Also
     --------
     resize_energy : How the picture is brought to ``size``.
-    skglitch.datasets.load_gravity_spy : The same for a folder of labelled pictures.
+    skglitch.datasets.load_gravity_spy : The same for a folder of labeled pictures.
 
     Notes
     -----
@@ -105,7 +105,7 @@ def read_picture(
 
 
 def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resize a spectrogram with antialiasing, in energy and not in colour.
+    """Resize a spectrogram with antialiasing, in energy and not in color.
 
     Parameters
     ----------
@@ -181,20 +181,20 @@ def _check_layout(shape: tuple[int, int], mode: str) -> None:
         )
     if mode not in ("RGB", "RGBA", "P"):
         raise PictureError(
-            f"is of mode {mode!r}, but must be in colour (RGB, RGBA or palette): the energy is "
-            "read from the colours of viridis."
+            f"is of mode {mode!r}, but must be in color (RGB, RGBA or palette): the energy is "
+            "read from the colors of viridis."
         )
 
 
 def _spectrogram(pixels: np.ndarray) -> np.ndarray:
-    """Cut the part that the classifiers see and turn its colours into energy."""
+    """Cut the part that the classifiers see and turn its colors into energy."""
     decoded = colors_to_energy(pixels)
     rows, columns = _inner_part(decoded)
     decoded = DecodedColors(*(part[rows, columns] for part in decoded))
     foreign = float(decoded.foreign.mean())
     if foreign > _FOREIGN_ALLOWED:
         raise PictureError(
-            f"has colours that are not in viridis in {foreign:.0%} of the spectrogram; expected "
+            f"has colors that are not in viridis in {foreign:.0%} of the spectrogram; expected "
             "is a Gravity Spy omega scan, drawn in viridis from 0 to 25.5."
         )
     return decoded.energy
@@ -205,7 +205,7 @@ def _inner_part(decoded: DecodedColors) -> tuple[slice, slice]:
     edge = 2 * _WIDEST_BORDER
     inside = decoded.exact[edge:-edge, edge:-edge]
     # A line half a pixel off the frame is only a shade too dark. Where all else matches the
-    # table exactly, not matching it is what tells; else only colours far off can.
+    # table exactly, not matching it is what tells; else only colors far off can.
     odd = ~decoded.exact if inside.mean() > 0.9 else decoded.foreign
     rows = _without_border(odd.mean(axis=1), NATIVE_SIZE[0], _MARGIN_ROWS)
     columns = _without_border(odd.mean(axis=0), NATIVE_SIZE[1], _MARGIN_COLUMNS)

@@ -16,7 +16,7 @@ from .._device import median
 from ._pictures import NATIVE_SIZE
 from ._tiling import QPlane, make_planes, spacing
 
-# Energies above are shown as this one: the top of Gravity Spy's colour scale.
+# Energies above are shown as this one: the top of Gravity Spy's color scale.
 MAX_ENERGY = 25.5
 # Samples of a row that its median is taken over, at least where it has as many. The median of as
 # many energies of Gaussian noise is within 2 %.
@@ -247,7 +247,7 @@ class QScan:
         medians: torch.Tensor,
         views: Sequence[int],
     ) -> torch.Tensor:
-        """Normalised energies of the pixels of glitches that are loudest in ``plane``.
+        """Return normalized energies of the pixels of glitches that are loudest in ``plane``.
 
         Parameters
         ----------

@@ -38,7 +38,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
     qrange : tuple of float, default=(4.0, 64.0)
         Lowest and highest quality factor.
     mismatch : float, default=0.2
-        Largest loss of energy between neighbouring tiles.
+        Largest loss of energy between neighboring tiles.
     size : tuple of int, default=(140, 170)
         ``(height, width)`` of a view in pixels.
     trigger_time : float, default=None
@@ -220,7 +220,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         views : ndarray of shape (n_samples, n_views, height, width)
-            uint8, 255 being a normalised energy of 25.5, or float32 with
+            uint8, 255 being a normalized energy of 25.5, or float32 with
             ``output="energy"``.
 
         Raises
@@ -247,7 +247,7 @@ class QTransformer(TransformerMixin, BaseEstimator):
                 Chosen quality factor, of each view with ``q_for="each"``.
             time, frequency, snr : ndarray of shape (n_samples,)
                 Of the loudest tile within ``search``: time in s from the trigger, frequency
-                in Hz, and signal-to-noise ratio, the root of twice the normalised energy.
+                in Hz, and signal-to-noise ratio, the root of twice the normalized energy.
 
         Raises
         ------

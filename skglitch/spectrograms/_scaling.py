@@ -18,7 +18,7 @@ class PixelScale:
     ----------
     low, high : float
         The values that become 0 and 1. For uint8 they are 0 and 255 whatever the data,
-        since there 255 always means a normalised energy of 25.5.
+        since there 255 always means a normalized energy of 25.5.
     is_uint8 : bool
         Whether the scale was set by uint8 images.
 
@@ -69,13 +69,13 @@ class PixelScale:
             bad = _first_row(images, self.low, self.high)
             raise ValueError(
                 f"X holds values from {low:g} to {high:g} (first in row {bad}), but the estimator "
-                "was fitted on uint8 images, where 0 to 255 stand for normalised energies of 0 "
+                "was fitted on uint8 images, where 0 to 255 stand for normalized energies of 0 "
                 "to 25.5: convert X in the same way."
             )
         if self.is_uint8 and high <= 25.5:
             warnings.warn(
                 f"X is {images.dtype} with a maximum of {high:g}, but the estimator was fitted on "
-                "uint8 images, where 255 stands for a normalised energy of 25.5: if X holds "
+                "uint8 images, where 255 stands for a normalized energy of 25.5: if X holds "
                 "energies, multiply by 10.",
                 UserWarning,
                 stacklevel=4,

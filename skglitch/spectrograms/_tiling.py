@@ -17,9 +17,9 @@ class QPlane:
     Parameters
     ----------
     q : float
-        Quality factor: centre frequency over bandwidth, times a constant.
+        Quality factor: center frequency over bandwidth, times a constant.
     frequencies : ndarray of shape (n_rows,)
-        Centre frequencies in Hz, rising.
+        Center frequencies in Hz, rising.
     n_searched : int
         Number of rows, from the first on, whose windows lie below the Nyquist frequency.
         The loudest tile is looked for among these. Rows above are shown only, with what is
@@ -38,7 +38,7 @@ class QPlane:
     def window(self, row: int, bins: np.ndarray, duration: float) -> np.ndarray:
         """Bisquare window of a row at the bins of a Fourier transform of ``duration`` s.
 
-        Normalised to the same energy of white noise in each row [1]_, eq. 5.43.
+        Normalized to the same energy of white noise in each row [1]_, eq. 5.43.
 
         References
         ----------

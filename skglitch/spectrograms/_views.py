@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-NAMED_VIEWS = ("mosaic", "channels", "late")
+NAMED_VIEWS = ("mosaic", "channels", "separate")
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class ViewLayout:
 
     Attributes
     ----------
-    kind : {"mosaic", "channels", "late"}
-        ``"mosaic"`` joins the views to one grey picture, ``"channels"`` puts one view in each
-        colour, ``"late"`` gives each view to the net on its own.
+    kind : {"mosaic", "channels", "separate"}
+        ``"mosaic"`` joins the views to one gray picture, ``"channels"`` puts one view in each
+        color, ``"separate"`` gives each view to the net on its own.
     chosen : tuple of int
         The views of X that are used, in the order of use.
 
@@ -31,7 +31,7 @@ class ViewLayout:
     >>> layout = ViewLayout.from_parameter("mosaic", (0.5, 1.0, 2.0, 4.0), n_views=4)
     >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape
     torch.Size([8, 1, 280, 340])
-    >>> layout = ViewLayout.from_parameter("late", (0.5, 1.0, 2.0, 4.0), n_views=4)
+    >>> layout = ViewLayout.from_parameter("separate", (0.5, 1.0, 2.0, 4.0), n_views=4)
     >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape, layout.n_passes
     (torch.Size([32, 1, 140, 170]), 4)
     """
@@ -47,8 +47,8 @@ class ViewLayout:
 
         Parameters
         ----------
-        views : {"mosaic", "channels", "late"}, float or tuple of float
-            A name; one duration in s; or up to three durations, one for each colour.
+        views : {"mosaic", "channels", "separate"}, float or tuple of float
+            A name; one duration in s; or up to three durations, one for each color.
         durations : tuple of float
             Durations in s of the views of X. Only needed where ``views`` names durations.
         n_views : int
@@ -60,7 +60,7 @@ class ViewLayout:
             If ``views`` is none of these or asks for a view that X does not have.
         """
         everything = tuple(range(n_views))
-        if views in ("mosaic", "late"):
+        if views in ("mosaic", "separate"):
             return cls(views, everything)
         if isinstance(views, str) and views == "channels":
             return cls("channels", _spread(n_views))
@@ -70,14 +70,14 @@ class ViewLayout:
             chosen = tuple(_position(view, durations, n_views, views) for view in views)
             return cls("channels", chosen)
         raise ValueError(
-            f"views={views!r} is not one of 'mosaic', 'channels', 'late', a duration such as 1.0, "
-            "or a tuple of up to three durations."
+            f"views={views!r} is not one of 'mosaic', 'channels', 'separate', a duration such as "
+            "1.0, or a tuple of up to three durations."
         )
 
     @property
     def n_passes(self) -> int:
         """How often the net sees one glitch."""
-        return len(self.chosen) if self.kind == "late" else 1
+        return len(self.chosen) if self.kind == "separate" else 1
 
     def arrange(self, images: torch.Tensor) -> torch.Tensor:
         """Arrange ``(n, n_views, h, w)`` as ``(n * n_passes, 1 or 3, H, W)``."""
@@ -85,11 +85,11 @@ class ViewLayout:
             images = images[:, list(self.chosen)]
         if images.shape[1] == 1:
             return images
-        if self.kind == "late":
+        if self.kind == "separate":
             return images.flatten(0, 1).unsqueeze(1)
         if self.kind == "mosaic":
             return _mosaic(images)
-        # With two views the longer one fills the third colour too.
+        # With two views the longer one fills the third color too.
         return images if images.shape[1] == 3 else images[:, [0, 1, 1]]
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From the views of a glitch to features: layout, colours, trunk, readout, normalisation."""
+"""From the views of a glitch to features: layout, colors, trunk, readout, normalization."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import nn
 from ..backbones import Readout, Trunk
 from ..spectrograms import ViewLayout
 
-COLORS = ("viridis", "grey")
-# Length of the features of each layer once they are normalised: at this scale the default
+COLORS = ("viridis", "gray")
+# Length of the features of each layer once they are normalized: at this scale the default
 # regularisation of scikit-learn's LogisticRegression suits them.
 _LENGTH = 4.0
 
@@ -27,10 +27,10 @@ class ViewEncoder(nn.Module):
     image_shape : tuple of int, default=None
         ``(n_views, height, width)`` of the images to come; needed for other readouts.
     normalize : bool, default=False
-        Whether to subtract a centre from the features of each layer, see :meth:`centre_on`,
+        Whether to subtract a center from the features of each layer, see :meth:`center_on`,
         and to scale them to the same length.
-    colors : {"viridis", "grey"}, default="grey"
-        How a picture of one channel fills the three colours of a net: as Gravity Spy draws it,
+    colors : {"viridis", "gray"}, default="gray"
+        How a picture of one channel fills the three colors of a net: as Gravity Spy draws it,
         or the same in each.
 
     Examples
@@ -40,13 +40,13 @@ class ViewEncoder(nn.Module):
     >>> from skglitch.spectrograms import ViewLayout
     >>> from skglitch.training import ViewEncoder
     >>> durations = (0.5, 1.0, 2.0, 4.0)
-    >>> layout = ViewLayout.from_parameter("late", durations, n_views=4)
+    >>> layout = ViewLayout.from_parameter("separate", durations, n_views=4)
     >>> encoder = ViewEncoder(make_trunk("resnet18", weights=None), layout).eval()
     >>> encoder(torch.zeros(2, 4, 32, 40)).shape  # four views of 512 features
     torch.Size([2, 2048])
     """
 
-    centre: torch.Tensor
+    center: torch.Tensor
     palette: torch.Tensor
 
     def __init__(
@@ -57,7 +57,7 @@ class ViewEncoder(nn.Module):
         *,
         image_shape: tuple[int, ...] | None = None,
         normalize: bool = False,
-        colors: str = "grey",
+        colors: str = "gray",
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -69,8 +69,8 @@ class ViewEncoder(nn.Module):
         self.register_buffer("palette", palette, persistent=False)
         self.widths = self._widths(image_shape)
         # Not persistent without need, so that files of nets without it stay as they were.
-        centre = torch.zeros(self.width if normalize else 0)
-        self.register_buffer("centre", centre, persistent=normalize)
+        center = torch.zeros(self.width if normalize else 0)
+        self.register_buffer("center", center, persistent=normalize)
 
     @property
     def width(self) -> int:
@@ -85,13 +85,13 @@ class ViewEncoder(nn.Module):
         return self.normalized(self.features(images))
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Features as they are read, before any normalisation."""
+        """Features as they are read, before any normalization."""
         return self.features_and_auxiliary(images, auxiliary=False)[0]
 
     def features_and_auxiliary(
         self, images: torch.Tensor, *, auxiliary: bool = True
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Features before any normalisation, and those of the auxiliary branches."""
+        """Features before any normalization, and those of the auxiliary branches."""
         features, of_branches = self.trunk.read(
             self.pictures(images), self.readout, auxiliary=auxiliary
         )
@@ -100,23 +100,23 @@ class ViewEncoder(nn.Module):
         return torch.cat(rows, dim=1), [part.reshape(len(images), -1) for part in of_branches]
 
     def pictures(self, images: torch.Tensor) -> torch.Tensor:
-        """Arrange images as the trunk sees them, in colour where that is asked for."""
+        """Arrange images as the trunk sees them, in color where that is asked for."""
         pictures = self.layout.arrange(as_unit_interval(images))
         if not self.paints or pictures.shape[1] != 1:
             return pictures
         levels = (pictures[:, 0] * 255).round().clamp(0, 255).long()
         return self.palette[levels].permute(0, 3, 1, 2)
 
-    def centre_on(self, features: torch.Tensor) -> None:
-        """Make the mean of ``features`` the centre of the normalisation."""
+    def center_on(self, features: torch.Tensor) -> None:
+        """Make the mean of ``features`` the center of the normalization."""
         if self.normalize:
-            self.centre.copy_(features.to(self.centre).mean(dim=0))
+            self.center.copy_(features.to(self.center).mean(dim=0))
 
     def normalized(self, features: torch.Tensor) -> torch.Tensor:
-        """Subtract the centre and scale the features of each layer to the same length."""
+        """Subtract the center and scale the features of each layer to the same length."""
         if not self.normalize:
             return features
-        parts = (features - self.centre).split(self.widths, dim=1)
+        parts = (features - self.center).split(self.widths, dim=1)
         return torch.cat([_LENGTH * nn.functional.normalize(part, dim=1) for part in parts], dim=1)
 
     def _widths(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -141,7 +141,7 @@ def as_unit_interval(images: torch.Tensor) -> torch.Tensor:
 
 
 def _viridis() -> torch.Tensor:
-    """Look up the 256 colours of Gravity Spy's pictures, ``(256, 3)`` from 0 to 1."""
+    """Look up the 256 colors of Gravity Spy's pictures, ``(256, 3)`` from 0 to 1."""
     import matplotlib
 
     colors = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]

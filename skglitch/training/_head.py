@@ -79,7 +79,7 @@ def add_rows(
     """Last layer with further classes; the rows of the old ones stay as they are.
 
     What the old classes say of each other therefore does not change: a glitch can only change
-    over to a new class. The new rows minimise the cross-entropy, each class with the same
+    over to a new class. The new rows minimize the cross-entropy, each class with the same
     weight, and a penalty on their size, as in logistic regression; the problem is convex.
 
     Parameters

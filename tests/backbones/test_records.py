@@ -59,7 +59,7 @@ def test_nets_of_timm(name):
     assert info.fixed_size == config["fixed_input_size"]
     assert info.width == net.num_features
     assert info.n_parameters == sum(p.numel() for p in net.parameters())
-    assert info.weights.licence
+    assert info.weights.license
 
 
 def test_every_classification_net_of_torchvision_has_a_checksum():

@@ -30,7 +30,7 @@ def folder(tmp_path_factory, draw) -> Path:
 
 
 @pytest.fixture(scope="session")
-def unlabelled(tmp_path_factory, folder) -> Path:
+def unlabeled(tmp_path_factory, folder) -> Path:
     """Three of these glitches without class folders."""
     flat = tmp_path_factory.mktemp("flat")
     for path in sorted(folder.glob("Blip/H1_*.png")):

@@ -62,10 +62,10 @@ def test_options_reach_the_command(run, folder, config):
 
 def test_the_command_line_wins_and_the_nearer_file_wins(run, folder, config, tmp_path):
     nearer = write(tmp_path / "nearer.toml", "[fit]\nbatch-size = 5\n")
-    arguments = ["--config", config, "fit", folder, "--config", nearer, "--views", "late"]
+    arguments = ["--config", config, "fit", folder, "--config", nearer, "--views", "separate"]
     assert run(*arguments).exit_code == 0
     model = skglitch.load("model.skglitch")
-    assert (model.batch_size, model.views, model.max_epochs) == (5, "late", 1)
+    assert (model.batch_size, model.views, model.max_epochs) == (5, "separate", 1)
 
 
 def test_each_command_reads_its_own_section(run, model, folder, config):

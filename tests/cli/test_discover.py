@@ -22,7 +22,7 @@ N = 30
 
 @pytest.fixture(scope="module")
 def made():
-    """Two known classes, a new one that starts late, and a Chirp that is labelled Blip."""
+    """Two known classes, a new one that starts late, and a Chirp that is labeled Blip."""
     rng = np.random.default_rng(0)
     centers = np.repeat(np.eye(4)[:3], N, axis=0)
     about = {
@@ -61,7 +61,7 @@ class TestWhatIsFound:
         assert {path.name for path in (tmp_path / "out").iterdir()} == {
             "clusters.csv", "glitches.csv", "onsets.csv", "discover.json",
         }  # fmt: skip
-        assert (found["n_glitches"], found["n_labelled"]) == (3 * N, 2 * N)
+        assert (found["n_glitches"], found["n_labeled"]) == (3 * N, 2 * N)
         assert (found["n_clusters"], found["n_new_clusters"]) == (3, 1)
         assert found["output"] == "out"
 
@@ -70,7 +70,7 @@ class TestWhatIsFound:
         kinds = {row["class"]: row for row in rows}
         assert set(kinds) == {"Blip", "Chirp", ""}
         new = kinds[""]
-        assert (new["kind"], int(new["size"]), float(new["labelled"])) == ("new", N, 0)
+        assert (new["kind"], int(new["size"]), float(new["labeled"])) == ("new", N, 0)
         assert float(new["stability"]) > 0.9
         assert new["purity"] == ""
         assert float(new["novel"]) == 1
@@ -110,7 +110,7 @@ def test_summary_for_people(run, embeddings):
     result = run("discover", embeddings, "--label-issues", "-q")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    assert "90 glitches, 60 of them labelled" in result.stdout
+    assert "90 glitches, 60 of them labeled" in result.stdout
     assert "Typical glitches of new clusters" in result.stdout
     assert "30 of 30 glitches without a label are novel" in result.stdout
     assert "1 labels are flagged" in result.stdout
@@ -138,17 +138,17 @@ def test_what_most_of_a_cluster_are_taken_for():
     assert _most_frequent(np.array(["Tomte", "Blip", "Tomte"])) == ("Tomte", 2 / 3)
 
 
-def test_a_class_that_counts_as_unlabelled(run, embeddings):
-    result = run("discover", embeddings, "--unlabelled", "Chirp", "--json", "-q")
+def test_a_class_that_counts_as_unlabeled(run, embeddings):
+    result = run("discover", embeddings, "--unlabeled", "Chirp", "--json", "-q")
     told = json.loads(result.stdout)
-    assert told["n_labelled"] == N + 1
+    assert told["n_labeled"] == N + 1
     assert told["n_new_clusters"] == 2
     rows = table("skglitch-discover/glitches.csv")
     assert rows[-N - 1]["label"] == "Chirp"
     assert rows[-N - 1]["is_known"] == "False"
-    result = run("discover", embeddings, "--unlabelled", "Tomte", "--overwrite")
+    result = run("discover", embeddings, "--unlabeled", "Tomte", "--overwrite")
     assert result.exit_code == 1
-    assert "no glitch is labelled 'Tomte'; the labels are Blip, Chirp" in result.stderr
+    assert "no glitch is labeled 'Tomte'; the labels are Blip, Chirp" in result.stderr
 
 
 @pytest.mark.parametrize("mark", [-1, -1.0, np.nan, "-1", "None"])
@@ -157,7 +157,7 @@ def test_marks_of_no_label_in_a_file(run, made, tmp_path, mark):
     labels = [{"Blip": 1, "Chirp": 2, "": mark}[name] for name in about["label"]]
     np.savez(tmp_path / "e.npz", embeddings=values, label=labels)
     told = json.loads(run("discover", "e.npz", "--json", "-q").stdout)
-    assert (told["n_labelled"], told["n_new_clusters"]) == (2 * N, 1)
+    assert (told["n_labeled"], told["n_new_clusters"]) == (2 * N, 1)
     assert {row["label"] for row in table("skglitch-discover/glitches.csv")[2 * N :]} == {""}
 
 
@@ -220,7 +220,7 @@ def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
     result = run("discover", "new.npz", "--known", "known.npz", "--json", "-q")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert (told["n_glitches"], told["n_labelled"], told["n_new_clusters"]) == (4 * N, 2 * N, 1)
+    assert (told["n_glitches"], told["n_labeled"], told["n_new_clusters"]) == (4 * N, 2 * N, 1)
     rows = table("skglitch-discover/glitches.csv")
     assert [row["is_reference"] for row in rows] == ["False"] * 2 * N + ["True"] * 2 * N
     # 30 Chirps of the new ones, not 60.
@@ -230,14 +230,14 @@ def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
     assert "its embeddings have 2 numbers, the others 4" in result.stderr
 
 
-def test_nothing_is_labelled(run, made, tmp_path):
+def test_nothing_is_labeled(run, made, tmp_path):
     np.savez(tmp_path / "e.npz", embeddings=made[0])
     result = run("discover", "e.npz", "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert (told["n_labelled"], told["n_novel"], told["n_new_clusters"]) == (0, None, 3)
+    assert (told["n_labeled"], told["n_novel"], told["n_new_clusters"]) == (0, None, 3)
     assert "onsets" not in told
-    assert "--known takes labelled ones" in result.stderr
+    assert "--known takes labeled ones" in result.stderr
     assert list(table("skglitch-discover/glitches.csv")[0]) == [
         "id", "is_known", "cluster", "membership",
     ]  # fmt: skip
@@ -338,7 +338,7 @@ class TestTimes:
         between = ((gps > 4e4) & (gps < 5e4)) | (gps > 9e4)
         assert f"{between.sum()} glitches in none of the runs early, late" in result.stderr
         assert sum(told["n_events"]) == 3 * N - between.sum()
-        assert set(told["run"]) == {"early", "late"}
+        assert set(told["run"]) == {"early", "separate"}
         assert set(told["still_active"]) <= {"yes", "no", "unclear"}
         # Some were before the first run of LIGO.
         result = run("discover", embeddings, "--runs", "ligo", "--json", "--overwrite")
@@ -376,7 +376,7 @@ class TestWithNets:
         result = run("discover", model, folder, "--json", "-q")
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)
-        assert (told["n_glitches"], told["n_labelled"]) == (10, 10)
+        assert (told["n_glitches"], told["n_labeled"]) == (10, 10)
         rows = table("skglitch-discover/glitches.csv")
         assert "prediction" not in rows[0]
         run("embed", model, folder, "-o", "e.npz", "-q")
@@ -386,21 +386,21 @@ class TestWithNets:
     def test_the_seed_is_that_of_the_search(self, run, model, folder):
         assert run("discover", model, folder, "--seed", "3", "-q").exit_code == 0
 
-    def test_a_classifier_guesses_where_nothing_is_known(self, run, model, folder, unlabelled):
-        result = run("discover", model, unlabelled, "--json", "-q", "--min-cluster-size", "2")
+    def test_a_classifier_guesses_where_nothing_is_known(self, run, model, folder, unlabeled):
+        result = run("discover", model, unlabeled, "--json", "-q", "--min-cluster-size", "2")
         assert result.exit_code == 0, result.output
         rows = table("skglitch-discover/glitches.csv")
-        predicted = run("predict", model, unlabelled, "-q").stdout.splitlines()[1:]
+        predicted = run("predict", model, unlabeled, "-q").stdout.splitlines()[1:]
         assert [row["prediction"] for row in rows] == [line.split(",")[2] for line in predicted]
-        result = run("discover", model, unlabelled, "--known", folder, "-q", "--overwrite")
+        result = run("discover", model, unlabeled, "--known", folder, "-q", "--overwrite")
         assert result.exit_code == 0, result.output
         rows = table("skglitch-discover/glitches.csv")
         assert len(rows) == 13
         assert "prediction" not in rows[0]
 
-    def test_a_backbone_sees_the_same_views_of_known_glitches(self, run, folder, unlabelled):
+    def test_a_backbone_sees_the_same_views_of_known_glitches(self, run, folder, unlabeled):
         tiny = ["--weights", "none", "--size", "32x40", "--durations", "4", "-q"]
-        result = run("discover", "test_efficientnet", unlabelled, "--known", folder, *tiny)
+        result = run("discover", "test_efficientnet", unlabeled, "--known", folder, *tiny)
         assert result.exit_code == 0, result.output
 
     def test_triggers_go_with_known_glitches(self, run, model, folder, tmp_path):
@@ -415,7 +415,7 @@ class TestWithNets:
         )  # fmt: skip
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)
-        assert (told["n_glitches"], told["n_labelled"]) == (16, 10)
+        assert (told["n_glitches"], told["n_labeled"]) == (16, 10)
 
     def test_a_file_of_spectrograms(self, run, model, tmp_path):
         X = np.random.default_rng(0).integers(0, 255, (12, 2, 32, 40), dtype=np.uint8)
@@ -452,11 +452,15 @@ def test_other_formats(run, embeddings, tmp_path, suffix):
             "--min-cluster-size is of no use to kmeans",
         ),
         (["EMBEDDINGS", "--runs", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
-        (["EMBEDDINGS", "--views", "late"], 2, "--views: a file of embeddings has that settled"),
+        (
+            ["EMBEDDINGS", "--views", "separate"],
+            2,
+            "--views: a file of embeddings has that settled",
+        ),
         (["none.npz"], 2, "there is no file 'none.npz'"),
         (["EMBEDDINGS", "--known", "none"], 2, "'none' does not exist"),
         (["EMBEDDINGS", "--known", "."], 1, "is no file of embeddings"),
-        (["EMBEDDINGS", "--false-alarm-rate", "1"], 2, "0<x<1"),
+        (["EMBEDDINGS", "--false-alarm-probability", "1"], 2, "0<x<1"),
         (["EMBEDDINGS", "--min-cluster-size", "1"], 2, "x>=2"),
         (["nan.npz"], 1, "NaN"),
         (["one.npz"], 1, "minimum of 2"),
@@ -489,7 +493,7 @@ def test_p_values_by_hand():
     is_known = np.arange(40) < 25
     labels = np.where(is_known, np.where(np.arange(40) % 2, "a", "b"), "")
     found = find_novel(X, labels, 0.2)
-    detector = NoveltyDetector(false_alarm_rate=0.2, random_state=0)
+    detector = NoveltyDetector(false_alarm_probability=0.2, random_state=0)
     detector.fit(X[is_known], labels[is_known])
     held_out = detector.held_out_scores_
     for row in range(25):

@@ -53,8 +53,8 @@ def test_a_backbone_and_a_folder(run, folder):
     assert "10 glitches are in explorer.html" in result.stderr
 
 
-def test_guesses_of_a_model_colour_what_has_no_labels(run, model, unlabelled):
-    result = run("explore", model, unlabelled, "-o", "map.html", "--method", "pca", "-q")
+def test_guesses_of_a_model_color_what_has_no_labels(run, model, unlabeled):
+    result = run("explore", model, unlabeled, "-o", "map.html", "--method", "pca", "-q")
     assert result.exit_code == 0, result.output
     assert result.output == ""
     data = page("map.html")

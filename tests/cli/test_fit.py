@@ -162,12 +162,12 @@ def test_output_is_checked_before_anything_is_read(run, folder, tmp_path, monkey
     assert "the folder was read" in result.stderr
 
 
-def test_data_errors_are_one_line(run, folder, unlabelled, tmp_path):
+def test_data_errors_are_one_line(run, folder, unlabeled, tmp_path):
     (tmp_path / "few" / "Blip").mkdir(parents=True)
     shutil.copy(next(folder.glob("Blip/*_4.0.png")), tmp_path / "few" / "Blip")
     (tmp_path / "bad").symlink_to(folder)
     for where, message, more in [
-        (unlabelled, "no class folders", []),
+        (unlabeled, "no class folders", []),
         ("few", "--test-fraction 0", []),
         ("few", "one class only", ["--test-fraction", "0"]),
         (folder, "Did you mean 'test_efficientnet'", ["--backbone", "test_efficientne"]),
@@ -181,8 +181,8 @@ def test_data_errors_are_one_line(run, folder, unlabelled, tmp_path):
     assert not (tmp_path / "model.skglitch").exists()
 
 
-def test_debug_shows_the_traceback(run, unlabelled):
-    result = run("fit", unlabelled, *TINY, "--debug")
+def test_debug_shows_the_traceback(run, unlabeled):
+    result = run("fit", unlabeled, *TINY, "--debug")
     assert result.exit_code == 1
     assert isinstance(result.exception, ValueError)
 

@@ -22,7 +22,7 @@ def table(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_predictions_of_a_labelled_folder(run, model, folder):
+def test_predictions_of_a_labeled_folder(run, model, folder):
     result = run("predict", model, folder, "--top", "5", "--probabilities")
     assert result.exit_code == 0, result.output
     bunch, rows = read(folder), table(result.stdout)
@@ -52,21 +52,21 @@ def test_ties_go_to_the_class_that_predict_takes():
     assert told["probability_2"].tolist() == [0.4, 0.25]
 
 
-def test_predictions_of_a_folder_without_labels(run, model, unlabelled):
-    result = run("predict", model, unlabelled, "-o", "out.csv", "-q")
+def test_predictions_of_a_folder_without_labels(run, model, unlabeled):
+    result = run("predict", model, unlabeled, "-o", "out.csv", "-q")
     assert result.exit_code == 0, result.output
     assert result.output == ""
     with open("out.csv", encoding="utf-8") as file:
         lines = file.read().splitlines()
     assert lines[0] == "id,ifo,prediction,probability"
     assert [line.split(",")[0] for line in lines[1:]] == ["B0", "B2", "B4"]
-    again = run("predict", model, unlabelled, "-o", "out.csv", "-q")
+    again = run("predict", model, unlabeled, "-o", "out.csv", "-q")
     assert again.exit_code == 2
     assert "--overwrite" in again.stderr
-    assert run("predict", model, unlabelled, "-o", "out.csv", "--overwrite").exit_code == 0
+    assert run("predict", model, unlabeled, "-o", "out.csv", "--overwrite").exit_code == 0
 
 
-def test_options_of_the_run_take_the_place_of_those_saved(run, model, unlabelled, monkeypatch):
+def test_options_of_the_run_take_the_place_of_those_saved(run, model, unlabeled, monkeypatch):
     seen = []
     predict_proba = CNNClassifier.predict_proba
 
@@ -75,8 +75,8 @@ def test_options_of_the_run_take_the_place_of_those_saved(run, model, unlabelled
         return predict_proba(self, X)
 
     monkeypatch.setattr(CNNClassifier, "predict_proba", spy)
-    assert run("predict", model, unlabelled, "--batch-size", "2", "-q").exit_code == 0
-    assert run("predict", model, unlabelled).exit_code == 0
+    assert run("predict", model, unlabeled, "--batch-size", "2", "-q").exit_code == 0
+    assert run("predict", model, unlabeled).exit_code == 0
     assert [classifier.batch_size for classifier in seen] == [2, CNNClassifier().batch_size]
     assert [classifier.verbose for classifier in seen] == [0, 1]
 
@@ -147,15 +147,15 @@ def test_embeddings_of_a_saved_transformer(run, model, folder):
     assert (result.exit_code, "--layer" in result.stderr) == (1, True)
 
 
-def test_embeddings_of_a_backbone(run, unlabelled):
+def test_embeddings_of_a_backbone(run, unlabeled):
     result = run(
-        "embed", "test_efficientnet", unlabelled, "-o", "e.npz", "--weights", "none", "--layer",
-        "blocks.1", "--durations", "4", "--size", "32x40", "--seed", "3", "--views", "late",
+        "embed", "test_efficientnet", unlabeled, "-o", "e.npz", "--weights", "none", "--layer",
+        "blocks.1", "--durations", "4", "--size", "32x40", "--seed", "3", "--views", "separate",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    X = load_gravity_spy(unlabelled, durations=(4.0,), size=(32, 40), progress=False).data
+    X = load_gravity_spy(unlabeled, durations=(4.0,), size=(32, 40), progress=False).data
     transformer = TruncatedCNNTransformer(
-        "test_efficientnet", weights=None, layer="blocks.1", views="late", random_state=3
+        "test_efficientnet", weights=None, layer="blocks.1", views="separate", random_state=3
     )
     with np.load("e.npz") as file:
         np.testing.assert_array_equal(file["embeddings"], transformer.fit(X[:1]).transform(X))
@@ -169,7 +169,7 @@ def test_embeddings_of_a_backbone(run, unlabelled):
         (["none.skglitch", "-o", "e.npy"], 2, "no file 'none.skglitch'"),
         (["test_efficientne", "-o", "e.npy"], 1, "Did you mean 'test_efficientnet'"),
         (["test_efficientnet"], 2, "Missing option"),
-        (["MODEL", "-o", "e.npy", "--views", "late"], 2, "--views: a saved model"),
+        (["MODEL", "-o", "e.npy", "--views", "separate"], 2, "--views: a saved model"),
     ],
 )
 def test_errors_of_embed(run, model, folder, arguments, code, message):

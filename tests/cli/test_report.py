@@ -15,8 +15,8 @@ def test_a_page_and_its_parts(run, model, folder, tmp_path):
     assert any((tmp_path / "report" / "parts").glob("*.csv"))
 
 
-def test_a_page_without_labels_in_one_file(run, model, unlabelled, tmp_path):
-    result = run("report", model, unlabelled, "-o", "page.html", "--pictures", 1)
+def test_a_page_without_labels_in_one_file(run, model, unlabeled, tmp_path):
+    result = run("report", model, unlabeled, "-o", "page.html", "--pictures", 1)
     assert result.exit_code == 0, result.output
     assert "no scores" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -30,10 +30,10 @@ def test_a_report_that_is_there_stays(run, model, folder, tmp_path):
     assert (tmp_path / "report" / "report.html").read_text() == "old"
 
 
-def test_a_report_is_replaced_when_told_to(run, model, folder, unlabelled, tmp_path):
+def test_a_report_is_replaced_when_told_to(run, model, folder, unlabeled, tmp_path):
     assert run("report", model, folder, "--pictures", 2, "-q").exit_code == 0
     scored = {path.name for path in (tmp_path / "report" / "parts").iterdir()}
-    result = run("report", model, unlabelled, "--pictures", 1, "--overwrite")
+    result = run("report", model, unlabeled, "--pictures", 1, "--overwrite")
     assert result.exit_code == 0, result.output
     left = {path.name for path in (tmp_path / "report" / "parts").iterdir()}
     assert {"top_k.csv", "novel-2.png"} <= scored - left

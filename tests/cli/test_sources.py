@@ -64,7 +64,7 @@ class TestHdf5:
         assert skglitch.load("model.skglitch").image_shape_ == (2, 32, 40)
         assert "2 glitches without a label are left out" in result.stderr
 
-    def test_accuracy_is_of_labelled_ones(self, run, model, pictures):
+    def test_accuracy_is_of_labeled_ones(self, run, model, pictures):
         pictures.target[:2] = ""
         save_glitches(pictures, "glitches.h5")
         result = run("predict", model, "glitches.h5", "--json", "-q")

@@ -224,8 +224,8 @@ def foreign_name(small_tree):
 
 
 def foreign_picture(small_tree):
-    grey = np.full((466, 566, 3), 128, np.uint8)
-    Image.fromarray(grey).save(small_tree / "Blip" / "L1_b2_spectrogram_4.0.png")
+    gray = np.full((466, 566, 3), 128, np.uint8)
+    Image.fromarray(gray).save(small_tree / "Blip" / "L1_b2_spectrogram_4.0.png")
 
 
 def second_class(small_tree):
@@ -245,7 +245,7 @@ def dangling(small_tree):
 
 BAD_FILES = [
     (break_file, r"Blip/L1_b2_spectrogram_4\.0\.png: is broken or cut short", ["a1", "c3", "d4"]),
-    (foreign_picture, r"L1_b2_spectrogram_4\.0\.png: has colours that are", ["a1", "c3", "d4"]),
+    (foreign_picture, r"L1_b2_spectrogram_4\.0\.png: has colors that are", ["a1", "c3", "d4"]),
     (foreign_name, r"Blip/cat\.png: is not named <ifo>", ["a1", "b2", "c3", "d4"]),
     (second_class, r"L1_b2: is in several classes \(Blip, Koi_Fish\)", ["a1", "c3", "d4"]),
     (twice, r"L1_b2_spectrogram_4\.png: shows the same view as", ["a1", "b2", "c3", "d4"]),

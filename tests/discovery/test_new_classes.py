@@ -65,7 +65,7 @@ class TestClusters:
         assert np.mean(codes[finder.labels_ == new.label] == 3) == 1
         assert {label for label, _ in new.nearest_classes[:2]} == {"Blip", "Chirp"}
         assert np.isnan(new.purity)
-        assert new.labelled == 0
+        assert new.labeled == 0
 
     def test_labels_that_do_not_guide_name_clusters_and_do_not_move_them(self, data):
         X, y, _ = data
@@ -104,9 +104,9 @@ class TestClusters:
         y[92:95] = "Chirp"
         few = NewClassFinder(clusterer="hdbscan", n_resamples=0, random_state=0)
         assert len(few.fit(X, y).new_clusters_) == 0
-        assert len(few.set_params(min_labelled=0.2).fit(X, y).new_clusters_) == 1
+        assert len(few.set_params(min_labeled=0.2).fit(X, y).new_clusters_) == 1
         y[92] = "Blip"
-        strict = few.set_params(min_labelled=0.05, min_purity=0.9).fit(X, y)
+        strict = few.set_params(min_labeled=0.05, min_purity=0.9).fit(X, y)
         assert [round(c.purity, 2) for c in strict.new_clusters_] == [0.67]
 
     def test_known_classes_in_one_cluster_are_mixed_and_not_new(self, data):
@@ -118,14 +118,14 @@ class TestClusters:
         assert finder.summary().count(" mixed ") == 3
 
     @pytest.mark.parametrize("mark", ["None_of_the_Above", ["None_of_the_Above", "?"]])
-    def test_a_class_of_leftovers_counts_as_unlabelled(self, data, mark):
+    def test_a_class_of_leftovers_counts_as_unlabeled(self, data, mark):
         X, y, _ = data
         y[y == ""] = "None_of_the_Above"
         y[:3] = "?"
         y[3:5] = ""
         if "?" not in mark:
             y[:3] = "Blip"
-        finder = NewClassFinder(unlabelled=mark, random_state=0).fit(X, y)
+        finder = NewClassFinder(unlabeled=mark, random_state=0).fit(X, y)
         assert finder.classes_.tolist() == ["Blip", "Chirp", "Tomte"]
         assert len(finder.new_clusters_) == 1
 
@@ -165,39 +165,39 @@ class TestClusters:
 
 @pytest.fixture
 def unseen():
-    """Labelled glitches of four classes, and others of these and of two new kinds, in a net's way.
+    """Labeled glitches of four classes, and others of these and of two new kinds, in a net's way.
 
-    Half of the features are noise, and the labelled ones are tighter than the others.
+    Half of the features are noise, and the labeled ones are tighter than the others.
     """
     rng = np.random.default_rng(1)
     codes = np.concatenate([np.repeat(np.arange(4), 40), np.repeat(np.arange(6), 25)])
-    labelled = np.arange(len(codes)) < 160
-    X = 1.5 * np.eye(6)[codes] + rng.normal(0, np.where(labelled, 0.15, 0.19)[:, None], (310, 6))
+    labeled = np.arange(len(codes)) < 160
+    X = 1.5 * np.eye(6)[codes] + rng.normal(0, np.where(labeled, 0.15, 0.19)[:, None], (310, 6))
     X = np.hstack([X, rng.normal(0, 0.3, (310, 6))]) + 1
-    return X, np.where(labelled, np.array(list("abcdef"))[codes], ""), codes, labelled
+    return X, np.where(labeled, np.array(list("abcdef"))[codes], ""), codes, labeled
 
 
-def lean_on_a_class(rng, n_labelled, n_new, distance):
+def lean_on_a_class(rng, n_labeled, n_new, distance):
     """Four classes, and a new kind that differs from the first by a distance along one axis."""
     codes = np.concatenate(
-        [np.repeat(np.arange(4), n_labelled), np.repeat(np.arange(4), 60), np.repeat(4, n_new)]
+        [np.repeat(np.arange(4), n_labeled), np.repeat(np.arange(4), 60), np.repeat(4, n_new)]
     )
-    labelled = np.arange(len(codes)) < 4 * n_labelled
+    labeled = np.arange(len(codes)) < 4 * n_labeled
     X = 1.5 * np.eye(6)[np.where(codes == 4, 0, codes)]
     X[codes == 4, 4] = distance
     X += rng.normal(0, 0.15, X.shape)
     X = np.hstack([X, rng.normal(0, 0.3, X.shape)]) + 1
-    return X, np.where(labelled, np.array(list("abcde"))[codes], ""), codes
+    return X, np.where(labeled, np.array(list("abcde"))[codes], ""), codes
 
 
-def along_lines(rng, n_labelled):
+def along_lines(rng, n_labeled):
     """Four classes and a new kind, each of which differs within along an axis of its own."""
-    codes = np.concatenate([np.repeat(np.arange(4), n_labelled), np.repeat(np.arange(5), 60)])
-    labelled = np.arange(len(codes)) < 4 * n_labelled
+    codes = np.concatenate([np.repeat(np.arange(4), n_labeled), np.repeat(np.arange(5), 60)])
+    labeled = np.arange(len(codes)) < 4 * n_labeled
     along = rng.uniform(-0.8, 0.8, len(codes))
     X = np.hstack([np.eye(5)[codes], np.eye(5)[codes] * along[:, None], np.zeros((len(codes), 20))])
     X += rng.normal(0, 0.05, X.shape)
-    return X, np.where(labelled, np.array(list("abcde"))[codes], ""), codes
+    return X, np.where(labeled, np.array(list("abcde"))[codes], ""), codes
 
 
 def beyond_the_first_axes(rng):
@@ -214,11 +214,11 @@ def most_in_one(finder, is_new):
 
 
 class TestGuided:
-    @pytest.mark.parametrize("n_labelled", [5, 8])
-    def test_few_labels_leave_a_new_kind_whole(self, n_labelled):
+    @pytest.mark.parametrize("n_labeled", [5, 8])
+    def test_few_labels_leave_a_new_kind_whole(self, n_labeled):
         found = []
         for seed in range(8):
-            X, y, codes = along_lines(np.random.default_rng(seed), n_labelled)
+            X, y, codes = along_lines(np.random.default_rng(seed), n_labeled)
             finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
             found.append(most_in_one(finder, codes == 4))
         # All 60 are. By the distances within classes alone it is 31: they come in two or three.
@@ -271,15 +271,15 @@ class TestGuided:
         assert finder.fit(X, y).new_clusters_ == ()
 
     def test_a_doubtful_label_has_a_low_membership(self, unseen):
-        X, y, _codes, _labelled = unseen
+        X, y, _codes, _labeled = unseen
         y[0] = "b"
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         assert finder.membership_[0] < 0.5 < np.median(finder.membership_)
 
     def test_subsample_without_labels(self, unseen):
-        X, y, _codes, labelled = unseen
+        X, y, _codes, labeled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-        rows = np.flatnonzero(~labelled)
+        rows = np.flatnonzero(~labeled)
         again = finder.clusterer_.cluster(rows)
         assert adjusted_rand_score(finder.labels_[rows], again) > 0.8
 
@@ -291,46 +291,46 @@ class TestGuided:
         assert is_new[codes == 0].mean() < 0.1
 
     def test_new_kinds_stand_out(self, unseen):
-        X, y, codes, labelled = unseen
+        X, y, codes, labeled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-        assert adjusted_rand_score(codes[~labelled], finder.labels_[~labelled]) > 0.95
+        assert adjusted_rand_score(codes[~labeled], finder.labels_[~labeled]) > 0.95
         assert [c.known_class for c in finder.clusters_] == ["a", "b", "c", "d", None, None]
 
-    def test_labelled_glitches_keep_their_class(self, unseen):
-        X, y, codes, labelled = unseen
+    def test_labeled_glitches_keep_their_class(self, unseen):
+        X, y, codes, labeled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-        assert_array_equal(finder.labels_[labelled], codes[labelled])
+        assert_array_equal(finder.labels_[labeled], codes[labeled])
         assert [c.purity for c in finder.clusters_[:4]] == [1] * 4
         assert np.isnan([c.purity for c in finder.new_clusters_]).all()
 
     @pytest.mark.parametrize("wider", [1.0, 1.5])
     def test_nothing_new(self, unseen, wider):
-        X, y, codes, labelled = unseen
+        X, y, codes, labeled = unseen
         # Of classes that a net embeds more tightly where it was trained on them.
-        means = np.stack([X[labelled & (codes == code)].mean(axis=0) for code in range(4)])
-        known = ~labelled & (codes < 4)
+        means = np.stack([X[labeled & (codes == code)].mean(axis=0) for code in range(4)])
+        known = ~labeled & (codes < 4)
         X[known] = means[codes[known]] + wider * (X[known] - means[codes[known]])
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X[codes < 4], y[codes < 4])
         assert finder.new_clusters_ == ()
         assert adjusted_rand_score(codes[codes < 4], finder.labels_) > 0.95
 
-    def test_unlabelled_copies_of_labelled_ones(self, unseen):
-        X, y, codes, labelled = unseen
-        X, y = np.repeat(X[labelled], 2, axis=0), np.repeat(y[labelled], 2)
+    def test_unlabeled_copies_of_labeled_ones(self, unseen):
+        X, y, codes, labeled = unseen
+        X, y = np.repeat(X[labeled], 2, axis=0), np.repeat(y[labeled], 2)
         y[::2] = ""
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-        assert_array_equal(finder.labels_, np.repeat(codes[labelled], 2))
+        assert_array_equal(finder.labels_, np.repeat(codes[labeled], 2))
 
-    def test_few_known_among_many_unlabelled_are_a_known_class_still(self, unseen):
-        X, y, _codes, labelled = unseen
-        many = np.concatenate([X, *(X[~labelled] + 0.001 * i for i in range(1, 20))])
+    def test_few_known_among_many_unlabeled_are_a_known_class_still(self, unseen):
+        X, y, _codes, labeled = unseen
+        many = np.concatenate([X, *(X[~labeled] + 0.001 * i for i in range(1, 20))])
         finder = NewClassFinder(n_resamples=0, random_state=0)
         finder.fit(many, np.concatenate([y, np.repeat("", len(many) - len(y))]))
         assert [c.known_class for c in finder.clusters_[:4]] == list("abcd")
-        assert min(c.labelled for c in finder.clusters_[:4]) < finder.min_labelled
+        assert min(c.labeled for c in finder.clusters_[:4]) < finder.min_labeled
 
     def test_new_samples_and_stability(self, unseen):
-        X, y, _, _labelled = unseen
+        X, y, _, _labeled = unseen
         finder = NewClassFinder(n_resamples=3, random_state=0).fit(X, y)
         noisy = X + np.random.default_rng(0).normal(0, 0.02, X.shape)
         assert np.mean(finder.predict(noisy) == finder.labels_) > 0.95
@@ -351,19 +351,19 @@ class TestGuided:
         assert finder.fit(alone, labels).labels_[-1] == 0
 
     def test_many_samples_take_the_quick_way(self, unseen, monkeypatch):
-        X, y, _codes, _labelled = unseen
+        X, y, _codes, _labeled = unseen
         whole = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         monkeypatch.setattr("skglitch.discovery._guided._MOST_PAIRED", 30)
         quick = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         assert adjusted_rand_score(whole.labels_, quick.labels_) > 0.85
 
     def test_labels_enough(self, unseen):
-        X, y, _codes, _labelled = unseen
+        X, y, _codes, _labeled = unseen
         few = np.where(np.arange(len(y)) % 40 < 3, y, "")
         auto = NewClassFinder(n_resamples=0, random_state=0).fit(X, few)
         blind = NewClassFinder(clusterer="hdbscan", n_resamples=0, random_state=0).fit(X, few)
         assert_array_equal(auto.labels_, blind.labels_)
-        with pytest.raises(ValueError, match=r"needs 20 labelled samples of two .* 3, 3, 3, 3\."):
+        with pytest.raises(ValueError, match=r"needs 20 labeled samples of two .* 3, 3, 3, 3\."):
             NewClassFinder(clusterer="guided").fit(X, few)
         with pytest.raises(ValueError, match=r"y has none"):
             NewClassFinder(clusterer="guided").fit(X)
@@ -408,8 +408,8 @@ class TestLabels:
 
     def test_unknown_mark(self, data):
         X, y, _ = data
-        with pytest.raises(ValueError, match=r"unlabelled='Nope' is no label in y, .*'Tomte'\."):
-            NewClassFinder(unlabelled="Nope").fit(X, y)
+        with pytest.raises(ValueError, match=r"unlabeled='Nope' is no label in y, .*'Tomte'\."):
+            NewClassFinder(unlabeled="Nope").fit(X, y)
 
     def test_mixed_kinds(self, data):
         X, y, _ = data

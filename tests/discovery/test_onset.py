@@ -247,7 +247,7 @@ class TestStillActive:
 
 
 class TestRuns:
-    RUNS = {"late": (START + 1e6, START + 1.1e6), "early": (START, START + 1e5)}
+    RUNS = {"separate": (START + 1e6, START + 1.1e6), "early": (START, START + 1e5)}
 
     def drawn(self):
         rng = np.random.default_rng(0)
@@ -270,8 +270,8 @@ class TestRuns:
         assert [(row.run, row.detector, row.n_events) for row in table] == [
             ("early", "H1", 20),
             ("early", "L1", 20),
-            ("late", "H1", 10),
-            ("late", "L1", 10),
+            ("separate", "H1", 10),
+            ("separate", "L1", 10),
         ]
         # What of the segment is in the run.
         assert [row.rate for row in table] == pytest.approx(
@@ -295,7 +295,7 @@ class TestRuns:
         assert late.split("\n")[0] == "Run late"
         assert early.split("\n")[1] == late.split("\n")[1]
         assert len(early.split("\n")) == len(late.split("\n")) == 3
-        assert table.to_dict()["run"] == ["early", "late"]
+        assert table.to_dict()["run"] == ["early", "separate"]
         assert onset(times, clusters).to_dict()["run"] == [""]
         # From its first glitch to its last.
         assert table[1].rate == pytest.approx(20 / np.ptp(times[40:]) * 3600)

@@ -333,8 +333,8 @@ class TestLabels:
 @pytest.fixture(scope="module")
 def clustered():
     rng = np.random.default_rng(1)
-    centres = np.repeat(rng.standard_normal((40, 16)), 100, axis=0)
-    return centres + 0.3 * rng.standard_normal((4000, 16))
+    centers = np.repeat(rng.standard_normal((40, 16)), 100, axis=0)
+    return centers + 0.3 * rng.standard_normal((4000, 16))
 
 
 class TestApproximate:

@@ -155,7 +155,7 @@ class TestGallery:
 
 
 class TestConfusion:
-    def test_similar_classes_are_neighbours(self):
+    def test_similar_classes_are_neighbors(self):
         # a and d are taken for each other, b and c are.
         counts = [[5, 0, 0, 5], [0, 6, 4, 0], [0, 4, 6, 0], [5, 0, 0, 5]]
         display = ConfusionDisplay(counts, list("abcd")).plot(Figure(), order="similarity")
@@ -167,7 +167,7 @@ class TestConfusion:
             [counts[ord(x) - 97][ord(x) - 97] / 10 for x in display.labels_]
         )
 
-    def test_rows_are_labelled_by_their_counts(self):
+    def test_rows_are_labeled_by_their_counts(self):
         display = ConfusionDisplay([[3, 1], [0, 0]], ["a", "b"]).plot(Figure())
         assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["a (4)", "b (0)"]
         assert [text.get_text() for text in display.ax_.texts] == ["3", "1"]

@@ -87,7 +87,7 @@ class Page:
         return self.ask("data.ids.filter((_, i) => isShown(i))")
 
     def pixel(self, row):
-        """The colour in the middle of a glitch's marker."""
+        """The color in the middle of a glitch's marker."""
         self.settle()
         return self.ask(f"Array.from(context.getImageData(...toScreen({row}), 1, 1).data)")
 
@@ -130,7 +130,7 @@ def hex_of(pixel):
     return "#{:02X}{:02X}{:02X}".format(*pixel[:3])
 
 
-def test_colours_are_of_classes(page):
+def test_colors_are_of_classes(page):
     first, second = page.ask("data.colors.slice(0, 2)")
     assert [hex_of(page.pixel(row)) for row in range(4)] == [first, first, second, second]
     assert hex_of(page.pixel(4)) == page.ask("GREY").upper()
@@ -237,7 +237,7 @@ def test_the_glitch_under_the_pointer_is_shown(page, row):
     page.wait("!byId('tip').hidden")
     facts = page.ask("byId('tip').innerText").split("\n")
     assert facts[0] == IDS[row]
-    # Its own picture, upright, in colour: the bar is where it was drawn.
+    # Its own picture, upright, in color: the bar is where it was drawn.
     column = page.ask(
         f"tile({row}).then((drawn) => "
         "Array.from(drawn.getContext('2d').getImageData(5, 0, 1, 40).data))"

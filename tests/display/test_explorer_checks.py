@@ -79,8 +79,8 @@ def test_options_of_the_layout_are_refused_before_glitches_are_embedded():
         EmbeddingExplorer.from_estimator(Net(), X, method="mds")
     with pytest.raises(ValueError, match="n_components=4 is neither 2 nor 3"):
         EmbeddingExplorer.from_estimator(Net(), X, n_components=4)
-    with pytest.raises(TypeError, match="colour"):
-        EmbeddingExplorer.from_estimator(Net(), X, colour="red")
+    with pytest.raises(TypeError, match="color"):
+        EmbeddingExplorer.from_estimator(Net(), X, color="red")
 
 
 @pytest.mark.parametrize("about", [[1] * 6, "abc", np.zeros((6, 2)), pd.Series([1] * 6)])

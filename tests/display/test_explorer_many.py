@@ -150,7 +150,7 @@ def test_the_class_that_is_pointed_at_stands_out(overlapping):
     colors = page.ask("groups.map((group) => group.color)")
     point_at("Tomte")
     assert hex_of(page.pixel(0)) == colors[1]
-    # What has no label has lost its colour.
+    # What has no label has lost its color.
     assert min(page.pixel(3)[:3]) > 200
     page.mouse("Moved", 20, 500)
     assert hex_of(page.pixel(0)) == colors[0]

@@ -63,7 +63,7 @@ def test_highlight():
         np.testing.assert_array_equal(members, places[labels == label])
     legend = display.ax_.get_legend()
     listed = {text.get_text(): n for n, text in enumerate(legend.get_texts())}
-    # All that is grey looks the same, and is listed as one.
+    # All that is gray looks the same, and is listed as one.
     assert list(listed) == ["b", "others"]
     for name, label in (("b", "b"), ("others", "a")):
         shown = legend.legend_handles[listed[name]].get_facecolor()[0, :3]
@@ -98,15 +98,15 @@ NO_LABELS = {
 
 @pytest.mark.parametrize("labels", NO_LABELS.values(), ids=NO_LABELS)
 @pytest.mark.parametrize("n_components", [2, 3])
-def test_glitches_without_a_label_are_grey_and_beneath(labels, n_components):
+def test_glitches_without_a_label_are_gray_and_beneath(labels, n_components):
     places = np.random.default_rng(0).normal(size=(6, n_components))
     display = EmbeddingDisplay(places, labels).plot(Figure(), legend=True)
-    assert names_in_legend(display) == ["a", "b", "unlabelled"]
+    assert names_in_legend(display) == ["a", "b", "unlabeled"]
     assert [text.get_text() for text in display.texts_] == ["a", "b"][: 2 * (n_components == 2)]
     render(display)
     drawn = sorted(display.ax_.collections, key=lambda collection: collection.get_zorder())
     assert [len(collection.get_offsets()) for collection in drawn] == [2, 2, 2]
-    assert drawn[0].get_label() == "unlabelled"
+    assert drawn[0].get_label() == "unlabeled"
     assert tuple(drawn[0].get_facecolor()[0, :3]) == to_rgba(GREY)[:3]
     assert not any(to_rgba(GREY)[:3] == tuple(c.get_facecolor()[0, :3]) for c in drawn[1:])
 
@@ -115,19 +115,19 @@ def test_numbers_with_gaps_are_whole(places):
     gaps = [2, np.nan, 10, 2, np.nan, 1]
     for labels in (gaps, np.array(gaps), pd.Series([2, None, 10, 2, None, 1], dtype="Int64")):
         display = EmbeddingDisplay(places, labels).plot(Figure(), legend=True)
-        assert names_in_legend(display) == ["1", "2", "10", "unlabelled"]
+        assert names_in_legend(display) == ["1", "2", "10", "unlabeled"]
     display = EmbeddingDisplay(places, [2.5, -1, 0, -1, 2.5, 0]).plot(Figure(), legend=True)
     assert names_in_legend(display) == ["0", "2.5", "in no cluster"]
 
 
-def test_a_map_without_a_legend_tells_what_grey_is(places):
+def test_a_map_without_a_legend_tells_what_gray_is(places):
     def note(labels, **options):
         return EmbeddingDisplay(places, labels, **options).plot(Figure()).ax_.get_xlabel()
 
     assert note([*list("aabb"), "", ""], method="PCA") == (
-        "PCA of the net's features; grey: unlabelled"
+        "PCA of the net's features; gray: unlabeled"
     )
-    assert note([0, 0, 1, 1, -1, -1]) == "grey: in no cluster"
+    assert note([0, 0, 1, 1, -1, -1]) == "gray: in no cluster"
     assert note(list("aabbcc"), method="PCA") == "PCA of the net's features"
 
 

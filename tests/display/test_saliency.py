@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from skglitch import CNNClassifier
-from skglitch.display import SaliencyDisplay, saliency_maps
+from skglitch.display import SaliencyDisplay, compute_saliency_maps
 from skglitch.display._saliency_maps import to_views
 from skglitch.spectrograms import ViewLayout
 
@@ -67,12 +67,12 @@ def fit(X, y, **params):
 
 
 @pytest.mark.parametrize("method", ["gradient_activation", "grad_cam"])
-@pytest.mark.parametrize("views", ["mosaic", "late", 2.0])
+@pytest.mark.parametrize("views", ["mosaic", "separate", 2.0])
 def test_hottest_where_the_class_is_decided(views, method):
     X, y = make_spots()
     classifier = fit(X, y, views=views)
     assert classifier.score(X, y) == 1
-    maps = saliency_maps(classifier, X, method=method)
+    maps = compute_saliency_maps(classifier, X, method=method)
     assert maps.shape == X.shape
     spot = np.zeros(X.shape[1:], dtype=bool)
     spot[2, 2:14, 24:38] = True
@@ -85,7 +85,7 @@ def test_hottest_where_the_class_is_decided(views, method):
         assert np.isnan(maps[:, [0, 1, 3]]).all()
 
 
-@pytest.mark.parametrize("views", ["mosaic", "late", "channels", 1.0, (0.5, 4.0)])
+@pytest.mark.parametrize("views", ["mosaic", "separate", "channels", 1.0, (0.5, 4.0)])
 @pytest.mark.parametrize("n_views", [3, 4])
 def test_layouts_are_undone(views, n_views):
     if n_views == 3 and isinstance(views, tuple):
@@ -93,7 +93,7 @@ def test_layouts_are_undone(views, n_views):
     images = torch.rand(2, n_views, 6, 10)
     layout = ViewLayout.from_parameter(views, DURATIONS[:n_views], n_views=n_views)
     pictures = layout.arrange(images)
-    # With several colours a map says the same of all: the first one is asked for.
+    # With several colors a map says the same of all: the first one is asked for.
     back = to_views(pictures[:, :1], layout, tuple(images.shape))
     shown = set(layout.chosen)
     for view in range(n_views):
@@ -123,7 +123,7 @@ def test_grad_cam_by_hand():
     weights = gradient.mean(dim=(2, 3))
     expected = torch.einsum("nc,nchw->nhw", weights, caught[0]).clamp(min=0)[:, None]
     expected = nn.functional.interpolate(expected, size=X.shape[2:], mode="bilinear")[:, 0]
-    ours = saliency_maps(classifier, X, labels=y, method="grad_cam", layer="3")[:, 2]
+    ours = compute_saliency_maps(classifier, X, labels=y, method="grad_cam", layer="3")[:, 2]
     assert ours.max() > 0
     np.testing.assert_allclose(ours, expected.detach(), atol=1e-5 * ours.max())
 
@@ -133,7 +133,7 @@ def test_other_backbones(name, stripes_of_one_view):
     X, y = stripes_of_one_view
     classifier = fit(X, y, backbone=name, durations=(1.0,), views=1.0, max_epochs=1)
     classifier.set_params(batch_size=4)
-    maps = saliency_maps(classifier, X[:3], batch_size=2)
+    maps = compute_saliency_maps(classifier, X[:3], batch_size=2)
     assert maps.shape == (3, *X.shape[1:])
     assert np.isfinite(maps).all()
     assert (maps >= 0).all()
@@ -147,34 +147,34 @@ def stripes_of_one_view():
 
 def test_frozen_layers_have_maps_too():
     X, y = make_spots()
-    classifier = fit(X, y, fine_tune="head", head_start="probe", max_epochs=1)
-    assert saliency_maps(classifier, X[:2]).max() > 0
+    classifier = fit(X, y, fine_tune="head", head_init="probe", max_epochs=1)
+    assert compute_saliency_maps(classifier, X[:2]).max() > 0
 
 
 def test_default_readout_needs_gradients_at_each_place():
     X, y = make_spots()
     classifier = fit(X, y, layer="2", pooling="std", max_epochs=3)
-    assert saliency_maps(classifier, X[:2]).max() > 0
+    assert compute_saliency_maps(classifier, X[:2]).max() > 0
 
 
 def test_net_without_maps():
     X, y = make_spots()
     classifier = fit(X, y, backbone=Patches, max_epochs=1)
     with pytest.raises(ValueError, match="use a convolutional backbone"):
-        saliency_maps(classifier, X)
+        compute_saliency_maps(classifier, X)
 
 
 def test_errors():
     X, y = make_spots()
     classifier = fit(X, y, max_epochs=1)
     with pytest.raises(ValueError, match="layer='5' returns no map"):
-        saliency_maps(classifier, X, layer="5")
+        compute_saliency_maps(classifier, X, layer="5")
     with pytest.raises(ValueError, match="layer='conv' is not a layer"):
-        saliency_maps(classifier, X, layer="conv")
+        compute_saliency_maps(classifier, X, layer="conv")
     with pytest.raises(ValueError, match=r"\['Blip'\], which the classifier does not know"):
-        saliency_maps(classifier, X, labels=np.full(len(X), "Blip"))
+        compute_saliency_maps(classifier, X, labels=np.full(len(X), "Blip"))
     with pytest.raises(ValueError, match="method='cam'"):
-        saliency_maps(classifier, X, method="cam")
+        compute_saliency_maps(classifier, X, method="cam")
 
 
 def test_display_shows_what_the_net_sees():

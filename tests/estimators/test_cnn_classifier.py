@@ -79,13 +79,13 @@ def test_same_seed_same_net_and_the_global_generator_is_left_alone(tiny, stripes
     [
         ("mosaic", 4, 1),
         ("channels", 4, 1),
-        ("late", 4, 4),
+        ("separate", 4, 4),
         (1.0, 4, 1),
         ((0.5, 2.0, 4.0), 4, 1),
         ((0.5, 4.0), 4, 1),
         ("mosaic", 1, 1),
         ("channels", 1, 1),
-        ("late", 1, 1),
+        ("separate", 1, 1),
         (4.0, 1, 1),
         ("channels", 2, 1),
         ("mosaic", 3, 1),
@@ -128,7 +128,7 @@ def test_one_duration_sees_only_that_view(tiny):
         ({"learning_rate": -1.0}, 4, r"'learning_rate' parameter"),
         ({"precision": "float16"}, 4, r"'precision' parameter"),
         ({"class_weight": {"Chirp": 2.0}}, 4, r"class_weight"),
-        ({"head_start": "random"}, 4, r"'head_start' parameter .*'auto'.*Got 'random'"),
+        ({"head_init": "random"}, 4, r"'head_init' parameter .*'auto'.*Got 'random'"),
         ({"head_epochs": -1}, 4, r"'head_epochs' parameter"),
         ({"layer_decay": 0.0}, 4, r"'layer_decay' parameter .* range \(0\.0, 1\.0\]"),
         ({"layer_decay": 1.5}, 4, r"'layer_decay' parameter"),
@@ -370,7 +370,7 @@ def test_pickle_and_clone(tiny, stripes):
         again.predict(X)
 
 
-def test_pickle_holds_neither_images_nor_optimiser_state(tiny):
+def test_pickle_holds_neither_images_nor_optimizer_state(tiny):
     X, y = make_stripes(n_each=200)
     classifier = tiny(max_epochs=1, early_stopping=True).fit(X, y)
     weights = sum(p.numel() * 4 for p in classifier.net_.module_.parameters())
@@ -407,7 +407,7 @@ def test_auto_epochs_give_few_images_enough_steps(tiny, stripes):
 def test_a_net_that_starts_at_random_gets_more_steps(tiny, stripes):
     X, y = stripes
     random, probed = (
-        tiny(max_epochs="auto", head_start=start).fit(X, y) for start in ("auto", "probe")
+        tiny(max_epochs="auto", head_init=start).fit(X, y) for start in ("auto", "probe")
     )
     n_batches = len(probed.history_[0, "batches"])
     assert len(probed.history_) * n_batches >= 40

@@ -84,7 +84,7 @@ def test_adjusted_logits_start_without_the_prior_that_the_loss_adds(weights):
 
 
 @pytest.mark.parametrize(
-    ("head_start", "has_weights", "probes"),
+    ("head_init", "has_weights", "probes"),
     [
         ("auto", True, True),
         ("auto", False, False),
@@ -92,11 +92,11 @@ def test_adjusted_logits_start_without_the_prior_that_the_loss_adds(weights):
         ("probe", False, True),
     ],
 )
-def test_what_starts_where(weights, head_start, has_weights, probes):
+def test_what_starts_where(weights, head_init, has_weights, probes):
     X, y = make_stripes()
-    classifier = _hardly_trained(weights if has_weights else None, head_start=head_start)
+    classifier = _hardly_trained(weights if has_weights else None, head_init=head_init)
     with warnings.catch_warnings():
-        # Features that are not normalised may keep the regression from its goal: no matter.
+        # Features that are not normalized may keep the regression from its goal: no matter.
         warnings.simplefilter("error", ConvergenceWarning)
         head = classifier.fit(X, y).net_.module_.head
     assert (head.weight.detach().abs().max().item() > 1e-3) == probes
@@ -104,12 +104,12 @@ def test_what_starts_where(weights, head_start, has_weights, probes):
         np.testing.assert_allclose(classifier.predict_proba(X), 1 / 3, atol=1e-6)
 
 
-def test_centre_is_the_mean_of_the_training_features_and_stays(weights):
+def test_center_is_the_mean_of_the_training_features_and_stays(weights):
     X, y = make_stripes()
     classifier = _hardly_trained(weights, learning_rate=1e-2, max_epochs=2).fit(X, y)
     raw = TruncatedCNNTransformer(TinyNet, weights=weights, normalize=False).fit_transform(X)
-    centre = classifier.net_.module_.encoder.centre.numpy()
-    np.testing.assert_allclose(centre, raw.mean(axis=0), atol=1e-5)
+    center = classifier.net_.module_.encoder.center.numpy()
+    np.testing.assert_allclose(center, raw.mean(axis=0), atol=1e-5)
 
 
 def test_features_of_each_layer_have_length_four(weights):
@@ -128,22 +128,22 @@ def test_features_of_each_layer_have_length_four(weights):
     np.testing.assert_allclose(first, by_hand, atol=1e-3)
 
 
-def test_centre_takes_a_translation_of_all_features_away():
+def test_center_takes_a_translation_of_all_features_away():
     encoder = ViewEncoder(make_trunk(TinyNet(), None), ViewLayout("mosaic", (0,)), normalize=True)
     features = torch.rand(7, 256)
-    encoder.centre_on(features)
+    encoder.center_on(features)
     there = encoder.normalized(features)
-    encoder.centre_on(features + 5)
+    encoder.center_on(features + 5)
     torch.testing.assert_close(encoder.normalized(features + 5), there, atol=1e-4, rtol=1e-4)
 
 
-def test_from_scratch_nothing_is_normalised(stripes):
+def test_from_scratch_nothing_is_normalized(stripes):
     X, y = stripes
     classifier = _hardly_trained(None, learning_rate=1e-2, max_epochs=12, batch_size=8).fit(X, y)
     encoder = classifier.net_.module_.encoder
     assert not encoder.normalize
-    assert len(encoder.centre) == 0
-    assert "encoder.centre" not in classifier.net_.module_.state_dict()
+    assert len(encoder.center) == 0
+    assert "encoder.center" not in classifier.net_.module_.state_dict()
     assert classifier.score(X, y) == 1.0
 
 
@@ -164,7 +164,7 @@ def test_other_readouts_need_the_shape_of_images():
 
 
 @pytest.mark.parametrize(
-    ("weights_read", "head_start", "rate"),
+    ("weights_read", "head_init", "rate"),
     [
         (True, "auto", 3e-4),
         (True, "zeros", 1e-3),
@@ -172,9 +172,9 @@ def test_other_readouts_need_the_shape_of_images():
         (False, "probe", 3e-4),
     ],
 )
-def test_rate_depends_on_where_the_last_layer_starts(weights, weights_read, head_start, rate):
+def test_rate_depends_on_where_the_last_layer_starts(weights, weights_read, head_init, rate):
     X, y = make_stripes()
-    params = {"head_start": head_start, "max_epochs": 2, "batch_size": 8, "precision": "float32"}
+    params = {"head_init": head_init, "max_epochs": 2, "batch_size": 8, "precision": "float32"}
     told, auto = (
         _hardly_trained(weights if weights_read else None, learning_rate=value, **params).fit(X, y)
         for value in (rate, "auto")

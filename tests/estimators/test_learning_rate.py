@@ -126,11 +126,11 @@ def test_a_loss_that_is_no_number_ends_it(tiny, stripes):
     assert np.isfinite(result.losses).all()
 
 
-@pytest.mark.parametrize(("head_start", "rate"), [("auto", 3e-4), ("probe", 3e-4), ("zeros", 1e-3)])
-def test_auto_is_slower_where_the_net_starts_well(stripes, head_start, rate):
+@pytest.mark.parametrize(("head_init", "rate"), [("auto", 3e-4), ("probe", 3e-4), ("zeros", 1e-3)])
+def test_auto_is_slower_where_the_net_starts_well(stripes, head_init, rate):
     X, y = stripes
     classifier = CNNClassifier(
-        views=4.0, max_epochs=1, fine_tune="head", head_start=head_start, random_state=0
+        views=4.0, max_epochs=1, fine_tune="head", head_init=head_init, random_state=0
     ).fit(X, y)
     assert classifier.net_.lr == rate
     assert classifier.set_params(learning_rate=0.5).partial_fit(X, y).net_.lr == 0.5
@@ -166,8 +166,8 @@ def test_images_that_are_held_out_do_not_count():
 
 def test_auto_rises_only_where_that_was_measured():
     assert _stopped(TinyNet, TinyNet().state_dict(), 600).net_.lr == 3e-4
-    assert _stopped("efficientnet_lite0", "imagenet", 600, head_start="zeros").net_.lr == 1e-3
-    assert _stopped("efficientnet_lite0", None, 600, head_start="probe").net_.lr == 3e-4
+    assert _stopped("efficientnet_lite0", "imagenet", 600, head_init="zeros").net_.lr == 1e-3
+    assert _stopped("efficientnet_lite0", None, 600, head_init="probe").net_.lr == 3e-4
 
 
 def test_auto_is_slow_for_a_net_that_is_trained_on():

@@ -264,7 +264,7 @@ class TestExtend:
             classifier.set_params(max_epochs=2).partial_fit(X, y)
             assert classifier.score(X, y) == 1.0
 
-    def test_the_optimiser_holds_the_new_last_layer(self, known):
+    def test_the_optimizer_holds_the_new_last_layer(self, known):
         known.extend(*_of("Koi_Fish", 2))
         held = {id(p) for group in known.net_.optimizer_.param_groups for p in group["params"]}
         assert held == {id(p) for p in known.net_.module_.parameters()}

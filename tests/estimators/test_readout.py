@@ -1,4 +1,4 @@
-"""Which layers are read, how they are pooled, and in what colours pictures come."""
+"""Which layers are read, how they are pooled, and in what colors pictures come."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_constant_map_has_a_gradient():
     assert torch.isfinite(maps.grad).all()
 
 
-@pytest.mark.parametrize("views", ["mosaic", "late", 1.0])
+@pytest.mark.parametrize("views", ["mosaic", "separate", 1.0])
 def test_several_layers_stand_side_by_side(stripes, views):
     X, _ = stripes
     params = {"pooling": "std", "n_bands": 2, "views": views, "normalize": False}
@@ -60,7 +60,7 @@ def test_several_layers_stand_side_by_side(stripes, views):
     together = TruncatedCNNTransformer(net, layer=layers, **params).fit_transform(X)
     apart = [TruncatedCNNTransformer(net, layer=one, **params).fit_transform(X) for one in layers]
     np.testing.assert_allclose(together, np.concatenate(apart, axis=1), atol=1e-6)
-    n_passes = 4 if views == "late" else 1
+    n_passes = 4 if views == "separate" else 1
     assert [part.shape[1] for part in apart] == [
         2 * 16 * n_passes,
         2 * 8 * n_passes,
@@ -115,7 +115,7 @@ class TestColors:
         layout = ViewLayout.from_parameter(views, durations, n_views=n_views)
         return ViewEncoder(trunk, layout, colors=colors)
 
-    def test_bytes_become_the_colours_of_viridis(self, trunk):
+    def test_bytes_become_the_colors_of_viridis(self, trunk):
         levels = np.array([0, 1, 127, 128, 254, 255], dtype=np.uint8)
         images = torch.from_numpy(levels.reshape(1, 1, 2, 3))
         expected = colormaps["viridis"](levels)[:, :3].reshape(2, 3, 3).transpose(2, 0, 1)
@@ -123,38 +123,38 @@ class TestColors:
             pictures = self._encoder(trunk).pictures(same)
             np.testing.assert_allclose(pictures[0].numpy(), expected, atol=1e-6)
 
-    def test_grey_is_the_same_in_each_colour(self, trunk):
+    def test_gray_is_the_same_in_each_color(self, trunk):
         images = torch.rand(1, 1, 2, 3)
-        pictures = self._encoder(trunk, colors="grey").pictures(images)
+        pictures = self._encoder(trunk, colors="gray").pictures(images)
         torch.testing.assert_close(pictures, images)
         prepared = trunk.prepare(pictures)
         torch.testing.assert_close(prepared[:, 0], prepared[:, 2])
 
-    def test_views_in_the_colours_stay_what_they_are(self, trunk):
+    def test_views_in_the_colors_stay_what_they_are(self, trunk):
         images = torch.rand(1, 3, 2, 3)
         painted = self._encoder(trunk, "channels", n_views=3).pictures(images)
         torch.testing.assert_close(painted, images)
 
     def test_every_late_view_is_painted(self, trunk):
         images = torch.rand(2, 4, 2, 3)
-        painted = self._encoder(trunk, "late", n_views=4).pictures(images)
+        painted = self._encoder(trunk, "separate", n_views=4).pictures(images)
         assert painted.shape == (8, 3, 2, 3)
 
     def test_one_channel_nets_get_the_numbers_themselves(self, stripes):
         X, y = stripes
         params = {"max_epochs": 1, "random_state": 0}
-        viridis, grey = (
+        viridis, gray = (
             CNNClassifier(TinyNet, colors=colors, **params).fit(X, y).predict_proba(X)
-            for colors in ("viridis", "grey")
+            for colors in ("viridis", "gray")
         )
-        np.testing.assert_array_equal(viridis, grey)
+        np.testing.assert_array_equal(viridis, gray)
 
-    def test_colours_matter_to_others(self, stripes):
+    def test_colors_matter_to_others(self, stripes):
         X, _ = stripes
-        viridis, grey = (
+        viridis, gray = (
             TruncatedCNNTransformer(
                 "test_resnet", weights=None, colors=colors, normalize=False, random_state=0
             ).fit_transform(X)
-            for colors in ("viridis", "grey")
+            for colors in ("viridis", "gray")
         )
-        assert np.abs(viridis - grey).max() > 1e-4
+        assert np.abs(viridis - gray).max() > 1e-4

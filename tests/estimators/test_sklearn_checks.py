@@ -39,7 +39,7 @@ def _expected(estimator):
 @parametrize_with_checks(
     [
         CNNClassifier(small_net, max_epochs=40, augment=False, weight_decay=0.0, random_state=0),
-        # Differences from a centre lose digits of float32 that one check asks for.
+        # Differences from a center lose digits of float32 that one check asks for.
         TruncatedCNNTransformer(small_net, normalize=False, random_state=0),
     ],
     expected_failed_checks=_expected,

@@ -62,7 +62,7 @@ def test_later_layers_are_not_computed(stripes, monkeypatch):
         transformer.encoder_.trunk(torch.rand(1, 1, 32, 40))
 
 
-def test_result_depends_neither_on_batch_size_nor_on_neighbours(stripes):
+def test_result_depends_neither_on_batch_size_nor_on_neighbors(stripes):
     X, _ = stripes
     whole = TruncatedCNNTransformer(TinyNet, random_state=0).fit(X)
     parts = TruncatedCNNTransformer(TinyNet, random_state=0, batch_size=5).fit(X)
@@ -84,7 +84,7 @@ def test_no_gradient_no_training_mode_no_drift(tiny, stripes):
 def test_late_views_stand_side_by_side(stripes):
     X, _ = stripes
     params = {"normalize": False, "random_state": 0}
-    late = TruncatedCNNTransformer(TinyNet, views="late", **params).fit_transform(X)
+    late = TruncatedCNNTransformer(TinyNet, views="separate", **params).fit_transform(X)
     single = TruncatedCNNTransformer(TinyNet, views=4.0, **params).fit_transform(X)
     assert late.shape == (len(X), 4 * single.shape[1])
     np.testing.assert_allclose(late[:, -single.shape[1] :], single, atol=1e-5)
@@ -146,8 +146,8 @@ def test_estimators_behind_it(tiny, stripes):
     plane = make_pipeline(transformer, TSNE(2, perplexity=5, random_state=0)).fit_transform(X)
     assert plane.shape == (len(X), 2)
     embeddings = transformer.fit(X).transform(X)
-    neighbours = NearestNeighbors(n_neighbors=1).fit(embeddings)
-    nearest = neighbours.kneighbors(transformer.transform(new_X), return_distance=False)
+    neighbors = NearestNeighbors(n_neighbors=1).fit(embeddings)
+    nearest = neighbors.kneighbors(transformer.transform(new_X), return_distance=False)
     np.testing.assert_array_equal(y[nearest[:, 0]], new_y)
 
 
@@ -168,7 +168,7 @@ def test_pipeline_memory_embeds_once_in_a_grid_over_the_last_step(stripes, tmp_p
     )
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0, 10.0]}, cv=2)
     search.fit(X, y)
-    # Each fold's training part twice (for its centre and for its rows), each test part once a
+    # Each fold's training part twice (for its center and for its rows), each test part once a
     # candidate, and everything twice in the end.
     n_training = calls.count(len(X) // 2) - 4 * 2
     assert n_training == 2 * 2

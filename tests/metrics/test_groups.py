@@ -13,39 +13,39 @@ from sklearn.model_selection import (
 )
 from sklearn.neighbors import KNeighborsClassifier
 
-from skglitch.metrics import time_groups, top_k_scorer
+from skglitch.metrics import group_by_time, top_k_scorer
 
 TIMES = st.lists(st.integers(0, 200), min_size=1, max_size=40)
 
 
 def test_by_hand():
-    groups = time_groups([30, 1, 2, 12, 21], gap=9)  # 1-2, 10 s, 12-21-30
+    groups = group_by_time([30, 1, 2, 12, 21], gap=9)  # 1-2, 10 s, 12-21-30
     assert groups.tolist() == [1, 0, 0, 1, 1]
 
 
 def test_a_pause_of_the_gap_itself_does_not_part():
-    assert time_groups([0.0, 5.0], gap=5).tolist() == [0, 0]
-    assert time_groups([0.0, 5.001], gap=5).tolist() == [0, 1]
+    assert group_by_time([0.0, 5.0], gap=5).tolist() == [0, 0]
+    assert group_by_time([0.0, 5.001], gap=5).tolist() == [0, 1]
 
 
 def test_detectors_part():
-    groups = time_groups([0, 1, 2, 3], gap=10, detectors=["L1", "H1", "L1", "H1"])
+    groups = group_by_time([0, 1, 2, 3], gap=10, detectors=["L1", "H1", "L1", "H1"])
     assert groups.tolist() == [0, 1, 0, 1]
 
 
 def test_gps_times_keep_their_digits():
     times = 1264785164.195310116 + np.array([0.0, 0.001, 0.0031])
-    assert time_groups(times, gap=0.002).tolist() == [0, 0, 1]
+    assert group_by_time(times, gap=0.002).tolist() == [0, 0, 1]
 
 
 def test_gap_zero_keeps_the_same_times_together():
-    assert time_groups([7, 7, 8], gap=0).tolist() == [0, 0, 1]
+    assert group_by_time([7, 7, 8], gap=0).tolist() == [0, 0, 1]
 
 
 @given(TIMES, st.integers(0, 20), st.booleans())
 def test_groups_are_chains(times, gap, apart):
     detectors = np.resize(["H1", "L1"], len(times)) if apart else np.full(len(times), "V1")
-    groups = time_groups(times, gap=gap, detectors=detectors)
+    groups = group_by_time(times, gap=gap, detectors=detectors)
     times = np.array(times)
     firsts = []
     for group in range(groups.max() + 1):
@@ -64,8 +64,8 @@ def test_order_does_not_matter(times, random):
     order = list(range(len(times)))
     random.shuffle(order)
     times = np.array(times)
-    shuffled = time_groups(times[order], gap=5)
-    assert shuffled.tolist() == time_groups(times, gap=5)[order].tolist()
+    shuffled = group_by_time(times[order], gap=5)
+    assert shuffled.tolist() == group_by_time(times, gap=5)[order].tolist()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_order_does_not_matter(times, random):
 )
 def test_errors(args, message):
     with pytest.raises(ValueError, match=message):
-        time_groups(**args)
+        group_by_time(**args)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def bursts():
 
 def test_grouped_folds_show_what_random_ones_hide(bursts):
     X, y, times = bursts
-    groups = time_groups(times, gap=10)
+    groups = group_by_time(times, gap=10)
     assert np.bincount(groups).tolist() == [6] * 40
     classifier = KNeighborsClassifier(1)
     random = cross_val_score(classifier, X, y, cv=StratifiedKFold(5, shuffle=True, random_state=0))

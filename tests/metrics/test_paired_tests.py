@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score
 
-from skglitch.metrics import mcnemar_test, paired_bootstrap, time_groups, top_k_accuracy
+from skglitch.metrics import group_by_time, mcnemar_test, paired_bootstrap, top_k_accuracy
 
 
 def predictions(n_both, only_a, only_b, n_neither):
@@ -171,7 +171,7 @@ class TestPairedBootstrap:
         assert len(set(seen)) == 3
 
     def test_takes_time_groups(self):
-        groups = time_groups([0, 1, 100, 101, 200, 201], gap=5)
+        groups = group_by_time([0, 1, 100, 101, 200, 201], gap=5)
         assert paired_bootstrap(*predictions(3, 1, 1, 1), groups=groups).n_groups == 3
 
     def test_random_state_and_forms(self):

@@ -38,7 +38,7 @@ def round_trip(estimator, folder, **options):
 
 def test_classifier_is_the_same_after_a_round_trip(make, images, tmp_path):
     X, y = images
-    classifier = make(views="late", class_weight={"Blip": 2.0, "Koi_Fish": 1, "Whistle": 1})
+    classifier = make(views="separate", class_weight={"Blip": 2.0, "Koi_Fish": 1, "Whistle": 1})
     loaded = round_trip(classifier, tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
     np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
@@ -287,7 +287,7 @@ def test_device_is_chosen_anew(tmp_path):
         skglitch.load(path, device="tpu")
 
 
-def test_normalisation_of_the_file_is_the_one_that_counts(images, tmp_path):
+def test_normalization_of_the_file_is_the_one_that_counts(images, tmp_path):
     def darken(schema):
         schema["estimator"]["net"]["trunk"]["mean"] = [0.9, 0.9, 0.9]
 

@@ -311,7 +311,7 @@ class TestHardData:
         y = y.astype(object)
         y[:5] = ["", None, np.nan, np.str_(""), float("nan")]
         report = make_report(classifier, X, y, n_pictures=1)
-        assert report.numbers["n_labelled"] == 19
+        assert report.numbers["n_labeled"] == 19
         assert report.numbers["top_k"]["n_samples"] == 19
         assert "5 glitches have no label" in text_of(report)
 

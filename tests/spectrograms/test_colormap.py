@@ -11,9 +11,9 @@ VIRIDIS = matplotlib.colormaps["viridis"]
 energies = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
-def lowest(energy, draw_colours):
-    """Of levels drawn in the same colour, which nobody can tell apart, the lowest."""
-    colors = draw_colours(np.arange(256))
+def lowest(energy, draw_colors):
+    """Of levels drawn in the same color, which nobody can tell apart, the lowest."""
+    colors = draw_colors(np.arange(256))
     same = (colors[:, None] == colors).all(axis=-1)
     assert np.count_nonzero(same) == 256 + 2 * 2  # two pairs
     return same.argmax(axis=1)[energy]
@@ -28,7 +28,7 @@ def truncated(energy):
 
 
 @given(energies, st.sampled_from([3, 4]))
-def test_rounded_colours_give_the_energy_back(energy, channels):
+def test_rounded_colors_give_the_energy_back(energy, channels):
     decoded = colors_to_energy(rounded(energy)[..., :channels])
     np.testing.assert_array_equal(decoded.energy, lowest(energy, rounded))
     assert decoded.exact.all()
@@ -36,32 +36,32 @@ def test_rounded_colours_give_the_energy_back(energy, channels):
 
 
 @given(energies)
-def test_truncated_colours_give_the_energy_back_within_one_level(energy):
+def test_truncated_colors_give_the_energy_back_within_one_level(energy):
     decoded = colors_to_energy(truncated(energy))
-    # Seven colours of this table are those of a neighbour in the other: with nothing else
+    # Seven colors of this table are those of a neighbor in the other: with nothing else
     # in the picture to tell the tables apart, one level is what it may be off.
     assert np.abs(decoded.energy.astype(int) - energy).max() <= 1
     assert not decoded.foreign.any()
 
 
 @given(energies)
-def test_truncated_colours_are_exact_once_a_colour_tells_the_table(energy):
+def test_truncated_colors_are_exact_once_a_color_tells_the_table(energy):
     telling = np.concatenate([energy, np.full((energy.shape[0] + 1, energy.shape[1]), 60, "u1")])
     decoded = colors_to_energy(truncated(telling))
     np.testing.assert_array_equal(decoded.energy, lowest(telling, truncated))
 
 
-@pytest.mark.parametrize("draw_colours", [rounded, truncated])
-def test_every_level_is_exact(draw_colours):
+@pytest.mark.parametrize("draw_colors", [rounded, truncated])
+def test_every_level_is_exact(draw_colors):
     energy = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    decoded = colors_to_energy(draw_colours(energy))
-    np.testing.assert_array_equal(decoded.energy, lowest(energy, draw_colours))
+    decoded = colors_to_energy(draw_colors(energy))
+    np.testing.assert_array_equal(decoded.energy, lowest(energy, draw_colors))
 
 
 @given(arrays(np.uint8, (4, 5, 3)))
-def test_any_colour_gets_the_nearest_of_the_table(colors):
+def test_any_color_gets_the_nearest_of_the_table(colors):
     decoded = colors_to_energy(colors)
-    tables = [draw_colours(np.arange(256))[:, :3].astype(float) for draw_colours in
+    tables = [draw_colors(np.arange(256))[:, :3].astype(float) for draw_colors in
               (rounded, truncated)]  # fmt: skip
     distances = [
         np.linalg.norm(colors[:, :, None].astype(float) - table, axis=-1) for table in tables
@@ -73,7 +73,7 @@ def test_any_colour_gets_the_nearest_of_the_table(colors):
     assert any((decoded.foreign == f).all() for f in far)
 
 
-def test_colour_a_step_off_is_not_exact_but_not_foreign():
+def test_color_a_step_off_is_not_exact_but_not_foreign():
     colors = rounded(np.full((3, 3), 128))[..., :3].copy()
     colors[1, 1] += np.array([3, 0, 2], dtype=np.uint8)
     decoded = colors_to_energy(colors)
@@ -83,9 +83,9 @@ def test_colour_a_step_off_is_not_exact_but_not_foreign():
     assert abs(int(decoded.energy[1, 1]) - 128) <= 2
 
 
-@pytest.mark.parametrize("grey", [0, 60, 128, 255])
-def test_greys_are_foreign(grey):
-    assert colors_to_energy(np.full((2, 2, 3), grey, dtype=np.uint8)).foreign.all()
+@pytest.mark.parametrize("gray", [0, 60, 128, 255])
+def test_grays_are_foreign(gray):
+    assert colors_to_energy(np.full((2, 2, 3), gray, dtype=np.uint8)).foreign.all()
 
 
 def test_alpha_is_not_read():
@@ -95,7 +95,7 @@ def test_alpha_is_not_read():
     np.testing.assert_array_equal(colors_to_energy(opaque).energy, colors_to_energy(clear).energy)
 
 
-def test_more_colours_than_a_chunk_holds():
+def test_more_colors_than_a_chunk_holds():
     levels = np.arange(0, 256, 8, dtype=np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(32, -1, 3)
     all_at_once = colors_to_energy(cube).energy

@@ -13,7 +13,7 @@ LAYOUTS = ["bare", "axes", "569x479", "black frame", "frame and white", "left an
 def energy():
     """Many levels, differing from pixel to pixel so that any shift would show.
 
-    Multiples of 4 leave out the upper of each two neighbours that viridis draws in one colour.
+    Multiples of 4 leave out the upper of each two neighbors that viridis draws in one color.
     """
     return 4 * np.random.default_rng(0).integers(0, 64, (466, 566), dtype=np.uint8)
 
@@ -26,7 +26,7 @@ def test_every_layout_is_exact(tmp_path, draw, energy, layout, rounded):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_every_colour_mode_is_exact(tmp_path, draw, energy, mode):
+def test_every_color_mode_is_exact(tmp_path, draw, energy, mode):
     path = draw(tmp_path / "p.png", energy, mode=mode)
     np.testing.assert_array_equal(read_picture(path, size=None), energy)
 
@@ -36,7 +36,7 @@ def test_suffix_does_not_matter(tmp_path, draw):
 
 
 def test_border_that_is_far_from_exact_elsewhere(tmp_path, draw, energy):
-    """Of a picture whose colours were disturbed, the black frame is still told apart."""
+    """Of a picture whose colors were disturbed, the black frame is still told apart."""
     path = draw(tmp_path / "p.png", np.full((466, 566), 90), layout="black frame", mode="RGB")
     pixels = np.asarray(Image.open(path)).astype(int)
     inside = pixels.max(axis=2) > 40
@@ -66,8 +66,8 @@ def test_real_picture_shows_a_loud_glitch_in_the_middle(gravity_spy_o3):
     assert np.median(energy) < 30
 
 
-def test_resizing_averages_energy_and_not_colour(tmp_path, draw):
-    """Halfway between two levels lies their mean; halfway between two colours would not."""
+def test_resizing_averages_energy_and_not_color(tmp_path, draw):
+    """Halfway between two levels lies their mean; halfway between two colors would not."""
     stripes = np.zeros((466, 566), dtype=np.uint8)
     stripes[:, ::2] = 200
     small = read_picture(draw(tmp_path / "p.png", stripes), size=(140, 170))
@@ -111,11 +111,11 @@ def _photograph(path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (466, 566, 3), np.uint8)).save(path)
 
 
-def _grey(path):
+def _gray(path):
     Image.fromarray(np.zeros((466, 566), np.uint8)).save(path)
 
 
-def _grey_in_colour(path):
+def _gray_in_color(path):
     Image.fromarray(np.full((600, 800, 3), 90, np.uint8)).save(path)
 
 
@@ -138,9 +138,9 @@ def _folder(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (_photograph, "colours that are not in viridis in .*% of the spectrogram"),
-        (_grey, "mode 'L', but must be in colour"),
-        (_grey_in_colour, "colours that are not in viridis in 100%"),
+        (_photograph, "colors that are not in viridis in .*% of the spectrogram"),
+        (_gray, "mode 'L', but must be in color"),
+        (_gray_in_color, "colors that are not in viridis in 100%"),
         (_jpeg, "is not a PNG picture"),
         (_empty, "is empty"),
         (_text, "is not a PNG picture"),

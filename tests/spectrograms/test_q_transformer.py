@@ -136,12 +136,12 @@ class TestEnergy:
         assert np.median(energy) == pytest.approx(1.0, abs=0.1)
         assert energy.mean() == pytest.approx(1 / np.log(2), rel=0.1)
 
-    def test_colour_and_unit_of_the_noise_are_divided_out(self, transformer):
+    def test_color_and_unit_of_the_noise_are_divided_out(self, transformer):
         white = noise(2, length=16.0)
         spectrum = np.fft.rfft(white)
         tilt = (1 + np.arange(spectrum.shape[1]) / 16.0) ** -1.0
-        coloured = 1e-21 * np.fft.irfft(spectrum * tilt)
-        one, other = transformer.transform(white), transformer.transform(coloured)
+        colored = 1e-21 * np.fft.irfft(spectrum * tilt)
+        one, other = transformer.transform(white), transformer.transform(colored)
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
 
     def test_uint8_is_ten_times_the_energy(self, transformer):
@@ -174,7 +174,7 @@ class TestEnergy:
 
 
 class TestTimes:
-    def test_views_are_centred_on_the_trigger(self, transformer):
+    def test_views_are_centerd_on_the_trigger(self, transformer):
         strain = noise(1, length=8.0) + sine_gaussian(100, 6, 40.0, length=8.0, time=0.73)
         at_trigger = clone(transformer).set_params(trigger_time=4.73)
         for view in at_trigger.transform(strain)[0]:
@@ -240,7 +240,7 @@ class TestPictures:
         native = QTransformer(**SMALL | {"size": NATIVE_SIZE}, device="cpu").transform(strain)
         for number, energy in enumerate(native[0]):
             path = draw(tmp_path / f"{number}.png", energy, layout="axes")
-            # Two pairs of neighbouring levels have one colour each in viridis.
+            # Two pairs of neighboring levels have one color each in viridis.
             for level in (104, 137):
                 energy[energy == level + 1] = level
             np.testing.assert_array_equal(read_picture(path, size=None), energy)

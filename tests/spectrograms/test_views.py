@@ -31,7 +31,7 @@ def test_mosaic_of_three_leaves_the_last_place_empty():
 
 
 @pytest.mark.parametrize(
-    ("views", "n_views", "colours"),
+    ("views", "n_views", "colors"),
     [
         ("channels", 4, [0, 2, 3]),
         ("channels", 3, [0, 1, 2]),
@@ -40,19 +40,19 @@ def test_mosaic_of_three_leaves_the_last_place_empty():
         ((4.0, 0.5, 2.0), 4, [3, 0, 2]),
     ],
 )
-def test_channels(views, n_views, colours):
+def test_channels(views, n_views, colors):
     picture = ViewLayout.from_parameter(views, ALL, n_views=n_views).arrange(_numbered(n_views))
-    assert picture[0, :, 0, 0].tolist() == colours
+    assert picture[0, :, 0, 0].tolist() == colors
 
 
 def test_late_keeps_the_views_of_a_glitch_together():
-    layout = ViewLayout.from_parameter("late", ALL, n_views=4)
+    layout = ViewLayout.from_parameter("separate", ALL, n_views=4)
     assert layout.arrange(_numbered(4))[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
     assert layout.n_passes == 4
 
 
 @given(
-    views=st.sampled_from(["mosaic", "channels", "late", 1.0, (0.5, 4.0)]),
+    views=st.sampled_from(["mosaic", "channels", "separate", 1.0, (0.5, 4.0)]),
     n=st.integers(1, 3),
     height=st.integers(1, 6),
     width=st.integers(1, 6),

@@ -183,7 +183,7 @@ class Canvas:
         """Find the loudest tile within ``reach`` (s) of the middle.
 
         Quality factors go from 4 to 64, as in Gravity Spy, on a grid that is just fine enough to
-        tell what the picture is centred on. The SNR of the tile is about what a search would
+        tell what the picture is centered on. The SNR of the tile is about what a search would
         report, unlike that of the whole waveform.
 
         Parameters
@@ -221,7 +221,7 @@ class Canvas:
         return best
 
     def strain(self, center: float, n_times: int) -> np.ndarray:
-        """Colour what is around ``center`` (s) with the noise's own density."""
+        """Color what is around ``center`` (s) with the noise's own density."""
         first = round((center - self._start) * self.sample_rate) - n_times // 2
         first = min(max(first, 0), len(self.values) - n_times)
         spectrum = rfft(self.values[first : first + n_times])

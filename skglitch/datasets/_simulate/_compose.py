@@ -223,7 +223,7 @@ def _small_glitches(
     asd: Response,
     limit: float,
 ) -> np.ndarray:
-    """Weak neighbours, as real stretches have: at the bottom of the picture, or blips.
+    """Weak neighbors, as real stretches have: at the bottom of the picture, or blips.
 
     Were one louder than the glitch (``limit``), the picture would have its name.
     """

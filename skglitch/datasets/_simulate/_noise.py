@@ -1,4 +1,4 @@
-"""Detector noise: coloured, with lines, and not quite stationary."""
+"""Detector noise: colored, with lines, and not quite stationary."""
 
 from __future__ import annotations
 

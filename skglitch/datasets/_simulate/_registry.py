@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
         Least and greatest signal-to-noise ratio of the loudest tile, and the slope of the power
         law between them.
     centered : bool
-        Whether the segment is centred on the loudest tile, or on the canvas.
+        Whether the segment is centered on the loudest tile, or on the canvas.
     jitter : float
         In s, standard deviation of the time of the trigger.
     peak : tuple of float

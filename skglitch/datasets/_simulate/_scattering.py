@@ -77,7 +77,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     depth = rng.uniform(0.0, 0.8)
     level = 1.0 - depth * np.sin(np.pi * drive * (t + rng.normal(0, 0.2))) ** 2
     velocity = 0.5 * WAVELENGTH * top * level * np.cos(2 * np.pi * swing * t)
-    # A second motion tilts the arch and makes neighbours unequal.
+    # A second motion tilts the arch and makes neighbors unequal.
     other = rng.uniform(0.0, 0.35) * 0.5 * WAVELENGTH * top
     velocity += other * np.cos(2 * np.pi * log_uniform(rng, 0.05, 1.0) * t + angle(rng))
     # How much light comes back changes as the beam moves over the surface.

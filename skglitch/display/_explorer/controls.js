@@ -171,7 +171,7 @@ canvas.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") pin(-1); });
 
-// --- Legend: what colours mean, and which classes are shown.
+// --- Legend: what colors mean, and which classes are shown.
 
 function showLegend() {
   light(-1);
@@ -206,7 +206,7 @@ function showLegend() {
     return item;
   }));
 }
-// Let a class stand out, as colours and markers are hard to look up among many.
+// Let a class stand out, as colors and markers are hard to look up among many.
 function light(k) {
   marks.group = groups[k]?.shown ? k : -1;
   requestDraw();

@@ -1,4 +1,4 @@
-// Pictures: decoded when somebody looks, coloured here, as grey ones are smaller.
+// Pictures: decoded when somebody looks, colored here, as gray ones are smaller.
 
 const pictures = data.pictures && { ...data.pictures, viridis: new Uint8Array(bytes(data.pictures.viridis)) };
 const SHEETS_KEPT = 24;
@@ -22,7 +22,7 @@ async function decode(number) {
   return pen;
 }
 
-// The views of a glitch side by side, in colour.
+// The views of a glitch side by side, in color.
 async function tile(i) {
   const { views, height, width, perSheet, viridis } = pictures;
   const pen = await sheet(Math.floor(i / perSheet));

@@ -87,7 +87,7 @@ function pan(dx, dy) {
   requestDraw();
 }
 
-// --- Looks: each class of the column that colours has a colour and a marker.
+// --- Looks: each class of the column that colors has a color and a marker.
 
 const SHAPES = [
   (x, y) => x * x + y * y <= 1,
@@ -99,7 +99,7 @@ const SHAPES = [
   (x, y) => Math.min(Math.abs(x + y), Math.abs(x - y)) <= 0.42 && Math.max(Math.abs(x), Math.abs(y)) <= 0.95,
 ];
 const GREY = "#8a8f96";
-let coloring = null; // the column that colours
+let coloring = null; // the column that colors
 const groupOf = new Uint16Array(n); // of each point
 const drawOrder = new Uint32Array(n); // those without a class first, beneath all others
 let groups = []; // {name, color, shape, count, shown}

@@ -131,7 +131,7 @@ def test_classes_of_many_parts_are_loud_enough_for_more_than_one(label):
 
 
 @pytest.mark.parametrize("label", ["No_Glitch", "Power_Line"])
-def test_neighbours_are_weaker_than_the_glitch(label):
+def test_neighbors_are_weaker_than_the_glitch(label):
     def white(f):
         return np.full_like(f, 1e-46)
 
@@ -141,8 +141,8 @@ def test_neighbours_are_weaker_than_the_glitch(label):
     for seed in range(20):
         options = {"label": label, "seed": seed, "length": 16.0}
         glitch = simulate(noise=with_them, **options)
-        neighbours = glitch.strain - simulate(noise=without, **options).strain
-        f, power = spectrum(neighbours / RATE)
+        neighbors = glitch.strain - simulate(noise=without, **options).strain
+        f, power = spectrum(neighbors / RATE)
         whole = np.sqrt(4 * power[f >= 5].sum() / 1e-46 / 16.0)
         # Up to three of them; and of 4.5 at most where there is no glitch.
         assert 0 < whole < np.sqrt(3) * max(glitch.parameters["tile_snr"], 4.5)
@@ -243,7 +243,7 @@ def test_short_glitches_are_in_the_middle(label):
 @pytest.mark.parametrize(
     "label", sorted(set(CLASS_NAMES) - {"No_Glitch", "Chirp", "Reverse_Chirp"})
 )
-def test_segment_is_centred_on_the_loudest_tile(label):
+def test_segment_is_centerd_on_the_loudest_tile(label):
     noise = NoiseModel(psd=lambda f: np.full_like(f, 1e-46), lines=False)
     reach = 4 * RECIPES[label].jitter + 0.3
     canvas = white_canvas()

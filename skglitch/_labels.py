@@ -22,7 +22,7 @@ def has_label(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
 
     Returns
     -------
-    labelled : ndarray of shape (n_samples,), dtype bool
+    labeled : ndarray of shape (n_samples,), dtype bool
 
     Raises
     ------
@@ -31,7 +31,7 @@ def has_label(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> from skglitch.discovery._known_labels import has_label
+    >>> from skglitch._labels import has_label
     >>> has_label(["Blip", "", None, float("nan")]).tolist()
     [True, False, False, False]
     >>> has_label([0, -1]).tolist()
@@ -68,7 +68,7 @@ def as_list(y: ArrayLike, name: str = "y") -> list[Any]:
 
 
 def encode_known(
-    y: ArrayLike | None, n_samples: int, unlabelled: Any = None
+    y: ArrayLike | None, n_samples: int, unlabeled: Any = None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Give the classes, sorted, and the code of each sample, -1 without a label.
 
@@ -76,7 +76,7 @@ def encode_known(
     ----------
     y : array-like of shape (n_samples,) or None
     n_samples : int
-    unlabelled : object or list of objects, default=None
+    unlabeled : object or list of objects, default=None
         Labels that count as none too.
 
     Returns
@@ -87,19 +87,19 @@ def encode_known(
     Raises
     ------
     ValueError
-        If y is of another length or holds strings and numbers, or ``unlabelled`` is not in it.
+        If y is of another length or holds strings and numbers, or ``unlabeled`` is not in it.
     """
     codes = np.full(n_samples, -1)
     if y is None:
         return np.array([]), codes
     values = as_list(y)
     check_consistent_length(np.empty((n_samples, 0)), values)
-    marks = unlabelled if isinstance(unlabelled, list | tuple | set | np.ndarray) else [unlabelled]
+    marks = unlabeled if isinstance(unlabeled, list | tuple | set | np.ndarray) else [unlabeled]
     for mark in marks:
         if has_label([mark])[0] and mark not in values:
             present = sorted({value for value in values if not _is_missing(value)}, key=str)
             raise ValueError(
-                f"unlabelled={mark!r} is no label in y, which has {', '.join(map(repr, present))}."
+                f"unlabeled={mark!r} is no label in y, which has {', '.join(map(repr, present))}."
             )
     rows = [
         row for row, value in enumerate(values) if not _is_missing(value) and value not in marks

@@ -14,72 +14,72 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 import skglitch
 from skglitch import CNNClassifier
-from skglitch.discovery import rank_for_labelling
+from skglitch.discovery import rank_for_labeling
 
 P = np.array([[0.5, 0.3, 0.2], [0.45, 0.45, 0.1], [1.0, 0.0, 0.0], [0.4, 0.35, 0.25]])
 
 
 def test_margin_by_hand():
-    assert rank_for_labelling(probabilities=P).tolist() == [1, 3, 0, 2]
+    assert rank_for_labeling(probabilities=P).tolist() == [1, 3, 0, 2]
 
 
 def test_entropy_against_scipy():
-    ranked = rank_for_labelling(probabilities=P, method="entropy")
+    ranked = rank_for_labeling(probabilities=P, method="entropy")
     assert ranked.tolist() == np.argsort(-entropy(P, axis=1)).tolist() == [3, 0, 1, 2]
 
 
 def test_equal_ones_in_their_order_and_no_more_than_asked_for():
-    ranked = rank_for_labelling(probabilities=np.full((5, 2), 0.5), n_samples=3)
+    ranked = rank_for_labeling(probabilities=np.full((5, 2), 0.5), n_samples=3)
     assert ranked.tolist() == [0, 1, 2]
-    assert len(rank_for_labelling(probabilities=P, n_samples=99)) == 4
+    assert len(rank_for_labeling(probabilities=P, n_samples=99)) == 4
 
 
-def greedy_by_hand(X, labelled, n):
+def greedy_by_hand(X, labeled, n):
     """k-center greedy with Euclidean distances of rows of length 1, all computed anew."""
     units = X / np.linalg.norm(X, axis=1, keepdims=True)
-    centres = list(labelled / np.linalg.norm(labelled, axis=1, keepdims=True))
+    centers = list(labeled / np.linalg.norm(labeled, axis=1, keepdims=True))
     rows = []
     for _ in range(n):
         distances = [
-            -1 if row in rows else min(np.linalg.norm(unit - centre) for centre in centres)
+            -1 if row in rows else min(np.linalg.norm(unit - center) for center in centers)
             for row, unit in enumerate(units)
         ]
         rows.append(int(np.argmax(distances)))
-        centres.append(units[rows[-1]])
+        centers.append(units[rows[-1]])
     return rows
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), n_labelled=st.integers(1, 4))
-def test_core_set_by_hand(seed, n_labelled):
+@given(seed=st.integers(0, 10_000), n_labeled=st.integers(1, 4))
+def test_core_set_by_hand(seed, n_labeled):
     rng = np.random.default_rng(seed)
-    X, labelled = rng.standard_normal((15, 3)), rng.standard_normal((n_labelled, 3))
-    ranked = rank_for_labelling(X, method="core_set", labelled=labelled, n_samples=6)
-    assert ranked.tolist() == greedy_by_hand(X, labelled, 6)
+    X, labeled = rng.standard_normal((15, 3)), rng.standard_normal((n_labeled, 3))
+    ranked = rank_for_labeling(X, method="core_set", labeled=labeled, n_samples=6)
+    assert ranked.tolist() == greedy_by_hand(X, labeled, 6)
 
 
-@pytest.mark.parametrize("labelled", [np.empty((0, 3)), [], np.empty((0, 5))])
-def test_no_glitch_with_a_label_is_as_none(labelled):
+@pytest.mark.parametrize("labeled", [np.empty((0, 3)), [], np.empty((0, 5))])
+def test_no_glitch_with_a_label_is_as_none(labeled):
     X = np.random.default_rng(0).standard_normal((9, 3))
-    ranked = rank_for_labelling(X, method="core_set", labelled=labelled)
-    assert ranked.tolist() == rank_for_labelling(X, method="core_set").tolist()
+    ranked = rank_for_labeling(X, method="core_set", labeled=labeled)
+    assert ranked.tolist() == rank_for_labeling(X, method="core_set").tolist()
 
 
 @pytest.mark.parametrize("scale", [1, 1e200, 1e307, 1e-200])
-@pytest.mark.parametrize("n_labelled", [0, 2])
-def test_core_set_names_each_once(scale, n_labelled):
+@pytest.mark.parametrize("n_labeled", [0, 2])
+def test_core_set_names_each_once(scale, n_labeled):
     rng = np.random.default_rng(0)
     X = np.repeat(rng.standard_normal((6, 4)), 5, axis=0)
     X[-5:] = 0
-    ranked = rank_for_labelling(scale * X, method="core_set", labelled=scale * X[:n_labelled])
+    ranked = rank_for_labeling(scale * X, method="core_set", labeled=scale * X[:n_labeled])
     assert sorted(ranked) == list(range(30))
-    expected = rank_for_labelling(X, method="core_set", labelled=X[:n_labelled])
+    expected = rank_for_labeling(X, method="core_set", labeled=X[:n_labeled])
     assert ranked.tolist() == expected.tolist()
 
 
 def test_core_set_starts_in_the_middle_and_names_each_once():
     X = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 1, 1]])
-    ranked = rank_for_labelling(X, method="core_set").tolist()
+    ranked = rank_for_labeling(X, method="core_set").tolist()
     assert ranked[0] == 0
     assert set(ranked[1:4]) == {1, 2, 3}
     assert sorted(ranked) == list(range(6))
@@ -91,20 +91,20 @@ def test_core_set_starts_in_the_middle_and_names_each_once():
         ({}, "needs probabilities"),
         ({"X": P}, "needs probabilities"),
         ({"probabilities": P, "method": "core_set"}, "needs embeddings"),
-        ({"X": P, "method": "core_set", "labelled": P[:, :2]}, "2 features, but X has 3"),
+        ({"X": P, "method": "core_set", "labeled": P[:, :2]}, "2 features, but X has 3"),
         ({"probabilities": P[:, :1]}, "a column for each class"),
         ({"probabilities": P * np.nan}, "probabilities has NaN"),
         ({"probabilities": P - 0.1}, "at least 0 and sum to 1 in each row; row 0 is"),
         ({"probabilities": P * 7, "method": "entropy"}, "sum to 1 in each row; row 0 is"),
         ({"probabilities": [[0.5, 0.5], [3.0, -2.0]]}, "row 1 is .* turns logits into prob"),
-        ({"X": P, "method": "core_set", "labelled": P[0]}, "Expected 2D array"),
+        ({"X": P, "method": "core_set", "labeled": P[0]}, "Expected 2D array"),
         ({"probabilities": P, "n_samples": 0}, "n_samples"),
         ({"probabilities": P, "method": "random"}, "method"),
     ],
 )
 def test_errors(arguments, told):
     with pytest.raises(ValueError, match=told):
-        rank_for_labelling(**arguments)
+        rank_for_labeling(**arguments)
 
 
 class TestWithoutLabels:
@@ -152,7 +152,7 @@ class TestWithoutLabels:
         names = {
             "X": X,
             "y": np.where(np.arange(24) % 2, "Blip", "Whistle"),
-            "labelled": np.arange(24) < 12,
+            "labeled": np.arange(24) < 12,
             "embeddings": X.mean(axis=(1, 3)) + rng.standard_normal((24, 32)),
             "rest": X[12:].reshape(12, -1),
         }

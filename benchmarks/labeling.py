@@ -2,12 +2,12 @@
 
 First, a few labels a class: logistic regression on them alone, against self-training and label
 spreading, which use glitches without a label too. Then labels that are asked for in rounds: those
-of rank_for_labelling, against random ones. Embeddings are those of the net as it is, the test
+of rank_for_labeling, against random ones. Embeddings are those of the net as it is, the test
 set is a third that is held out.
 
-    python benchmarks/labelling.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
+    python benchmarks/labeling.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
 
-The curves of all runs so far are drawn into benchmarks/results/labelling.png; `--sets` with
+The curves of all runs so far are drawn into benchmarks/results/labeling.png; `--sets` with
 nothing behind it only draws them.
 """
 
@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from skglitch.discovery import rank_for_labelling
+from skglitch.discovery import rank_for_labeling
 from skglitch.discovery._similarity_search import unit_rows
 
 LABELS = (1, 2, 5, 10)
@@ -45,13 +45,13 @@ COLORS = ("#999999", "#0072B2", "#E69F00", "#D55E00")
 def few(X: np.ndarray, y: np.ndarray, n_each: int, seed: int) -> dict[str, float]:
     """Accuracy with so many labels a class."""
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.33, stratify=y, random_state=seed)
-    labelled, _ = few_labels(y, n_each, seed)
+    labeled, _ = few_labels(y, n_each, seed)
     classes, codes = np.unique(y, return_inverse=True)
     known = np.full(len(y), -1)
-    known[labelled] = codes[labelled]
+    known[labeled] = codes[labeled]
     result = {}
     for name, learner in LEARNERS.items():
-        rows = labelled if name == "logistic regression" else slice(None)
+        rows = labeled if name == "logistic regression" else slice(None)
         model = clone(learner).fit(X[rows], known[rows])
         result[name] = float(np.mean(classes[model.predict(X_test)] == y_test))
     return result
@@ -63,20 +63,20 @@ def curve(X: np.ndarray, y: np.ndarray, how: str, seed: int) -> dict[int, float]
     rng = np.random.default_rng(seed)
     step = 2 * len(np.unique(y))
     result = {}
-    labelled, model = np.array([], dtype=int), clone(CLASSIFIER)
+    labeled, model = np.array([], dtype=int), clone(CLASSIFIER)
     for round_ in range(ROUNDS):
-        rest = np.setdiff1d(np.arange(len(y)), labelled)
+        rest = np.setdiff1d(np.arange(len(y)), labeled)
         if how == "random" or (round_ == 0 and how != "core_set"):
             asked = rng.permutation(len(rest))[:step]
         elif how == "core_set":
-            before = X[labelled] if len(labelled) else None
-            asked = rank_for_labelling(X[rest], method=how, labelled=before, n_samples=step)
+            before = X[labeled] if len(labeled) else None
+            asked = rank_for_labeling(X[rest], method=how, labeled=before, n_samples=step)
         else:
             doubt = model.predict_proba(X[rest])
-            asked = rank_for_labelling(probabilities=doubt, method=how, n_samples=step)
-        labelled = np.concatenate([labelled, rest[asked]])
-        model.fit(X[labelled], y[labelled])
-        result[len(labelled)] = model.score(X_test, y_test)
+            asked = rank_for_labeling(probabilities=doubt, method=how, n_samples=step)
+        labeled = np.concatenate([labeled, rest[asked]])
+        model.fit(X[labeled], y[labeled])
+        result[len(labeled)] = model.score(X_test, y_test)
     return result
 
 
@@ -104,7 +104,7 @@ def plot(runs: dict[str, dict[str, float]]) -> None:
         ax.set_ylim(top=min(101, ax.get_ylim()[1]))
         ax.grid(alpha=0.3)
     ax.legend(loc="lower right")
-    figure.savefig(RESULTS / "labelling.png", dpi=150)
+    figure.savefig(RESULTS / "labeling.png", dpi=150)
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
     options = parser.parse_args()
-    store = Store("labelling")
+    store = Store("labeling")
 
     def repeated(key: str, function, *arguments) -> list[dict]:
         keys = [f"{key} | seed {seed}" for seed in range(options.seeds)]

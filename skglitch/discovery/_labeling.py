@@ -20,16 +20,16 @@ from ._similarity_search import Floats, check_embeddings, unit_rows
         "X": ["array-like", None],
         "probabilities": ["array-like", None],
         "method": [StrOptions({"margin", "entropy", "core_set"})],
-        "labelled": ["array-like", None],
+        "labeled": ["array-like", None],
         "n_samples": [Interval(Integral, 1, None, closed="left"), None],
     }
 )
-def rank_for_labelling(
+def rank_for_labeling(
     X: ArrayLike | None = None,
     *,
     probabilities: ArrayLike | None = None,
     method: Literal["margin", "entropy", "core_set"] = "margin",
-    labelled: ArrayLike | None = None,
+    labeled: ArrayLike | None = None,
     n_samples: int | None = None,
 ) -> NDArray[np.intp]:
     """Rank glitches without a label by what a classifier would learn from one.
@@ -46,7 +46,7 @@ def rank_for_labelling(
         [1]_), where the probabilities have the largest entropy, or those that lie farthest
         from all that have a label or come earlier in the list (``"core_set"`` [2]_), which
         needs no classifier.
-    labelled : array-like of shape (n_labelled, n_features), default=None
+    labeled : array-like of shape (n_labeled, n_features), default=None
         Embeddings of glitches that have a label already, for ``"core_set"``. Without any, None
         or an empty array, it starts with the glitch closest to all on average.
     n_samples : int, default=None
@@ -71,10 +71,10 @@ def rank_for_labelling(
 
     Notes
     -----
-    In ``"core_set"`` each next glitch is the one whose nearest neighbour among those labelled or
+    In ``"core_set"`` each next glitch is the one whose nearest neighbor among those labeled or
     named before is farthest, by the Euclidean distance of embeddings of length 1: it covers
     the set with balls as small as a greedy choice can. Outliers come early, and with them
-    kinds that are not known yet. benchmarks/labelling.py compares the methods.
+    kinds that are not known yet. benchmarks/labeling.py compares the methods.
 
     References
     ----------
@@ -85,18 +85,18 @@ def rank_for_labelling(
 
     Examples
     --------
-    >>> from skglitch.discovery import rank_for_labelling
-    >>> rank_for_labelling(probabilities=[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+    >>> from skglitch.discovery import rank_for_labeling
+    >>> rank_for_labeling(probabilities=[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
     array([1, 2, 0])
     >>> X = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]
-    >>> rank_for_labelling(X, method="core_set", labelled=[[1.0, 0.1]], n_samples=1)
+    >>> rank_for_labeling(X, method="core_set", labeled=[[1.0, 0.1]], n_samples=1)
     array([2])
     """
     if method == "core_set":
         if X is None:
             raise ValueError('method="core_set" needs embeddings: give X.')
         units = unit_rows(check_embeddings(X))
-        known = _check_labelled(labelled, units.shape[1])
+        known = _check_labeled(labeled, units.shape[1])
         return _core_set(units, known, _at_most(n_samples, len(units)))
     if probabilities is None:
         raise ValueError(f"method={method!r} needs probabilities: give those of predict_proba.")
@@ -109,12 +109,12 @@ def _at_most(n_samples: int | None, n: int) -> int:
     return n if n_samples is None else min(n_samples, n)
 
 
-def _check_labelled(labelled: ArrayLike | None, n_features: int) -> Floats | None:
-    if labelled is None or not np.size(labelled):
+def _check_labeled(labeled: ArrayLike | None, n_features: int) -> Floats | None:
+    if labeled is None or not np.size(labeled):
         return None
-    known = check_embeddings(labelled, "labelled")
+    known = check_embeddings(labeled, "labeled")
     if known.shape[1] != n_features:
-        raise ValueError(f"labelled has {known.shape[1]} features, but X has {n_features}.")
+        raise ValueError(f"labeled has {known.shape[1]} features, but X has {n_features}.")
     return unit_rows(known)
 
 
