@@ -30,10 +30,8 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch.backbones import make_trunk
-from skglitch.datasets import load_gravity_spy
-from skglitch.spectrograms import ViewLayout
-from skglitch.training import (
+from skglitch._backbones import make_backbone
+from skglitch._training import (
     EvenBatches,
     GlitchNet,
     ViewEncoder,
@@ -45,6 +43,8 @@ from skglitch.training import (
     measure_batch_norm,
     to_channels_last,
 )
+from skglitch.datasets import load_gravity_spy
+from skglitch.spectrograms import ViewLayout
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
 PAPER = ["inception_v3", "bn_inception", "resnet50", "vgg16", "vgg19", "merged_view_cnn"]
@@ -55,13 +55,13 @@ CPU = torch.device("cpu")
 
 def make_net(backbone: str) -> GlitchNet:
     """One gray view in, 22 classes out; weights do not matter for speed."""
-    trunk = make_trunk(backbone, weights=None)
+    trunk = make_backbone(backbone, weights=None)
     return GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), N_CLASSES)
 
 
 def textbook(backbone: str) -> tuple[Callable, Callable]:
     """Float32, default layout, images already normalized: the loop without its data loader."""
-    cut = make_trunk(backbone, weights=None)
+    cut = make_backbone(backbone, weights=None)
     trunk = cut.net
     net = nn.Sequential(trunk, nn.Linear(cut.width, N_CLASSES))
     net.to(memory_format=torch.contiguous_format)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         persistence,
         report,
         spectrograms,
-        training,
     )
     from .estimators import CNNClassifier, TruncatedCNNTransformer
     from .persistence import load, save
@@ -42,7 +41,6 @@ __all__ = [
     "report",
     "save",
     "spectrograms",
-    "training",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -61,6 +59,5 @@ __getattr__, __dir__ = lazy_names(
         "report": "skglitch.report",
         "save": "skglitch.persistence",
         "spectrograms": "skglitch.spectrograms",
-        "training": "skglitch.training",
     },
 )

@@ -117,7 +117,7 @@ def _simulate(options: dict[str, Any]) -> tuple[Bunch, Bunch]:
 def _split(target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
-    from ..training import split_rows
+    from .._training import split_rows
 
     codes = np.unique(target, return_inverse=True)[1]
     return split_rows(codes, _TEST_FRACTION, np.random.RandomState(seed))

@@ -119,7 +119,7 @@ def refuse_options(ctx: click.Context, names: Iterable[str], reason: str) -> Non
 
 
 def _check_backbone(name: str) -> None:
-    from ..backbones import list_backbones, make_trunk
+    from .._backbones import list_backbones, make_backbone
 
     if name not in list_backbones():
-        make_trunk(name, weights=None)  # fails, and tells the nearest names
+        make_backbone(name, weights=None)  # fails, and tells the nearest names

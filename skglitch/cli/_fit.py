@@ -134,7 +134,7 @@ def _labeled(bunch: Bunch) -> Bunch:
 
 
 def _make_classifier(options: Mapping[str, Any]) -> CNNClassifier:
-    from ..backbones import list_backbones, make_trunk
+    from .._backbones import list_backbones, make_backbone
     from ..estimators import CNNClassifier
 
     given = {name: options[name] for name in _PARAMETERS if options[name] is not None}
@@ -143,7 +143,7 @@ def _make_classifier(options: Mapping[str, Any]) -> CNNClassifier:
     backbone = given.get("backbone")
     if backbone is not None and backbone not in list_backbones():
         # Fails, with the nearest names, before a folder is read for minutes.
-        make_trunk(backbone, weights=None)
+        make_backbone(backbone, weights=None)
     return CNNClassifier(**given, verbose=int(not options["quiet"]))
 
 
@@ -155,7 +155,7 @@ def _split(
         return None, None
     import numpy as np
 
-    from ..training import split_rows
+    from .._training import split_rows
 
     codes, counts = np.unique(target, return_inverse=True, return_counts=True)[1:]
     if counts.max() < 2:

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._training import GlitchNet
 from ..spectrograms import ViewLayout
-from ..training import GlitchNet
 
 METHODS = ("gradient_activation", "grad_cam")
 # Pooling sees places, but what it returns are not where the net has looked.

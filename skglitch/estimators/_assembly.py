@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..backbones import POOLINGS, Readout, Trunk, make_trunk
+from .._backbones import POOLINGS, Backbone, Readout, make_backbone
+from .._training import COLORS, ViewEncoder, run_in_batches
 from ..spectrograms import PixelScale, ViewLayout
-from ..training import COLORS, ViewEncoder, run_in_batches
 
 AUTO = "auto"
 # Features are centered on a mean of this many images at most: more would hardly move it.
@@ -57,7 +57,7 @@ def make_encoder(
     layout = ViewLayout.from_parameter(
         estimator.views, tuple(estimator.durations), n_views=estimator.image_shape_[0]
     )
-    trunk = make_trunk(
+    trunk = make_backbone(
         backbone,
         estimator.weights,
         strict=estimator.strict_weights,
@@ -74,13 +74,13 @@ def make_encoder(
     )
 
 
-def readout_for(estimator: Any, trunk: Trunk, best: Readout) -> Readout:
+def readout_for(estimator: Any, trunk: Backbone, best: Readout) -> Readout:
     """Layers and pooling that the parameters of an estimator ask for.
 
     Parameters
     ----------
     estimator : CNNClassifier or TruncatedCNNTransformer
-    trunk : Trunk
+    trunk : Backbone
     best : Readout
         What ``layer="auto"`` stands for.
 
@@ -106,7 +106,7 @@ def readout_for(estimator: Any, trunk: Trunk, best: Readout) -> Readout:
     )
 
 
-def is_pretrained(trunk: Trunk) -> bool:
+def is_pretrained(trunk: Backbone) -> bool:
     """Whether weights were read for the trunk."""
     return trunk.loaded["extent"] in ("whole", "partial")
 

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.history import History
 from torch import nn
 
-from ..backbones import DEFAULT_BACKBONE, IMAGENET
-from ..training import LOSSES, PRECISIONS, GlitchNet, add_rows, frozen_parts, run_in_batches
+from .._backbones import DEFAULT_BACKBONE, IMAGENET
+from .._training import LOSSES, PRECISIONS, GlitchNet, add_rows, frozen_parts, run_in_batches
 from ._assembly import AUTO, SHARED_CONSTRAINTS
 from ._fitting import NetTrainer, exemplar_rows
 from ._labels import check_new_labels, combine_weights, encode_labels
@@ -108,7 +108,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
     loss : {"cross_entropy", "focal", "logit_adjusted"}, default="cross_entropy"
         ``"focal"`` counts samples that are right already less, ``"logit_adjusted"`` makes up
         for rare classes, as ``balanced_batches`` does: one of the two will do. See
-        :class:`skglitch.training.GlitchLoss`.
+        :class:`skglitch._training.GlitchLoss`.
     focal_gamma : float, default=2.0
         Exponent of the focal loss.
     balanced_batches : bool, default=False
@@ -131,7 +131,7 @@ class CNNClassifier(ClassifierMixin, NetTrainer):
     augment : bool or torch.nn.Module, default=True
         Whether to shift training images in time, scale their energy and mask stripes of
         them. A module takes the place of
-        :class:`skglitch.training.SpectrogramAugment`; it is given floats from 0 to 1 of shape
+        :class:`skglitch._training.SpectrogramAugment`; it is given floats from 0 to 1 of shape
         (n, n_views, height, width), on the device.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as everywhere in scikit-learn.

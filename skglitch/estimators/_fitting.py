@@ -16,8 +16,8 @@ from skorch.helper import predefined_split
 from skorch.history import History
 from torch import nn
 
-from ..backbones import Trunk
-from ..training import (
+from .._backbones import Backbone
+from .._training import (
     GRADUAL,
     MEASURED_IMAGES,
     EpochProgress,
@@ -202,7 +202,7 @@ class NetTrainer(ImageEstimator):
             verbose=int(self.verbose > 1),
         )
 
-    def _rate(self, trunk: Trunk, n_images: int, goes_on: bool) -> float:
+    def _rate(self, trunk: Backbone, n_images: int, goes_on: bool) -> float:
         """Highest learning rate, for a net that is trained on so many images."""
         if not isinstance(self.learning_rate, str):
             return self.learning_rate
@@ -213,7 +213,7 @@ class NetTrainer(ImageEstimator):
             return _PROBED_RATE
         return min(max(_PROBED_RATE, _RATE_AN_IMAGE * n_images), highest)
 
-    def _probes(self, trunk: Trunk) -> bool:
+    def _probes(self, trunk: Backbone) -> bool:
         return self.head_init == "probe" or (self.head_init == AUTO and is_pretrained(trunk))
 
     def _make_loss(self, train: Any) -> GlitchLoss:

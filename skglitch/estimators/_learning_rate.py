@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from ..training import GlitchNetClassifier
+from .._training import GlitchNetClassifier
 from ._cnn_classifier import CNNClassifier
 
 # Weight of the past in the running mean of the losses.

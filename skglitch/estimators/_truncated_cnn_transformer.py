@@ -21,8 +21,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..backbones import DEFAULT_BACKBONE, IMAGENET
-from ..training import (
+from .._backbones import DEFAULT_BACKBONE, IMAGENET
+from .._training import (
     PRECISIONS,
     ViewEncoder,
     choose_device,

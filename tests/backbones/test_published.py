@@ -13,8 +13,8 @@ import pytest
 import torch
 import torchvision
 
-from skglitch.backbones import _published, make_trunk
-from skglitch.backbones._published import PublishedWeights, weights_file
+from skglitch._backbones import _published, make_backbone
+from skglitch._backbones._published import PublishedWeights, weights_file
 
 
 class Shelf:
@@ -103,19 +103,19 @@ def test_a_file_is_downloaded_once(shelf, weights, content, home):
         assert path == home / weights.file_name
         assert path.read_bytes() == content
     assert len(shelf.asked) == 1
-    assert make_trunk("squeezenet1_1", path).loaded["extent"] == "whole"
+    assert make_backbone("squeezenet1_1", path).loaded["extent"] == "whole"
 
 
 def test_imagenet_means_the_published_file(shelf, weights, content, home, monkeypatch):
     # The file under the name and checksum of the record, which no file made here can have.
     import dataclasses
 
-    from skglitch.backbones import _records, _registry
+    from skglitch._backbones import _records, _registry
 
     record = dataclasses.replace(_records.find_record("squeezenet1_1"), weights=weights)
     monkeypatch.setattr(_registry, "find_record", lambda *_: record)
     shelf.put(weights, content)
-    trunk = make_trunk("squeezenet1_1", "imagenet")
+    trunk = make_backbone("squeezenet1_1", "imagenet")
     state = torch.load(io.BytesIO(content), weights_only=True)
     assert torch.equal(trunk.net.features[0].weight, state["features.0.weight"])
     assert trunk.loaded["source"] == weights.url

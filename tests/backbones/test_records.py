@@ -6,8 +6,8 @@ import pytest
 import torch
 import torchvision
 
-from skglitch.backbones import backbone_info, make_trunk
-from skglitch.backbones._published import PublishedWeights
+from skglitch._backbones import backbone_info, make_backbone
+from skglitch._backbones._published import PublishedWeights
 
 # name, size, width, parameters, last layer, checksum: what is published of the nets of the paper
 PAPER = [
@@ -63,7 +63,7 @@ def test_nets_of_timm(name):
 
 
 def test_every_classification_net_of_torchvision_has_a_checksum():
-    from skglitch.backbones import _records
+    from skglitch._backbones import _records
 
     for name in _records.torchvision_names():
         for weights in torchvision.models.get_model_weights(name):
@@ -72,7 +72,7 @@ def test_every_classification_net_of_torchvision_has_a_checksum():
 
 def test_weights_in_another_size_than_the_default_ones():
     weights = torchvision.models.ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1
-    from skglitch.backbones._records import find_record
+    from skglitch._backbones._records import find_record
 
     record = find_record("vit_b_16", weights)
     assert record.input_size == (384, 384)
@@ -85,7 +85,7 @@ def test_weights_of_another_net_are_refused():
     weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
     for name in ("resnet18", "efficientnet_lite0"):
         with pytest.raises(ValueError, match=f"ResNet50_Weights.*are not of backbone='{name}'"):
-            make_trunk(name, weights)
+            make_backbone(name, weights)
 
 
 def test_record_is_read_only_and_printable():
@@ -93,7 +93,7 @@ def test_record_is_read_only_and_printable():
     with pytest.raises(AttributeError):
         info.name = "other"
     assert "squeezenet1_1-b8a52dc0.pth" in repr(info)
-    assert info.stages == make_trunk("squeezenet1_1", None).stages()
+    assert info.stages == make_backbone("squeezenet1_1", None).stages()
     assert info.head == ("classifier",)
 
 
@@ -108,7 +108,7 @@ def test_file_name_is_that_inside_an_archive():
 
 
 def test_a_net_that_cannot_be_sketched_is_built():
-    from skglitch.backbones._sketch import sketch
+    from skglitch._backbones._sketch import sketch
 
     def build():
         # The number that is asked for is not there on the meta device.

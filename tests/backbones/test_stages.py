@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skglitch.backbones import backbone_info, make_trunk
-from skglitch.backbones._stages import stages_of
+from skglitch._backbones import backbone_info, make_backbone
+from skglitch._backbones._stages import stages_of
 
 NETS = [
     "efficientnet_lite0",
@@ -59,7 +59,7 @@ def test_each_tensor_is_in_one_stage(name):
     "name", ["efficientnet_lite0", "resnet18", "inception_v3", "squeezenet1_1", "merged_view_cnn"]
 )
 def test_stages_run_in_their_order(name):
-    trunk = make_trunk(name, None).eval()
+    trunk = make_backbone(name, None).eval()
     ran = []
 
     def note(number):

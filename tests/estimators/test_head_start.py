@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch.backbones import Readout, make_trunk
+from skglitch._backbones import Readout, make_backbone
+from skglitch._training import ViewEncoder, probe
 from skglitch.spectrograms import ViewLayout
-from skglitch.training import ViewEncoder, probe
 
 from .conftest import TinyNet, make_stripes
 
@@ -129,7 +129,9 @@ def test_features_of_each_layer_have_length_four(weights):
 
 
 def test_center_takes_a_translation_of_all_features_away():
-    encoder = ViewEncoder(make_trunk(TinyNet(), None), ViewLayout("mosaic", (0,)), normalize=True)
+    encoder = ViewEncoder(
+        make_backbone(TinyNet(), None), ViewLayout("mosaic", (0,)), normalize=True
+    )
     features = torch.rand(7, 256)
     encoder.center_on(features)
     there = encoder.normalized(features)
@@ -160,7 +162,7 @@ def test_probe_of_two_classes_has_two_opposite_rows():
 
 def test_other_readouts_need_the_shape_of_images():
     with pytest.raises(ValueError, match="needs image_shape"):
-        ViewEncoder(make_trunk(TinyNet(), None), ViewLayout("mosaic", (0,)), Readout(("0",)))
+        ViewEncoder(make_backbone(TinyNet(), None), ViewLayout("mosaic", (0,)), Readout(("0",)))
 
 
 @pytest.mark.parametrize(

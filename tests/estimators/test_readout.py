@@ -9,9 +9,9 @@ from matplotlib import colormaps
 from torch import nn
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch.backbones import Readout, make_trunk
+from skglitch._backbones import Readout, make_backbone
+from skglitch._training import ViewEncoder
 from skglitch.spectrograms import ViewLayout
-from skglitch.training import ViewEncoder
 
 from .conftest import TinyNet, make_stripes
 
@@ -108,7 +108,7 @@ class TestColors:
         net = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
         )
-        return make_trunk(net, None)
+        return make_backbone(net, None)
 
     def _encoder(self, trunk, views="mosaic", colors="viridis", n_views=1):
         durations = (0.5, 1.0, 2.0, 4.0)[:n_views]

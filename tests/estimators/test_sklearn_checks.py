@@ -63,5 +63,5 @@ def test_default_constructor_reads_no_weights(kind, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("weights were read")
 
-    monkeypatch.setattr("skglitch.backbones._weights.torch.load", refuse)
+    monkeypatch.setattr("skglitch._backbones._weights.torch.load", refuse)
     kind().set_params(verbose=1).get_params()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from skglitch._training import SpectrogramAugment
 from skglitch.persistence._codec import NotPlainError, decode, encode
 from skglitch.spectrograms import PixelScale
-from skglitch.training import SpectrogramAugment
 
 
 def through_json(value):

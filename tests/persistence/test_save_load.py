@@ -19,9 +19,9 @@ from torch import nn
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch.backbones import Trunk
+from skglitch._backbones import Backbone
+from skglitch._training import SpectrogramAugment
 from skglitch.persistence._state import _record_of_trunk, _restore_trunk
-from skglitch.training import SpectrogramAugment
 
 from .conftest import TinyNet, make_images
 
@@ -152,7 +152,7 @@ def test_how_pictures_reach_the_net_comes_from_the_file():
         transform_input = False
 
     def trunk(**options):
-        return Trunk(Inceptionlike(nn.Conv2d(3, 4, 1)), width=4, **options)
+        return Backbone(Inceptionlike(nn.Conv2d(3, 4, 1)), width=4, **options)
 
     old = trunk(mean=(0.1, 0.2, 0.3), std=(0.7,) * 3, min_size=75, fixed_size=(80, 90))
     old.net.transform_input = True

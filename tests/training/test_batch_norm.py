@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skglitch.backbones import make_trunk
+from skglitch._backbones import make_backbone
+from skglitch._training import GlitchNet, ImageDataset, ViewEncoder, measure_batch_norm
 from skglitch.spectrograms import PixelScale, ViewLayout
-from skglitch.training import GlitchNet, ImageDataset, ViewEncoder, measure_batch_norm
 
 
 def _net():
@@ -19,7 +19,7 @@ def _net():
         nn.Flatten(),
         nn.Linear(4, 2),
     )
-    return GlitchNet(ViewEncoder(make_trunk(backbone, None), ViewLayout("mosaic", (0,))), 2)
+    return GlitchNet(ViewEncoder(make_backbone(backbone, None), ViewLayout("mosaic", (0,))), 2)
 
 
 def _images(n=24):

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skglitch.training import BalancedBatches, GlitchLoss, GlitchNetClassifier
+from skglitch._training import BalancedBatches, GlitchLoss, GlitchNetClassifier
 
 from ..estimators.conftest import make_stripes
 from ..estimators.conftest import tiny as tiny  # the fixture of the estimators

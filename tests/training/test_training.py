@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from skglitch.backbones import make_trunk
-from skglitch.spectrograms import PixelScale, ViewLayout
-from skglitch.training import (
+from skglitch._backbones import make_backbone
+from skglitch._training import (
     EvenBatches,
     GlitchLoss,
     GlitchNet,
@@ -23,7 +22,8 @@ from skglitch.training import (
     run_in_batches,
     warm_up_and_decay,
 )
-from skglitch.training._fine_tune import parameter_groups
+from skglitch._training._fine_tune import parameter_groups
+from skglitch.spectrograms import PixelScale, ViewLayout
 
 
 @given(n=st.integers(1, 300), batch_size=st.integers(1, 70))
@@ -63,7 +63,7 @@ def test_rate_rises_to_the_peak_and_falls(total):
 
 
 def _net(n_views=1, fine_tune="all"):
-    trunk = make_trunk("test_resnet", weights=None)
+    trunk = make_backbone("test_resnet", weights=None)
     layout = ViewLayout.from_parameter("mosaic", (), n_views=n_views)
     net = GlitchNet(ViewEncoder(trunk, layout), n_classes=3)
     net.freeze(frozen_parts(trunk, fine_tune))

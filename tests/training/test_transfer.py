@@ -11,10 +11,10 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skglitch import CNNClassifier
-from skglitch.backbones import Readout, make_trunk
+from skglitch._backbones import Readout, make_backbone
+from skglitch._training import GlitchNet, ViewEncoder, frozen_parts, measure_batch_norm
+from skglitch._training._fine_tune import parameter_groups, stages_read
 from skglitch.spectrograms import ViewLayout
-from skglitch.training import GlitchNet, ViewEncoder, frozen_parts, measure_batch_norm
-from skglitch.training._fine_tune import parameter_groups, stages_read
 
 from ..estimators.conftest import TinyNet, make_stripes
 
@@ -99,7 +99,7 @@ def test_gradual_unfreezes_stage_by_stage_from_the_end():
 
 
 def test_gradual_begins_at_the_last_layer_that_is_read():
-    trunk = make_trunk("test_efficientnet", weights=None)
+    trunk = make_backbone("test_efficientnet", weights=None)
     readout = Readout(("blocks.0", "blocks.2"))
     stages = trunk.stages()
     read = stages_read(trunk, readout)
@@ -121,7 +121,7 @@ def test_head_epochs_leave_the_trunk_as_it_was_bit_by_bit():
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.1])
 def test_rate_of_each_parameter_by_hand(layer_decay):
-    trunk = make_trunk("test_resnet", weights=None)
+    trunk = make_backbone("test_resnet", weights=None)
     net = GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), n_classes=3)
     groups = parameter_groups(
         net,
@@ -147,7 +147,7 @@ def test_rate_of_each_parameter_by_hand(layer_decay):
 
 
 def test_rates_count_from_the_last_layer_that_is_read():
-    trunk = make_trunk("test_resnet", weights=None)
+    trunk = make_backbone("test_resnet", weights=None)
     encoder = ViewEncoder(
         trunk, ViewLayout("mosaic", (0,)), Readout(("layer2",)), image_shape=(1, 64, 64)
     )
@@ -233,7 +233,7 @@ def test_statistics_of_batch_norms(extent, batch_norm, policy, tmp_path, weights
 
 
 def test_batch_norms_that_are_not_read_keep_their_statistics():
-    trunk = make_trunk("test_resnet", weights=None)
+    trunk = make_backbone("test_resnet", weights=None)
     encoder = ViewEncoder(
         trunk, ViewLayout("mosaic", (0,)), Readout(("layer1",)), image_shape=(1, 32, 32)
     )
@@ -254,7 +254,9 @@ def test_dropout_does_not_disturb_the_statistics():
         nn.Dropout(0.9), nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1),
         nn.Flatten(), nn.Linear(4, 2),
     )  # fmt: skip
-    net = GlitchNet(ViewEncoder(make_trunk(backbone, None), ViewLayout("mosaic", (0,))), 2).train()
+    net = GlitchNet(
+        ViewEncoder(make_backbone(backbone, None), ViewLayout("mosaic", (0,))), 2
+    ).train()
     images = torch.rand(6, 1, 32, 32)
     twin = copy.deepcopy(net)
     torch.manual_seed(0)
@@ -268,14 +270,14 @@ def test_dropout_does_not_disturb_the_statistics():
 
 
 def test_no_statistics_without_batches():
-    net = GlitchNet(ViewEncoder(make_trunk(TinyNet(), None), ViewLayout("mosaic", (0,))), 2)
+    net = GlitchNet(ViewEncoder(make_backbone(TinyNet(), None), ViewLayout("mosaic", (0,))), 2)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     measure_batch_norm(net, [])
     assert _changed(before, net.state_dict()) == set()
 
 
 def test_stages_of_a_frozen_net_hold_auxiliary_branches_too():
-    trunk = make_trunk("googlenet", weights=None, auxiliary=True)
+    trunk = make_backbone("googlenet", weights=None, auxiliary=True)
     net = GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), n_classes=2)
     net.freeze(("",))
     net.train()

@@ -12,7 +12,7 @@ class UnknownHeadError(ValueError):
     Examples
     --------
     >>> from torch import nn
-    >>> from skglitch.backbones import UnknownHeadError, cut_head
+    >>> from skglitch._backbones import UnknownHeadError, cut_head
     >>> try:
     ...     cut_head(nn.ReLU())
     ... except UnknownHeadError as error:
@@ -45,7 +45,7 @@ def cut_head(net: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     Examples
     --------
     >>> from torch import nn
-    >>> from skglitch.backbones import cut_head
+    >>> from skglitch._backbones import cut_head
     >>> net, cut = cut_head(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.Linear(8, 3)))
     >>> cut
     ('2.',)

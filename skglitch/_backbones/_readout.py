@@ -32,7 +32,7 @@ class Readout:
     Examples
     --------
     >>> import torch
-    >>> from skglitch.backbones import Readout
+    >>> from skglitch._backbones import Readout
     >>> maps = torch.rand(8, 16, 9, 11)
     >>> Readout(("layer3",), pooling="std", n_bands=3).pool(maps).shape
     torch.Size([8, 48])

@@ -10,7 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
-from ..backbones import Readout, Trunk
+from .._backbones import Backbone, Readout
 from ._module import GlitchNet
 
 ALL, HEAD, GRADUAL = "all", "head", "gradual"
@@ -19,18 +19,18 @@ _UNFREEZING = 0.5
 _TRUNK = "encoder.trunk."
 
 
-def stages_read(trunk: Trunk, readout: Readout) -> list[tuple[str, ...]]:
+def stages_read(trunk: Backbone, readout: Readout) -> list[tuple[str, ...]]:
     """Stages of the net up to the last layer that is read: those after it are not computed.
 
     Parameters
     ----------
-    trunk : Trunk
+    trunk : Backbone
     readout : Readout
 
     Returns
     -------
     stages : list of tuple of str
-        As :meth:`Trunk.stages` has them.
+        As :meth:`Backbone.stages` has them.
     """
     stages = trunk.stages()
     last = max(_stage_of(layer, stages) for layer in readout.layers)
@@ -38,13 +38,13 @@ def stages_read(trunk: Trunk, readout: Readout) -> list[tuple[str, ...]]:
 
 
 def frozen_parts(
-    trunk: Trunk, fine_tune: str, progress: float = 0.0, readout: Readout | None = None
+    trunk: Backbone, fine_tune: str, progress: float = 0.0, readout: Readout | None = None
 ) -> tuple[str, ...]:
     """Parts of the net that are not trained.
 
     Parameters
     ----------
-    trunk : Trunk
+    trunk : Backbone
     fine_tune : str
         ``"all"``, ``"head"``, ``"gradual"``, or the name of the first layer to train.
     progress : float, default=0.0
@@ -64,9 +64,9 @@ def frozen_parts(
 
     Examples
     --------
-    >>> from skglitch.backbones import make_trunk
-    >>> from skglitch.training import frozen_parts
-    >>> trunk = make_trunk("resnet18", weights=None)
+    >>> from skglitch._backbones import make_backbone
+    >>> from skglitch._training import frozen_parts
+    >>> trunk = make_backbone("resnet18", weights=None)
     >>> frozen_parts(trunk, "layer3")
     ('conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2')
     >>> frozen_parts(trunk, "head")  # the whole net

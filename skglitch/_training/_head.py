@@ -49,7 +49,7 @@ def probe(
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.training import probe
+    >>> from skglitch._training import probe
     >>> weight, bias = probe(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1]))
     >>> weight.shape, bool(weight[1] > weight[0])
     (torch.Size([2, 1]), True)
@@ -101,7 +101,7 @@ def add_rows(
     --------
     >>> import numpy as np
     >>> import torch
-    >>> from skglitch.training import add_rows
+    >>> from skglitch._training import add_rows
     >>> head = torch.nn.Linear(2, 2)
     >>> features = np.array([[1.0, 0.0], [0.0, 1.0], [-3.0, -3.0]])
     >>> grown = add_rows(head, features, np.array([0, 1, 2]), n_new=1)

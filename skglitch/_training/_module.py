@@ -34,11 +34,11 @@ class GlitchNet(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skglitch.backbones import make_trunk
+    >>> from skglitch._backbones import make_backbone
     >>> from skglitch.spectrograms import ViewLayout
-    >>> from skglitch.training import GlitchNet, ViewEncoder
+    >>> from skglitch._training import GlitchNet, ViewEncoder
     >>> layout = ViewLayout.from_parameter("mosaic", (4.0,), n_views=1)
-    >>> encoder = ViewEncoder(make_trunk("resnet18", weights=None), layout)
+    >>> encoder = ViewEncoder(make_backbone("resnet18", weights=None), layout)
     >>> net = GlitchNet(encoder, n_classes=22).eval()
     >>> net(torch.zeros(2, 1, 64, 64)).shape
     torch.Size([2, 22])

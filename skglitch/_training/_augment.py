@@ -31,7 +31,7 @@ class SpectrogramAugment(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skglitch.training import SpectrogramAugment
+    >>> from skglitch._training import SpectrogramAugment
     >>> images = torch.rand(8, 4, 140, 170)
     >>> SpectrogramAugment()(images).shape
     torch.Size([8, 4, 140, 170])

@@ -16,7 +16,7 @@ class EpochProgress(Callback):
     --------
     >>> import numpy as np
     >>> from skglitch import CNNClassifier
-    >>> from skglitch.training import EpochProgress
+    >>> from skglitch._training import EpochProgress
     >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
     >>> y = ["Blip"] * 4 + ["Tomte"] * 4
     >>> net = CNNClassifier(

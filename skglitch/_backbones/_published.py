@@ -34,7 +34,7 @@ class PublishedWeights:
 
     Examples
     --------
-    >>> from skglitch.backbones import backbone_info
+    >>> from skglitch._backbones import backbone_info
     >>> backbone_info("resnet50").weights.file_name
     'resnet50-11ad3fa6.pth'
     """

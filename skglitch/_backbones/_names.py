@@ -24,7 +24,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
 
     Examples
     --------
-    >>> from skglitch.backbones import list_backbones
+    >>> from skglitch._backbones import list_backbones
     >>> list_backbones("resnet[15]*")[:3]
     ['resnet101', 'resnet152', 'resnet18']
     """
@@ -56,7 +56,7 @@ def backbone_info(name: str) -> BackboneRecord:
 
     Examples
     --------
-    >>> from skglitch.backbones import backbone_info
+    >>> from skglitch._backbones import backbone_info
     >>> info = backbone_info("resnet18")
     >>> info.width, info.input_size, info.n_parameters, info.head
     (512, (224, 224), 11689512, ('fc',))

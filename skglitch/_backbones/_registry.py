@@ -13,12 +13,12 @@ import numpy as np
 from torch import nn
 
 from ._auxiliary import take_auxiliary
+from ._backbone import Backbone
 from ._names import check_name
 from ._published import weights_file
 from ._records import DEFAULT_BACKBONE, BackboneRecord, cut_whole, find_record, torchvision_names
 from ._sketch import from_sketch, output_width
 from ._surgery import UnknownHeadError, cut_head, input_channels
-from ._trunk import Trunk
 from ._weights import (
     Fit,
     StateDict,
@@ -35,14 +35,14 @@ NATIVE = "native"
 _PROBE_SIZE = (64, 64)
 
 
-def make_trunk(
+def make_backbone(
     backbone: str | nn.Module | Callable[[], nn.Module],
     weights: Any,
     *,
     strict: bool = True,
     auxiliary: bool = False,
     input_size: Any = None,
-) -> Trunk:
+) -> Backbone:
     """Build a backbone without its last layer.
 
     Parameters
@@ -56,10 +56,10 @@ def make_trunk(
         user's own keeps the weights it has unless it is given a path or a mapping.
     strict : bool, default=True
         Whether the weights have to be there for every layer. False leaves layers random that
-        the file or mapping lacks, and says so in a warning and in ``Trunk.loaded``.
+        the file or mapping lacks, and says so in a warning and in ``Backbone.loaded``.
     auxiliary : bool, default=False
         Whether to keep the auxiliary branches of Inception V3 and GoogLeNet, see
-        :meth:`Trunk.forward_with_auxiliary`. Inception V3 then sees pictures of 299 pixels at
+        :meth:`Backbone.forward_with_auxiliary`. Inception V3 then sees pictures of 299 pixels at
         least.
     input_size : int, tuple of int, {"native"} or None, default=None
         Height and width in pixels that pictures are resized to. ``"native"`` is what the
@@ -68,7 +68,7 @@ def make_trunk(
 
     Returns
     -------
-    trunk : Trunk
+    trunk : Backbone
 
     Raises
     ------
@@ -81,8 +81,8 @@ def make_trunk(
 
     Examples
     --------
-    >>> from skglitch.backbones import make_trunk
-    >>> trunk = make_trunk("squeezenet1_1", weights=None, input_size="native")
+    >>> from skglitch._backbones import make_backbone
+    >>> trunk = make_backbone("squeezenet1_1", weights=None, input_size="native")
     >>> trunk.width, trunk.fixed_size, trunk.loaded["extent"]
     (512, (224, 224), 'none')
     """
@@ -196,7 +196,9 @@ def _filled(
     return net, fitted
 
 
-def _trunk_by_timm(record: BackboneRecord, auxiliary: bool, size: tuple[int, int] | None) -> Trunk:
+def _trunk_by_timm(
+    record: BackboneRecord, auxiliary: bool, size: tuple[int, int] | None
+) -> Backbone:
     """Leave the download to timm, which knows its hub."""
     import timm
 
@@ -217,10 +219,10 @@ def _trunk_by_timm(record: BackboneRecord, auxiliary: bool, size: tuple[int, int
 
 def _trunk(
     record: BackboneRecord, net: nn.Module, loaded: dict[str, Any], size: tuple[int, int] | None
-) -> Trunk:
+) -> Backbone:
     branches, feeders, of_branches = take_auxiliary(net)
     probe = record.input_size if record.fixed_size else (record.min_size,) * 2
-    return Trunk(
+    return Backbone(
         net,
         width=_width_by_trial(net, record.in_channels, probe),
         mean=record.mean,
@@ -238,7 +240,7 @@ def _trunk(
 
 def _trunk_of_module(
     backbone: Any, weights: Any, strict: bool, auxiliary: bool, input_size: Any
-) -> Trunk:
+) -> Backbone:
     if isinstance(backbone, nn.Module):
         net = copy.deepcopy(backbone)
     elif callable(backbone):
@@ -271,7 +273,7 @@ def _trunk_of_module(
         loaded = loaded_record(source, fitted)
     branches, feeders, of_branches = take_auxiliary(net)
     half = (0.5,) * channels
-    return Trunk(
+    return Backbone(
         net,
         width=_width_by_trial(net, channels, size or _PROBE_SIZE),
         mean=half,

@@ -85,7 +85,7 @@ class BackboneRecord:
 
     Examples
     --------
-    >>> from skglitch.backbones import backbone_info
+    >>> from skglitch._backbones import backbone_info
     >>> record = backbone_info("resnet50")
     >>> record.library, record.input_size, record.min_size
     ('torchvision', (224, 224), 64)
@@ -130,7 +130,7 @@ class BackboneRecord:
 
     @functools.cached_property
     def stages(self) -> list[tuple[str, ...]]:
-        """Groups of layers from input to output, as :meth:`Trunk.stages` returns them."""
+        """Groups of layers from input to output, as :meth:`Backbone.stages` returns them."""
         return stages_of(self.without_head(False)[0])
 
     @functools.cached_property

@@ -24,7 +24,7 @@ def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = 
     Examples
     --------
     >>> import torch
-    >>> from skglitch.training import warm_up_and_decay
+    >>> from skglitch._training import warm_up_and_decay
     >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     >>> schedule = warm_up_and_decay(optimizer, total_steps=8)
     >>> rates = []

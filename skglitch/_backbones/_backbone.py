@@ -14,7 +14,7 @@ from ._stages import stages_of
 from ._surgery import pool
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """A backbone cut before its last layer, with what is needed to feed it.
 
     Parameters
@@ -50,8 +50,8 @@ class Trunk(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skglitch.backbones import make_trunk
-    >>> trunk = make_trunk("resnet18", weights=None).eval()
+    >>> from skglitch._backbones import make_backbone
+    >>> trunk = make_backbone("resnet18", weights=None).eval()
     >>> trunk(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 512])
     >>> trunk.stages()[-1]
@@ -166,8 +166,8 @@ class Trunk(nn.Module):
 
         Examples
         --------
-        >>> from skglitch.backbones import make_trunk
-        >>> make_trunk("squeezenet1_1", weights=None).stages()[:2]
+        >>> from skglitch._backbones import make_backbone
+        >>> make_backbone("squeezenet1_1", weights=None).stages()[:2]
         [('features.0', 'features.1', 'features.2'), ('features.3',)]
         """
         return stages_of(self.net)

@@ -33,7 +33,7 @@ class GlitchLoss(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skglitch.training import GlitchLoss
+    >>> from skglitch._training import GlitchLoss
     >>> logits, targets = torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 0])
     >>> round(GlitchLoss()(logits, targets).item(), 4)
     0.41

@@ -30,7 +30,7 @@ class ImageDataset(Dataset):
     --------
     >>> import numpy as np
     >>> from skglitch.spectrograms import PixelScale
-    >>> from skglitch.training import ImageDataset
+    >>> from skglitch._training import ImageDataset
     >>> images = np.zeros((5, 1, 8, 8), dtype=np.uint8)
     >>> dataset = ImageDataset(images, np.arange(5), PixelScale.fit(images), rows=np.array([1, 3]))
     >>> len(dataset), dataset.own_targets
@@ -109,7 +109,7 @@ class EvenBatches:
 
     Examples
     --------
-    >>> from skglitch.training import EvenBatches
+    >>> from skglitch._training import EvenBatches
     >>> [len(batch) for batch in EvenBatches(33, batch_size=32, seed=0)]
     [17, 16]
     """
@@ -145,7 +145,7 @@ class BalancedBatches(EvenBatches):
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.training import BalancedBatches
+    >>> from skglitch._training import BalancedBatches
     >>> targets = np.array([0] * 9 + [1])
     >>> batches = BalancedBatches(targets, batch_size=5, seed=0)
     >>> sum(int((targets[batch] == 1).sum()) for batch in batches)
@@ -187,7 +187,7 @@ def split_rows(
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.training import split_rows
+    >>> from skglitch._training import split_rows
     >>> targets = np.array([0, 0, 0, 0, 1, 1])
     >>> train, valid = split_rows(targets, 0.25, np.random.RandomState(0))
     >>> targets[train], targets[valid]

@@ -52,7 +52,7 @@ def run_in_batches(
     >>> import numpy as np
     >>> import torch
     >>> from skglitch.spectrograms import PixelScale
-    >>> from skglitch.training import run_in_batches
+    >>> from skglitch._training import run_in_batches
     >>> images = np.ones((5, 1, 8, 8), dtype=np.uint8)
     >>> net = torch.nn.Flatten()
     >>> result = run_in_batches(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..backbones import Readout, Trunk
+from .._backbones import Backbone, Readout
 from ..spectrograms import ViewLayout
 
 COLORS = ("viridis", "gray")
@@ -20,7 +20,7 @@ class ViewEncoder(nn.Module):
 
     Parameters
     ----------
-    trunk : Trunk
+    trunk : Backbone
     layout : ViewLayout
     readout : Readout, default=None
         The layers that are read and how; None for the penultimate features.
@@ -36,12 +36,12 @@ class ViewEncoder(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skglitch.backbones import make_trunk
+    >>> from skglitch._backbones import make_backbone
     >>> from skglitch.spectrograms import ViewLayout
-    >>> from skglitch.training import ViewEncoder
+    >>> from skglitch._training import ViewEncoder
     >>> durations = (0.5, 1.0, 2.0, 4.0)
     >>> layout = ViewLayout.from_parameter("separate", durations, n_views=4)
-    >>> encoder = ViewEncoder(make_trunk("resnet18", weights=None), layout).eval()
+    >>> encoder = ViewEncoder(make_backbone("resnet18", weights=None), layout).eval()
     >>> encoder(torch.zeros(2, 4, 32, 40)).shape  # four views of 512 features
     torch.Size([2, 2048])
     """
@@ -51,7 +51,7 @@ class ViewEncoder(nn.Module):
 
     def __init__(
         self,
-        trunk: Trunk,
+        trunk: Backbone,
         layout: ViewLayout,
         readout: Readout | None = None,
         *,

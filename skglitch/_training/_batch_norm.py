@@ -37,11 +37,11 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     Examples
     --------
     >>> import torch
-    >>> from skglitch.backbones import make_trunk
+    >>> from skglitch._backbones import make_backbone
     >>> from skglitch.spectrograms import ViewLayout
-    >>> from skglitch.training import GlitchNet, ViewEncoder, measure_batch_norm
+    >>> from skglitch._training import GlitchNet, ViewEncoder, measure_batch_norm
     >>> layout = ViewLayout.from_parameter("mosaic", (4.0,), n_views=1)
-    >>> net = GlitchNet(ViewEncoder(make_trunk("resnet18", weights=None), layout), n_classes=2)
+    >>> net = GlitchNet(ViewEncoder(make_backbone("resnet18", weights=None), layout), n_classes=2)
     >>> before = net.encoder.trunk.net.bn1.running_var.clone()
     >>> measure_batch_norm(net, [torch.rand(8, 1, 64, 64)])
     >>> torch.equal(before, net.encoder.trunk.net.bn1.running_var)

@@ -172,7 +172,7 @@ def warn_of_gaps(name: str, fitted: Fit, source: str) -> None:
 
 
 def loaded_record(source: str | None, fitted: Fit | None) -> dict[str, Any]:
-    """Describe weights as :class:`Trunk` remembers them."""
+    """Describe weights as :class:`Backbone` remembers them."""
     if fitted is None:
         return {"extent": "none", "source": source, "n_loaded": 0, "n_expected": 0, "missing": []}
     return {
