@@ -1,18 +1,18 @@
 """
-Which classes are taken for which
-=================================
+Which classes are confused
+==========================
 
-Twenty-two kinds of glitches, a net fine-tuned on sixteen examples of each, and the confusion matrix
-of what it was not shown: Figure 3 of `George, Shen and Huerta (2017)
-<https://arxiv.org/abs/1706.07446>`_. They had some 6,900 real glitches to train on. Here there are
-352 simulated ones, so expect more errors; the point is to see where they are.
+Fine-tune a CNN on 16 examples of each of 22 glitch classes and plot the confusion matrix on
+held-out glitches, as in Figure 3 of `George, Shen and Huerta (2017)
+<https://arxiv.org/abs/1706.07446>`_. The paper trains on about 6,900 real glitches. This example
+trains on 352 simulated ones, so expect more errors.
 """
 
 # %%
 # Glitches of every class
 # -----------------------
-# Four views of each glitch, of 0.5, 1, 2 and 4 s, as in the paper, but smaller than usual to make
-# the example quick.
+# Each glitch has four views, of 0.5, 1, 2 and 4 s, as in the paper. They are smaller than usual,
+# which makes the example quick.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import train_test_split
@@ -32,8 +32,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # Fine-tune
 # ---------
-# The views of 0.5, 1 and 4 s reach the net as the three colors of one picture, a quarter of the
-# pixels of all views side by side.
+# The 0.5, 1 and 4 s views become the three color channels of one image. This takes a quarter of the
+# pixels of the four views side by side.
 
 classifier = CNNClassifier(views="channels", random_state=0).fit(X_train, y_train)
 scores = classifier.predict_proba(X_test)
@@ -43,18 +43,18 @@ print(top_k_table(y_test, scores, labels=classifier.classes_))
 # %%
 # The confusion matrix
 # --------------------
-# Rows are true classes, with the number of test glitches in brackets, columns are what the net
-# said. Classes that are taken for each other stand next to each other, so that errors which make
-# sense gather near the diagonal.
+# Rows are true classes, with the number of test glitches in parentheses. Columns are predictions.
+# ``order="similarity"`` places classes that are confused with each other side by side, so most
+# errors lie near the diagonal.
 
 ConfusionDisplay.from_predictions(y_test, predictions, order="similarity")
 plt.show()
 
 # %%
-# The most certain errors
-# -----------------------
-# What the glitch was made as, and what the net took it for. Many are hard for a person too: a quiet
-# glitch of one class looks like a louder one of another.
+# The most confident errors
+# -------------------------
+# The true class and the prediction. Many of these glitches are hard for a person too: a quiet
+# glitch of one class can look like a louder one of another.
 
 GalleryDisplay.from_predictions(X_test, y_test, scores, labels=classifier.classes_, n_glitches=8)
 plt.show()
@@ -62,8 +62,8 @@ plt.show()
 # %%
 # Class by class
 # --------------
-# Precision is how often the net is right when it names the class, recall how much of the class it
-# finds. The paper counts the classes where both are 100 %.
+# Precision, recall and F1 score of each class. The paper counts the classes whose precision and
+# recall are both 100 %.
 
 table = classification_table(y_test, predictions)
 print(f"perfect: {', '.join(table.perfect)}")

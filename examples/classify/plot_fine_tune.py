@@ -1,20 +1,19 @@
 """
-Fine-tune a net on glitches
+Fine-tune a CNN on glitches
 ===========================
 
-An image net that was trained on photographs learns to tell kinds of glitches apart from a few
-dozen examples of each: its last layer is replaced by one for the classes of ``y``, and all
-layers are trained on.
+A CNN pretrained on ImageNet learns to classify glitches from a few dozen examples per class. Its
+last layer is replaced by one for the classes in ``y``, and all layers are then trained.
 
-With the environment variable ``SKGLITCH_DATA`` naming a folder of Gravity Spy pictures, with a
-folder for each class, the example takes these. Otherwise it simulates some.
+If the environment variable ``SKGLITCH_DATA`` names a folder of Gravity Spy images with one
+subfolder per class, the example uses it. Otherwise it simulates glitches.
 """
 
 # %%
 # Glitches
 # --------
-# ``X`` has the shape (glitches, views, frequencies, times), ``y`` holds the names of the classes.
-# A quarter of each class is kept for the test.
+# ``X`` has shape (glitches, views, frequencies, times). ``y`` holds the class names. A quarter of
+# each class is held out for the test.
 
 import os
 
@@ -41,17 +40,18 @@ print(f"{len(X_train)} glitches to train on, {len(X_test)} to test with")
 # %%
 # Training
 # --------
-# The defaults fine-tune all layers of an EfficientNet-Lite0, whose weights come with pip.
+# By default all layers of an EfficientNet-Lite0 are fine-tuned. Its ImageNet weights are installed
+# by pip.
 
 classifier = CNNClassifier(durations=glitches.durations, random_state=0).fit(X_train, y_train)
 HistoryDisplay.from_estimator(classifier)
 plt.show()
 
 # %%
-# How well it does
-# ----------------
-# How often the true class is the first guess, or among the first few, with how sure these figures
-# are; then precision and recall of each class. So few test glitches leave wide intervals.
+# Evaluation
+# ----------
+# Top-k accuracy with confidence intervals, then precision and recall of each class. The test set is
+# small, so the intervals are wide.
 
 scores = classifier.predict_proba(X_test)
 predictions = classifier.classes_[scores.argmax(axis=1)]
@@ -59,10 +59,9 @@ print(top_k_table(y_test, scores, labels=classifier.classes_, ks=(1, 2, 3)))
 print(classification_table(y_test, predictions))
 
 # %%
-# Where it is unsure
-# ------------------
-# The glitches of the test set whose first two guesses are about as probable. These are the ones to
-# look at by eye.
+# Uncertain predictions
+# ---------------------
+# Test glitches whose two most probable classes have similar probabilities. These are worth a look.
 
 GalleryDisplay.from_estimator(classifier, X_test, y_test, show="unsure", n_glitches=8)
 plt.show()

@@ -1,16 +1,16 @@
 """
-Search for settings by top-k accuracy
-=====================================
+Grid search scored by top-k accuracy
+====================================
 
-Which views should the net see, which layer should be read, how much should the regression on top
-be reined in? The net is a step of a scikit-learn pipeline, so scikit-learn's grid search answers,
-and each setting is scored by how often the true class is the first guess, or among the first three.
+Which views should the net receive, which layer should be read, and how strongly should the
+classifier be regularized? The embedding is a step in a scikit-learn pipeline, so ``GridSearchCV``
+can search over all three. Each setting is scored by top-1 and top-3 accuracy.
 """
 
 # %%
 # Glitches
 # --------
-# Ten classes, twelve of each, four views.
+# Ten classes with twelve glitches each, in four views.
 
 import tempfile
 
@@ -49,9 +49,9 @@ X, y = make_glitches(
 # %%
 # The search
 # ----------
-# Two layouts of the views, two ways to read the net and three strengths of the regression, each by
-# two folds. ``memory`` keeps what the net computed, so that the strengths cost nothing. The scores
-# count a glitch as right if its class is among the first k, and work where a fold lacks a class.
+# Two layouts of the views, two layers and three regularization strengths, with two folds each.
+# ``memory`` caches the embeddings, so that the three strengths share them. The scorers also work if
+# a class is missing from a fold.
 
 pipeline = Pipeline(
     [("embed", TruncatedCNNTransformer()), ("classify", LogisticRegression(max_iter=2000))]
@@ -69,11 +69,11 @@ with tempfile.TemporaryDirectory() as folder:
 print(f"best: {search.best_params_}")
 
 # %%
-# What came out
-# -------------
-# All twelve settings, the best first guess at the top. A lead of a point or two is none: there are
-# 120 glitches, and one of them is 0.8 points. Settings whose first guesses are equally good may
-# differ in the first three, and these are what an expert is shown to choose from.
+# Results
+# -------
+# All twelve settings, sorted by top-1 accuracy. Differences of one or two points are not
+# significant: with 120 glitches, one glitch is 0.8 points. Settings with equal top-1 accuracy can
+# differ in top-3 accuracy, which matters when an expert chooses among the suggestions.
 
 results = search.cv_results_
 order = np.argsort(results["mean_test_top_1"], kind="stable")
@@ -86,14 +86,15 @@ for k, color, marker in ((1, "#0072B2", "o"), (3, "#D55E00", "^")):
     percent = 100 * results[f"mean_test_top_{k}"][order]
     ax.plot(percent, np.arange(len(order)), marker, color=color, label=f"top {k}")
 ax.set_yticks(np.arange(len(order)), np.array(names)[order])
-ax.set(xlabel="right, mean of two folds [%]", title="Views, layer and strength")
+ax.set(xlabel="accuracy, mean of two folds [%]", title="Views, layer and strength")
 ax.grid(axis="x", alpha=0.3)
 ax.legend(loc="lower center")
 plt.show()
 
 # %%
-# A search over fine-tuned nets
-# -----------------------------
-# :class:`~skglitch.CNNClassifier` goes into the same place: ``GridSearchCV(CNNClassifier(),
-# {"fine_tune": ["head", "all"]}, scoring=top_k_scorer(1))``. It trains a net for each setting and
-# fold, so search with features of the net as it is first, and fine-tune at what was found.
+# Searching over fine-tuned nets
+# ------------------------------
+# :class:`~skglitch.CNNClassifier` works in the same way: ``GridSearchCV(CNNClassifier(),
+# {"fine_tune": ["head", "all"]}, scoring=top_k_scorer(1))``. This trains one net for each setting
+# and fold. It is quicker to search with pretrained features first and to fine-tune with the best
+# setting.

@@ -2,22 +2,21 @@
 From strain to a label: GW150914
 ================================
 
-The first gravitational wave that was measured passed the two LIGO detectors at 09:50:45 UTC on 14
-September 2015. To a glitch classifier a merger of black holes looks like the class Chirp, which
-holds signals that were injected to test the detectors. Here the strain around that moment becomes
-spectrograms, and these become a label, by a classifier that has seen nothing but simulated
+The first gravitational wave to be detected passed the two LIGO detectors at 09:50:45 UTC on 14
+September 2015. To a glitch classifier, a binary black hole merger looks like the class Chirp,
+which consists of signals injected to test the detectors. This example computes spectrograms of
+the strain around the event and classifies them with a classifier trained only on simulated
 glitches.
 """
 
 # %%
 # Strain
 # ------
-# :func:`~skglitch.datasets.fetch_open_strain` downloads the 32 s that the `Gravitational Wave Open
-# Science Center <https://gwosc.org>`_ publishes around the event, 1 MB for each detector, and keeps
-# them. Files that are there already can be read by :func:`~skglitch.datasets.load_strain`: they are
-# taken from the folder ``strain_events`` of the folder that the environment variable
-# ``SKGLITCH_TEST_DATA`` names. Without either, a simulated chirp stands in, and all below is
-# about that one.
+# :func:`~skglitch.datasets.fetch_open_strain` downloads 32 s of strain around the event from the
+# `Gravitational Wave Open Science Center <https://gwosc.org>`_, about 1 MB per detector, and caches
+# it. :func:`~skglitch.datasets.load_strain` reads local files: if the environment variable
+# ``SKGLITCH_TEST_DATA`` names a folder with a subfolder ``strain_events``, the example uses the
+# files in it. If neither is available, the example uses a simulated chirp.
 
 import os
 from pathlib import Path
@@ -33,11 +32,11 @@ from skglitch.display import SpectrogramDisplay
 from skglitch.spectrograms import QTransformer
 
 GPS = 1126259462.4
-LENGTH = 16.0  # s around the event, from which the noise is learnt too
+LENGTH = 16.0  # s around the event, also used to estimate the noise spectrum
 
 
 def strain_around_event(ifo):
-    """Strain of one detector, from a file that is there or from the web."""
+    """Read the strain of one detector from a local file or from the web."""
     files = Path(os.environ.get("SKGLITCH_TEST_DATA", "."), "strain_events")
     for file in files.glob(f"*-{ifo}_*.hdf5"):
         return load_strain(file).around(GPS, length=LENGTH)
@@ -49,7 +48,7 @@ try:
     event = "GW150914"
 except (ImportError, OSError) as error:  # no h5py, or no network
     reason = str(error).split(" (")[0]
-    print(f"A simulated chirp takes the place of GW150914: {reason}")
+    print(f"Using a simulated chirp instead of GW150914: {reason}")
     chirps = make_glitches(2, classes=["Chirp"], return_strain=True, random_state=0)
     strain = {f"simulation {number}": row for number, row in enumerate(chirps.strain, start=1)}
     event = "a simulated chirp"
@@ -57,11 +56,11 @@ for name, values in strain.items():
     print(f"{name}: {len(values)} samples, strain within ±{np.abs(values).max():.1e}")
 
 # %%
-# Nothing to see in it
-# --------------------
-# At its loudest the signal is :math:`10^{-21}` (`Abbott and others 2016
-# <https://doi.org/10.1103/PhysRevLett.116.061102>`_), hundreds of times less than what moves the
-# detectors at low frequencies.
+# The signal is invisible in the raw strain
+# -----------------------------------------
+# Its peak amplitude is :math:`10^{-21}` (`Abbott et al. 2016
+# <https://doi.org/10.1103/PhysRevLett.116.061102>`_), hundreds of times smaller than the
+# low-frequency noise.
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
 for ax, (name, values) in zip(axes, strain.items(), strict=True):
@@ -74,9 +73,8 @@ plt.show()
 # %%
 # Spectrograms
 # ------------
-# The strain is whitened, so that all frequencies count alike, and compared with short waves of many
-# frequencies; the colors tell how much louder than usual each is at each time. The arc that sweeps
-# upwards within 0.2 s is two black holes that spiral into each other.
+# The strain is whitened and Q-transformed. Color shows the energy at each time and frequency
+# relative to the median. The arc that rises within 0.2 s is the inspiral of the two black holes.
 
 transformer = QTransformer(sample_rate=4096)
 X = transformer.transform(np.stack(list(strain.values())))
@@ -87,8 +85,8 @@ plt.show()
 # %%
 # A label
 # -------
-# A regression on features of a net that saw photographs, and then twenty simulated glitches of each
-# of 22 classes.
+# Logistic regression on pretrained features, trained on twenty simulated glitches of each of 22
+# classes.
 
 X_train, y_train = make_glitches(440, weights="balanced", random_state=0, n_jobs=2, return_X_y=True)
 classifier = make_pipeline(

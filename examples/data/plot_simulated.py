@@ -2,15 +2,16 @@
 Simulated glitches of every class
 =================================
 
-What :func:`skglitch.datasets.make_glitches` makes: strain with a glitch in noise, transformed to
-the four views that Gravity Spy shows. An example of each class stands beside its description. Which
-came out by chance: another ``random_state`` gives others.
+:func:`skglitch.datasets.make_glitches` simulates strain with a glitch in detector noise and
+Q-transforms it into the four views of Gravity Spy. This example shows one glitch of each class
+next to its description. Another ``random_state`` gives other glitches.
 """
 
 # %%
 # Strain and spectrograms
 # -----------------------
-# As many of each class, 22 of Gravity Spy's training set and three more.
+# Equally many glitches of each class: the 22 classes of the Gravity Spy training set and three
+# more.
 
 import textwrap
 
@@ -27,18 +28,18 @@ print(f"X has the shape {glitches.data.shape}, and {len(names)} classes")
 # %%
 # One glitch
 # ----------
-# The same glitch in windows of 0.5, 1, 2 and 4 s. Frequency is logarithmic from 10 to 2048 Hz;
-# colors tell how much energy there is, in multiples of what is usual at that frequency.
+# The same glitch in windows of 0.5, 1, 2 and 4 s. The frequency axis is logarithmic from 10 to 2048
+# Hz. Color shows energy relative to the median at that frequency.
 
 koi_fish = np.flatnonzero(glitches.target == "Koi_Fish")[0]
 SpectrogramDisplay.from_data(glitches.data, koi_fish, title="Koi_Fish")
 plt.show()
 
 # %%
-# A page of them
-# --------------
-# Of three of each class the one with the loudest tile, which is what a picture shows, side by side
-# in views of 0.5, 1, 2 and 4 s.
+# A gallery
+# ---------
+# The loudest of three glitches of each class, in views of 0.5, 1, 2 and 4 s. The signal-to-noise
+# ratio is that of the loudest tile.
 
 loudness = np.array([parameters["tile_snr"] for parameters in glitches.parameters])
 figure, axes = plt.subplots(

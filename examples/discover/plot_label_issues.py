@@ -1,19 +1,20 @@
 """
-Wrong labels
-============
+Find wrong labels
+=================
 
-Labels are given by hand, and some are wrong. Two opinions of each label, that of a classifier that
-was trained on other glitches and that of the glitches most like it, put the doubtful ones first, so
-that an expert looks at a handful of pictures and not at thousands.
+Labels are assigned by hand, and some are wrong. :func:`~skglitch.discovery.find_label_issues`
+compares each label with the prediction of a classifier trained on other glitches and with the
+labels of the nearest neighbors. It ranks the labels, so that an expert checks a handful of
+glitches instead of thousands.
 
-With the environment variable ``SKGLITCH_DATA`` naming a folder of Gravity Spy pictures, the example
-looks into your own labels. Otherwise it simulates glitches and changes some of their labels.
+If the environment variable ``SKGLITCH_DATA`` names a folder of Gravity Spy images, the example
+checks its labels. Otherwise it simulates glitches and changes some of their labels.
 """
 
 # %%
 # Glitches
 # --------
-# Of the simulated ones, one in twenty gets the label of another class.
+# One in twenty simulated glitches gets the label of another class.
 
 import os
 
@@ -40,10 +41,10 @@ else:
         y[row] = rng.choice([name for name in CLASSES if name != true[row]])
 
 # %%
-# The doubtful ones first
-# -----------------------
-# The score is the probability that the label is right. ``neighbors`` is the share of the ten
-# glitches most like this one that have its label.
+# The most suspicious labels first
+# --------------------------------
+# ``score`` is the probability that the label is right. ``neighbors`` is the fraction of the ten
+# nearest neighbors that have the same label.
 
 embeddings = TruncatedCNNTransformer().fit_transform(X)
 issues = find_label_issues(embeddings, y, random_state=0)
@@ -52,8 +53,7 @@ print(issues)
 # %%
 # Look at them
 # ------------
-# What the label says, what it should be by the looks of the others, and how probably the label is
-# right. This is the page for the expert.
+# Each title gives the label, the probability that it is right, and the suggested label.
 
 titles = [
     f"{given}: {score:.0%}\n" + ("as given" if suggested == given else f"rather {suggested}")
@@ -66,8 +66,8 @@ plt.show()
 # %%
 # Repair
 # ------
-# The expert corrects what is wrong; the labels that were changed stand in for this here. Whoever
-# has no expert can drop the flagged ones, but not trust the suggestions blindly.
+# An expert would correct the wrong labels. Here, the original labels stand in for the expert.
+# Without an expert, you can drop the flagged glitches. Do not accept the suggestions blindly.
 
 flagged = issues.index[issues.flagged]
 print(f"{len(flagged)} of {len(y)} labels are flagged")

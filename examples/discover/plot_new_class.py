@@ -1,18 +1,18 @@
 """
-A class that training never saw
-===============================
+A class missing from the training set
+=====================================
 
-A net is fine-tuned on seven classes of simulated glitches, and then shown one more: Reverse_Chirp,
-the mirror of Chirp in time. With its last layer cut off, does the new class stand out? It is the
-experiment of Figure 2 of `George, Shen and Huerta (2017) <https://arxiv.org/abs/1706.07446>`_, with
-far fewer glitches.
+Fine-tune a CNN on seven classes of simulated glitches, then show it an eighth: Reverse_Chirp,
+which is Chirp reversed in time. Does the new class stand out in the embeddings? This repeats the
+experiment of Figure 2 of `George, Shen and Huerta (2017) <https://arxiv.org/abs/1706.07446>`_
+with far fewer glitches.
 """
 
 # %%
 # Glitches
 # --------
-# Half of the known ones are kept from training. The new class is in no training set. The view of
-# half a second is where a chirp is seen to rise.
+# Half of the known glitches are held out. The training set does not contain the new class. The 0.5
+# s view resolves the rise of a chirp best.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,21 +35,21 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# What the net says
-# -----------------
-# It has no word for the new class, and takes most of it for what it was made from.
+# Predictions
+# -----------
+# The classifier cannot predict the new class. It assigns most of these glitches to the class that
+# they resemble.
 
 classifier = CNNClassifier(random_state=0).fit(X_train, y_train)
-print(f"known classes: {classifier.score(X_test, y_test):.0%} of {len(y_test)} right")
+print(f"accuracy on known classes: {classifier.score(X_test, y_test):.0%} of {len(y_test)}")
 for name, count in zip(*np.unique(classifier.predict(new.data), return_counts=True), strict=True):
-    print(f"{NEW} taken for {name}: {count}")
+    print(f"{NEW} classified as {name}: {count}")
 
 # %%
-# What it sees
-# ------------
-# Without its last layer, the net gives numbers in place of a name. t-SNE lays these out in three
-# dimensions, as in the paper: left all classes, right Chirp and the new class alone. Most of the
-# new class lies beside Chirp; a few are nearer to others, for which the net takes them.
+# Embeddings
+# ----------
+# t-SNE maps the embeddings to three dimensions, as in the paper. The left panel shows all classes,
+# the right panel highlights Chirp and the new class. Most of the new class lies next to Chirp.
 
 transformer = TruncatedCNNTransformer(classifier).fit(X_train)
 X = np.concatenate([X_test, new.data])
@@ -59,29 +59,28 @@ pair = np.where(np.isin(y, ["Chirp", NEW]), y, "other known classes")
 figure = plt.figure(figsize=(12, 5.2), layout="constrained")
 left, right = figure.subfigures(1, 2)
 display = EmbeddingDisplay.from_embeddings(
-    embeddings, y, n_components=3, title=f"{NEW} was in no training set", ax=left
+    embeddings, y, n_components=3, title=f"{NEW} is not in the training set", ax=left
 )
 EmbeddingDisplay(display.places, pair, method="t-SNE").plot(right, highlight=["Chirp", NEW])
 plt.show()
 
 # %%
-# A map is a rough summary. Without one: are the neighbors of the new class of its own kind, and of
-# which known class are the nearest others?
+# A map is only a rough summary. The nearest neighbors in the full embedding space give numbers.
 
 is_new = y == NEW
 neighbors = NearestNeighbors(n_neighbors=5, metric="cosine").fit(embeddings)
 rows = neighbors.kneighbors(return_distance=False)
-print(f"of the 5 nearest to a {NEW}, {np.mean(is_new[rows[is_new]]):.0%} are {NEW} too")
+print(f"{np.mean(is_new[rows[is_new]]):.0%} of the 5 nearest neighbors of {NEW} are {NEW}")
 rows = neighbors.fit(embeddings[~is_new]).kneighbors(embeddings[is_new], return_distance=False)
-print(f"of the 5 nearest known glitches, {np.mean(y_test[rows] == 'Chirp'):.0%} are Chirp")
+print(f"{np.mean(y_test[rows] == 'Chirp'):.0%} of the 5 nearest known glitches are Chirp")
 
 # %%
-# Would anybody notice?
-# ---------------------
-# The detector learns from the glitches of training. Its threshold comes from half of those that
-# were kept from it, since a net embeds what it was trained on more tightly than other glitches. One
-# at a time, glitches so much like a known class are hard to notice; seen together with those that
-# are like them, more of them are noticed.
+# Novelty detection
+# -----------------
+# The detector is fitted to the training set. Its threshold is calibrated on half of the held-out
+# known glitches, because a net embeds its training set more tightly than other glitches. Glitches
+# that resemble a known class are hard to detect one at a time. Averaging scores over similar
+# glitches detects more of them.
 
 seen = transformer.transform(X_train)
 detector = NoveltyDetector(false_alarm_probability=0.05, random_state=0).fit(seen, y_train)
@@ -92,11 +91,10 @@ for how, predict in (("alone", detector.predict), ("together", detector.predict_
     print(f"novel {how}: {is_novel[is_new].mean():.0%} of {NEW}, {others.mean():.0%} of the others")
 
 # %%
-# Would it be found as a class?
-# -----------------------------
-# Labels of the glitches of training guide the search. Of all others no label is told: they are
-# given to known classes, or to clusters that are new. One with a stability below 60 % is not to be
-# trusted.
+# Finding the new class
+# ---------------------
+# The labels of the training set guide the search. All other glitches are unlabeled: each is
+# assigned to a known class or to a new cluster. Do not trust a cluster with a stability below 60 %.
 
 everything = np.concatenate([seen, embeddings])
 labels = np.concatenate([y_train, np.repeat("", len(embeddings))])
@@ -106,7 +104,7 @@ found = np.isin(finder.labels_, [cluster.label for cluster in finder.new_cluster
 print(f"in new clusters: {found[is_new].mean():.0%} of {NEW}, {found[~is_new].mean():.0%} of known")
 
 # %%
-# Typical members of the new clusters, for somebody to give them a name. Below, chirps.
+# Typical members of the new clusters, and chirps for comparison.
 
 rows = [row for cluster in finder.new_clusters_ for row in cluster.typical][:4]
 chirps = len(seen) + np.flatnonzero(y == "Chirp")[:4]

@@ -1,17 +1,17 @@
 """
-Quick clusters of unlabeled glitches
-=====================================
+Cluster unlabeled glitches
+==========================
 
-A night's worth of triggers, no label, no training, and the question what kinds of glitches there
-are. Features of a net that was trained on photographs, and scikit-learn's clustering after them in
-one pipeline, give a first answer within a minute, and a picture of each kind to look at.
+Given one night of triggers and no labels, what classes of glitches are there? Pretrained features
+and scikit-learn's clustering estimators in one pipeline give a first answer within a minute,
+without any training.
 """
 
 # %%
 # Glitches without labels
 # -----------------------
-# Eight classes are simulated, thirty of each. What they are is only used in the end, to see how
-# good the clusters are.
+# Thirty simulated glitches of each of eight classes. The labels are used only at the end, to
+# evaluate the clusters.
 
 import time
 
@@ -50,8 +50,7 @@ X, y = make_glitches(
 # %%
 # A pipeline that ends in clusters
 # --------------------------------
-# The net, the twenty directions in which glitches differ most, and k-means, which has to be told
-# how many clusters there are.
+# Embeddings, the first 20 principal components, and k-means, which needs the number of clusters.
 
 start = time.perf_counter()
 pipeline = Pipeline(
@@ -67,8 +66,7 @@ print(f"{len(X)} glitches in {len(set(clusters))} clusters: {time.perf_counter()
 # %%
 # What is in them
 # ---------------
-# The glitch nearest to the middle of each cluster. With one look at each, an expert has named them
-# all.
+# The glitch nearest to the center of each cluster. An expert can name the clusters from these.
 
 distances = pipeline.transform(X)
 middle = distances.argmin(axis=0)
@@ -81,18 +79,18 @@ display.plot()
 plt.show()
 
 # %%
-# How good they are
-# -----------------
-# Now the labels: each cluster is named after the class that most of it is of.
+# Evaluation
+# ----------
+# Each cluster is assigned to its most frequent class.
 
 print(clustering_table(y, clusters))
 
 # %%
-# Without the number of clusters
-# ------------------------------
-# HDBSCAN looks for dense groups and finds their number itself, after t-SNE has drawn neighbors
-# together. Glitches between the groups are left out. What counts as a group is still a choice: the
-# smallest size of one decides whether classes that touch run together.
+# An unknown number of clusters
+# -----------------------------
+# HDBSCAN finds dense regions and their number. t-SNE first pulls neighbors together. Glitches
+# between the clusters are left out. The minimum cluster size is still a choice: it decides whether
+# neighboring classes merge.
 
 features = pipeline[:-1].transform(X)
 places = TSNE(random_state=0).fit_transform(features)
@@ -103,8 +101,8 @@ for smallest in (5, 8, 10):
 # %%
 # The map
 # -------
-# Left what k-means made, right the classes. A cluster is not always one class, nor is a class
-# always one cluster: look before you name.
+# Left: clusters found by k-means. Right: true classes. A cluster is not always one class, and a
+# class is not always one cluster, so look at the glitches before you name a cluster.
 
 figure = plt.figure(figsize=(10, 5), layout="constrained")
 left, right = figure.subplots(1, 2)

@@ -2,19 +2,19 @@
 A map of glitches
 =================
 
-A net that was trained on photographs, without its last layer, turns each glitch into a list of
-numbers. Neighbors in a map of these numbers look alike: glitches of one kind gather, and what
-is new or mislabeled shows, before a single label was used.
+A pretrained CNN without its last layer turns each glitch into an embedding, a vector of features.
+In a 2-D map of the embeddings, similar glitches lie close together. Clusters, outliers and wrong
+labels become visible before a single label is used.
 
-With the environment variable ``SKGLITCH_DATA`` naming a folder of Gravity Spy pictures, the example
-shows these. Otherwise it simulates some.
+If the environment variable ``SKGLITCH_DATA`` names a folder of Gravity Spy images, the example
+uses it. Otherwise it simulates glitches.
 """
 
 # %%
 # Glitches
 # --------
-# ``X`` has the shape (glitches, views, frequencies, times). In a folder of pictures the names of
-# the class folders are the labels; here they only choose the colors of the map.
+# ``X`` has shape (glitches, views, frequencies, times). In a folder of images, the names of the
+# subfolders are the labels. Here they only set the colors of the map.
 
 import os
 
@@ -36,25 +36,26 @@ else:
 X, y = glitches.data, glitches.target
 
 # %%
-# Numbers for each glitch
-# -----------------------
-# No training: the weights are those that were learnt from photographs.
+# Embeddings
+# ----------
+# There is no training: the weights are those learned on ImageNet.
 
 embeddings = TruncatedCNNTransformer().fit_transform(X)
-print(f"{embeddings.shape[1]} numbers for each of {len(embeddings)} glitches")
+print(f"{len(embeddings)} embeddings of {embeddings.shape[1]} features")
 
 # %%
 # The map
 # -------
-# t-SNE lays the glitches out in a plane, so that near ones stay near. Markers differ as colors do.
+# t-SNE maps the embeddings to two dimensions and keeps neighbors together. Each class has its own
+# color and marker.
 
-EmbeddingDisplay.from_embeddings(embeddings, y, title=f"{len(X)} glitches, no label used")
+EmbeddingDisplay.from_embeddings(embeddings, y, title=f"{len(X)} glitches, no labels used")
 plt.show()
 
 # %%
-# What is near what
+# Nearest neighbors
 # -----------------
-# The first glitch and those most like it, by the angle between their numbers.
+# The first glitch and its nearest neighbors by cosine similarity.
 
 nearest = NearestNeighbors(n_neighbors=8, metric="cosine").fit(embeddings)
 _, rows = nearest.kneighbors(embeddings[:1])
@@ -62,9 +63,9 @@ GalleryDisplay.from_data(X, y, indices=rows[0], durations=glitches.durations)
 plt.show()
 
 # %%
-# How often the nearest glitch is of the same class, if there are labels: a first measure of what
-# such numbers are worth.
+# The fraction of glitches whose nearest neighbor has the same label is a first measure of the
+# quality of the embeddings.
 
 if y is not None:
     _, rows = nearest.kneighbors(n_neighbors=1)
-    print(f"the nearest glitch is of the same class for {np.mean(y[rows[:, 0]] == y):.0%}")
+    print(f"{np.mean(y[rows[:, 0]] == y):.0%} have a nearest neighbor of the same class")

@@ -2,20 +2,20 @@
 Sounds of machines
 ==================
 
-Nothing in skglitch knows about gravitational waves but the simulation and the reading of strain:
-any set of spectrograms will do. Here it tells faults of a machine by its sound, from a few labeled
-recordings of each. The sounds are made up in this example, by the rules by which ball bearings and
-gears are known to give themselves away; they are no recordings.
+skglitch works with any set of spectrograms. Only the simulation and the strain readers are
+specific to gravitational-wave detectors. This example classifies machine faults by their sound,
+given a few labeled recordings of each. The sounds are synthesized from simple models of ball
+bearings and gears.
 """
 
 # %%
 # Six states of a machine
 # -----------------------
-# A shaft turns some thirty times a second in a ball bearing. Wherever a ball meets a flaw there is
-# a short knock, which rings at some kHz. How often it knocks, and whether louder at times, depends
-# on where the flaw is: on the outer ring, on the inner ring, which turns with the shaft, or on a
-# ball. A broken tooth of the gear knocks once a turn, and a dry belt squeals. Speed, loudness and
-# pitch differ from one recording to the next.
+# A shaft in a ball bearing turns about thirty times per second. Each time a ball passes a defect,
+# the impact excites a resonance at a few kHz. The impact rate and its modulation depend on the
+# location of the defect: the outer ring, the inner ring, which turns with the shaft, or a ball. A
+# broken gear tooth gives one impact per turn, and a dry belt squeals. Speed, loudness and pitch
+# vary between recordings.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,8 +31,7 @@ from skglitch.display import ConfusionDisplay, EmbeddingDisplay, FewShotDisplay
 SAMPLE_RATE = 16000  # Hz
 DURATION = 0.5  # s
 STATES = ["healthy", "outer ring", "inner ring", "ball", "broken tooth", "squealing belt"]
-# Knocks in one turn of the shaft, and how often in one turn they get louder, by the geometry of a
-# common bearing.
+# Impacts per turn of the shaft, and modulations per turn, for the geometry of a common bearing.
 KNOCKS = {
     "outer ring": (3.6, 0.0),
     "inner ring": (5.4, 1.0),
@@ -42,14 +41,14 @@ KNOCKS = {
 
 
 def record(state, rng):
-    """Make the sound of a machine in this state."""
+    """Synthesize the sound of a machine in this state."""
     times = np.arange(int(DURATION * SAMPLE_RATE)) / SAMPLE_RATE
     turns = rng.uniform(25, 35) * times + rng.uniform(0, 1)
     sound = rng.normal(0, 1, len(times))
     for harmonic in range(1, 5):
         phase = rng.uniform(0, 2 * np.pi)
         sound += rng.uniform(0.5, 2) / harmonic * np.sin(2 * np.pi * harmonic * turns + phase)
-    teeth = 17  # the gear is heard in every machine
+    teeth = 17  # every machine has a gear
     sound += rng.uniform(0.3, 1) * np.sin(2 * np.pi * teeth * turns)
     if state == "squealing belt":
         wobble = rng.uniform(2, 5) * np.sin(2 * np.pi * rng.uniform(3, 8) * times)
@@ -74,9 +73,9 @@ sounds = np.stack([record(state, rng) for state in y])
 # %%
 # Spectrograms
 # ------------
-# Any spectrogram will do; this is scipy's, in decibels. X holds floats: in ``fit``, skglitch learns
-# the range that they span, so what is quieter than all noise is cut off first. With one view of
-# each sound, X has the shape (sounds, frequencies, times), high frequencies at the top.
+# These are scipy's spectrograms in decibels. X holds floats, and ``fit`` learns their range, so
+# values below the noise floor are clipped first. With one view per sound, X has shape (sounds,
+# frequencies, times), with high frequencies at the top.
 
 window = np.hanning(128)
 stft = ShortTimeFFT(window, hop=48, fs=SAMPLE_RATE)
@@ -96,17 +95,17 @@ figure.colorbar(image, ax=axes, label="power [dB]")
 plt.show()
 
 # %%
-# From few labels
-# ---------------
-# A regression on what a net that saw photographs makes of the spectrograms, against one on the
-# pixels as they are, with one to ten labeled sounds of each state: five draws of the labels,
-# tested on all other sounds. The net computes each sound once.
+# Few labels
+# ----------
+# Logistic regression on pretrained features and on raw pixels, with one to ten labeled sounds of
+# each state. Each point is the mean over five random choices of the labeled sounds, tested on all
+# others.
 
 features = TruncatedCNNTransformer().fit_transform(X)
 pixels = X.reshape(len(X), -1)
 counts = [1, 2, 5, 10]
 scores = {}
-for name, values in {"features of a net": features, "pixels": pixels}.items():
+for name, values in {"pretrained features": features, "pixels": pixels}.items():
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     scores[name] = [
         cross_val_score(
@@ -122,20 +121,20 @@ FewShotDisplay.from_scores(counts, scores).ax_.legend(loc="center right")
 plt.show()
 
 # %%
-# Fine-tuned
-# ----------
-# With ten labels of each state the whole net is trained.
+# Fine-tuning
+# -----------
+# With ten labels per state, all layers are trained.
 
 train, test = next(StratifiedShuffleSplit(1, train_size=60, random_state=0).split(X, y))
 classifier = CNNClassifier(random_state=0).fit(X[train], y[train])
-print(f"right: {classifier.score(X[test], y[test]):.1%} of {len(test)} sounds")
+print(f"accuracy: {classifier.score(X[test], y[test]):.1%} on {len(test)} sounds")
 ConfusionDisplay.from_estimator(classifier, X[test], y[test], labels=STATES)
 plt.show()
 
 # %%
 # A map
 # -----
-# What the trained net makes of sounds that it was not trained on.
+# Embeddings of the test set, computed by the fine-tuned net.
 
 embed = TruncatedCNNTransformer(classifier).fit(X[train])
 EmbeddingDisplay.from_estimator(embed, X[test], y[test])
