@@ -107,6 +107,7 @@ def _load_file(
     path: Path, durations: tuple[float, ...] | None, size: tuple[int, int] | None
 ) -> Bunch:
     """Read an HDF5 file, and choose and resize its views."""
+    from ..datasets import MissingViewsError
     from ..datasets._glitch_file import SUFFIXES, load_glitches
 
     if path.suffix.lower() not in SUFFIXES:
@@ -119,9 +120,11 @@ def _load_file(
     if durations is not None:
         absent = [duration for duration in durations if duration not in bunch.durations]
         if absent:
-            raise ValueError(
+            raise MissingViewsError(
                 f"{str(path)!r} has {describe_views(bunch.durations)}, and none of "
-                f"{' or '.join(map(str, absent))} s."
+                f"{' or '.join(map(str, absent))} s.",
+                tuple(absent),
+                dict.fromkeys(bunch.durations, len(bunch.data)),
             )
         chosen = [bunch.durations.index(duration) for duration in durations]
         if chosen != list(range(len(bunch.durations))):
@@ -193,15 +196,19 @@ def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) 
             f"The model was fitted on {n_views} views, but its parameter durations={durations!r} "
             f"names {len(durations)}: which views it reads cannot be told."
         )
+    from ..datasets import MissingViewsError
+
     try:
         return load_glitches(source, durations, (size[0], size[1]), options)
-    except ValueError as error:
-        # What load_gravity_spy advises, other durations, is no way out here.
-        told, advice, _ = str(error).partition(" Pass durations=")
-        if not advice:
+    except MissingViewsError as error:
+        missing = [duration for duration in error.missing if not error.available.get(duration)]
+        if not missing:
             raise
-        reason = told.partition(", but ")[2]
-        raise ValueError(f"The model reads {describe_views(durations)}, but {reason}") from error
+        counts = [f"{d} s of {n} glitches" for d, n in sorted(error.available.items()) if n]
+        raise ValueError(
+            f"The model reads {describe_views(durations)}, but no glitch has a view of "
+            f"{' or '.join(map(str, missing))} s; there are {', '.join(counts)}."
+        ) from error
 
 
 def load_model(path: Path, kinds: tuple[str, ...], options: Mapping[str, Any]) -> Any:

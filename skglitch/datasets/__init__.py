@@ -2,7 +2,7 @@
 
 from .._home import get_data_home
 from ._fetch import fetch_gravity_spy
-from ._gravity_spy import load_gravity_spy
+from ._gravity_spy import MissingViewsError, load_gravity_spy
 from ._load_strain import load_strain
 from ._make_glitches import make_glitches
 from ._open_strain import fetch_open_strain
@@ -11,6 +11,7 @@ from ._strain_files import StrainFiles
 from ._triggers import load_triggers
 
 __all__ = [
+    "MissingViewsError",
     "Strain",
     "StrainFiles",
     "fetch_gravity_spy",

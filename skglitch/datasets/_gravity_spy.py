@@ -7,7 +7,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,35 @@ target: the class of each glitch, None for a folder without class folders.
 
 Zevin et al. 2017, Class. Quantum Grav. 34 064003, https://doi.org/10.1088/1361-6382/aa5cea
 """
+
+
+class MissingViewsError(ValueError):
+    """Glitches lack views of some durations.
+
+    Attributes
+    ----------
+    missing : tuple of float
+        Durations in s of the views that were requested and that some glitches lack.
+    available : dict of float to int
+        Number of glitches that have a view of each duration.
+
+    Examples
+    --------
+    >>> from skglitch.datasets import MissingViewsError
+    >>> error = MissingViewsError("durations=(8.0,) is not available", (8.0,), {0.5: 3, 4.0: 2})
+    >>> error.missing, sorted(error.available)
+    ((8.0,), [0.5, 4.0])
+    """
+
+    def __init__(
+        self, message: str, missing: tuple[float, ...], available: Mapping[float, int]
+    ) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
+        self.available = dict(available)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.missing, self.available)
 
 
 def load_gravity_spy(
@@ -106,10 +135,11 @@ def load_gravity_spy(
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
+    MissingViewsError
+        If glitches lack views (``missing="raise"``), or no glitch has a view of a duration.
     ValueError
-        If a parameter is out of range, the folder holds no pictures, glitches lack views
-        (``missing="raise"``), a file is of no use (``on_error="raise"``, the file is
-        named), or ``return_X_y`` is asked of a folder without labels.
+        If a parameter is out of range, the folder holds no pictures, a file cannot be used
+        (``on_error="raise"``), or ``return_X_y=True`` and the folder has no labels.
 
     See Also
     --------
@@ -252,9 +282,11 @@ def _match_durations(
     if absent and (missing != "fill" or len(absent) == len(durations)):
         counts = ", ".join(f"{d} s of {scan.durations[d]} glitches" for d in present)
         useful = tuple(d for d in durations if d in present) or present
-        raise ValueError(
+        raise MissingViewsError(
             f"durations={durations!r}, but no glitch in folder={str(folder)!r} has a picture of "
-            f"{' or '.join(map(str, absent))} s; there are {counts}. Pass durations={useful!r}."
+            f"{' or '.join(map(str, absent))} s; there are {counts}. Pass durations={useful!r}.",
+            tuple(absent),
+            {duration: scan.durations[duration] for duration in present},
         )
     return durations
 
@@ -268,7 +300,14 @@ def _treat_missing(
     lacking = [f"{glitch} ({glitch.lacks(durations)})" for glitch in incomplete]
     what = f"{len(incomplete)} of {len(glitches)} glitches lack a view: {shorten(lacking)}."
     if missing == "raise":
-        raise ValueError(f"{what} missing='skip' leaves them out, missing='fill' fills in zeros.")
+        has = np.array([[file is not None for file in glitch.files] for glitch in glitches])
+        raise MissingViewsError(
+            f"{what} missing='skip' leaves them out, missing='fill' fills in zeros.",
+            tuple(
+                d for d, complete in zip(durations, has.all(axis=0), strict=True) if not complete
+            ),
+            dict(zip(durations, has.sum(axis=0).tolist(), strict=True)),
+        )
     done = "They are left out." if missing == "skip" else "These views are filled with zeros."
     warnings.warn(f"{what} {done}", UserWarning, stacklevel=3)
     if missing == "fill":

@@ -90,7 +90,7 @@ class TestHdf5:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"durations": (0.5, 4.0)}, "has views of 0.5 and 4.0 s, and none of 1.0 s"),
+            ({"durations": (0.5, 4.0)}, "no glitch has a view of 1.0 s; there are 0.5 s"),
             ({"data": np.ones((10, 2, 16, 20), np.float32)}, "views of 16x20 where 32x40"),
         ],
     )
