@@ -1,24 +1,35 @@
-"""Which samples have a label: one convention for the whole room."""
+"""The one rule for which samples have no label."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
+UNLABELED = -1
 
-def has_label(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
-    """Tell which samples have a label.
+
+def is_labeled(
+    y: ArrayLike, name: str = "y", *, minus_one_is_class: bool = False
+) -> NDArray[np.bool_]:
+    """Find the samples that have a label.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, 1)
-        Labels. No label are None, NaN and pandas' NA, an empty string, and -1, as in
-        scikit-learn's semi-supervised estimators.
+        Labels. These values stand for no label: None, NaN, pandas NA and NaT, masked entries of
+        numpy, astropy and pandas, blank strings, and -1 where labels are integers, as in the
+        semi-supervised estimators of scikit-learn. Integers that a column with gaps has turned
+        into floats count as integers.
     name : str, default="y"
-        What to call them in an error message.
+        The name of the labels in an error message.
+    minus_one_is_class : bool, default=False
+        Whether -1 is a label. scikit-learn requires of a classifier that it learns the classes -1
+        and 1.
 
     Returns
     -------
@@ -27,26 +38,37 @@ def has_label(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If there is not one label a sample.
+        If y has not one dimension.
 
     Examples
     --------
-    >>> from skglitch._labels import has_label
-    >>> has_label(["Blip", "", None, float("nan")]).tolist()
+    >>> from skglitch._labels import is_labeled
+    >>> is_labeled(["Blip", "", None, float("nan")]).tolist()
     [True, False, False, False]
-    >>> has_label([0, -1]).tolist()
+    >>> is_labeled([0, -1]).tolist()
     [True, False]
+    >>> is_labeled([0.5, -1.0]).tolist()
+    [True, True]
     """
-    return np.array([not _is_missing(value) for value in as_list(y, name)], dtype=bool)
+    values = as_labels(y, name)
+    labeled = np.array([not _is_missing(value) for value in values], dtype=bool)
+    if minus_one_is_class:
+        return labeled
+    numbers = [value for value in values if _is_number(value) and not _is_missing(value)]
+    if all(float(number).is_integer() for number in numbers):
+        minus_one = [_is_number(value) and value == UNLABELED for value in values]
+        labeled &= ~np.array(minus_one, dtype=bool)
+    return labeled
 
 
-def as_list(y: ArrayLike, name: str = "y") -> list[Any]:
-    """Give labels as a list of plain values, whatever they came in.
+def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
+    """Convert labels to a list of Python values, with None for masked entries.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, 1)
     name : str, default="y"
+        The name of the labels in an error message.
 
     Returns
     -------
@@ -55,72 +77,87 @@ def as_list(y: ArrayLike, name: str = "y") -> list[Any]:
     Raises
     ------
     ValueError
-        If there is not one label a sample.
+        If y has not one dimension.
     """
-    # dtype=object, since asarray(["a", 1]) would silently turn the number into a string.
+    # dtype=object: asarray(["a", 1]) would turn the number into a string.
     array = np.asarray(y, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array.ravel()
     if array.ndim != 1:
-        raise ValueError(f"{name} must hold one label a sample, got shape {array.shape}.")
-    # Scalars of numpy compare like those of Python, and are told in errors like them.
-    return [value.item() if isinstance(value, np.generic) else value for value in array]
+        raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
+    # numpy's scalars print as np.int64(3) in error messages.
+    values = [value.item() if isinstance(value, np.generic) else value for value in array]
+    # A mask of numpy or astropy. pandas has a method of this name, and NA among its values.
+    mask = getattr(y, "mask", None)
+    is_masked = np.ravel(mask) if isinstance(mask, np.ndarray) else np.zeros(len(values), bool)
+    return [
+        None if hidden or value is np.ma.masked else value
+        for value, hidden in zip(values, is_masked, strict=True)
+    ]
 
 
-def encode_known(
+def encode_labels(
     y: ArrayLike | None, n_samples: int, unlabeled: Any = None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Give the classes, sorted, and the code of each sample, -1 without a label.
+    """Find the classes and the code of each sample.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or None
+        Labels, see :func:`is_labeled`. None if no sample has one.
     n_samples : int
     unlabeled : object or list of objects, default=None
-        Labels that count as none too.
+        More labels that stand for no label.
 
     Returns
     -------
     classes : ndarray of shape (n_classes,)
+        Sorted.
     codes : ndarray of shape (n_samples,), dtype int
+        Index into `classes`, -1 without a label.
 
     Raises
     ------
     ValueError
-        If y is of another length or holds strings and numbers, or ``unlabeled`` is not in it.
+        If y has another length or mixes strings and numbers, or `unlabeled` is not in it.
     """
-    codes = np.full(n_samples, -1)
+    codes = np.full(n_samples, UNLABELED)
     if y is None:
         return np.array([]), codes
-    values = as_list(y)
+    values = as_labels(y)
     check_consistent_length(np.empty((n_samples, 0)), values)
+    labeled = is_labeled(values)
     marks = unlabeled if isinstance(unlabeled, list | tuple | set | np.ndarray) else [unlabeled]
+    present = {value for value, is_class in zip(values, labeled, strict=True) if is_class}
     for mark in marks:
-        if has_label([mark])[0] and mark not in values:
-            present = sorted({value for value in values if not _is_missing(value)}, key=str)
-            raise ValueError(
-                f"unlabeled={mark!r} is no label in y, which has {', '.join(map(repr, present))}."
-            )
-    rows = [
-        row for row, value in enumerate(values) if not _is_missing(value) and value not in marks
-    ]
-    try:
-        classes = sorted({values[row] for row in rows})
-    except TypeError as error:
-        kinds = sorted({type(values[row]).__name__ for row in rows})
-        raise ValueError(
-            f"y must hold strings only or numbers only, found {' and '.join(kinds)}."
-        ) from error
-    position = {label: code for code, label in enumerate(classes)}
-    codes[rows] = [position[values[row]] for row in rows]
+        if mark not in present and is_labeled([mark])[0]:
+            listed = ", ".join(map(repr, sorted(present, key=str))) or "none"
+            raise ValueError(f"unlabeled={mark!r} is not among the labels of y: {listed}.")
+    present -= set(marks)
+    classes = sort_labels(present)
+    code_of = {label: code for code, label in enumerate(classes)}
+    rows = [row for row in np.flatnonzero(labeled) if values[row] in present]
+    codes[rows] = [code_of[values[row]] for row in rows]
     return np.array(classes), codes
 
 
+def sort_labels(labels: Sequence[Any] | set[Any], name: str = "y") -> list[Any]:
+    """Sort distinct labels, all of which must be strings or all of which must be numbers."""
+    try:
+        return sorted(set(labels))
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise ValueError(
+            f"{name} must hold strings only or numbers only, found {' and '.join(kinds)}."
+        ) from error
+
+
 def _is_missing(value: Any) -> bool:
-    if value is None or isinstance(value, str):
-        return value is None or value == ""
-    # pandas.NA is neither true nor false, and NaN is not equal to itself.
-    is_itself = value == value
-    if is_itself is not True:
-        return True
-    return not isinstance(value, bool) and value == -1
+    if value is None or isinstance(value, str | bytes):
+        return value is None or not value.strip()
+    # NaN and NaT are not equal to themselves, and the comparison of pandas NA gives NA.
+    return (value == value) is not True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Integral | Real) and not isinstance(value, bool)

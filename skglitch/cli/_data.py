@@ -232,11 +232,6 @@ def about_glitches(bunch: Bunch) -> dict[str, np.ndarray]:
     return {name: values for name, values in about.items() if values is not None}
 
 
-def is_labeled(target: np.ndarray) -> np.ndarray:
-    """Tell which glitches have a label: in files and tables, some may have an empty one."""
-    return target.astype(str) != ""
-
-
 def describe_views(durations: tuple[float, ...]) -> str:
     """Name views in words.
 

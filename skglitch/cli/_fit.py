@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._data import is_labeled, load_glitches
+from ._data import load_glitches
 from ._messages import INTERRUPTED, say
 from ._output import check_output, to_json
 
@@ -125,6 +125,8 @@ def _labeled(bunch: Bunch) -> Bunch:
             "There is nothing to learn from: a folder of pictures has no class folders, or a file "
             "or a table no 'label'."
         )
+    from .._labels import is_labeled
+
     kept = is_labeled(bunch.target)
     if not kept.all():
         say(f"{(~kept).sum()} glitches without a label are left out.")

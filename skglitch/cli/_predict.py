@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._data import about_glitches, is_labeled, load_for_model, load_model
+from ._data import about_glitches, load_for_model, load_model
 from ._messages import say
 from ._output import TABLES, check_output, check_suffix, to_json, write_table
 
@@ -115,6 +115,7 @@ def _accuracy(
 ) -> TopKTable | None:
     if target is None:
         return None
+    from .._labels import is_labeled
     from ..metrics import top_k_table
 
     known = is_labeled(target)

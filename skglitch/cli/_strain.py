@@ -40,6 +40,7 @@ def load_from_strain(
     """
     import numpy as np
 
+    from .._labels import is_labeled
     from ..datasets import StrainFiles, fetch_open_strain, load_triggers
     from ..datasets._trigger_table import AUTO, read_triggers
     from ..spectrograms import QTransformer
@@ -74,14 +75,11 @@ def load_from_strain(
     )
     bunch.durations = tuple(transformer.durations)
     if table.label is not None:
-        bunch.target = np.array([_label(table.label[row]) for row in bunch.rows])
-        bunch.target_names = np.unique(bunch.target[bunch.target != ""])
+        labels = [table.label[row] for row in bunch.rows]
+        labeled = is_labeled(labels)
+        texts = [
+            str(label).strip() if has else "" for label, has in zip(labels, labeled, strict=True)
+        ]
+        bunch.target = np.array(texts)
+        bunch.target_names = np.unique(bunch.target[labeled])
     return bunch
-
-
-def _label(value: Any) -> str:
-    """Write a label as text, empty where it is missing."""
-    # NaN and pandas' NaT are not equal to themselves; pandas' NA tells by its name only.
-    if value is None or type(value).__name__ == "NAType" or value != value:
-        return ""
-    return str(value).strip()

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._files import written_whole
+from .._labels import is_labeled
 from ._hdf5 import import_h5py
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -167,7 +168,7 @@ def load_glitches(path: str | os.PathLike[str]) -> Bunch:
     return Bunch(
         data=data,
         target=target,
-        target_names=None if target is None else np.unique(target[target != ""]),
+        target_names=None if target is None else np.unique(target[is_labeled(target)]),
         ids=texts.get("id", np.arange(len(data)).astype(str)),
         ifo=texts.get("ifo", np.full(len(data), "")),
         gps=times,

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .._labels import is_labeled
 from ._scan import shorten
 from ._time_axis import show_gps
 
@@ -146,16 +149,8 @@ def _take_detectors(triggers: Triggers, values: Sequence[Any]) -> None:
 
 def _take_labels(triggers: Triggers, values: Sequence[Any]) -> None:
     triggers.label = list(values)
-    for row, value in enumerate(triggers.label):
-        if _is_missing(value):
-            triggers.problems.setdefault(row, "has no label (label=None loads without labels)")
-
-
-def _is_missing(value: Any) -> bool:
-    # NaN and pandas' NaT are not equal to themselves; pandas' NA tells by its name only.
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    return not value.strip() if isinstance(value, str) else bool(value != value)
+    for row in np.flatnonzero(~is_labeled(triggers.label)):
+        triggers.problems.setdefault(int(row), "has no label (label=None loads without labels)")
 
 
 def _show(value: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import date, time, timedelta
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._labels import as_list
+from .._labels import as_labels
 
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
 _WAY_OUT = "astropy.time.Time(...).gps turns dates into GPS times."
@@ -47,7 +47,7 @@ def check_gps_times(values: ArrayLike, name: str = "times") -> NDArray[np.float6
             f"{name} must be GPS times in s, got rows that differ in length."
         ) from error
     if array.dtype.kind == "O":
-        listed = as_list(array.ravel(), name)
+        listed = as_labels(array.ravel(), name)
         found = next((value for value in listed if isinstance(value, _CALENDAR)), None)
         if found is not None:
             raise ValueError(f"{name} must be GPS times in s, got {found!r}. {_WAY_OUT}")

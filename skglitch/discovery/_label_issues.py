@@ -16,7 +16,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._labels import has_label
+from .._labels import is_labeled
 from .._validation import (
     check_labels,
     check_same_kind,
@@ -220,7 +220,7 @@ def _table(
 
 
 def _check_y(y: ArrayLike) -> list[Any]:
-    is_told = has_label(y)
+    is_told = is_labeled(y)
     if not is_told.all():
         raise ValueError(
             f"y has no label (None, NaN, '' or -1) for {(~is_told).sum()} of {len(is_told)} "

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._labels import encode_known
+from .._labels import encode_labels
 from .._text import align, percent
 from ._clusters import NOISE, Cluster, attach, describe_clusters, mean_jaccard
 from ._guided import GuidedClusterer
@@ -247,7 +247,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             If X has NaN or infinite values, y is not as long, or ``n_clusters`` is missing.
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        self.classes_, known = encode_known(y, len(X), self.unlabeled)
+        self.classes_, known = encode_labels(y, len(X), self.unlabeled)
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         scaled = normalize(X) if self.normalize else X

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._labels import as_list, has_label
+from .._labels import as_labels, is_labeled
 from ._novelty_combined import Combined
 from ._novelty_scores import (
     Folds,
@@ -368,12 +368,11 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         self.__dict__.pop("classes_", None)
         if y is None and not self._needs_y():
             return validate_data(self, X, **options), None
-        missing = 0 if y is None else int((~has_label(y)).sum())
+        missing = 0 if y is None else int((~is_labeled(y)).sum())
         if missing:
             raise ValueError(
-                f"y has no label for {missing} of {len(as_list(y))} samples (None, NaN, '' or -1): "
-                "fit learns what is known, so leave them out, "
-                "X[has_label] and y[has_label]."
+                f"y has no label for {missing} of {len(as_labels(y))} samples (None, NaN, '' or "
+                "-1): leave them out."
             )
         # What y must be is told by scikit-learn, in the words of its other estimators.
         X, y = validate_data(self, X, y, **options)

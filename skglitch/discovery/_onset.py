@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._labels import as_list, has_label
+from .._labels import as_labels, is_labeled
 from .._validation import encode_labels, kind_of_labels, validated
 from ._clusters import NOISE
 from ._gps_times import check_gps_times
@@ -165,7 +165,7 @@ def _check_times(times: Any) -> NDArray[np.float64]:
 def _check_clusters(clusters: Any, n_samples: int) -> tuple[NDArray[np.intp], list[Any]]:
     """Give the number of each cluster, -1 where there is none, and the clusters."""
     values = _of_each(clusters, "clusters", n_samples)
-    is_told = has_label(values)
+    is_told = is_labeled(values)
     # -1 and an empty string say that there is none; None and NaN may be a table that was joined.
     n_missing = sum(not _is_value(values[row]) for row in np.flatnonzero(~is_told))
     if n_missing:
@@ -197,7 +197,7 @@ def _check_detectors(detectors: Any, n_samples: int) -> tuple[NDArray[np.intp], 
 
 
 def _of_each(values: Any, name: str, n_samples: int) -> list[Any]:
-    listed = as_list(values, name)
+    listed = as_labels(values, name)
     if len(listed) != n_samples:
         raise ValueError(f"{name} has {len(listed)} samples, but times has {n_samples}.")
     return listed

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._labels import as_list
+from .._labels import as_labels
 from ._gps_times import check_gps_times
 
 
@@ -112,7 +112,7 @@ def _as_detectors(detectors: ArrayLike) -> NDArray[np.str_]:
     # pandas.NA is not even equal to itself.
     named = [
         "" if one is None or (one == one) is not True else str(one)
-        for one in as_list(values.ravel(), "detectors")
+        for one in as_labels(values.ravel(), "detectors")
     ]
     return np.array(named, dtype=str).reshape(values.shape)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._labels import as_list
+from .._labels import as_labels
 
 # Above, floats are whole for want of digits.
 _LARGEST_WHOLE = 2.0**53
@@ -38,7 +38,7 @@ def check_column(values: ArrayLike, name: str, n_samples: int) -> list[Any]:
             f"{name} has shape {shape}, but there are {n_samples} places on the map: give one "
             "value for each."
         )
-    return as_list(values, name)
+    return as_labels(values, name)
 
 
 def is_whole(value: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._labels import has_label
+from .._labels import is_labeled
 from ._axes import COLORS
 from ._columns import is_whole, text_of
 
@@ -44,7 +44,7 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     labels: list[str] = []
     encoded = []
     for name, values in columns.items():
-        is_known = has_label(values)
+        is_known = is_labeled(values)
         if name != "label" and _are_measured(values, is_known):
             encoded.append({"name": name, "numbers": list(map(_finite_or_none, values))})
             continue

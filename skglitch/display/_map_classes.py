@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._labels import as_list, has_label
+from .._labels import as_labels, is_labeled
 from ._axes import GREY, color_and_marker
 from ._columns import check_column, text_of
 
@@ -46,7 +46,7 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
     Parameters
     ----------
     labels : array-like of shape (n_samples,) or None
-        Without a label are those that :func:`skglitch._labels.has_label` says.
+        Without a label are those that :func:`skglitch._labels.is_labeled` says.
         None makes one class of all.
     n_samples : int
     highlight : label, list of labels or None
@@ -67,7 +67,7 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
             raise ValueError(f"highlight={highlight!r} needs labels, which are None.")
         return MapClasses(np.zeros(n_samples, np.intp), ["all"], [True], [_look(0)], "")
     values = check_column(labels, "labels", n_samples)
-    is_known = has_label(values)
+    is_known = is_labeled(values)
     known = [value for value, there in zip(values, is_known, strict=True) if there]
     try:
         found = sorted(set(known))
@@ -102,8 +102,8 @@ def _look(number: int) -> dict[str, Any]:
 
 def _check_highlight(highlight: Any, found: list[Any]) -> list[Any]:
     is_one = isinstance(highlight, str) or np.ndim(highlight) == 0
-    chosen = as_list([highlight] if is_one else highlight, "highlight")
-    for label, is_class in zip(chosen, has_label(chosen), strict=True):
+    chosen = as_labels([highlight] if is_one else highlight, "highlight")
+    for label, is_class in zip(chosen, is_labeled(chosen), strict=True):
         if not is_class:
             raise ValueError(f"highlight={label!r} stands for no label: such glitches stay gray.")
         if label not in found:

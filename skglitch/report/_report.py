@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import written_whole
+from .._labels import is_labeled
 from .._validation import check_same_kind, validated
 from ..estimators import CNNClassifier
 from . import _glitches
@@ -258,9 +259,8 @@ def _labels(y: Any, images: np.ndarray, classifier: CNNClassifier) -> np.ndarray
     if y is None:
         return labels
     given = _column("y", np.asarray(y, dtype=object), len(images)).tolist()
-    # NaN is not equal to itself.
-    missing = [label is None or label == "" or label != label for label in given]
-    labels[:] = [None if no else _plain(label) for label, no in zip(given, missing, strict=True)]
+    there = is_labeled(y)
+    labels[there] = [_plain(label) for label, has in zip(given, there, strict=True) if has]
     told = [label for label in labels if label is not None]
     if told:
         check_same_kind(y=told, **{"the classes": classifier.classes_.tolist()})

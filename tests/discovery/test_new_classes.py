@@ -408,7 +408,7 @@ class TestLabels:
 
     def test_unknown_mark(self, data):
         X, y, _ = data
-        with pytest.raises(ValueError, match=r"unlabeled='Nope' is no label in y, .*'Tomte'\."):
+        with pytest.raises(ValueError, match=r"unlabeled='Nope' is not among .*'Tomte'\."):
             NewClassFinder(unlabeled="Nope").fit(X, y)
 
     def test_mixed_kinds(self, data):

@@ -472,7 +472,7 @@ class TestData:
         for of_each, message in (
             (np.array(["a", 1, "a"], dtype=object), f"{name} must hold strings only or numbers"),
             (["a", "b"], f"{name} has 2 samples, but times has 3"),
-            (np.zeros((3, 2)), f"{name} must hold one label a sample"),
+            (np.zeros((3, 2)), f"{name} must hold one label per sample"),
         ):
             with pytest.raises(ValueError, match=message):
                 onset([1, 2, 3], **({"clusters": [0, 0, 0]} | {name: of_each}))

@@ -1,0 +1,110 @@
+"""The rule for samples without a label, for all that labels come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skglitch._labels import as_labels, encode_labels, is_labeled
+
+EXPECTED = [True, False, True]
+
+
+class TestIsLabeled:
+    @pytest.mark.parametrize("missing", [None, np.nan, float("nan"), "", -1, np.int64(-1)])
+    def test_missing_among_strings(self, missing):
+        y = np.array(["Blip", "Chirp", "Blip"], dtype=object)
+        y[1] = missing
+        assert is_labeled(y).tolist() == EXPECTED
+        assert is_labeled(y[:, None]).tolist() == EXPECTED
+
+    @pytest.mark.parametrize(
+        "y",
+        [
+            ["a", "", "b"],
+            np.array(["a", "", "b"]),
+            np.array([b"a", b"", b"b"]),
+            [0, -1, 3],
+            np.array([0, -1, 3], dtype=np.int8),
+            [0.0, np.nan, 3.0],
+            np.ma.array([1, 2, 3], mask=[0, 1, 0]),
+            np.ma.array(["a", "b", "c"], mask=[0, 1, 0]),
+            ["a", np.ma.masked, "b"],
+        ],
+        ids=repr,
+    )
+    def test_containers_of_numpy(self, y):
+        assert is_labeled(y).tolist() == EXPECTED
+
+    @pytest.mark.parametrize("dtype", ["string", "object", "category"])
+    def test_strings_of_pandas(self, dtype):
+        pd = pytest.importorskip("pandas")
+        assert is_labeled(pd.Series(["a", None, "b"], dtype=dtype)).tolist() == EXPECTED
+        assert is_labeled(pd.Series(["a", "", "b"], dtype=dtype)).tolist() == EXPECTED
+
+    def test_numbers_of_pandas(self):
+        pd = pytest.importorskip("pandas")
+        assert is_labeled(pd.Series([0, pd.NA, 3], dtype="Int64")).tolist() == EXPECTED
+        assert is_labeled(pd.array([0, pd.NA, 3])).tolist() == EXPECTED
+        assert is_labeled(pd.DataFrame({"label": [0, None, 3]})).tolist() == EXPECTED
+        times = pd.Series(["2020-01-01", pd.NaT, "2020-01-02"])
+        assert is_labeled(pd.to_datetime(times)).tolist() == EXPECTED
+
+    def test_masked_columns_of_astropy(self):
+        table = pytest.importorskip("astropy.table")
+        masked = pytest.importorskip("astropy.utils.masked")
+        column = table.MaskedColumn(["a", "b", "c"], mask=[0, 1, 0])
+        assert is_labeled(column).tolist() == EXPECTED
+        assert is_labeled(table.Table({"label": column})["label"]).tolist() == EXPECTED
+        values = masked.Masked(np.array([1, 2, 3]), mask=[False, True, False])
+        assert is_labeled(values).tolist() == EXPECTED
+
+    def test_minus_one(self):
+        # Integers that NaN has made floats.
+        assert is_labeled([0.0, -1.0, np.nan]).tolist() == [True, False, False]
+        # No integers.
+        assert is_labeled([0.5, -1.0, np.nan]).tolist() == [True, True, False]
+        assert is_labeled(["-1", "a"]).tolist() == [True, True]
+        assert is_labeled([True, False]).tolist() == [True, True]
+        assert is_labeled([1, -1, 1], minus_one_is_class=True).all()
+        missing = np.array([1, -1, None, np.nan], dtype=object)
+        assert is_labeled(missing, minus_one_is_class=True).tolist() == [True, True, False, False]
+
+    def test_no_samples(self):
+        assert is_labeled([]).tolist() == []
+
+    def test_more_than_one_column(self):
+        with pytest.raises(ValueError, match=r"target .*\(2, 2\)"):
+            is_labeled(np.ones((2, 2)), "target")
+
+
+def test_values_are_of_python():
+    y = np.ma.array(np.array([1, 2], dtype=np.int32), mask=[0, 1])
+    assert as_labels(y) == [1, None]
+    assert [type(value) for value in as_labels(np.array(["a", "b"]))] == [str, str]
+
+
+class TestEncode:
+    def test_codes(self):
+        classes, codes = encode_labels(["b", "", "a", "b", None], 5)
+        assert classes.tolist() == ["a", "b"]
+        assert_array_equal(codes, [1, -1, 0, 1, -1])
+
+    def test_no_labels(self):
+        classes, codes = encode_labels(None, 3)
+        assert (len(classes), codes.tolist()) == (0, [-1, -1, -1])
+
+    def test_more_marks(self):
+        classes, codes = encode_labels(["b", "?", "a", "None"], 4, ["?", "None"])
+        assert classes.tolist() == ["a", "b"]
+        assert_array_equal(codes, [1, -1, 0, -1])
+        assert encode_labels([3, 0, 1], 3, 0)[1].tolist() == [1, -1, 0]
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match=r"unlabeled='Nope' .*'a', 'b'\."):
+            encode_labels(["b", "a"], 2, "Nope")
+        with pytest.raises(ValueError, match="strings only or numbers only, found int and str"):
+            encode_labels(["b", 3], 2)
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            encode_labels(["b", "a"], 3)
