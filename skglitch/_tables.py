@@ -1,0 +1,178 @@
+"""The one way in which tables are printed and written."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._files import written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+TABLE_SUFFIXES = (".csv", ".parquet", ".json", *HDF5_SUFFIXES)
+
+
+def format_table(
+    table: pd.DataFrame, *, percent: Collection[str] = (), decimals: int = 3, na_rep: str = "nan"
+) -> str:
+    """Format a table as text.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table. Its index is shown if it has a name.
+    percent : collection of str, default=()
+        Columns of fractions, which are shown in percent with two decimals. Those that the
+        table lacks are ignored.
+    decimals : int, default=3
+        Decimals of all other columns of floats.
+    na_rep : str, default="nan"
+        What to show for missing values.
+
+    Returns
+    -------
+    text : str
+        The table without spaces at the ends of lines.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skglitch._tables import format_table
+    >>> index = pd.Index(["Blip", "Chirp"], name="label")
+    >>> table = pd.DataFrame({"recall": [0.5, 1.0], "support": [2, 1]}, index=index)
+    >>> print(format_table(table, percent=["recall"]))
+    label recall [%]  support
+    Blip       50.00        2
+    Chirp     100.00        1
+    """
+    shown = table.rename_axis(index=None, columns=table.index.name)
+    formatters: dict[str, Any] = {}
+    for name in shown.columns.intersection(list(percent)):
+        shown[name] = 100 * shown[name]
+        formatters[f"{name} [%]"] = lambda value: na_rep if value != value else f"{value:.2f}"
+    text = shown.rename(columns={name[:-4]: name for name in formatters}).to_string(
+        index=table.index.name is not None,
+        formatters=formatters,
+        float_format=f"{{:.{decimals}f}}".format,
+        na_rep=na_rep,
+    )
+    return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def write_table(table: pd.DataFrame | Mapping[str, Any], path: Path | None) -> None:
+    """Write a table in the format that the suffix of `path` names.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame or mapping of str to array-like
+        The table. Its index is written as the first column if it has a name.
+    path : pathlib.Path or None
+        A file that ends in one of `TABLE_SUFFIXES`; it appears once it is complete. None
+        writes CSV to stdout.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow or h5py is needed and not installed.
+    ValueError
+        If the suffix is another one or columns differ in length.
+
+    Notes
+    -----
+    Floats have the digits that it takes to read them back. Missing values are empty cells
+    in CSV, null in JSON and Parquet, and NaN or "" in HDF5, which has a data set per column.
+    """
+    import pandas as pd
+
+    table = _with_index(pd.DataFrame(table))
+    suffix = ".csv" if path is None else path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
+        raise ValueError(f"path={str(path)!r} does not end in {', '.join(TABLE_SUFFIXES)}.")
+    if path is None:
+        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+    elif suffix in HDF5_SUFFIXES:
+        write_hdf5({str(name): table[name] for name in table}, path)
+    else:
+        if suffix == ".parquet":
+            import_pyarrow()
+        with written_whole(path) as file:
+            if suffix == ".csv":
+                table.to_csv(file, index=False, lineterminator="\n")
+            elif suffix == ".json":
+                file.write(to_json(table, indent=1).encode())
+            else:
+                table.to_parquet(file, index=False)
+
+
+def write_hdf5(columns: Mapping[str, Any], path: Path) -> None:
+    """Write one data set per array: numbers and booleans as they are, all else as text."""
+    import pandas as pd
+
+    h5py = import_h5py()
+    with written_whole(path) as whole, h5py.File(whole, "w") as file:
+        for name, values in columns.items():
+            array = np.asarray(values)
+            if array.dtype.kind in "uifb":
+                file.create_dataset(name, data=array)
+            else:
+                texts = ["" if pd.isna(value) else str(value) for value in array.tolist()]
+                file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Write results as JSON: tables as lists of rows, and null for NaN, which JSON lacks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch._tables import to_json
+    >>> to_json({"id": np.array(["a", "b"]), "p_value": [0.5, float("nan")]})
+    '{"id": ["a", "b"], "p_value": [0.5, null]}'
+    """
+    return json.dumps(_to_plain(value), indent=indent, allow_nan=False)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _to_plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_plain(item) for item in value]
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        return [_to_plain(row) for row in _with_index(value).to_dict("records")]
+    if hasattr(value, "tolist"):
+        return _to_plain(value.tolist())
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return None if value != value or str(value) in ("<NA>", "NaT") else str(value)
+
+
+def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+    return table if table.index.name is None else table.reset_index()
+
+
+def import_h5py() -> Any:
+    """Import h5py, or explain how to install it."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError('HDF5 files need h5py: pip install "skglitch[strain]"') from error
+    return h5py
+
+
+def import_pyarrow() -> Any:
+    """Import pyarrow, or explain how to install it."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError('Parquet files need pyarrow: pip install "skglitch[parquet]"') from error
+    return pyarrow
