@@ -153,7 +153,7 @@ def _to_plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return None if value != value or str(value) in ("<NA>", "NaT") else str(value)
+    return None if str(value) in ("<NA>", "NaT") else str(value)
 
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:
