@@ -33,25 +33,12 @@ from skglitch.datasets import load_gravity_spy, make_glitches
 from skglitch.datasets._simulate import CLASS_NAMES
 from skglitch.spectrograms import QTransformer
 
-WEIGHTS = DATA / "weights"
 # Nets as they are: which features, and what of ImageNet is in them.
 FROZEN = {
     "default": {},
     "default, penultimate": {"layer": "penultimate", "colors": "gray"},
     "default, random weights": {"weights": None},
-    "resnet18 layer3, partial": {
-        "source": "resnet18",
-        "weights": WEIGHTS / "resnet18-imagenet-partial.pth",
-        "strict_weights": False,
-        "layer": "layer3",
-    },
     "resnet18 layer3, random": {"source": "resnet18", "weights": None, "layer": "layer3"},
-    "inception_v3 Mixed_7a, partial": {
-        "source": "inception_v3",
-        "weights": WEIGHTS / "inception_v3-imagenet-partial.pth",
-        "strict_weights": False,
-        "layer": "Mixed_7a",
-    },
 }
 TRAINED = {
     "fine-tuned": {},

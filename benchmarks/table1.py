@@ -79,11 +79,9 @@ def transfer_parameters(net: str, folder: Path, download: bool) -> tuple[dict, s
     """Parameters that start a net from ImageNet weights, and how far these reach."""
     if net == "efficientnet_lite0":
         return {"weights": "imagenet"}, "whole"
-    whole, partial = (folder / f"{net}-imagenet{kind}.pth" for kind in ("", "-partial"))
+    whole = folder / f"{net}-imagenet.pth"
     if whole.exists():
         return {"weights": whole}, "whole"
-    if partial.exists():
-        return {"weights": partial, "strict_weights": False}, "partial"
     if download and net != "merged_view_cnn":
         return {"weights": "imagenet"}, "whole"
     return None

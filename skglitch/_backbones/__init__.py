@@ -5,7 +5,7 @@ from ._names import backbone_info, list_backbones
 from ._published import PublishedWeights
 from ._readout import PENULTIMATE, POOLINGS, Readout
 from ._records import DEFAULT_BACKBONE, BackboneRecord
-from ._registry import IMAGENET, make_backbone
+from ._registry import IMAGENET, make_backbone, max_learning_rate
 from ._surgery import UnknownHeadError, cut_head
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "cut_head",
     "list_backbones",
     "make_backbone",
+    "max_learning_rate",
 ]

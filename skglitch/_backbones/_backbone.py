@@ -32,29 +32,21 @@ class Backbone(nn.Module):
         whose user wants one.
     in_channels : int, default=3
         Colors that the net takes.
-    branches : torch.nn.ModuleDict, default=None
-        Auxiliary branches without their last layers.
-    feeders : tuple of str, default=()
-        The module of ``net`` whose output each branch takes.
     readout : Readout, default=None
         What is best read of the net as it is; None for the penultimate features.
-    max_learning_rate : float, default=None
-        Learning rate at which the net is best fine-tuned with thousands of images; None where
-        that was not measured.
     loaded : dict, default=None
-        Where the weights come from and how far they reach: ``extent`` (``"whole"``,
-        ``"partial"``, ``"none"``, or ``"own"`` for those that a module came with), ``source``,
-        ``n_loaded`` of ``n_expected`` tensors, and the names of the ``missing`` ones. Counters
-        of batch norms and what was cut off do not count.
+        Where the weights come from: ``extent`` (``"whole"`` for weights that were read,
+        ``"none"`` for random ones, or ``"own"`` for those that a module came with) and
+        ``source``.
 
     Examples
     --------
     >>> import torch
     >>> from skglitch._backbones import make_backbone
-    >>> trunk = make_backbone("resnet18", weights=None).eval()
-    >>> trunk(torch.zeros(2, 3, 64, 64)).shape
+    >>> backbone = make_backbone("resnet18", weights=None).eval()
+    >>> backbone(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 512])
-    >>> trunk.stages()[-1]
+    >>> backbone.stages()[-1]
     ('layer4.1', 'avgpool', 'fc')
     """
 
@@ -71,10 +63,7 @@ class Backbone(nn.Module):
         min_size: int = 32,
         fixed_size: tuple[int, int] | None = None,
         in_channels: int = 3,
-        branches: nn.ModuleDict | None = None,
-        feeders: tuple[str, ...] = (),
         readout: Readout | None = None,
-        max_learning_rate: float | None = None,
         loaded: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -83,10 +72,7 @@ class Backbone(nn.Module):
         self.min_size = min_size
         self.fixed_size = fixed_size
         self.in_channels = in_channels
-        self.auxiliary = nn.ModuleDict() if branches is None else branches
-        self.feeders = feeders
         self.readout = Readout() if readout is None else readout
-        self.max_learning_rate = max_learning_rate
         self.loaded = {"extent": "none", "source": None} if loaded is None else loaded
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -95,18 +81,7 @@ class Backbone(nn.Module):
         """Features ``(n, width)`` of pictures ``(n, 1 or 3, h, w)`` with pixels from 0 to 1."""
         return pool(self.net(self.prepare(pictures)))
 
-    @property
-    def auxiliary_widths(self) -> tuple[int, ...]:
-        """Number of features of each auxiliary branch; empty for nets without."""
-        layers = [
-            [module for module in branch.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-            for branch in self.auxiliary.values()
-        ]
-        return tuple(of_branch[-1].weight.shape[0] for of_branch in layers)
-
-    def read(
-        self, pictures: torch.Tensor, readout: Readout, *, auxiliary: bool = False
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    def read(self, pictures: torch.Tensor, readout: Readout) -> list[torch.Tensor]:
         """Features of the layers that ``readout`` names.
 
         Parameters
@@ -115,44 +90,19 @@ class Backbone(nn.Module):
             Pixels from 0 to 1.
         readout : Readout
             Layers after the last one that is asked for are not computed.
-        auxiliary : bool, default=False
-            Whether to compute the auxiliary branches too.
 
         Returns
         -------
         features : list of Tensor of shape (n, n_features), dtype float32
             One for each layer.
-        auxiliary : list of Tensor of shape (n, auxiliary_widths[i])
-            Empty where they are not asked for.
 
         Raises
         ------
         ValueError
             If a layer takes no part in the forward pass.
         """
-        feeders = self.feeders if auxiliary else ()
-        outputs = self._outputs(pictures, (*readout.layers, *feeders))
-        features = [readout.pool(outputs[name]) for name in readout.layers]
-        branches = zip(self.auxiliary.values(), feeders, strict=False)
-        return features, [pool(branch(outputs[feeder])) for branch, feeder in branches]
-
-    def forward_with_auxiliary(
-        self, pictures: torch.Tensor
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Features as :meth:`forward` has them, and those of each auxiliary branch.
-
-        Parameters
-        ----------
-        pictures : Tensor of shape (n, 1 or 3, h, w)
-            Pixels from 0 to 1.
-
-        Returns
-        -------
-        features : Tensor of shape (n, width)
-        auxiliary : list of Tensor of shape (n, auxiliary_widths[i])
-        """
-        features, of_branches = self.read(pictures, Readout(), auxiliary=True)
-        return features[0], of_branches
+        outputs = self._outputs(pictures, readout.layers)
+        return [readout.pool(outputs[name]) for name in readout.layers]
 
     def stages(self) -> list[tuple[str, ...]]:
         """Layers of ``net`` from input to output, grouped for unfreezing and learning rates.
@@ -162,7 +112,7 @@ class Backbone(nn.Module):
         stages : list of tuple of str
             Names of modules of ``net``, and of parameters and buffers that stand outside of
             them. A tensor of ``net`` is in a stage if its name is there, or starts with a name
-            there and a dot; each tensor is in exactly one. Auxiliary branches are in none.
+            there and a dot; each tensor is in exactly one.
 
         Examples
         --------
@@ -174,7 +124,7 @@ class Backbone(nn.Module):
 
     def features_at(self, pictures: torch.Tensor, layer: str) -> torch.Tensor:
         """Averaged output of the named layer; the layers after it are not computed."""
-        return self.read(pictures, Readout((layer,)))[0][0]
+        return self.read(pictures, Readout((layer,)))[0]
 
     def _outputs(self, pictures: torch.Tensor, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
         """Run the net; what the named modules return, and as ``"penultimate"`` the net itself."""

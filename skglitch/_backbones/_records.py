@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._auxiliary import cut_auxiliary
 from ._merged_view_cnn import MERGED_VIEW_SIZE, merged_view_cnn
 from ._published import PublishedWeights
 from ._readout import Readout
 from ._sketch import output_width, sketch
 from ._stages import stages_of
-from ._surgery import cut_head
+from ._surgery import cut_head, drop_auxiliary
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -111,11 +110,11 @@ class BackboneRecord:
     def width(self) -> int:
         """Number of features, which the last layer sees."""
         try:
-            return output_width(self.without_head(False)[0], self.in_channels, self.input_size)
+            return output_width(self.without_head()[0], self.in_channels, self.input_size)
         except (RuntimeError, TypeError, ValueError):
             # A net that computes with numbers on its way: those of a sketch are not there.
             with torch.random.fork_rng(devices=()):
-                net, _ = cut_whole(self.build(), self.cut, False)
+                net, _ = cut_whole(self.build(), self.cut)
             return output_width(net, self.in_channels, self.input_size)
 
     @functools.cached_property
@@ -126,12 +125,12 @@ class BackboneRecord:
     @functools.cached_property
     def head(self) -> tuple[str, ...]:
         """Names of what is cut off: the last layer, and auxiliary classifiers."""
-        return tuple(prefix.rstrip(".") for prefix in self.without_head(False)[1])
+        return tuple(prefix.rstrip(".") for prefix in self.without_head()[1])
 
     @functools.cached_property
     def stages(self) -> list[tuple[str, ...]]:
         """Groups of layers from input to output, as :meth:`Backbone.stages` returns them."""
-        return stages_of(self.without_head(False)[0])
+        return stages_of(self.without_head()[0])
 
     @functools.cached_property
     def keys(self) -> tuple[str, ...]:
@@ -143,22 +142,16 @@ class BackboneRecord:
         return sketch(self.build)
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 (records are kept for good anyway)
-    def without_head(self, auxiliary: bool) -> Cut:
-        """Sketch of the net without its last layer, and prefixes of the keys that went.
-
-        Parameters
-        ----------
-        auxiliary : bool
-            Whether to leave auxiliary branches in, but for their last layers.
-        """
-        return cut_whole(copy.deepcopy(self._whole), self.cut, auxiliary)
+    def without_head(self) -> Cut:
+        """Sketch of the net without its last layer, and prefixes of the keys that went."""
+        return cut_whole(copy.deepcopy(self._whole), self.cut)
 
 
-def cut_whole(net: nn.Module, cut: Callable[[nn.Module], Cut], auxiliary: bool) -> Cut:
+def cut_whole(net: nn.Module, cut: Callable[[nn.Module], Cut]) -> Cut:
     """Take off ``net`` what belongs to the classes it was trained with."""
-    of_branches = cut_auxiliary(net, auxiliary)
-    net, of_net = cut(net)
-    return net, of_net + of_branches
+    auxiliary = drop_auxiliary(net)
+    net, head = cut(net)
+    return net, head + auxiliary
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Which net: from a name, or from a module of the user's own, to a trunk ready to train."""
+"""Which net: from a name, or from a module of the user's own, to a backbone ready to train."""
 
 from __future__ import annotations
 
@@ -12,23 +12,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ._auxiliary import take_auxiliary
 from ._backbone import Backbone
 from ._names import check_name
 from ._published import weights_file
 from ._records import DEFAULT_BACKBONE, BackboneRecord, cut_whole, find_record, torchvision_names
 from ._sketch import from_sketch, output_width
 from ._surgery import UnknownHeadError, cut_head, input_channels
-from ._weights import (
-    Fit,
-    StateDict,
-    check_state_dict,
-    fit,
-    load,
-    loaded_record,
-    read_state_dict,
-    warn_of_gaps,
-)
+from ._weights import StateDict, check_state_dict, fit, load, read_state_dict
 
 IMAGENET = "imagenet"
 NATIVE = "native"
@@ -39,8 +29,6 @@ def make_backbone(
     backbone: str | nn.Module | Callable[[], nn.Module],
     weights: Any,
     *,
-    strict: bool = True,
-    auxiliary: bool = False,
     input_size: Any = None,
 ) -> Backbone:
     """Build a backbone without its last layer.
@@ -54,13 +42,6 @@ def make_backbone(
         Published weights, a file with a state dict, a state dict, a set of weights of
         torchvision other than its default one, or None for random ones. A module of the
         user's own keeps the weights it has unless it is given a path or a mapping.
-    strict : bool, default=True
-        Whether the weights have to be there for every layer. False leaves layers random that
-        the file or mapping lacks, and says so in a warning and in ``Backbone.loaded``.
-    auxiliary : bool, default=False
-        Whether to keep the auxiliary branches of Inception V3 and GoogLeNet, see
-        :meth:`Backbone.forward_with_auxiliary`. Inception V3 then sees pictures of 299 pixels at
-        least.
     input_size : int, tuple of int, {"native"} or None, default=None
         Height and width in pixels that pictures are resized to. ``"native"`` is what the
         weights were trained at. None leaves pictures as they are, but for those smaller than
@@ -68,7 +49,7 @@ def make_backbone(
 
     Returns
     -------
-    trunk : Backbone
+    backbone : Backbone
 
     Raises
     ------
@@ -82,27 +63,33 @@ def make_backbone(
     Examples
     --------
     >>> from skglitch._backbones import make_backbone
-    >>> trunk = make_backbone("squeezenet1_1", weights=None, input_size="native")
-    >>> trunk.width, trunk.fixed_size, trunk.loaded["extent"]
+    >>> net = make_backbone("squeezenet1_1", weights=None, input_size="native")
+    >>> net.width, net.fixed_size, net.loaded["extent"]
     (512, (224, 224), 'none')
     """
     _check_weights(weights)
     if not isinstance(backbone, str):
-        return _trunk_of_module(backbone, weights, strict, auxiliary, input_size)
+        return _wrap_module(backbone, weights, input_size)
     record = _record_with(check_name(backbone), weights)
     size = _size_for(record, input_size)
     if record.library == "timm" and weights == IMAGENET and record.name != DEFAULT_BACKBONE:
-        return _trunk_by_timm(record, auxiliary, size)
+        return _load_by_timm(record, size)
     state, source = _read(record, weights)
     if state is None:
-        net, _ = cut_whole(record.build(), record.cut, auxiliary)
-        fitted = None
+        net, _ = cut_whole(record.build(), record.cut)
     else:
-        net, fitted = _filled(record, state, str(source), strict, auxiliary)
+        net = _with_weights(record, state, str(source))
     if hasattr(net, "transform_input"):
         # torchvision switches this on with its own weights, which were trained that way.
         net.transform_input = state is not None  # type: ignore[assignment]
-    return _trunk(record, net, loaded_record(source, fitted), size)
+    return _wrap(record, net, source, size)
+
+
+def max_learning_rate(backbone: Any) -> float | None:
+    """Learning rate up to which fine-tuning was measured to be best, None where it was not."""
+    return (
+        find_record(check_name(backbone)).max_learning_rate if isinstance(backbone, str) else None
+    )
 
 
 def _check_weights(weights: Any) -> None:
@@ -182,23 +169,18 @@ def _read(record: BackboneRecord, weights: Any) -> tuple[StateDict | None, str |
     return read_state_dict(weights_file(record.name, record.weights)), record.weights.url
 
 
-def _filled(
-    record: BackboneRecord, state: StateDict, source: str, strict: bool, auxiliary: bool
-) -> tuple[nn.Module, Fit]:
-    """Net without its last layer, with weights; random ones are made only if some are missing."""
-    blank, cut = record.without_head(auxiliary)
-    fitted = fit(blank, state, cut=cut, source=source, strict=strict)
-    warn_of_gaps(record.name, fitted, source)
-    net = None if fitted.missing else from_sketch(blank)
+def _with_weights(record: BackboneRecord, state: StateDict, source: str) -> nn.Module:
+    """Net without its last layer, with weights; random ones are not made where possible."""
+    blank, cut = record.without_head()
+    given = fit(blank, state, cut=cut, source=source)
+    net = from_sketch(blank)
     if net is None:
-        net, _ = cut_whole(record.build(), record.cut, auxiliary)
-    load(net, fitted, state)
-    return net, fitted
+        net, _ = cut_whole(record.build(), record.cut)
+    load(net, given, state)
+    return net
 
 
-def _trunk_by_timm(
-    record: BackboneRecord, auxiliary: bool, size: tuple[int, int] | None
-) -> Backbone:
+def _load_by_timm(record: BackboneRecord, size: tuple[int, int] | None) -> Backbone:
     """Leave the download to timm, which knows its hub."""
     import timm
 
@@ -212,35 +194,28 @@ def _trunk_by_timm(
             "where there is a network and give the file as weights=PATH, use backbone="
             f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
         ) from error
-    net, _ = cut_whole(net, record.cut, auxiliary)
-    fitted = fit(net, net.state_dict(), cut=(), source=url, strict=True)
-    return _trunk(record, net, loaded_record(url, fitted), size)
+    net, _ = cut_whole(net, record.cut)
+    return _wrap(record, net, url, size)
 
 
-def _trunk(
-    record: BackboneRecord, net: nn.Module, loaded: dict[str, Any], size: tuple[int, int] | None
+def _wrap(
+    record: BackboneRecord, net: nn.Module, source: str | None, size: tuple[int, int] | None
 ) -> Backbone:
-    branches, feeders, of_branches = take_auxiliary(net)
     probe = record.input_size if record.fixed_size else (record.min_size,) * 2
     return Backbone(
         net,
         width=_width_by_trial(net, record.in_channels, probe),
         mean=record.mean,
         std=record.std,
-        min_size=max(record.min_size, of_branches),
+        min_size=record.min_size,
         fixed_size=size,
         in_channels=record.in_channels,
-        branches=branches,
-        feeders=feeders,
         readout=record.readout,
-        max_learning_rate=record.max_learning_rate,
-        loaded=loaded,
+        loaded={"extent": "none" if source is None else "whole", "source": source},
     )
 
 
-def _trunk_of_module(
-    backbone: Any, weights: Any, strict: bool, auxiliary: bool, input_size: Any
-) -> Backbone:
+def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
     if isinstance(backbone, nn.Module):
         net = copy.deepcopy(backbone)
     elif callable(backbone):
@@ -259,30 +234,25 @@ def _trunk_of_module(
     size = _checked_size(input_size, 1)
     channels = input_channels(net)
     try:
-        net, cut = cut_whole(net, cut_head, auxiliary)
+        net, cut = cut_whole(net, cut_head)
     except UnknownHeadError as error:
         raise ValueError(f"backbone={type(net).__name__}: {error}") from error
-    loaded = loaded_record("the module", None) | {"extent": "own"}
+    loaded = {"extent": "own", "source": "the module"}
     if weights is not None and weights != IMAGENET:
         is_mapping = isinstance(weights, Mapping)
         source = "a mapping" if is_mapping else str(weights)
         state = check_state_dict(weights, source) if is_mapping else read_state_dict(weights)
-        fitted = fit(net, state, cut=cut, source=source, strict=strict)
-        warn_of_gaps(type(net).__name__, fitted, source)
-        load(net, fitted, state)
-        loaded = loaded_record(source, fitted)
-    branches, feeders, of_branches = take_auxiliary(net)
+        load(net, fit(net, state, cut=cut, source=source), state)
+        loaded = {"extent": "whole", "source": source}
     half = (0.5,) * channels
     return Backbone(
         net,
         width=_width_by_trial(net, channels, size or _PROBE_SIZE),
         mean=half,
         std=half,
-        min_size=max(32, of_branches),
+        min_size=32,
         fixed_size=size,
         in_channels=channels,
-        branches=branches,
-        feeders=feeders,
         loaded=loaded,
     )
 

@@ -65,6 +65,25 @@ def cut_head(net: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     return _replace(net, block, pooling), (f"{block}.",)
 
 
+def drop_auxiliary(net: nn.Module) -> tuple[str, ...]:
+    """Drop the auxiliary classifiers of Inception V3 and GoogLeNet, in place.
+
+    A net without them always returns one tensor. They only help in training from scratch.
+
+    Returns
+    -------
+    cut : tuple of str
+        Prefixes of the state-dict keys that went with them.
+    """
+    if not hasattr(net, "aux_logits"):
+        return ()
+    names = [name for name in ("AuxLogits", "aux1", "aux2") if getattr(net, name, None) is not None]
+    for name in names:
+        setattr(net, name, None)
+    net.aux_logits = False  # type: ignore[assignment]
+    return tuple(f"{name}." for name in names)
+
+
 def pool(features: torch.Tensor) -> torch.Tensor:
     """Average feature maps ``(n, c, h, w)`` or tokens ``(n, t, c)`` to ``(n, c)`` float32."""
     if features.ndim == 4:

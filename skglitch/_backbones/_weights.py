@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import re
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,25 +18,6 @@ StateDict = Mapping[str, torch.Tensor]
 _COUNTER = "num_batches_tracked"
 # Names as torchvision's file for DenseNet has them: "norm.1" is "norm1" today.
 _OF_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
-
-
-class Fit(NamedTuple):
-    """How a state dict fits a net.
-
-    Attributes
-    ----------
-    given : dict
-        What there is for the net, under the net's names.
-    n_expected : int
-        Number of tensors of the net.
-    missing, unexpected : list of str
-        What only the net has, and what only the state dict has.
-    """
-
-    given: dict[str, torch.Tensor]
-    n_expected: int
-    missing: list[str]
-    unexpected: list[str]
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
@@ -95,9 +75,9 @@ def check_state_dict(state: Any, source: str) -> StateDict:
 
 
 def fit(
-    net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str, strict: bool
-) -> Fit:
-    """Compare a state dict with a net whose last layer is cut off, which it may be a sketch of.
+    net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str
+) -> dict[str, torch.Tensor]:
+    """Check that a state dict is that of a net whose last layer is cut off, maybe a sketch.
 
     Parameters
     ----------
@@ -107,18 +87,16 @@ def fit(
         Prefixes of keys that went with the last layer, or with auxiliary heads: ignored.
     source : str
         Where ``state`` comes from, for messages.
-    strict : bool
-        Whether every tensor of the net has to be there, and no other.
 
     Returns
     -------
-    fit : Fit
+    given : dict
+        The tensors of the net, under the net's names.
 
     Raises
     ------
     ValueError
-        If a tensor has another shape than the net's of that name, if nothing fits, or if
-        ``strict`` is true and not everything does.
+        If tensors are missing, unexpected or of another shape than the net's.
     """
     expected = net.state_dict()
     counters = {key for key in expected if key.rpartition(".")[2] == _COUNTER}
@@ -128,25 +106,19 @@ def fit(
     missing = [key for key in expected if key not in given and key not in counters]
     unexpected = [key for key in named if key not in expected]
     misshapen = [key for key, value in given.items() if value.shape != expected[key].shape]
-    n_expected = len(expected) - len(counters)
-    if misshapen or (unexpected and strict) or 0 < n_expected == len(missing):
+    if misshapen or unexpected or missing:
+        n_expected = len(expected) - len(counters)
         raise ValueError(
-            f"weights: {source} holds weights of another net than {type(net).__name__}: "
-            f"{_told('missing', missing)}, {_told('unexpected', unexpected)}, "
-            f"{_told('of another shape', misshapen)}."
+            f"weights: {source} does not hold the weights of {type(net).__name__}, which has "
+            f"{n_expected} tensors: {_count('missing', missing)}, "
+            f"{_count('unexpected', unexpected)}, {_count('of another shape', misshapen)}."
         )
-    if missing and strict:
-        raise ValueError(
-            f"weights: {source} holds weights of another net than {type(net).__name__}, or a part "
-            f"of its: {len(missing)} of {n_expected} tensors are missing, such as {missing[0]!r}; "
-            "strict=False (of estimators, strict_weights=False) leaves them random."
-        )
-    return Fit(given, n_expected, missing, unexpected)
+    return given
 
 
-def load(net: nn.Module, fitted: Fit, state: StateDict) -> None:
-    """Copy what fits into ``net``, which keeps its number format."""
-    given = OrderedDict(fitted.given)
+def load(net: nn.Module, given: dict[str, torch.Tensor], state: StateDict) -> None:
+    """Copy ``given`` into ``net``, which keeps its number format."""
+    given = OrderedDict(given)
     for key, value in net.state_dict().items():
         if key.rpartition(".")[2] == _COUNTER and key not in given:
             given[key] = torch.zeros_like(value, device="cpu")
@@ -154,40 +126,9 @@ def load(net: nn.Module, fitted: Fit, state: StateDict) -> None:
     metadata = getattr(state, "_metadata", None)
     if metadata is not None:
         given._metadata = metadata  # type: ignore[attr-defined]
-    net.load_state_dict(given, strict=not fitted.missing)
+    net.load_state_dict(given, strict=True)
 
 
-def warn_of_gaps(name: str, fitted: Fit, source: str) -> None:
-    """Say in a line what a file did not have, if there is something."""
-    if not (fitted.missing or fitted.unexpected):
-        return
-    n_loaded = fitted.n_expected - len(fitted.missing)
-    message = f"weights: {source} has {n_loaded} of the {fitted.n_expected} tensors of {name}"
-    if fitted.missing:
-        blocks = dict.fromkeys(_block(key) for key in fitted.missing)
-        message += f"; random, in whole or in part: {', '.join(blocks)}"
-    if fitted.unexpected:
-        message += f"; not used: {_told('unexpected', fitted.unexpected)}"
-    warnings.warn(f"{message}.", UserWarning, stacklevel=4)
-
-
-def loaded_record(source: str | None, fitted: Fit | None) -> dict[str, Any]:
-    """Describe weights as :class:`Backbone` remembers them."""
-    if fitted is None:
-        return {"extent": "none", "source": source, "n_loaded": 0, "n_expected": 0, "missing": []}
-    return {
-        "extent": "partial" if fitted.missing else "whole",
-        "source": source,
-        "n_loaded": fitted.n_expected - len(fitted.missing),
-        "n_expected": fitted.n_expected,
-        "missing": list(fitted.missing),
-    }
-
-
-def _block(key: str) -> str:
-    return key.partition(".")[0]
-
-
-def _told(what: str, keys: list[str]) -> str:
+def _count(what: str, keys: list[str]) -> str:
     example = f" (such as {keys[0]!r})" if keys else ""
     return f"{len(keys)} {what}{example}"

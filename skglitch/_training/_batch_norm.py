@@ -59,7 +59,7 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     try:
         with _cumulative(norms), torch.no_grad():
             for images in batches:
-                net.encoder.features_and_auxiliary(images)
+                net.encoder.features(images)
     finally:
         net.train(was_training)
 

@@ -86,18 +86,10 @@ class ViewEncoder(nn.Module):
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Features as they are read, before any normalization."""
-        return self.features_and_auxiliary(images, auxiliary=False)[0]
-
-    def features_and_auxiliary(
-        self, images: torch.Tensor, *, auxiliary: bool = True
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Features before any normalization, and those of the auxiliary branches."""
-        features, of_branches = self.trunk.read(
-            self.pictures(images), self.readout, auxiliary=auxiliary
-        )
+        features = self.trunk.read(self.pictures(images), self.readout)
         # One row a glitch, with the features of all its passes side by side, layer by layer.
         rows = [part.reshape(len(images), -1) for part in features]
-        return torch.cat(rows, dim=1), [part.reshape(len(images), -1) for part in of_branches]
+        return torch.cat(rows, dim=1)
 
     def pictures(self, images: torch.Tensor) -> torch.Tensor:
         """Arrange images as the trunk sees them, in color where that is asked for."""
@@ -130,7 +122,7 @@ class ViewEncoder(nn.Module):
         self.trunk.eval()
         with torch.no_grad():
             pictures = self.pictures(torch.zeros(1, *image_shape, device=device))
-            features, _ = self.trunk.read(pictures, self.readout)
+            features = self.trunk.read(pictures, self.readout)
         self.trunk.train(was_training)
         return tuple(part.numel() for part in features)
 

@@ -25,12 +25,6 @@ class GlitchNet(nn.Module):
     dropout : float, default=0.0
         Probability of dropping a feature before the last layer.
 
-    Attributes
-    ----------
-    auxiliary_logits : list of Tensor
-        Logits of the auxiliary classifiers for the last batch in training mode; empty for nets
-        without and in evaluation mode.
-
     Examples
     --------
     >>> import torch
@@ -56,16 +50,10 @@ class GlitchNet(nn.Module):
         self.augment = augment
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.width, n_classes)
-        n_passes = encoder.layout.n_passes
-        self.auxiliary_heads = nn.ModuleList(
-            nn.Linear(width * n_passes, n_classes) for width in encoder.trunk.auxiliary_widths
-        )
-        # Heads of zeros start from equal probabilities, so that the first steps do not
+        # A head of zeros starts from equal probabilities, so that the first steps do not
         # push random directions through the pre-trained layers.
-        for head in (self.head, *self.auxiliary_heads):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
-        self.auxiliary_logits: list[torch.Tensor] = []
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         self.frozen: tuple[str, ...] = ()
         self.batch_norm_is_fixed = False
 
@@ -73,11 +61,7 @@ class GlitchNet(nn.Module):
         """Logits ``(n, n_classes)`` of images ``(n, n_views, height, width)``."""
         if self.training and self.augment is not None:
             images = self.augment(as_unit_interval(images))
-        has_branches = self.training and len(self.auxiliary_heads) > 0
-        features, branches = self.encoder.features_and_auxiliary(images, auxiliary=has_branches)
-        self.auxiliary_logits = [
-            head(part) for head, part in zip(self.auxiliary_heads, branches, strict=False)
-        ]
+        features = self.encoder.features(images)
         # Cheap, and where sums of a thousand features decide between classes.
         with exactly(features.device):
             return self.head(self.dropout(self.encoder.normalized(features).float()))
@@ -91,8 +75,7 @@ class GlitchNet(nn.Module):
         Parameters
         ----------
         names : iterable of str
-            Names of modules, or of single parameters; ``""`` is the whole net, with its
-            auxiliary branches.
+            Names of modules, or of single parameters; ``""`` is the whole net.
         """
         self.frozen = tuple(names)
         for name, parameter in self.encoder.trunk.named_parameters():
@@ -102,9 +85,6 @@ class GlitchNet(nn.Module):
     def replace_head(self, head: nn.Linear, order: np.ndarray) -> None:
         """Put another last layer in place, its classes in another order.
 
-        Auxiliary classifiers, which help in training only, get rows of zeros for classes that
-        they do not know.
-
         Parameters
         ----------
         head : torch.nn.Linear
@@ -113,11 +93,6 @@ class GlitchNet(nn.Module):
             The class of ``head`` that comes in each place.
         """
         self.head = _in_order(head, head.out_features, order)
-        self.auxiliary_heads = nn.ModuleList(
-            _in_order(old, head.out_features, order)
-            for old in self.auxiliary_heads
-            if isinstance(old, nn.Linear)
-        )
 
     def fix_batch_norm(self) -> None:
         """Keep the statistics of all batch norms as they are; their scales go on learning."""

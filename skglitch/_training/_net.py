@@ -120,8 +120,6 @@ class GlitchNetClassifier(NeuralNetClassifier):
         weight = None if weight is None else to_device(weight, device)
         targets = to_device(y_true, device)
         loss = self.criterion_(y_pred, targets, weight)
-        for logits in self.module_.auxiliary_logits if training else ():
-            loss = loss + self.auxiliary_weight * self.criterion_(logits.float(), targets, weight)
         return loss
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:

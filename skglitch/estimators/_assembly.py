@@ -39,7 +39,6 @@ def make_encoder(
     backbone: Any,
     *,
     normalize: bool | None = None,
-    auxiliary: bool = False,
 ) -> ViewEncoder:
     """Build the net without its last layer that the parameters of an estimator ask for.
 
@@ -51,19 +50,11 @@ def make_encoder(
     normalize : bool, default=None
         None normalizes the features of pre-trained nets only: those of others do not stay
         where they are.
-    auxiliary : bool, default=False
-        Whether to keep auxiliary branches.
     """
     layout = ViewLayout.from_parameter(
         estimator.views, tuple(estimator.durations), n_views=estimator.image_shape_[0]
     )
-    trunk = make_backbone(
-        backbone,
-        estimator.weights,
-        strict=estimator.strict_weights,
-        auxiliary=auxiliary,
-        input_size=estimator.input_size,
-    )
+    trunk = make_backbone(backbone, estimator.weights, input_size=estimator.input_size)
     return ViewEncoder(
         trunk,
         layout,
@@ -108,7 +99,7 @@ def readout_for(estimator: Any, trunk: Backbone, best: Readout) -> Readout:
 
 def is_pretrained(trunk: Backbone) -> bool:
     """Whether weights were read for the trunk."""
-    return trunk.loaded["extent"] in ("whole", "partial")
+    return trunk.loaded["extent"] == "whole"
 
 
 def evenly(n_samples: int, n_most: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from skorch.helper import predefined_split
 from skorch.history import History
 from torch import nn
 
-from .._backbones import Backbone
+from .._backbones import Backbone, max_learning_rate
 from .._training import (
     GRADUAL,
     MEASURED_IMAGES,
@@ -151,9 +151,7 @@ class NetTrainer(ImageEstimator):
         )
 
     def _make_module(self, normalize: bool | None = None) -> GlitchNet:
-        encoder = make_encoder(
-            self, self.backbone, normalize=normalize, auxiliary=self.auxiliary_weight > 0
-        )
+        encoder = make_encoder(self, self.backbone, normalize=normalize)
         augment = self.augment if isinstance(self.augment, nn.Module) else None
         if self.augment is True:
             augment = SpectrogramAugment()
@@ -208,7 +206,7 @@ class NetTrainer(ImageEstimator):
             return self.learning_rate
         if not self._probes(trunk):
             return _FRESH_RATE
-        highest = trunk.max_learning_rate
+        highest = max_learning_rate(self.backbone)
         if goes_on or highest is None or not is_pretrained(trunk):
             return _PROBED_RATE
         return min(max(_PROBED_RATE, _RATE_AN_IMAGE * n_images), highest)
@@ -292,7 +290,6 @@ class NetTrainer(ImageEstimator):
         """Keep the trained net without what only training needed."""
         net.train_split = None  # holds the validation images
         net.optimizer_.state.clear()
-        net.module_.auxiliary_logits = []  # tensors with a graph cannot be copied
         net.module_.eval()
         self.net_ = net
         self.history_ = net.history

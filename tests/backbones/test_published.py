@@ -115,10 +115,10 @@ def test_imagenet_means_the_published_file(shelf, weights, content, home, monkey
     record = dataclasses.replace(_records.find_record("squeezenet1_1"), weights=weights)
     monkeypatch.setattr(_registry, "find_record", lambda *_: record)
     shelf.put(weights, content)
-    trunk = make_backbone("squeezenet1_1", "imagenet")
+    backbone = make_backbone("squeezenet1_1", "imagenet")
     state = torch.load(io.BytesIO(content), weights_only=True)
-    assert torch.equal(trunk.net.features[0].weight, state["features.0.weight"])
-    assert trunk.loaded["source"] == weights.url
+    assert torch.equal(backbone.net.features[0].weight, state["features.0.weight"])
+    assert backbone.loaded["source"] == weights.url
 
 
 def test_a_broken_transfer_goes_on(shelf, weights, content, home):

@@ -77,7 +77,7 @@ def test_weights_in_another_size_than_the_default_ones():
     record = find_record("vit_b_16", weights)
     assert record.input_size == (384, 384)
     # 24 x 24 patches of 16 pixels and the class token
-    net, _ = record.without_head(False)
+    net, _ = record.without_head()
     assert net.encoder.pos_embedding.shape == (1, 24 * 24 + 1, 768)
 
 

@@ -50,7 +50,7 @@ def test_each_tensor_is_in_one_stage(name):
     if name == "bn_inception":
         pytest.importorskip("pytorchcv")
     info = backbone_info(name)
-    net, _ = info.without_head(False)
+    net, _ = info.without_head()
     check_partition(net, info.stages)
     assert len(info.stages) >= 5
 
@@ -59,19 +59,19 @@ def test_each_tensor_is_in_one_stage(name):
     "name", ["efficientnet_lite0", "resnet18", "inception_v3", "squeezenet1_1", "merged_view_cnn"]
 )
 def test_stages_run_in_their_order(name):
-    trunk = make_backbone(name, None).eval()
+    backbone = make_backbone(name, None).eval()
     ran = []
 
     def note(number):
         return lambda *_: ran.append(number)
 
-    for number, names in enumerate(trunk.stages()):
+    for number, names in enumerate(backbone.stages()):
         for module in names:
-            trunk.net.get_submodule(module).register_forward_hook(note(number))
+            backbone.net.get_submodule(module).register_forward_hook(note(number))
     with torch.no_grad():
-        trunk(torch.rand(1, 1, 75, 75))
+        backbone(torch.rand(1, 1, 75, 75))
     assert ran == sorted(ran)
-    assert set(ran) == set(range(len(trunk.stages())))
+    assert set(ran) == set(range(len(backbone.stages())))
 
 
 def test_known_stages():

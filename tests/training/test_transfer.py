@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
@@ -185,7 +184,6 @@ def _norms(module):
     ("extent", "batch_norm", "policy"),
     [
         ("whole", "auto", "keep"),
-        ("partial", "auto", "train"),
         ("none", "auto", "train"),
         ("own", "auto", "train"),
         ("whole", "keep", "keep"),
@@ -195,13 +193,9 @@ def _norms(module):
         ("none", "adapt", "adapt"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:weights. .* has:UserWarning")
 def test_statistics_of_batch_norms(extent, batch_norm, policy, tmp_path, weights_of_tiny):
-    state = dict(weights_of_tiny)
-    if extent == "partial":
-        del state["3.weight"]
-    torch.save(state, tmp_path / "weights.pth")
-    weights = tmp_path / "weights.pth" if extent in ("whole", "partial") else None
+    torch.save(weights_of_tiny, tmp_path / "weights.pth")
+    weights = tmp_path / "weights.pth" if extent == "whole" else None
     backbone = TinyNet
     if extent == "none":
         backbone, weights = "test_efficientnet", None
@@ -210,7 +204,6 @@ def test_statistics_of_batch_norms(extent, batch_norm, policy, tmp_path, weights
     classifier, states = _fit(
         backbone=backbone,
         weights=weights,
-        strict_weights=False,
         batch_norm=batch_norm,
         max_epochs=2,
     )
@@ -276,8 +269,8 @@ def test_no_statistics_without_batches():
     assert _changed(before, net.state_dict()) == set()
 
 
-def test_stages_of_a_frozen_net_hold_auxiliary_branches_too():
-    trunk = make_backbone("googlenet", weights=None, auxiliary=True)
+def test_frozen_stages_do_not_train():
+    trunk = make_backbone("googlenet", weights=None)
     net = GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), n_classes=2)
     net.freeze(("",))
     net.train()
@@ -288,7 +281,5 @@ def test_stages_of_a_frozen_net_hold_auxiliary_branches_too():
     assert {name.split(".")[1] for name, learns in state.items() if not learns} == {
         "conv1", "conv2", "conv3",
     }  # fmt: skip
-    assert all(learns for name, learns in state.items() if name.startswith("auxiliary."))
     assert not trunk.net.conv2.training
     assert trunk.net.inception4a.training
-    assert np.all([m.training for m in trunk.auxiliary.modules()])
