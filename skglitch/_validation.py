@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date, time, timedelta
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -11,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
+_BOOLEAN = (bool, np.bool_)
+_FROM_DATES = "astropy.time.Time(...).gps converts dates."
 
 
 def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
@@ -307,3 +312,67 @@ def encode_labels(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.in
     """
     position = {label: index for index, label in enumerate(labels)}
     return np.array([position.get(value, -1) for value in values], dtype=np.intp)
+
+
+def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
+    """Convert GPS times to float64, with NaN for missing ones.
+
+    Parameters
+    ----------
+    values : array-like
+        Numbers, or objects that ``float`` converts, such as gwpy's ``LIGOTimeGPS``.
+    name : str, default="gps"
+        The name of the argument in an error message.
+
+    Returns
+    -------
+    gps : ndarray of float64
+        The times in s, in the shape of `values`.
+
+    Raises
+    ------
+    ValueError
+        If the values are dates, which NumPy would silently convert to numbers of another
+        origin and unit, floats of fewer than 64 bits, or not numbers.
+
+    Examples
+    --------
+    >>> from skglitch._validation import check_gps
+    >>> check_gps([1126259462, None]).tolist()
+    [1126259462.0, nan]
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be GPS times in s, got rows that differ in length."
+        ) from error
+    dtypes = {array.dtype}
+    if array.dtype.kind == "O":
+        listed = array.ravel().tolist()
+        found = next((value for value in listed if isinstance(value, _CALENDAR)), None)
+        if found is not None:
+            raise ValueError(f"{name} must be GPS times in s, got {found!r}. {_FROM_DATES}")
+        dtypes = {value.dtype for value in listed if isinstance(value, np.generic)}
+        # float() converts neither None nor pandas.NA, whose comparisons are not booleans.
+        filled = [np.nan if v is None or not isinstance(v == v, _BOOLEAN) else v for v in listed]
+        array = np.array(filled, dtype=object).reshape(array.shape)
+    if array.dtype.kind in "mM":
+        raise ValueError(f"{name} must be GPS times in s, got {array.dtype}. {_FROM_DATES}")
+    narrow = [dtype for dtype in dtypes if dtype.kind == "f" and dtype.itemsize < 8]
+    if narrow:
+        raise ValueError(
+            f"{name} must be GPS times in s with 64 bits, got {narrow[0]}: float32 rounds "
+            "GPS times to 128 s, and float16 cannot hold them. Read them as float64."
+        )
+    try:
+        if array.dtype.kind == "c":
+            raise TypeError
+        gps = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        shown = f"{array.ravel().tolist()[0]!r}, ..." if array.size else array.dtype
+        raise ValueError(f"{name} must be GPS times in s, got {shown}. {_FROM_DATES}") from error
+    mask = getattr(values, "mask", None)
+    if isinstance(mask, np.ndarray):
+        gps[mask] = np.nan
+    return gps

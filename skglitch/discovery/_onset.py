@@ -12,9 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._labels import as_labels, is_labeled
-from .._validation import encode_labels, kind_of_labels, validated
+from .._validation import check_gps, encode_labels, kind_of_labels, validated
 from ._clusters import NOISE
-from ._gps_times import check_gps_times
 from ._onset_change import find_change
 from ._onset_table import Onset, OnsetTable
 from ._onset_time import Livetime, check_runs, check_segments, run_of
@@ -150,7 +149,7 @@ def onset(
 
 
 def _check_times(times: Any) -> NDArray[np.float64]:
-    checked = check_gps_times(times)
+    checked = check_gps(times, "times")
     if checked.ndim != 1 or not len(checked):
         raise ValueError(f"times must hold one GPS time a glitch, got shape {checked.shape}.")
     n_bad = int((~np.isfinite(checked)).sum())

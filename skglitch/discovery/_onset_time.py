@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._gps_times import check_gps_times
+from .._validation import check_gps
 
 # Start and stop in GPS s, as https://gwosc.org/data/ has them.
 LIGO_RUNS = {
@@ -92,7 +92,7 @@ def check_segments(
         if detector not in segments:
             raise ValueError(f"segments lacks detector {detector!r}, it has {list(segments)}.")
         segments = segments[detector]
-    pairs = check_gps_times(segments, "segments")
+    pairs = check_gps(segments, "segments")
     if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
         raise ValueError(f"segments must be pairs of start and stop, got shape {pairs.shape}.")
     wrong = np.flatnonzero(~np.isfinite(pairs).all(axis=1))
@@ -138,7 +138,7 @@ def check_runs(runs: Any) -> dict[str, tuple[float, float]]:
         raise ValueError("runs is empty: give the start and stop of each by its name, or None.")
     checked = {}
     for name, pair in runs.items():
-        times = check_gps_times(pair, f"runs[{name!r}]")
+        times = check_gps(pair, f"runs[{name!r}]")
         if times.shape != (2,) or not times[0] < times[1] or not np.isfinite(times).all():
             raise ValueError(
                 f"runs[{name!r}] must be a start and a later stop in GPS s, got {pair!r}."

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._labels import as_labels
-from ._gps_times import check_gps_times
+from .._validation import check_gps
 
 
 class GlitchLabels(NamedTuple):
@@ -49,7 +49,7 @@ def check_labels(
         If a length differs, ids are neither strings nor integers, or times are no GPS times.
     """
     names = np.arange(n_before, n_before + n_samples) if ids is None else _as_ids(ids)
-    when = np.full(n_samples, np.nan) if times is None else check_gps_times(times)
+    when = np.full(n_samples, np.nan) if times is None else check_gps(times, "times")
     where = _as_detectors("" if detectors is None else detectors)
     if where.ndim == 0:
         where = np.repeat(where, n_samples)
