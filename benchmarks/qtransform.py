@@ -131,11 +131,15 @@ def compare(values: np.ndarray, trigger: float) -> dict:
     """One glitch, on the pixels that both of them show."""
     from skglitch.spectrograms import QTransformer
 
-    ours = QTransformer(trigger_time=trigger, output="energy", device="cpu").scan(values[None])
-    theirs = gwpy_views(values, 4096, trigger)
+    # As much strain before the trigger as after it.
+    middle = round(4096 * trigger)
+    n_before = min(middle, len(values) - middle)
+    values = values[middle - n_before : middle + n_before]
+    ours = QTransformer(device="cpu").scan(values[None])
+    theirs = gwpy_views(values, 4096, n_before / 4096)
     pairs = [
         np.corrcoef(*both)[0, 1]
-        for both in (_pixels(*views) for views in zip(ours.data[0], theirs, strict=True))
+        for both in (_pixels(*views) for views in zip(ours.data[0] / 10, theirs, strict=True))
     ]
     return {"same Q": abs(ours.q[0] - theirs[0].q) < 1e-3, "correlation": float(min(pairs))}
 

@@ -150,7 +150,7 @@ def _guess_durations(
 def _resize(path: Path, data: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     import numpy as np
 
-    from ..spectrograms import resize_energy
+    from .._pictures import resize_energy
 
     if data.dtype != np.uint8:
         raise ValueError(

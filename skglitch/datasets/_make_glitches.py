@@ -144,11 +144,10 @@ def make_glitches(
         tuple(durations),
         (10.0, min(2048.0, sample_rate / 2)),
         size=size,
-        # A few s of strain are to show what pictures of longer stretches show.
-        median_of="clean",
         device=device,
     )
-    transformer.check(round(length * sample_rate))
+    # Checks the parameters before anything is simulated.
+    transformer.fit(np.linspace(-1.0, 1.0, round(length * sample_rate))[None])
     source = _noise_source(noise, sample_rate, length)
     seeds = generator.randint(np.iinfo(np.int32).max, size=(len(labels), 4))
     bunch = _empty(labels, names, transformer, round(length * sample_rate), return_strain)
@@ -300,7 +299,8 @@ def _empty(
 
 def _fill(bunch: Bunch, rows: slice, glitches: list[Any], transformer: Any) -> None:
     strain = np.stack([values for values, _ in glitches])
-    bunch.data[rows] = transformer.transform(strain)
+    # A few s of strain should show what pictures of more of it show.
+    bunch.data[rows] = transformer.scan(strain, clean_medians=True).data
     for name in ("snr", "peak_frequency"):
         bunch[name][rows] = [parameters[name] for _, parameters in glitches]
     bunch.parameters += [parameters for _, parameters in glitches]

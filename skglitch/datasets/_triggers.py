@@ -205,12 +205,6 @@ def _check_parameters(transformer: Any, length: Any, batch_size: Any, on_error: 
         raise ValueError(f"batch_size={batch_size!r} must be a whole number, 1 or more.")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r} is not one of 'raise', 'skip'.")
-    place = getattr(transformer, "trigger_time", None)
-    if place is not None and place != length / 2:
-        raise ValueError(
-            f"transformer.trigger_time={place!r} s is not the middle of length={length!r} s, "
-            "where the trigger is: leave it at None."
-        )
 
 
 def _describe(triggers: Triggers) -> str:

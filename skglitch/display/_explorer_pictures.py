@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..spectrograms import resize_energy
+from .._pictures import resize_energy
 from ._spectrogram import LEVELS_PER_ENERGY, check_views
 
 # Energies come back to within three levels of 255 on average, in an eighth of the bytes that a

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from .._pictures import NATIVE_SIZE, resize_energy
 from ._colormap import DecodedColors, colors_to_energy
 
-# Height and width of the spectrogram that the Gravity Spy classifiers are fed with.
-NATIVE_SIZE = (466, 566)
 _WITH_AXES = (600, 800)
 _WITHOUT_AXES = ((479, 569), NATIVE_SIZE)
 _TOLERANCE = 10
@@ -102,40 +100,6 @@ def read_picture(
     except PictureError as error:
         raise PictureError(f"{os.fspath(path)}: {error}") from error.__cause__
     return resize_energy(energy, NATIVE_SIZE if size is None else size)
-
-
-def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resize a spectrogram with antialiasing, in energy and not in color.
-
-    Parameters
-    ----------
-    energy : ndarray of shape (h, w), dtype uint8
-    size : tuple of (height, width)
-        Size in pixels of the result.
-
-    Returns
-    -------
-    resized : ndarray of shape (height, width), dtype uint8
-
-    Notes
-    -----
-    Pillow's bilinear filter, which widens with the reduction: every pixel counts, and unlike
-    a Lanczos filter it cannot overshoot and draw rings about a loud glitch.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch.spectrograms import resize_energy
-    >>> resize_energy(np.full((466, 566), 77, dtype=np.uint8), (2, 3))
-    array([[77, 77, 77],
-           [77, 77, 77]], dtype=uint8)
-    """
-    height, width = size
-    if energy.shape == (height, width):
-        return energy.copy()
-    image = Image.fromarray(energy.astype(np.float32))
-    resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
-    return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
 
 
 def _read_pixels(path: Path) -> np.ndarray:

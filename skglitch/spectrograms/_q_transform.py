@@ -1,4 +1,4 @@
-"""Whitened spectra to energies on a grid of pixels: the constant-Q transform, in batches."""
+"""The constant-Q transform: whitened spectra to energies on a grid of pixels, in batches."""
 
 from __future__ import annotations
 
@@ -13,74 +13,65 @@ import torch
 from scipy.interpolate import make_interp_spline
 
 from .._device import median
-from ._pictures import NATIVE_SIZE
-from ._tiling import QPlane, make_planes, spacing
+from .._pictures import NATIVE_SIZE
+from ._tiling import QPlane, make_planes, tile_spacing
 
-# Energies above are shown as this one: the top of Gravity Spy's color scale.
+# Higher energies are clipped to this one, the top of Gravity Spy's color scale.
 MAX_ENERGY = 25.5
-# Samples of a row that its median is taken over, at least where it has as many. The median of as
-# many energies of Gaussian noise is within 2 %.
+# The median of a row is taken over at least this many samples where it has as many. The median
+# of 1024 energies of Gaussian noise is accurate to 2 %.
 _MEDIAN_SAMPLES = 1024
-# Windows of the loudest tiles are ringing at most this many periods over Q.
-_RINGING = 4.0
-# Lengths in s of the stretches around the trigger that the loudest tile is searched in.
+# The search for the loudest tile transforms this many s around the trigger for windows that
+# ring for less than half of them, which is taken as _RINGING periods per unit of Q.
 _SHORT_STRETCH = 2.0
-# So many rows at most, with at least this part of the energy of the loudest, are compared in full.
+_RINGING = 4.0
+# At most this many rows, with at least this fraction of the loudest row's energy, are compared
+# in full.
 _N_CANDIDATES, _CLOSE = 8, 0.85
-# Complex numbers that one Fourier transform works on at a time.
+# Number of complex values that one Fourier transform handles at a time.
 _CHUNK = 2**21
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is shown, and from what: Gravity Spy's pictures, brought to another size.
+    """The pixels of the views.
 
-    A picture shows a table of energies, a cell of which is ``time_step`` wide and
-    ``frequency_step`` high: each of its points takes the energy at the corner of the cell that
-    it lies in. Clipped at these points, then made smaller, as happens to pictures, loud
-    glitches keep the outlines that they have there.
-
-    Parameters
-    ----------
-    durations : tuple of float
-        Of the views, in s.
-    size : tuple of int
-        ``(height, width)`` of each view in pixels.
-    time_step : float
-        In s.
-    frequency_step : float
-        In Hz.
-    frange : tuple of float
-        In Hz, lowest and highest frequency shown.
+    A Gravity Spy picture draws a table of energies with cells of ``tres`` s by ``fres`` Hz: each
+    point takes the energy at the corner of its cell. Energies are clipped at these points and the
+    picture is then resized, as happens to pictures, so that loud glitches keep their outlines.
     """
 
     durations: tuple[float, ...]
     size: tuple[int, int]
-    time_step: float
-    frequency_step: float
+    tres: float
+    fres: float
     frange: tuple[float, float]
 
     def steps(self, duration: float) -> np.ndarray:
-        """Which time step from the trigger each column of a picture shows."""
+        """Time step, counted from the trigger, that each column of a picture shows."""
         columns = (np.arange(NATIVE_SIZE[1]) + 0.5) / NATIVE_SIZE[1] - 0.5
-        return np.floor(columns * duration / self.time_step).astype(np.int64)
+        return np.floor(columns * duration / self.tres).astype(np.int64)
 
-    @cached_property
     def frequencies(self) -> np.ndarray:
-        """Frequency in Hz that each line of a picture shows, from the top."""
+        """Frequency in Hz that each line of a picture shows, highest first."""
         low, high = np.log(self.frange)
         lines = (np.arange(NATIVE_SIZE[0]) + 0.5) / NATIVE_SIZE[0]
-        cells = (np.exp(high - (high - low) * lines) - self.frange[0]) / self.frequency_step
-        return self.frange[0] + np.floor(cells) * self.frequency_step
+        cells = (np.exp(high - (high - low) * lines) - self.frange[0]) / self.fres
+        return self.frange[0] + np.floor(cells) * self.fres
 
-    def resizing(self, axis: int) -> np.ndarray:
-        """Matrix that makes a picture smaller along an axis, as pictures are when read."""
+    def resizing(self, axis: int, places: np.ndarray) -> np.ndarray:
+        """Matrix that resizes a picture along an axis, as `resize_energy` does.
+
+        Lines of equal frequency and columns of equal time are computed once only: ``places``
+        assigns the lines or columns of the picture to these.
+        """
         n_old, n_new = NATIVE_SIZE[axis], self.size[axis]
         scale = n_old / n_new
         centers = (np.arange(n_new)[:, None] + 0.5) * scale
         distance = np.abs(np.arange(n_old) + 0.5 - centers) / max(scale, 1.0)
         weights = np.clip(1 - distance, 0, None)
-        return weights / weights.sum(axis=1, keepdims=True)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        return np.stack([np.bincount(places, weights=row) for row in weights])
 
 
 @dataclass(frozen=True)
@@ -94,21 +85,19 @@ class Loudest:
 
 
 class QScan:
-    """Transform of strain of one length, with all that does not depend on the data prepared.
+    """Transform of strain of one duration. Prepares all that does not depend on the data.
 
     Parameters
     ----------
     sample_rate : float
         In Hz.
     n_times : int
-        Samples of strain.
-    trigger : float
-        Time of the trigger in s from the start of the strain.
+        Samples of strain. The trigger is in the middle.
     grid : Grid
-    qrange : tuple of float
-    mismatch : float
+    qrange, mismatch
+        As in QTransformer.
     lost : float
-        Time in s at either end of the strain that medians leave out.
+        Time in s at either end of the strain that is left out of the medians.
     device : torch.device
     """
 
@@ -116,7 +105,6 @@ class QScan:
         self,
         sample_rate: float,
         n_times: int,
-        trigger: float,
         grid: Grid,
         qrange: tuple[float, float],
         mismatch: float,
@@ -125,6 +113,7 @@ class QScan:
     ) -> None:
         self.lost = lost
         self.duration = n_times / sample_rate
+        self.trigger = self.duration / 2
         self.grid = grid
         self.device = device
         self.mismatch = mismatch
@@ -132,24 +121,23 @@ class QScan:
         highest = max((p.frequencies + p.half_widths).max() for p in self.planes)
         self.n_bins = min(math.floor(highest * self.duration), n_times // 2) + 1
         self.whole = Stretch(0.0, self.duration, self.n_bins, device)
-        longest = 2 * max(grid.durations)
-        self.shown = self._around(trigger, longest)
-        self.short = self._around(trigger, _SHORT_STRETCH)
-        self.trigger = trigger
+        self.shown = self._around_trigger(2 * max(grid.durations))
+        self.short = self._around_trigger(_SHORT_STRETCH)
         self._splines: dict[int, torch.Tensor] = {}
 
-    def _around(self, trigger: float, length: float) -> Stretch:
-        if length >= self.duration:
+    def _around_trigger(self, duration: float) -> Stretch:
+        if duration >= self.duration:
             return self.whole
-        n = 2 * (self.n_bins - 1)  # samples of all strain at the lowest rate that holds the bins
-        n_cut = round(length / self.duration * n) // 2 * 2
-        first = round((trigger / self.duration) * n - n_cut / 2)
+        # Samples of all strain at the lowest rate that holds the bins.
+        n = 2 * (self.n_bins - 1)
+        n_cut = round(duration / self.duration * n) // 2 * 2
+        first = round((self.trigger / self.duration) * n - n_cut / 2)
         first = min(max(first, 0), n - n_cut)
         step = self.duration / n
         return Stretch(first * step, n_cut * step, n_cut // 2 + 1, self.device, first)
 
     def spectra(self, spectrum: torch.Tensor) -> dict[Stretch, torch.Tensor]:
-        """Fourier transforms of the stretches, cut out of that of all strain."""
+        """Cut the stretches out of the strain, given its spectrum, and transform each."""
         result = {self.whole: spectrum}
         if {self.shown, self.short} != {self.whole}:
             strain = torch.fft.irfft(spectrum, n=2 * (self.n_bins - 1))
@@ -161,25 +149,25 @@ class QScan:
 
     def medians(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
         """Median energy of each row of a plane over all strain: (n_samples, n_rows)."""
-        medians = spectrum.new_empty((len(spectrum), len(plane.frequencies)), dtype=torch.float32)
-        n_tiles = (self._n_tiles(plane, row, self.duration) for row in range(len(medians[0])))
+        n_rows = len(plane.frequencies)
+        medians = spectrum.new_empty((len(spectrum), n_rows), dtype=torch.float32)
+        n_tiles = (self._n_tiles(plane, row, self.duration) for row in range(n_rows))
         sizes = [min(_MEDIAN_SAMPLES, n) for n in n_tiles]
         for rows, energy in self.whole.energies(spectrum, plane, sizes):
-            medians[:, rows] = median(self._kept(energy))
+            medians[:, rows] = median(self._without_ends(energy))
         return medians
 
-    def _kept(self, energy: torch.Tensor) -> torch.Tensor:
-        """Energies of all strain without those at its ends that whitening has spoilt."""
+    def _without_ends(self, energy: torch.Tensor) -> torch.Tensor:
         n_lost = math.ceil(self.lost / self.duration * energy.shape[-1])
         return energy[..., n_lost : max(n_lost + 1, energy.shape[-1] - n_lost)]
 
     def loudest(
         self, spectra: dict[Stretch, torch.Tensor], medians: Sequence[torch.Tensor], search: float
     ) -> Loudest:
-        """Loudest tile of all planes within ``search / 2`` s of the trigger.
+        """Find the loudest tile of all planes within ``search / 2`` s of the trigger.
 
-        Rows are compared in short stretches and by medians of few samples first. The best ones
-        are then computed in full: planes are often close to each other.
+        All rows are first compared in short stretches and by medians of few samples. The loudest
+        rows are then computed in full, since planes often differ little.
         """
         peaks = [
             self._peaks(spectra, plane, search) / median[:, : plane.n_searched]
@@ -192,7 +180,7 @@ class QScan:
         for glitch, (energies, places) in enumerate(
             zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ):
-            # The first one always, even if nothing has any energy.
+            # The first one is always kept, even if no row has any energy.
             near = [e >= _CLOSE * energies[0] for e in energies]
             close = [rows[p] for p, is_near in zip(places, near, strict=True) if is_near]
             spectrum = spectra[self.whole][glitch : glitch + 1]
@@ -203,7 +191,7 @@ class QScan:
     def _peaks(
         self, spectra: dict[Stretch, torch.Tensor], plane: QPlane, search: float
     ) -> torch.Tensor:
-        """Highest energy of each row in the searched window."""
+        """Highest energy of each row in the search window."""
         n = len(spectra[self.whole])
         peaks = torch.zeros((n, plane.n_searched), device=self.device)
         ringing = search / 2 + _RINGING * plane.q / plane.frequencies[: plane.n_searched]
@@ -227,66 +215,48 @@ class QScan:
         peak, place = energy[0, 0, first:last].max(dim=0)
         time = (int(place) + first) * self.duration / size - self.trigger
         frequency = float(self.planes[plane].frequencies[row])
-        return float(peak / median(self._kept(energy[0, 0]))), plane, time, frequency
+        normalized = float(peak / median(self._without_ends(energy[0, 0])))
+        return normalized, plane, time, frequency
 
     def _n_tiles(self, plane: QPlane, row: int, duration: float) -> int:
         needed = duration * 2 * math.pi * plane.frequencies[row] / plane.q
-        return 2 ** max(1, math.ceil(math.log2(needed / spacing(self.mismatch))))
+        return 2 ** max(1, math.ceil(math.log2(needed / tile_spacing(self.mismatch))))
 
     def _searched(self, stretch: Stretch, size: int, search: float) -> tuple[int, int]:
-        """First tile inside the searched window and the one after the last; one at least."""
+        """First tile in the search window and the one after the last; at least one tile."""
         center = (self.trigger - stretch.start) / stretch.duration * size
         half = search / 2 / stretch.duration * size
         first = min(max(0, math.ceil(center - half)), size - 1)
         return first, max(first + 1, min(size, math.ceil(center + half)))
 
-    def views(
-        self,
-        spectrum: torch.Tensor,
-        plane: int,
-        medians: torch.Tensor,
-        views: Sequence[int],
-    ) -> torch.Tensor:
-        """Return normalized energies of the pixels of glitches that are loudest in ``plane``.
+    def views(self, spectrum: torch.Tensor, plane: int, medians: torch.Tensor) -> torch.Tensor:
+        """Compute the views of glitches whose loudest tile is in ``plane``.
 
-        Parameters
-        ----------
-        spectrum : Tensor
-            Fourier transform of the stretch that is shown.
-        plane : int
-        medians : Tensor of shape (n_samples, n_rows)
-        views : sequence of int
-            Which of the grid's.
-
-        Returns
-        -------
-        energy : Tensor of shape (n_samples, n_views, height, width), dtype float32
-            Clipped at :data:`MAX_ENERGY`.
+        Takes the spectrum of the stretch ``shown`` and the medians, of shape (n_samples, n_rows).
+        Returns normalized energies, clipped at 25.5, as float32 of shape
+        (n_samples, n_views, height, width).
         """
         rows = self._rows(spectrum, self.planes[plane]) / medians[..., None]
         lines, high = self._lines(plane), self._high
-        pixels = rows.new_empty((len(rows), len(views), *self.grid.size))
-        for glitch, energy in enumerate(rows):  # as one product of a batch it is slower by far
-            for place, view in enumerate(views):
-                steps, wide = self._columns[view]
+        pixels = rows.new_empty((len(rows), len(self.grid.durations), *self.grid.size))
+        # A single product for the whole batch is much slower.
+        for glitch, energy in enumerate(rows):
+            for view, (steps, wide) in enumerate(self._columns):
                 shown = (
                     energy[:, steps] if isinstance(steps, slice) else energy.index_select(1, steps)
                 )
                 points = (lines @ shown).clamp_(0, MAX_ENERGY)
-                torch.mm(high @ points, wide, out=pixels[glitch, place])
+                torch.mm(high @ points, wide, out=pixels[glitch, view])
         return pixels
 
     @cached_property
     def _columns(self) -> list[tuple[slice | torch.Tensor, torch.Tensor]]:
-        """For each view, which time steps its columns take, and what makes pixels of them.
-
-        Columns of one step are equal, so each step is taken once and has their weights.
-        """
+        """Time steps that the columns of each view show, and the matrix that resizes these."""
         result: list[tuple[slice | torch.Tensor, torch.Tensor]] = []
         for duration in self.grid.durations:
             columns = (self._first_step + self.grid.steps(duration)).clip(0, self._n_steps - 1)
             steps, places = np.unique(columns, return_inverse=True)
-            wide = _summed(self.grid.resizing(1), places).T
+            wide = self.grid.resizing(1, places).T
             chosen: slice | torch.Tensor = slice(int(steps[0]), int(steps[-1]) + 1)
             if len(steps) <= steps[-1] - steps[0]:
                 chosen = torch.from_numpy(steps).to(self.device)
@@ -295,35 +265,37 @@ class QScan:
 
     @cached_property
     def _n_steps(self) -> int:
-        # One more at most than fit, when the duration is no multiple of the step.
-        return math.ceil(self.shown.duration / self.grid.time_step - 1e-6)
+        # At most one more than fits, where the duration is no multiple of the step.
+        return math.ceil(self.shown.duration / self.grid.tres - 1e-6)
 
     @cached_property
     def _first_step(self) -> int:
-        """Number of whole time steps before the trigger in what is shown."""
-        return math.floor((self.trigger - self.shown.start) / self.grid.time_step)
+        """Number of whole time steps from the start of ``shown`` to the trigger."""
+        return math.floor((self.trigger - self.shown.start) / self.grid.tres)
 
     @cached_property
     def _shift(self) -> torch.Tensor:
         """Phases that move the trigger onto a time step."""
-        offset = self.trigger - self.shown.start - self._first_step * self.grid.time_step
+        offset = self.trigger - self.shown.start - self._first_step * self.grid.tres
         bins = np.arange(self.shown.n_bins) / self.shown.duration
         phases = np.exp(2j * np.pi * bins * offset)
         return torch.from_numpy(phases).to(self.device, torch.complex64)
 
     @cached_property
-    def _high(self) -> torch.Tensor:
-        """What makes lines of pixels of the frequencies shown, each taken once."""
-        return self._tensor(_summed(self.grid.resizing(0), self._frequencies[1]))
+    def _frequencies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Different frequencies of the lines of a picture, and which of them each line shows."""
+        return np.unique(self.grid.frequencies(), return_inverse=True)
 
     @cached_property
-    def _frequencies(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.unique(self.grid.frequencies, return_inverse=True)
+    def _high(self) -> torch.Tensor:
+        """Matrix that resizes the different frequencies to lines of pixels."""
+        return self._tensor(self.grid.resizing(0, self._frequencies[1]))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float32)
 
     def _rows(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
+        """Energies of all rows of a plane at the time steps of ``shown``."""
         n_rows = len(plane.frequencies)
         energies = spectrum.new_empty((len(spectrum), n_rows, self._n_steps), dtype=torch.float32)
         shifted = spectrum * self._shift
@@ -332,23 +304,22 @@ class QScan:
         return energies
 
     def _lines(self, plane: int) -> torch.Tensor:
-        """Cubic spline over rows as a matrix: lines of a picture from rows of tiles."""
+        """Matrix of a cubic spline that interpolates rows of tiles to lines of a picture."""
         if plane not in self._splines:
             f = self.planes[plane].frequencies
-            # Cubic, where there are rows enough: four.
-            spline = make_interp_spline(
-                f, np.eye(len(f)), k=3 if len(f) > 3 else min(1, len(f) - 1)
-            )
+            # A cubic spline needs four rows.
+            degree = 3 if len(f) > 3 else min(1, len(f) - 1)
+            spline = make_interp_spline(f, np.eye(len(f)), k=degree)
             values = spline(np.clip(self._frequencies[0], f[0], f[-1]))
-            # What distant rows add is below rounding; as denormal numbers it would slow the
-            # products down tenfold.
+            # Weights of distant rows are below rounding, and as denormal numbers they would
+            # make the products ten times slower.
             values[np.abs(values) < np.finfo(np.float32).eps] = 0
             self._splines[plane] = self._tensor(values)
         return self._splines[plane]
 
 
 class Stretch:
-    """A part of the strain, with windows on the bins of its Fourier transform.
+    """A part of the strain, with the windows on the bins of its Fourier transform.
 
     Parameters
     ----------
@@ -357,7 +328,7 @@ class Stretch:
     n_bins : int
     device : torch.device
     first : int, default=0
-        First sample of it, at the rate of ``2 * (n_bins - 1) / duration``.
+        Its first sample, at a sample rate of ``2 * (n_bins - 1) / duration``.
     """
 
     def __init__(
@@ -377,7 +348,7 @@ class Stretch:
             center, half = float(plane.frequencies[row]), float(plane.half_widths[row])
             first = max(0, math.ceil((center - half) * self.duration))
             last = min(self.n_bins - 1, math.floor((center + half) * self.duration))
-            # Of the integral over frequency, which does not depend on how long the stretch is.
+            # Of the integral over frequency, which does not depend on the duration.
             values = plane.window(row, np.arange(first, last + 1), self.duration) / self.duration
             self._windows[key] = first, torch.from_numpy(values).to(self.device, torch.float32)
         return self._windows[key]
@@ -389,51 +360,40 @@ class Stretch:
         sizes: Sequence[int],
         rows: Sequence[int] | np.ndarray | None = None,
     ) -> Iterator[tuple[list[int], torch.Tensor]]:
-        """Energies of rows at ``sizes`` times spread evenly over the stretch.
+        """Yield rows and their energies at ``sizes`` equally spaced times of the stretch.
 
-        Where there are fewer times than bins under a window, the bins are folded: sampling at
-        fewer times is adding up the spectrum at a distance of as many bins.
-
-        Yields
-        ------
-        rows : list of int
-        energies : Tensor of shape (n_samples, n_rows, size), dtype float32
+        Energies have the shape (n_samples, n_rows, size). A window with more bins than times is
+        folded: sampling at fewer times adds up the spectrum at a distance of as many bins.
         """
         rows = range(len(plane.frequencies)) if rows is None else rows
         for group, size in _groups(rows, sizes, max(1, _CHUNK // len(spectrum))):
             folded = spectrum.new_zeros((len(spectrum), len(group), size))
             for place, row in enumerate(group):
-                self._fold(folded[:, place], spectrum, *self.window(plane, row))
+                _fold(folded[:, place], spectrum, *self.window(plane, row))
             amplitude = torch.fft.ifft(folded, norm="forward")
             parts = torch.view_as_real(amplitude)
             parts.mul_(parts)
             yield group, parts[..., 0] + parts[..., 1]
 
-    @staticmethod
-    def _fold(
-        target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torch.Tensor
-    ) -> None:
-        bins = spectrum[:, first : first + len(window)]
-        n_folds, n_rest = divmod(len(window), target.shape[1])
-        if not n_folds:
-            torch.mul(bins, window, out=target[:, :n_rest])
-            return
-        n_whole = len(window) - n_rest
-        parts = bins[:, :n_whole].unflatten(1, (n_folds, -1))
-        torch.sum(parts * window[:n_whole].unflatten(0, (n_folds, -1)), dim=1, out=target)
-        if n_rest:
-            target[:, :n_rest] += bins[:, n_whole:] * window[n_whole:]
 
-
-def _summed(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Add up the columns of a matrix that have the same place."""
-    return np.stack([np.bincount(places, weights=row) for row in matrix])
+def _fold(target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torch.Tensor) -> None:
+    """Write windowed bins to ``target``, those beyond its end added from its start on."""
+    bins = spectrum[:, first : first + len(window)]
+    n_folds, n_rest = divmod(len(window), target.shape[1])
+    if not n_folds:
+        torch.mul(bins, window, out=target[:, :n_rest])
+        return
+    n_whole = len(window) - n_rest
+    parts = bins[:, :n_whole].unflatten(1, (n_folds, -1))
+    torch.sum(parts * window[:n_whole].unflatten(0, (n_folds, -1)), dim=1, out=target)
+    if n_rest:
+        target[:, :n_rest] += bins[:, n_whole:] * window[n_whole:]
 
 
 def _groups(
     rows: Sequence[int] | np.ndarray, sizes: Sequence[int], limit: int
 ) -> Iterator[tuple[list[int], int]]:
-    """Rows of equal size, together as far as ``limit`` numbers allow."""
+    """Yield rows of equal size together, at most ``limit`` values at a time."""
     by_size: dict[int, list[int]] = {}
     for row, size in zip(rows, sizes, strict=True):
         by_size.setdefault(size, []).append(int(row))
@@ -445,8 +405,8 @@ def _groups(
 
 @lru_cache(maxsize=2)
 def cached_scan(*settings: Any) -> QScan:
-    """Return a :class:`QScan`, the same one to the next call with the same settings.
+    """Return a QScan, the same one for equal settings.
 
-    For a single glitch, as in a live analysis, preparing one takes longer than the transform.
+    For a single glitch, as in a live analysis, preparing it takes longer than the transform.
     """
     return QScan(*settings)

@@ -1,4 +1,4 @@
-"""Strain to its whitened spectrum."""
+"""Whitening: strain divided by its own amplitude spectral density."""
 
 from __future__ import annotations
 
@@ -10,43 +10,30 @@ from torch.nn.functional import interpolate
 
 from .._device import median
 
-# Raw strain spans ten orders of magnitude between a few Hz and the most sensitive frequencies,
-# more than float32 can hold in one Fourier transform.
-_EXACT = torch.float64
 # Bins at either end of the spectrum over which the filter rises from zero.
 _N_RAMP = 5
 
 
 def whitened_spectrum(
-    strain: torch.Tensor,
-    sample_rate: float,
-    *,
-    fft_length: float = 2.0,
-    overlap: float = 0.5,
-    window: str = "hann",
-    filter_length: float = 2.0,
+    strain: torch.Tensor, sample_rate: float, fftlength: float, fduration: float
 ) -> torch.Tensor:
-    """Fourier transform of strain divided by its own amplitude spectral density.
+    """Fourier transform of whitened strain.
 
-    The density is the median over overlapping stretches (Welch), so that a glitch in a few of
-    them does not whiten itself away. The inverse of its root is shortened in the time domain:
-    each filtered sample depends on no more than ``filter_length`` around it [1]_.
+    The density is the median over half overlapping stretches (Welch), so that a glitch in a few
+    of them does not whiten itself away. The inverse of its root is shortened in the time domain:
+    each filtered sample depends on no more than ``fduration`` around it [1]_.
 
     Parameters
     ----------
-    strain : Tensor of shape (n_samples, n_times)
-        Any real dtype; computed in float64.
+    strain : Tensor of shape (n_samples, n_times), dtype float64
+        Raw strain spans ten orders of magnitude between a few Hz and the most sensitive
+        frequencies, more than float32 can hold in one Fourier transform.
     sample_rate : float
         In Hz.
-    fft_length : float, default=2.0
-        Length in s of the stretches.
-    overlap : float, default=0.5
-        Part of a stretch that the next one shares, from 0 to below 1.
-    window : str, default="hann"
-        Of the stretches, of the filter and of the ends of the strain: a name that
-        :func:`scipy.signal.get_window` takes without parameters.
-    filter_length : float, default=2.0
-        Length in s of the whitening filter. Half of it is lost at either end.
+    fftlength : float
+        Duration in s of the stretches.
+    fduration : float
+        Duration in s of the whitening filter. Half of it is lost at either end.
 
     Returns
     -------
@@ -57,61 +44,48 @@ def whitened_spectrum(
     .. [1] B. Allen et al., "FINDCHIRP", Phys. Rev. D 85, 122006 (2012),
        arXiv:gr-qc/0509116, section V.
     """
-    strain = strain.to(_EXACT)
+    n_times = strain.shape[1]
     strain = strain - strain.mean(dim=1, keepdim=True)
-    density = median_density(strain, sample_rate, fft_length, overlap, window)
-    half = min(round(filter_length * sample_rate), strain.shape[1]) // 2
-    taps = _short_filter(density.sqrt(), strain.shape[1], half, window)
-    return torch.fft.rfft(_convolve(_taper(strain, half, window), taps, half))
+    density = _median_density(strain, sample_rate, fftlength)
+    half = min(round(fduration * sample_rate), n_times) // 2
+    window = _hann(2 * half, strain.device)
+    taps = _filter_taps(density.sqrt(), n_times, half) * window.to(density.dtype)
+    # The ends rise from zero, so that their step does not ring through all strain.
+    tapered = strain.clone()
+    tapered[:, :half] *= window[:half]
+    tapered[:, n_times - half :] *= window[half:]
+    # Padded, so that the convolution does not wrap around.
+    size = next_fast_len(n_times + 2 * half, real=True)
+    spectrum = torch.fft.rfft(tapered, n=size).to(torch.complex64)
+    whitened = torch.fft.irfft(spectrum.mul_(torch.fft.rfft(taps, n=size)), n=size)
+    return torch.fft.rfft(whitened[:, half : half + n_times])
 
 
-def median_density(
-    strain: torch.Tensor, sample_rate: float, fft_length: float, overlap: float, window: str
-) -> torch.Tensor:
-    """One-sided power spectral density, as the median over stretches, up to a constant.
+def _median_density(strain: torch.Tensor, sample_rate: float, fftlength: float) -> torch.Tensor:
+    """Power spectral density as the median over stretches, up to a constant.
 
-    Whitened energies are divided by their median later on, so no constant matters.
+    Whitened energies are divided by their median later, so that no constant matters.
     """
-    size = min(round(fft_length * sample_rate), strain.shape[1])
-    step = max(1, size - round(overlap * size))
-    stretches = strain.unfold(1, size, step)
-    spectra = torch.fft.rfft(stretches * _window(window, size, strain.device))
+    size = min(round(fftlength * sample_rate), strain.shape[1])
+    stretches = strain.unfold(1, size, max(1, size - round(size / 2)))
+    spectra = torch.fft.rfft(stretches * _hann(size, strain.device))
     parts = torch.view_as_real(spectra.to(torch.complex64))
     power = parts.mul_(parts).sum(dim=-1)
     return median(power.transpose(1, 2).contiguous())
 
 
-def _short_filter(amplitude: torch.Tensor, n_times: int, half: int, window: str) -> torch.Tensor:
+def _filter_taps(amplitude: torch.Tensor, n_times: int, half: int) -> torch.Tensor:
     """Filter that divides by ``amplitude``: (n_samples, 2 * half) taps, the middle at ``half``."""
-    # Interpolated before it is inverted: a line, which is high and narrow, stays narrow.
+    # Interpolated before it is inverted, so that a line, which is high and narrow, stays narrow.
     fine = interpolate(amplitude[:, None], n_times // 2 + 1, mode="linear", align_corners=True)
     transfer = fine[:, 0].reciprocal()
-    # Neither what is slower than the strain is long nor what no sampling holds.
+    # Neither frequencies below 1 / duration nor those at the Nyquist frequency are meaningful.
     ramp = torch.hann_window(2 * _N_RAMP, periodic=False, device=transfer.device)[:_N_RAMP]
     transfer[:, :_N_RAMP] *= ramp
     transfer[:, -_N_RAMP:] *= ramp.flip(0)
     taps = torch.fft.irfft(transfer, n=n_times)
-    taps = torch.cat([taps[:, n_times - half :], taps[:, :half]], dim=1)
-    return taps * _window(window, 2 * half, taps.device).to(taps.dtype)
+    return torch.cat([taps[:, n_times - half :], taps[:, :half]], dim=1)
 
 
-def _convolve(strain: torch.Tensor, taps: torch.Tensor, half: int) -> torch.Tensor:
-    """Convolution without wrapping round, as long as ``strain``, dtype float32."""
-    n_times = strain.shape[1]
-    size = next_fast_len(n_times + 2 * half, real=True)
-    spectrum = torch.fft.rfft(strain, n=size).to(torch.complex64)
-    result = torch.fft.irfft(spectrum.mul_(torch.fft.rfft(taps, n=size)), n=size)
-    return result[:, half : half + n_times]
-
-
-def _taper(strain: torch.Tensor, half: int, window: str) -> torch.Tensor:
-    """Let the ends rise from zero, so that their step does not ring through all strain."""
-    shape = _window(window, 2 * half, strain.device)
-    tapered = strain.clone()
-    tapered[:, :half] *= shape[:half]
-    tapered[:, strain.shape[1] - half :] *= shape[half:]
-    return tapered
-
-
-def _window(name: str, size: int, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(get_window(name, size))).to(device)
+def _hann(size: int, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(get_window("hann", size))).to(device)

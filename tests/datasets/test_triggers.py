@@ -504,14 +504,6 @@ def test_bad_parameters(both, transformer, options, message):
         load(ROWS, both, transformer, **options)
 
 
-def test_trigger_has_to_be_where_the_transformer_looks(both):
-    transformer = Ends()
-    transformer.trigger_time = 3.0
-    with pytest.raises(ValueError, match=r"trigger_time=3.0 s is not the middle of length=8.0"):
-        load(ROWS, both, transformer)
-    assert len(load(ROWS, both, transformer, length=6.0).data) == 3
-
-
 def test_transformer_without_sample_rate_or_with_other_output(both):
     transformer = Ends()
     del transformer.sample_rate

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.decomposition import PCA
 
+from skglitch._pictures import resize_energy
 from skglitch.display import EmbeddingExplorer, _explorer_display
-from skglitch.spectrograms import resize_energy
 
 EVIL = [
     "</script><img src=x onerror=alert(1)>",

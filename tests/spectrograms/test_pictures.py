@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skglitch.spectrograms._pictures import PictureError, read_picture, resize_energy
+from skglitch._pictures import resize_energy
+from skglitch.spectrograms import PictureError, read_picture
 
 LAYOUTS = ["bare", "axes", "569x479", "black frame", "frame and white", "left and top"]
 
