@@ -21,7 +21,7 @@ import table1
 from _common import HERE, RESULTS, mean_interval
 
 DOCS = HERE.parent / "docs"
-START = {"whole": "whole", "partial": "in part", "none": "none"}
+START = {"whole": "complete", "partial": "partial", "none": "none"}
 CLASSES = {"real": "real, 5 classes", "simulated": "simulated, 22 classes"}
 
 
@@ -57,39 +57,39 @@ def transfer(name: str) -> str:
         tops = [row[f"top-{k}"] for k in range(1, 6)]
         rows.append([f"`{net}`", START[start], row["seeds"], *tops, row["perfect"]])
     ks = [f"top-{k}" for k in range(1, 6)]
-    header = ["net", "ImageNet weights", "seeds", *ks, "classes without an error"]
+    header = ["backbone", "ImageNet weights", "seeds", *ks, "classes without errors"]
     return markdown(header, rows)
 
 
 def few_labels_o3() -> str:
-    """Accuracy against labels a class on three real classes."""
+    """Balanced accuracy against the number of labels per class on three real classes."""
     names = {
         "fine-tuned": "fine-tuned",
-        "head only": "the last layer only",
-        "default + LogisticRegression": "features of the net as it is, and `LogisticRegression`",
-        "from scratch": "the same net from scratch",
+        "head only": "head only",
+        "default + LogisticRegression": "logistic regression on frozen features",
+        "from scratch": "from scratch",
     }
     rows = {
         row["method"]: row for row in few_shot.summary(results("few_shot_o3"), "o3", "balanced")
     }
     counts = ["1", "2", "5", "10", "20", "50"]
     return markdown(
-        ["", "1 label a class", *counts[1:]],
+        ["", "1 label per class", *counts[1:]],
         [[title, *(rows[name][n] for n in counts)] for name, title in names.items()],
     )
 
 
 def frozen_nets() -> str:
-    """Logistic regression on features of nets as they are."""
+    """Logistic regression on frozen features."""
     names = {
-        "default": ("`efficientnet_lite0`, default", "whole"),
-        "default, penultimate": ("the same, penultimate features, gray", "whole"),
-        "default, random weights": ("the same as the default", "none"),
+        "default": ("`efficientnet_lite0`, default readout", "complete"),
+        "default, penultimate": ("the same, penultimate layer, gray", "complete"),
+        "default, random weights": ("the same, default readout", "none"),
         "inception_v3 Mixed_7a, partial": (
             "`inception_v3`, `Mixed_7a`",
-            "in part, whole up to there",
+            "partial",
         ),
-        "resnet18 layer3, partial": ("`resnet18`, `layer3`", "in part, whole up to there"),
+        "resnet18 layer3, partial": ("`resnet18`, `layer3`", "partial"),
         "resnet18 layer3, random": ("`resnet18`, `layer3`", "none"),
     }
     columns = [(data, n) for data in ("real", "simulated") for n in (1, 5, 20)]
@@ -108,12 +108,12 @@ def frozen_nets() -> str:
             for data, n in columns
         ]
         rows.append([title, weights, *cells])
-    header = ["net, layers that are read", "ImageNet weights", *(f"{d}, {n}" for d, n in columns)]
+    header = ["backbone and layers", "ImageNet weights", *(f"{d}, {n}" for d, n in columns)]
     return markdown(header, rows)
 
 
 def discovery(data: str, kind: str, names: dict[str, str], columns: dict[str, str]) -> str:
-    """Means over the classes that were held out in turn, of the main measures with intervals."""
+    """Means over held-out classes, with intervals for the main measures."""
     # Nothing after the number of glitches: as many known ones as there are.
     runs = [
         run[kind]
@@ -135,15 +135,15 @@ def _cell(key: str, values: Sequence[float]) -> str:
 
 
 def novelty(data: str) -> str:
-    """How well what was held out is told from what is known."""
+    """Novelty detection of the held-out class."""
     names = {
         "combined": '`"combined"` (default)',
-        "combined, together": "the same, `score_together`",
+        "combined, together": "the same, each with its 5 nearest",
     }
     if data == "simulated":  # The real classes have no None_of_the_Above.
         names |= {
-            "combined, kinds": "default, None_of_the_Above left out",
-            "combined, kinds, together": "the same, `score_together`",
+            "combined, kinds": "default, without None_of_the_Above",
+            "combined, kinds, together": "the same, each with its 5 nearest",
         }
     names |= {
         "knn, k=5": '`"knn"`, 5 neighbors',
@@ -154,39 +154,39 @@ def novelty(data: str) -> str:
         "max_logit": '`"max_logit"`',
     }
     columns = {
-        "AUROC": "area under the ROC curve",
-        "found": "found",
-        "false alarms": "known ones called novel",
+        "AUROC": "AUROC",
+        "found": "detected",
+        "false alarms": "false alarms",
     }
     return discovery(data, "novelty", names, columns)
 
 
 def clusters(data: str) -> str:
-    """How well clusters fit classes, and one of them the class that was held out."""
-    names = {"guided": "fine-tuned net, labels of known glitches given"}
+    """Agreement of clusters with classes, and with the held-out class."""
+    names = {"guided": "fine-tuned, with labels"}
     if data == "simulated":  # The real classes have no None_of_the_Above.
-        names["guided, kinds"] = "the same, without labels of None_of_the_Above"
+        names["guided, kinds"] = "the same, None_of_the_Above unlabeled"
     names |= {
-        "told": "(the same net, a classifier that is told four fifths of the new class)",
-        "no labels": "fine-tuned net, no labels",
-        "no labels, t-SNE": 'the same with `reducer="tsne"`',
-        "untuned, guided": "net that saw photographs only, labels given",
-        "untuned": "net that saw photographs only, no labels",
-        "KMeans, pixels": "KMeans on pixels, told the number of classes",
-        "KMeans, PCA of pixels": "KMeans on principal components of pixels, the same",
+        "told": "supervised classifier, for comparison",
+        "no labels": "fine-tuned, no labels",
+        "no labels, t-SNE": "the same, t-SNE",
+        "untuned, guided": "pretrained only, with labels",
+        "untuned": "pretrained only, no labels",
+        "KMeans, pixels": "KMeans on pixels",
+        "KMeans, PCA of pixels": "KMeans on principal components of pixels",
     }
     columns = {
         "purity": "purity",
         "recall": "recall",
         "ARI": "ARI, all classes",
         "NMI": "NMI, all classes",
-        "in none": "in no cluster",
+        "in none": "noise",
     }
     return discovery(data, "clusters", names, columns)
 
 
 def discovery_few() -> str:
-    """What is new, told by few labels a class: means over classes, with intervals over draws."""
+    """New classes from few labels per class: means over classes, intervals over draws."""
     runs = results("discovery")
     draws: dict[int, dict[int, list[Any]]] = {}
     for name, run in runs.items():
@@ -197,7 +197,7 @@ def discovery_few() -> str:
         "recall": lambda run: run["clusters"]["guided"]["recall"],
         "ARI, all classes": lambda run: run["clusters"]["guided"]["ARI"],
         "new clusters": lambda run: run["experiment"]["new clusters"],
-        "% of known ones in new clusters": lambda run: (
+        "known glitches in new clusters (%)": lambda run: (
             100 * run["experiment"]["called new without it"]
         ),
     }
@@ -211,7 +211,7 @@ def discovery_few() -> str:
 
     whole = [run for name, run in runs.items() if re.fullmatch(r"real \| \w+", name)]
     rows = [row(str(each), draws[each].values()) for each in sorted(draws)]
-    return markdown(["labels a class", *columns], [*rows, row("all", [whole])])
+    return markdown(["labels per class", *columns], [*rows, row("all", [whole])])
 
 
 def _interval(values: Sequence[float], digits: int = 2) -> str:
@@ -220,13 +220,13 @@ def _interval(values: Sequence[float], digits: int = 2) -> str:
 
 
 def discovery_cost() -> str:
-    """What many embeddings take."""
+    """Time and memory for many embeddings."""
     names = {
         "combined": "`NoveltyDetector()`",
         "knn, k=5": '`NoveltyDetector("knn")`',
         "mahalanobis": '`NoveltyDetector("mahalanobis")`',
-        "clusters, no labels": "`NewClassFinder(n_resamples=0)`, no labels",
-        "clusters, a tenth labeled": "the same, a tenth labeled",
+        "clusters, no labels": "HDBSCAN on 10 principal components, no labels",
+        "clusters, a tenth labeled": "`NewClassFinder`, 10 % labeled",
         "index": '`SimilarityIndex("exact")`',
     }
     runs = results("discovery_cost")
@@ -235,11 +235,11 @@ def discovery_cost() -> str:
         run = runs[f"{name} | 100000"]
         memory = f"{run['peak memory in MB'] / 1024:.1f} GB"
         rows.append([title, f"{run['seconds']:.0f} s", memory])
-    return markdown(["`fit` of", "time", "peak memory"], rows)
+    return markdown(["estimator", "time of `fit`", "peak memory"], rows)
 
 
 def label_issues() -> str:
-    """Wrong labels that are found."""
+    """Detection of wrong labels."""
     runs, rows = results("label_issues"), []
     kinds = [
         ("real", "uniform", 0.05),
@@ -269,12 +269,12 @@ def label_issues() -> str:
                 *(percent([run[name] for run in found]) for name in accuracy),
             ]
         )
-    header = ["set", "changed", "average precision", "of neighbors alone", "flags"]
-    return markdown([*header, "accuracy as they are", "flagged ones dropped", "true labels"], rows)
+    header = ["data", "wrong labels", "AP", "AP, neighbors only", "precision, recall of flags"]
+    return markdown([*header, "accuracy", "flagged dropped", "true labels"], rows)
 
 
 def learning_rates() -> str:
-    """Accuracy and log-loss at each highest learning rate."""
+    """Accuracy and log loss at each maximum learning rate."""
     runs, rows, titles = results("recipe"), [], dict(CLASSES)
     rates = ("3e-4", "1e-3", "3e-3")
     for data, n in (("real", 2), ("real", 5), ("real", 15), ("simulated", 3), ("simulated", 10)):
@@ -287,11 +287,11 @@ def learning_rates() -> str:
             loss = np.mean([run["log_loss"] for run in found])
             cells.append(f"{percent([run['accuracy'] for run in found])}, {loss:.3f}")
         rows.append([titles.pop(data, ""), n, len(found), *cells])
-    return markdown(["set", "labels a class", "draws", *rates], rows)
+    return markdown(["data", "labels per class", "draws", *rates], rows)
 
 
 def few_labels() -> str:
-    """Accuracy with few labels, with and without what has none."""
+    """Accuracy with few labels, with and without the unlabeled samples."""
     runs, rows = results("labeling"), []
     learners = ("logistic regression", "self-training", "label spreading")
     for data, title in CLASSES.items():
@@ -299,11 +299,11 @@ def few_labels() -> str:
             found = over_seeds(runs, data, "few", f"{n} a class")
             cells = [percent([run[learner] for run in found]) for learner in learners]
             rows.append([title if n == 1 else "", str(n), *cells])
-    return markdown(["set", "labels a class", *learners], rows)
+    return markdown(["data", "labels per class", *learners], rows)
 
 
 def asked_for() -> str:
-    """Accuracy against the number of labels that were asked for."""
+    """Accuracy against the number of labels requested."""
     runs, rows = results("labeling"), []
     how = ("random", "margin", "entropy", "core_set")
     sizes = {"real": (20, 40, 80), "simulated": (88, 220, 352)}
@@ -314,7 +314,7 @@ def asked_for() -> str:
                 for method in how
             ]
             rows.append([title if n == sizes[data][0] else "", str(n), *cells])
-    return markdown(["set", "asked for", *how], rows)
+    return markdown(["data", "labels", *how], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
