@@ -45,8 +45,6 @@ myst_heading_anchors = 4
 
 autodoc_typehints = "none"  # docstrings tell types, and in words that mean more
 toc_object_entries_show_parents = "hide"
-# Beside the class Onset, which is the same file on some systems.
-autosummary_filename_map = {"skglitch.discovery.onset": "skglitch.discovery.onset-function"}
 numpydoc_show_class_members = False  # the template of classes lists them
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

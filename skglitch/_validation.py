@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
+from ._labels import as_labels, is_labeled
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
@@ -376,3 +378,34 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     if isinstance(mask, np.ndarray):
         gps[mask] = np.nan
     return gps
+
+
+def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[np.str_]:
+    """Check interferometers such as "H1", with "" for unknown ones.
+
+    Parameters
+    ----------
+    values : str or array-like of shape (n_samples,)
+        Strings; a single one is that of all samples. Missing values are unknown.
+    n_samples : int
+        The number of samples.
+    name : str, default="ifo"
+        The name of the argument in an error message.
+
+    Returns
+    -------
+    ifo : ndarray of shape (n_samples,), dtype str
+
+    Raises
+    ------
+    ValueError
+        If a value is not a string, or the number of values differs.
+    """
+    listed = [values] * n_samples if isinstance(values, str) else as_labels(values, name)
+    if len(listed) != n_samples:
+        raise ValueError(f"{name} has {len(listed)} values for {n_samples} samples.")
+    ifo = [v if known else "" for v, known in zip(listed, is_labeled(listed), strict=True)]
+    wrong = next((value for value in ifo if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise ValueError(f'{name} must hold strings such as "H1", got {wrong!r}.')
+    return np.array(ifo, dtype=str)

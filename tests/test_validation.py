@@ -1,4 +1,4 @@
-"""check_gps: numbers of 64 bits and objects that become such, no dates."""
+"""check_gps: numbers of 64 bits and objects that become such, no dates. check_ifo: strings."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch._validation import check_gps
+from skglitch._validation import check_gps, check_ifo
 
 TIMES = [1126259462.391, 1187008882.443]
 
@@ -79,3 +79,41 @@ DATES = pd.to_datetime([1, 2], unit="s")
 def test_dates_and_other_values_are_refused(values, shown):
     with pytest.raises(ValueError, match=f"peaks must be GPS times in s, got .*{shown}"):
         check_gps(values, "peaks")
+
+
+@pytest.mark.parametrize(
+    "ifo",
+    [
+        ["H1", None, "L1"],
+        ["H1", np.nan, "L1"],
+        [*np.array(["H1"]), None, *np.array(["L1"])],
+        np.array(["H1", "", "L1"]),
+        pd.Series(["H1", None, "L1"]),
+        pd.Series(["H1", None, "L1"], dtype="string"),
+        pd.Series(["H1", None, "L1"], dtype="category"),
+        np.ma.array(["H1", "V1", "L1"], mask=[False, True, False]),
+    ],
+)
+def test_unknown_ifo_is_empty(ifo):
+    checked = check_ifo(ifo, 3)
+    assert checked.dtype.kind == "U"
+    assert checked.tolist() == ["H1", "", "L1"]
+
+
+def test_one_ifo_for_all():
+    assert check_ifo("H1", 3).tolist() == ["H1"] * 3
+    assert check_ifo("", 2).tolist() == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("ifo", "shown"),
+    [
+        (["H1"], "site has 1 values for 2 samples"),
+        ([1, 2], 'site must hold strings such as "H1", got 1'),
+        ([["H1"], ["L1", "V1"]], "site"),
+        (np.full((2, 2), "H1"), "site must hold one label per sample"),
+    ],
+)
+def test_no_ifo(ifo, shown):
+    with pytest.raises(ValueError, match=shown):
+        check_ifo(ifo, 2, "site")

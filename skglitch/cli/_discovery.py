@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._tables import format_table
 from ._cluster_table import tabulate_clusters
 from ._messages import say
-from ._onsets import find_onsets, rows_with_onsets
+from ._onsets import check_onsets, tabulate_onsets
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from ..discovery import NewClassFinder, OnsetTable
+    from ..discovery import NewClassFinder
 
 # So many known glitches are needed to compare with.
 _LEAST_KNOWN = 2
@@ -81,7 +83,7 @@ class Found:
         Fitted.
     tables : dict of str to dict
         Columns of ``clusters``, ``glitches`` and, where there are times, ``onsets``.
-    onsets : OnsetTable or None
+    onsets : pandas.DataFrame or None
     n_labeled : int
         How many glitches are known.
     false_alarm_probability : float
@@ -89,7 +91,7 @@ class Found:
 
     finder: NewClassFinder
     tables: dict[str, dict[str, Any]]
-    onsets: OnsetTable | None
+    onsets: pd.DataFrame | None
     n_labeled: int
     false_alarm_probability: float
 
@@ -124,7 +126,8 @@ class Found:
         if "label_flagged" in glitches:
             parts.append(_tell_issues(glitches))
         if self.onsets is not None:
-            parts.append(f"When the rate of each changed most\n\n{self.onsets}")
+            shown = self.onsets.loc[:, (self.onsets != "").any()]
+            parts.append(f"When the rate of each changed most\n\n{format_table(shown)}")
         return "\n\n".join(parts)
 
     def _tell_novel(self, novel: NDArray[np.bool_], is_known: NDArray[np.bool_]) -> str:
@@ -181,7 +184,7 @@ def search(
     label_issues : bool
         Whether to look for wrong labels.
     segments, runs : object
-        As in :func:`skglitch.discovery.onset`.
+        As in :func:`skglitch.discovery.find_onsets`.
     clustering : mapping of str to object
         Parameters of :class:`skglitch.discovery.NewClassFinder`.
     seed : int
@@ -196,7 +199,7 @@ def search(
     is_known = labels != ""
     _tell_of_twins(glitches)
     # Clusters last: they take the longest, and what is wrong shows before.
-    with_onsets = rows_with_onsets(glitches, segments, runs)
+    check_onsets(glitches, segments, runs)
     odd = {}
     if is_known.sum() >= _LEAST_KNOWN:
         odd = find_novel(
@@ -214,13 +217,13 @@ def search(
         **guessed,
         **odd,
     }
-    onsets = find_onsets(glitches, with_onsets, finder.labels_, segments, runs, seed)
+    onsets = tabulate_onsets(glitches, finder.labels_, segments, runs, seed)
     tables: dict[str, dict[str, Any]] = {
         "clusters": tabulate_clusters(finder, glitches.ids, columns),
         "glitches": columns,
     }
     if onsets is not None:
-        tables["onsets"] = onsets.to_dict()
+        tables["onsets"] = onsets.to_dict("list")
     return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_probability)
 
 

@@ -60,7 +60,7 @@ def read_segments(path: Path) -> Any:
     Returns
     -------
     segments : list of tuple, or dict of str to list of tuple
-        As :func:`skglitch.discovery.onset` takes them.
+        As :func:`skglitch.discovery.find_onsets` takes them.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def read_runs(path: Path) -> dict[str, tuple[float, float]]:
     Returns
     -------
     runs : dict of str to tuple
-        As :func:`skglitch.discovery.onset` takes them.
+        As :func:`skglitch.discovery.find_onsets` takes them.
 
     Raises
     ------

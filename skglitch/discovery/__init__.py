@@ -6,8 +6,7 @@ from ._label_issues_table import LabelIssues
 from ._labeling import rank_for_labeling
 from ._new_classes import NewClassFinder
 from ._novelty import NoveltyDetector
-from ._onset import onset
-from ._onset_table import Onset, OnsetTable
+from ._onsets import find_onsets
 from ._similarity_index import SimilarityIndex
 from ._similarity_table import SimilarGlitches
 
@@ -16,11 +15,9 @@ __all__ = [
     "LabelIssues",
     "NewClassFinder",
     "NoveltyDetector",
-    "Onset",
-    "OnsetTable",
     "SimilarGlitches",
     "SimilarityIndex",
     "find_label_issues",
-    "onset",
+    "find_onsets",
     "rank_for_labeling",
 ]

@@ -121,7 +121,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     See Also
     --------
     NoveltyDetector : Is a single glitch of a known kind.
-    onset : When did a cluster begin.
+    find_onsets : Finds when clusters began.
 
     Notes
     -----

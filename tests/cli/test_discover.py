@@ -14,7 +14,7 @@ from skglitch.cli._cluster_table import _most_frequent
 from skglitch.cli._discover import discover
 from skglitch.cli._discovery import _tell_issues, find_issues, find_novel
 from skglitch.datasets._glitch_file import save_glitches
-from skglitch.discovery import NewClassFinder, NoveltyDetector, onset
+from skglitch.discovery import NewClassFinder, NoveltyDetector, find_onsets
 
 START = 1_126_000_000
 N = 30
@@ -98,12 +98,12 @@ class TestWhatIsFound:
         rows = table(tmp_path / "out/onsets.csv")
         new = found["clusters"]["kind"].index("new")
         row = next(row for row in rows if int(row["cluster"]) == new)
-        assert START + 7e4 < float(row["changed_at"]) < START + 9e4
-        assert float(row["interval_low"]) <= float(row["changed_at"]) + 1e4
+        assert START + 7e4 < float(row["gps"]) < START + 9e4
+        assert float(row["gps_low"]) <= float(row["gps"]) + 1e4
         assert float(row["p_value"]) < 0.01
         clusters = [int(one["cluster"]) for one in table(tmp_path / "out/glitches.csv")]
-        expected = onset(made[1]["gps_time"], clusters, detectors=made[1]["ifo"], random_state=0)
-        assert [float(one["changed_at"]) for one in rows] == [one.changed_at for one in expected]
+        expected = find_onsets(made[1]["gps_time"], clusters, ifo=made[1]["ifo"], random_state=0)
+        assert [float(one["gps"]) for one in rows] == expected["gps"].tolist()
 
 
 def test_summary_for_people(run, embeddings):
@@ -115,7 +115,7 @@ def test_summary_for_people(run, embeddings):
     assert "30 of 30 glitches without a label are novel" in result.stdout
     assert "1 labels are flagged" in result.stdout
     assert f"g{N}: Blip, perhaps Chirp" in result.stdout
-    assert "changed at [GPS s]" in result.stdout
+    assert "p_silence" in result.stdout
 
 
 def test_the_most_doubtful_labels_are_told_first():
@@ -284,12 +284,12 @@ class TestTimes:
             ("--times", "id,gps\ng0\n", "as many values in each line"),
             ("--segments", "begin,stop\n1,2\n", "has no column of starts"),
             ("--segments", "start,stop\n1,2\n", "in none of its segments"),
-            ("--segments", "start,stop,ifo\n1,2,L1\n", "segments lacks detector 'H1'"),
+            ("--segments", "start,stop,ifo\n1,2,L1\n", "segments lacks the ifo ['H1']"),
             ("--segments", "start,stop\n", "segments must be pairs"),
             ("--runs", "start,stop\n1,2\n", "has no column of runs"),
             ("--runs", "run,start,stop\na,1,2\na,3,4\n", "line 3: the run 'a' is there twice"),
             ("--runs", "run,start,stop\na,1,9\nb,3,14\n", "runs: 'a' and 'b' overlap"),
-            ("--runs", "run,start,stop\na,1,9\n", "90 glitches in none of the runs a"),
+            ("--runs", "run,start,stop\na,1,9\n", "90 glitches are in none of the runs a"),
         ],
     )
     def test_tables_that_are_no_good(self, run, embeddings, tmp_path, option, text, message):
@@ -304,7 +304,7 @@ class TestTimes:
         (tmp_path / "s.csv").write_text(f"start,stop,ifo\n{START},{START + 9e4},H1\n")
         result = run("discover", embeddings, "--segments", "s.csv", "-o", "out")
         assert result.exit_code == 0, result.output
-        assert f"Onsets leave out {late.sum()} glitches of H1 that are in none" in result.stderr
+        assert f"{late.sum()} of 90 glitches of H1 are in none of its segments" in result.stderr
         assert sum(int(row["n_events"]) for row in table("out/onsets.csv")) == 3 * N - late.sum()
         assert len(table("out/glitches.csv")) == 3 * N
 
@@ -314,18 +314,18 @@ class TestTimes:
         np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
         result = run("discover", "e.npz", "-o", "out")
         assert result.exit_code == 0, result.output
-        assert f"{N} glitches without a detector have onsets of their own" in result.stderr
+        assert f"{N} glitches without an ifo are a group" in result.stderr
         events = {name: 0 for name in ("H1", "L1", "")}
         for row in table("out/onsets.csv"):
-            events[row["detector"]] += int(row["n_events"])
+            events[row["ifo"]] += int(row["n_events"])
         assert events == {"H1": N, "L1": N, "": N}
         # Segments of detectors cannot be theirs.
         text = "".join(f"{START},{START + 1e5},{name}\n" for name in ("H1", "L1"))
         (tmp_path / "s.csv").write_text("start,stop,ifo\n" + text)
         result = run("discover", "e.npz", "-o", "out", "--segments", "s.csv", "--overwrite")
         assert result.exit_code == 0, result.output
-        assert f"Onsets leave out {N} glitches without a detector" in result.stderr
-        assert {row["detector"] for row in table("out/onsets.csv")} == {"H1", "L1"}
+        assert f"{N} of {3 * N} glitches lack an ifo" in result.stderr
+        assert {row["ifo"] for row in table("out/onsets.csv")} == {"H1", "L1"}
 
     def test_runs(self, run, made, embeddings, tmp_path):
         (tmp_path / "r.csv").write_text(
@@ -336,13 +336,14 @@ class TestTimes:
         told = json.loads(result.stdout)["onsets"]
         gps = made[1]["gps_time"] - START
         between = ((gps > 4e4) & (gps < 5e4)) | (gps > 9e4)
-        assert f"{between.sum()} glitches in none of the runs early, late" in result.stderr
+        message = f"{between.sum()} of 90 glitches are in none of the runs early, late"
+        assert message in result.stderr
         assert sum(told["n_events"]) == 3 * N - between.sum()
-        assert set(told["run"]) == {"early", "separate"}
+        assert set(told["run"]) == {"early", "late"}
         assert set(told["still_active"]) <= {"yes", "no", "unclear"}
         # Some were before the first run of LIGO.
         result = run("discover", embeddings, "--runs", "ligo", "--json", "--overwrite")
-        assert "glitches in none of the runs O1, O2, O3a, O3b, O4a." in result.stderr
+        assert "glitches are in none of the runs O1, O2, O3a, O3b, O4a" in result.stderr
         assert set(json.loads(result.stdout)["onsets"]["run"]) == {"O1"}
 
     def test_runs_without_times(self, run, made, tmp_path):
@@ -359,7 +360,7 @@ class TestTimes:
         )
         (tmp_path / "s.csv").write_text("start,stop\n1,2\n")
         result = run("discover", embeddings, "--segments", "s.csv")
-        assert "that are in none of its segments" in result.stderr
+        assert "are in none of its segments" in result.stderr
 
     def test_a_detector_with_one_glitch_is_left_out(self, run, made, tmp_path):
         values, about = made
@@ -367,8 +368,8 @@ class TestTimes:
         ifo[0] = "L1"
         np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
         result = run("discover", "e.npz", "--json")
-        assert set(json.loads(result.stdout)["onsets"]["detector"]) == {"H1"}
-        assert "Onsets leave out 1 glitches of L1 at one time" in result.stderr
+        assert set(json.loads(result.stdout)["onsets"]["ifo"]) == {"H1"}
+        assert f"1 of {3 * N} glitches of L1 are at one time" in result.stderr
 
 
 class TestWithNets:

@@ -1,0 +1,102 @@
+"""Livetime: observing segments, observing runs, and conversion between GPS time and livetime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import check_gps
+
+Floats = NDArray[np.float64]
+
+# Start and end in GPS s, from https://gwosc.org/data/.
+LIGO_RUNS = {
+    "O1": (1126051217, 1137254417),
+    "O2": (1164556817, 1187733618),
+    "O3a": (1238166018, 1253977218),
+    "O3b": (1256655618, 1269363618),
+    "O4a": (1368975618, 1389456018),
+}
+
+
+class Livetime:
+    """The time in some segments, counted without the gaps.
+
+    Parameters
+    ----------
+    segments : ndarray of shape (n_segments, 2)
+        GPS times in s, sorted and without overlap.
+    """
+
+    def __init__(self, segments: Floats) -> None:
+        self.segments = segments
+        self._before = np.concatenate([[0.0], np.cumsum(segments[:, 1] - segments[:, 0])])
+        self.total = float(self._before[-1])
+
+    def contains(self, gps: Floats) -> NDArray[np.bool_]:
+        """Find the GPS times in a segment, both ends included."""
+        if not len(self.segments):
+            return np.zeros(len(gps), dtype=bool)
+        index = self._index(gps)
+        return (index >= 0) & (gps <= self.segments[index, 1])
+
+    def from_gps(self, gps: Floats) -> Floats:
+        """Convert GPS times, which must be in segments, to livetime in s."""
+        index = self._index(gps)
+        return self._before[index] + gps - self.segments[index, 0]
+
+    def to_gps(self, livetime: float) -> float:
+        """Convert livetime in s to a GPS time."""
+        index = int(np.searchsorted(self._before, livetime, side="right")) - 1
+        index = min(index, len(self.segments) - 1)
+        return float(self.segments[index, 0] + livetime - self._before[index])
+
+    def _index(self, gps: Floats) -> NDArray[np.intp]:
+        return np.searchsorted(self.segments[:, 0], gps, side="right") - 1
+
+
+def check_segments(segments: Any, name: str = "segments") -> Floats:
+    """Check pairs of start and end in GPS s, and sort them."""
+    pairs = check_gps(segments, name)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
+        raise ValueError(f"{name} must be pairs of start and end, got shape {pairs.shape}.")
+    wrong = np.flatnonzero(~(np.isfinite(pairs).all(axis=1) & (pairs[:, 0] < pairs[:, 1])))
+    if len(wrong):
+        raise ValueError(
+            f"{name} must be pairs of a start and a later end in GPS s; row {wrong[0]} is "
+            f"{pairs[wrong[0]].tolist()}."
+        )
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    for first, second in pairwise(pairs.tolist()):
+        if second[0] < first[1]:
+            raise ValueError(f"{name}: {first} and {second} overlap.")
+    return pairs
+
+
+def check_runs(runs: Mapping[str, Any] | str) -> dict[str, tuple[float, float]]:
+    """Check observing runs, "LIGO" or starts and ends by name, and sort them."""
+    given = LIGO_RUNS if isinstance(runs, str) else runs
+    if not given:
+        raise ValueError("runs is empty: give the start and end of each run by its name, or None.")
+    checked = {}
+    for name, pair in given.items():
+        times = check_gps(pair, f"runs[{name!r}]")
+        if times.shape != (2,) or not times[0] < times[1] or not np.isfinite(times).all():
+            raise ValueError(f"runs[{name!r}] must be a start and a later end, got {pair!r}.")
+        checked[name] = (float(times[0]), float(times[1]))
+    ordered = sorted(checked.items(), key=lambda run: run[1])
+    for (first, (_, end)), (second, (start, _)) in pairwise(ordered):
+        if start < end:
+            raise ValueError(f"runs: {first!r} and {second!r} overlap.")
+    return dict(ordered)
+
+
+def find_runs(gps: Floats, runs: Mapping[str, tuple[float, float]]) -> NDArray[np.intp]:
+    """Find the run of each GPS time, -1 for none; a common border belongs to the later run."""
+    bounds = np.array(list(runs.values()))
+    index = np.searchsorted(bounds[:, 0], gps, side="right") - 1
+    return np.where(gps <= bounds[index, 1], index, -1)
