@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: where the data is, intervals, tables, results on disk."""
+"""Shared code of the benchmark scripts: data, confidence intervals, tables and stored results."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Does a classifier forget when a class is added to it?
+"""Does a classifier forget old classes when a new one is added?
 
-Each class of the real pictures (two of the first run, three of the third, the view of 4 s) is
-left out of training in turn, then added by ``extend`` from 1, 5 and 10 glitches. Told are the
-accuracy on the old classes before and after, the recall of the new class and its precision, and,
-as the bound, those of a classifier that was trained with all of the class.
+Each class of the real glitches (two of the first observing run, three of the third, 4 s view) is
+left out of training in turn and then added by ``add_classes`` from 1, 5 and 10 glitches. The table
+shows the accuracy on the old classes before and after, and the recall and precision of the new
+class. A classifier trained on all classes gives the upper bound.
 
     python benchmarks/add_class.py [--seeds 1]
 """

@@ -1,12 +1,12 @@
-"""How well are real glitches told apart? Cross-validation over seeds.
+"""Cross-validated accuracy on real glitches, over several seeds.
 
-On ``gravity_spy_o3`` (three classes, the 4 s view): fine-tuned from ImageNet weights, the same
-net from random weights, and LogisticRegression on frozen features. On ``gravity_spy_o1`` (two
-classes, four views): each way to show the views to the net.
+On ``gravity_spy_o3`` (three classes, 4 s view): fine-tuned from ImageNet weights, trained from
+random weights, and LogisticRegression on pretrained features. On ``gravity_spy_o1`` (two classes,
+four views): each value of ``views``.
 
     python benchmarks/cross_validate.py [--data o3 o1] [--seeds 3] [--only NAME ...]
 
-Every fold is written down when it is done, so that an interrupted run goes on where it was.
+Every fold is stored when it is done, so an interrupted run can be resumed.
 """
 
 from __future__ import annotations

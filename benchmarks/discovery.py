@@ -1,24 +1,24 @@
-"""Is a class that training never saw told from known ones, and does it get its own cluster?
+"""Is a class missing from the training set detected as novel, and does it form its own cluster?
 
-Each class is held out in turn. A net is tuned on 80 % of the others; what is scored are the
-embeddings of the other 20 % and of the class that was held out. Novelty: the area under the ROC
-curve of the held-out class against known ones, for each method of NoveltyDetector, and the share
-of known ones that is called novel. Clusters: purity and recall of the cluster that holds most of
-the class, adjusted Rand index (ARI) and mutual information (NMI) of all classes, for NewClassFinder
-with labels of the training set and without, for baselines that train no net, and for a classifier
-that is told of the new class. The paper's experiment: which known class is nearest to the new one,
-and how many known glitches are called new where none is.
+Each class is held out in turn. A net is fine-tuned on 80 % of the other classes. Embeddings of the
+remaining 20 % and of the held-out class are scored. Novelty: area under the ROC curve for the
+held-out class against known glitches, for each method of NoveltyDetector, and the fraction of known
+glitches called novel. Clusters: purity and recall of the cluster that contains most of the held-out
+class, adjusted Rand index (ARI) and normalized mutual information (NMI) of all classes, for
+NewClassFinder, for clustering without labels, for baselines without a fine-tuned net, and for a
+classifier trained with labels of the held-out class. As in the paper: the known class nearest to
+the held-out one, and the fraction of known glitches in new clusters if nothing is held out.
 
     python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 200]
     python benchmarks/discovery.py --data real --each N [--draws 5]
     python benchmarks/discovery.py --data real --learning-rate 3e-3
     python benchmarks/discovery.py --cost [--rows 100000]
 
-With ``--each``, detectors and finders know the labels of N glitches a class only, which are drawn
-anew for each draw; nets are the same.
+With ``--each``, detectors and finders get the labels of only N glitches per class, drawn anew in
+each draw. The nets are the same.
 
-Embeddings are kept in ``--cache``, by default in the folder of skglitch for caches, so that methods
-can be changed without training again. OMP_NUM_THREADS says how many threads there are.
+Embeddings are stored in ``--cache``, by default in the cache folder of skglitch, so methods can
+be changed without training again. OMP_NUM_THREADS sets the number of threads.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How large is the explorer's page, and how quickly is it written and drawn?
+"""Size of the explorer's page, and the time to write and to draw it.
 
-Pages of 500, 8,500 and 50,000 glitches of four views, which are 100 simulated ones over and over,
-and of 50,000 without pictures. Told are the size of a view and of the file, the processor time
-to write it and, where Chromium and its driver are installed (``pip install selenium``), how long
-a browser without a GPU takes to draw the map while it is dragged about, what lies between two
-frames, and to find the glitch under the pointer.
+Pages of 500, 8,500 and 50,000 glitches with four views, which repeat 100 simulated ones, and of
+50,000 without images. The table shows the size of a view and of the file and the CPU time to write
+it. If Chromium and its driver are installed (``pip install selenium``), it also shows how long a
+browser without a GPU takes to draw the map while it is dragged, the time between two frames, and
+the time to find the glitch under the pointer.
 
     python benchmarks/explorer.py [--glitches N ...]
 """

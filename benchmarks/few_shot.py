@@ -1,16 +1,16 @@
-"""How many labels does it take? Accuracy against labels a class.
+"""Accuracy as a function of the number of labels per class.
 
-Fine-tuned, the last layer only, logistic regression and nearest class mean on frozen features,
-and the same net from scratch, trained on k glitches a class and tested on all others, over
-seeds. On the real pictures of ``gravity_spy_o3`` (three classes), on all real glitches at hand
-(``real``: seven classes, the view of 4 s, pictures of two runs and strain), and on simulated ones
-(22 classes, the view of 4 s). For comparison, what is commonly read of the default net, its
-penultimate features, and layers of two nets whose ImageNet weights are there in part.
+Fine-tuning, training the head only, logistic regression and nearest class mean on pretrained
+features, and training from scratch, with k glitches per class, tested on all others, over several
+seeds. Data: ``gravity_spy_o3`` (three classes), all real glitches (``real``: seven classes, 4 s
+view, images of two runs and strain), and simulated glitches (22 classes, 4 s view). For comparison:
+the penultimate features of the default backbone, and layers of two nets with incomplete ImageNet
+weights.
 
     python benchmarks/few_shot.py [--data o3 real simulated] [--labels 1 2 5 10 20 50] [--seeds 10]
 
-Each fit is written down when it is done, so that an interrupted run goes on where it was. A plot
-and a table of all runs so far go to benchmarks/results.
+Each fit is stored when it is done, so an interrupted run can be resumed. A plot and a table of all
+stored runs go to benchmarks/results.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""How many wrong labels are found, and what is gained by repairing them?
+"""How many wrong labels are found, and how much does repairing them help?
 
-A share of the labels is changed, to any other class or to the class that looks most alike (the
-nearest mean embedding). find_label_issues ranks them; then a logistic regression is trained on
-the labels as they are, without those that were flagged, with the suggested labels in place of
-them, and on the true ones, and tested on glitches held out with true labels. Embeddings are
-those of the net as it is, of simulated glitches with a view in each color.
+A fraction of the labels is changed, either to any other class or to the most similar class (nearest
+mean embedding). find_label_issues ranks them. Then logistic regression is trained on the labels as
+given, without the flagged ones, with the suggested labels, and on the true labels, and tested on
+held-out glitches with true labels. The embeddings are pretrained features.
 
     python benchmarks/label_issues.py [--sets real simulated] [--seeds 5] [--n-jobs 2]
         [--cache FOLDER]

@@ -1,14 +1,14 @@
-"""How good does a classifier become from few labels, and which to ask for?
+"""How accurate is a classifier with few labels, and which glitches should be labeled next?
 
-First, a few labels a class: logistic regression on them alone, against self-training and label
-spreading, which use glitches without a label too. Then labels that are asked for in rounds: those
-of rank_for_labeling, against random ones. Embeddings are those of the net as it is, the test
-set is a third that is held out.
+First, with a few labels per class: logistic regression on these alone, against self-training and
+label spreading, which also use unlabeled glitches. Then labels requested in rounds: by
+rank_for_labeling and at random. The embeddings are pretrained features. A third of the glitches is
+held out for the test.
 
     python benchmarks/labeling.py [--sets real simulated] [--seeds 5] [--cache FOLDER]
 
-The curves of all runs so far are drawn into benchmarks/results/labeling.png; `--sets` with
-nothing behind it only draws them.
+The curves of all stored runs are drawn into benchmarks/results/labeling.png. `--sets` without a
+name only draws them.
 """
 
 from __future__ import annotations

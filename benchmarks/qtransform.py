@@ -1,10 +1,9 @@
-"""Glitches a second from strain to four views, against gwpy, and how well the two agree.
+"""Glitches per second from strain to four views, against gwpy, and the agreement of the two.
 
-gwpy gets the call that Gravity Spy makes, once a view; skglitch gets one call for all views, in
-batches of 32 and for one glitch alone. Each measurement runs in a process of its own, with one
-thread or two, the two libraries in turns. ``fft`` is the time of the Fourier transforms that
-nothing can avoid: one there and back of each glitch's strain, and one of each tile row that is
-shown.
+gwpy gets the call that Gravity Spy makes, once per view. skglitch gets one call for all views, in
+batches of 32 and for a single glitch. Each measurement runs in its own process with one or two
+threads, alternating between the libraries. ``fft`` is the time of the unavoidable Fourier
+transforms: one pair per strain, and one per displayed row of tiles.
 
     pip install ".[test]"
     python benchmarks/qtransform.py [--quick]

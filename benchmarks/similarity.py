@@ -1,10 +1,9 @@
-"""How fast are similar glitches found, with how much memory, and how many of them are right?
+"""Time, memory and recall of similarity search, against scikit-learn's NearestNeighbors.
 
-Against scikit-learn's NearestNeighbors, which compares all by cosine too. Embeddings are made
-up: 200 clusters in 64 dimensions, mapped to 1,280 features, with noise, cut at 0 as a net
-does. Each run is a process of its own; memory is what it has at its peak, the embeddings
-that go in included. A query asks for 10 neighbors of a glitch that is not in the index; times are
-the median of repeats, for one query and for each of 256 in one call.
+The embeddings are synthetic: 200 clusters in 64 dimensions, mapped to 1,280 features, with noise,
+rectified like the features of a net. Each run has its own process. The peak memory includes the
+input. A query asks for the 10 nearest neighbors of a glitch that is not in the index. Times are
+medians, for a single query and per query in a call with 256.
 
     OMP_NUM_THREADS=1 python benchmarks/similarity.py [--sizes 10000 100000]
 """

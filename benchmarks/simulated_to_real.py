@@ -1,10 +1,9 @@
-"""Nets that have seen simulated glitches only, on real ones; and strain to label in one go.
+"""Accuracy on real glitches after training on simulated ones, and the latency from strain to label.
 
-Trained on simulated glitches of the 24 classes of Gravity Spy's third observing run, tested on
-all real glitches at hand: pictures of the first run (four views) and of the third (the view of
-4 s), and strain of the third. For each set a net sees the views that the set has. The strain
-around GW150914 is classified too. With ``--time`` only the time of one glitch from strain to label
-is measured, the net warm.
+The training set has simulated glitches of the 24 classes of Gravity Spy's third observing run. The
+test sets are all real glitches at hand: images of the first run (four views) and of the third (4 s
+view), and strain of the third. For each set, a net is trained on the views that the set has. The
+strain around GW150914 is classified too. ``--time`` only measures the latency of one glitch.
 
     python benchmarks/simulated_to_real.py [--samples 2400] [--seeds 1]
     python benchmarks/simulated_to_real.py --time

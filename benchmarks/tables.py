@@ -1,7 +1,7 @@
-"""The tables of the documentation that come from results, written from these.
+"""Write the tables in the documentation from stored results.
 
-A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``. Without ``--write`` only those
-that are not what the results say are named.
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``. Without ``--write``, tables
+that differ from the results are listed.
 
     python benchmarks/tables.py [--write]
 """

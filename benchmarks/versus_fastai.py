@@ -1,9 +1,9 @@
-"""The same net, the same pictures, the same folds: skglitch against fastai.
+"""Accuracy and time on the same images, folds and net: skglitch against fastai.
 
-Both start from the folder ``gravity_spy_o3`` of PNG files and end with a fine-tuned
-EfficientNet-Lite0 from the same ImageNet weights. The time runs from the files to the trained
-net, so reading the pictures counts on both sides. fastai does what its tutorials do: pictures
-cropped to the spectrogram, resized to 224 pixels, batches of 16, one-cycle, 8 epochs.
+Both start from the PNG files of ``gravity_spy_o3`` and end with a fine-tuned EfficientNet-Lite0
+from the same ImageNet weights. The time includes reading the images. fastai is used as in its
+tutorials: images cropped to the spectrogram, resized to 224 pixels, batches of 16, one-cycle, 8
+epochs.
 
     pip install fastai
     python benchmarks/versus_fastai.py [--folds 5] [--seeds 1]
