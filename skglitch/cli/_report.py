@@ -65,18 +65,16 @@ def report(
         bunch.data,
         bunch.target,
         ids=bunch.ids,
-        detectors=bunch.ifo,
-        times=bunch.get("gps"),
+        ifo=bunch.ifo,
+        gps=bunch.get("gps"),
         durations=bunch.durations,
         title=options["title"],
         source=str(source or options["triggers"]),
-        file=model,
+        model_file=model,
         n_pictures=options["n_pictures"],
         random_state=options["random_state"],
     )
     page = found.write(output)
-    for line in found.lead:
-        say(line)
     say(f"The report is {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser")
     if as_json:
         result = {"model": str(model), "output": str(page), **found.numbers}

@@ -1,4 +1,4 @@
-"""One page on a classifier and some data: how good it is, where it fails, and what is odd.
+"""An HTML report on a classifier and some data: scores, errors, novel glitches and cost.
 
 The names load on first use, and matplotlib when a report is made.
 """
@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._report import Report, make_report
+    from ._report import make_report
 
-__all__ = ["Report", "make_report"]
+__all__ = ["make_report"]
 
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {"Report": "skglitch.report._report", "make_report": "skglitch.report._report"},
-)
+__getattr__, __dir__ = lazy_names(__name__, {"make_report": "skglitch.report._report"})

@@ -1,38 +1,39 @@
-"""Figures of a report, as PNG."""
+"""The figures of a report, as PNG."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..display._axes import COLORS
-from ._findings import Findings, Novelty
+from ..display import ConfusionDisplay, SaliencyDisplay, SpectrogramDisplay
+from ._findings import Findings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 120
-# In inches: two beside each other can be read on a phone.
-_CARD = (2.5, 2.05)
-# The view that small pictures show is the one nearest to this duration in s.
-_USUAL = 2.0
+# In inches; two side by side can be read on a phone.
+_SMALL = (2.5, 2.05)
+# Small pictures show the view whose duration in s is nearest to this one.
+_USUAL_DURATION = 2.0
+_COLORS, _LINE_STYLES = ("#0072B2", "#D55E00", "#009E73"), ("-", "--", ":")
 
 
 def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
-    """Make a figure of its own, for which no window is needed, and give it as PNG."""
+    """Draw on a new figure, which needs no window, and return it as PNG."""
     from matplotlib.figure import Figure
     from PIL import Image
 
     figure = Figure(figsize=figsize, layout="constrained")
     plot(figure)
     file = io.BytesIO()
-    # Tight, as legends may be wider than axes.
+    # Tight, since legends may be wider than axes.
     figure.savefig(file, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
-    # A table of 256 colors makes it half as large. Chosen so, it has colors that few pixels have,
-    # as the middle of a short glitch; by the usual way these would be those of others.
+    # A palette of 256 colors halves the size. MAXCOVERAGE keeps colors of few pixels, such as the
+    # center of a short glitch, which the default method replaces by others.
     options: Any = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
     picture = Image.open(file).convert("RGB").quantize(256, **options)
     small = io.BytesIO()
@@ -40,72 +41,85 @@ def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
     return small.getvalue()
 
 
-def usual_view(durations: tuple[float, ...]) -> int:
-    """Choose the view that small pictures show."""
-    return int(np.argmin(np.abs(np.array(durations) - _USUAL)))
-
-
-def draw_glitch(of: Findings, row: int) -> bytes:
-    """Draw one view of a glitch."""
-    from ..display import SpectrogramDisplay
-
-    view = usual_view(of.durations)
-    display = SpectrogramDisplay(of.X[row, view], of.durations[view])
+def draw_confusion(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> bytes:
+    """Draw the confusion matrix, confused classes next to each other."""
+    side = max(4.2, 2.3 + 0.31 * len(labels))
 
     def plot(figure: Figure) -> None:
-        # More would overlap in so small a picture.
+        ConfusionDisplay.from_predictions(
+            y_true, y_pred, labels=labels, order="similarity", ax=figure
+        )
+
+    return draw((side + 0.9, side), plot)
+
+
+def draw_glitches(findings: Findings, rows: np.ndarray, name: str) -> dict[str, bytes]:
+    """Draw one view of each of some glitches."""
+    view = int(np.argmin(np.abs(np.array(findings.durations) - _USUAL_DURATION)))
+
+    def plot(figure: Figure, row: int) -> None:
+        display = SpectrogramDisplay(findings.X[row, view], findings.durations[view])
+        # More ticks would overlap in such a small picture.
         display.plot(figure, colorbar=False).axes_[0].locator_params(axis="x", nbins=2)
 
-    return draw(_CARD, plot)
+    return {
+        f"{name}-{number}": draw(_SMALL, lambda figure, row=row: plot(figure, row))
+        for number, row in enumerate(rows, start=1)
+    }
 
 
-def draw_saliency(of: Findings, row: int, maps: np.ndarray) -> bytes:
-    """Draw what speaks for the guess, in all views."""
-    from ..display import SaliencyDisplay
+def draw_saliency(findings: Findings, rows: np.ndarray, maps: np.ndarray) -> dict[str, bytes]:
+    """Draw the saliency maps of some glitches over all of their views."""
+    n_views = len(findings.durations)
+    n_columns = min(2, n_views)
+    size = (2.4 * n_columns + 1.0, 2.1 * -(-n_views // n_columns) + 0.4)
+    displays = [
+        SaliencyDisplay(findings.X[row], map_, durations=findings.durations)
+        for row, map_ in zip(rows, maps, strict=True)
+    ]
+    return {
+        f"saliency-{number}": draw(
+            size, lambda figure, display=display: display.plot(figure, n_columns=n_columns)
+        )
+        for number, display in enumerate(displays, start=1)
+    }
 
-    columns = min(2, len(of.durations))
-    rows = -(-len(of.durations) // columns)
-    display = SaliencyDisplay(of.X[row], maps, durations=of.durations)
-    size = (2.4 * columns + 1.0, 2.1 * rows + 0.4)
-    return draw(size, lambda figure: display.plot(figure, n_columns=columns))
 
-
-def draw_novelty(novelty: Novelty, groups: dict[str, np.ndarray]) -> bytes:
-    """Draw how far groups of glitches are from the references."""
+def draw_novelty(scores: np.ndarray, offset: float, groups: Mapping[str, np.ndarray]) -> bytes:
+    """Draw histograms of the novelty scores of groups of glitches."""
 
     def plot(figure: Figure) -> None:
         ax = figure.subplots()
-        bins = np.linspace(
-            0, max(novelty.distance.max(), novelty.reference.max(), 1e-9), 41
-        ).tolist()
-        for number, (name, members) in enumerate(groups.items()):
-            style = ("-", "--", ":")[number % 3]
+        # A few extreme scores would squeeze all others into one bin.
+        low, high = np.percentile(scores, 1), scores.max()
+        bins = np.linspace(min(low, offset), max(high, offset) + 1e-9, 41)
+        for color, style, (name, members) in zip(
+            _COLORS, _LINE_STYLES, groups.items(), strict=False
+        ):
             ax.hist(
-                novelty.distance[members],
-                bins,
-                weights=np.full(members.sum(), 1 / max(1, members.sum())),
+                np.maximum(scores[members], bins[0]),
+                bins.tolist(),
+                weights=np.full(members.sum(), 100 / members.sum()),
                 histtype="step",
                 linewidth=1.6,
                 linestyle=style,
-                color=COLORS[number],
+                color=color,
                 label=name,
             )
-        ax.axvline(novelty.threshold, color="0.4", linestyle="-.", label="novel beyond")
-        ax.set(xlabel="distance from known glitches", ylabel="share of glitches [%]")
-        ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}")
+        ax.axvline(offset, color="0.4", linestyle="-.", label="threshold")
+        ax.set(xlabel="novelty score (novel glitches at the left)", ylabel="glitches [%]")
         ax.legend(fontsize="small")
 
     return draw((5.0, 3.2), plot)
 
 
-def draw_confidence(confidence: np.ndarray) -> bytes:
-    """Draw how sure the net is."""
+def draw_confidences(confidences: np.ndarray) -> bytes:
+    """Draw a histogram of the largest probability of each glitch."""
 
     def plot(figure: Figure) -> None:
         ax = figure.subplots()
-        ax.hist(
-            100 * confidence, np.linspace(0, 100, 21).tolist(), color=COLORS[0], edgecolor="white"
-        )
-        ax.set(xlabel="probability of the first guess [%]", ylabel="glitches", xlim=(0, 100))
+        bins = np.linspace(0, 100, 21).tolist()
+        ax.hist(100 * confidences, bins, color=_COLORS[0], edgecolor="white")
+        ax.set(xlabel="probability of the predicted class [%]", ylabel="glitches", xlim=(0, 100))
 
     return draw((5.0, 2.8), plot)

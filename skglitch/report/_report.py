@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,91 +16,68 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import written_whole
-from .._labels import is_labeled
+from .._labels import as_labels, is_labeled
 from .._validation import check_same_kind, validated
 from ..estimators import CNNClassifier
-from . import _glitches
-from ._document import Section, counted
-from ._facts import cost_section, model_section, n_trained, origin, versions_section
-from ._findings import Findings
+from . import _figures, _tables
+from ._findings import FALSE_ALARM_PROBABILITY, Findings
 from ._folder import write_folder
-from ._html import page
-from ._scores import Scores
+from ._page import render
+from ._sections import add_map, add_novelty, add_saliency, add_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The page shows so many rows of a table of glitches; its CSV file has all.
+_N_ROWS = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """A page on a classifier and some data, made by :func:`make_report`.
+    """A report made by :func:`make_report`.
 
-    Parameters
+    Attributes
     ----------
     title : str
-        What stands above.
-    lead : list of str
-        What is told first.
-    sections : list of Section
-        Text, tables and pictures.
+        The title.
     numbers : dict
-        The main results as plain Python values, fit for ``json.dump``: ``n_glitches``,
-        ``n_labeled``, ``n_known``, ``unknown_classes``, ``absent_classes``, ``n_trained``,
-        ``n_kept`` training glitches of which ``n_in_data`` are in the data, ``n_novel``,
-        ``n_doubtful_labels``, ``seconds``; ``top_k``, ``per_class``, ``calibration_error`` and
-        ``log_loss``. What could not be computed is None.
-
-    See Also
-    --------
-    make_report : Makes it.
-
-    Examples
-    --------
-    >>> from skglitch.report import Report
-    >>> Report("Empty", ["Nothing yet."], [], {}).html()[:15]
-    '<!DOCTYPE html>'
+        The main results as plain Python values, fit for ``json.dump``. Results that could not be
+        computed are None.
+    tables : dict of str to pandas.DataFrame
+        All tables, by the names of their CSV files.
+    pictures : dict of str to bytes
+        All pictures as PNG, by the names of their files.
     """
 
     title: str
-    lead: list[str]
-    sections: list[Section]
     numbers: dict[str, Any]
-
-    def parts(self) -> dict[str, bytes]:
-        """Give the tables as CSV and the pictures as PNG.
-
-        Returns
-        -------
-        parts : dict of str to bytes
-            By the name of the file.
-        """
-        found: dict[str, bytes] = {}
-        for section in self.sections:
-            found |= {f"{table.name}.csv": table.to_csv() for table in section.tables()}
-            found |= {f"{picture.name}.png": picture.png for picture in section.pictures()}
-        return found
+    tables: dict[str, pd.DataFrame]
+    pictures: dict[str, bytes]
+    _html: str
 
     def html(self) -> str:
-        """Give the page, which needs no other file.
+        """Return the page, which needs no other file.
 
         Returns
         -------
-        text : str
+        html : str
         """
-        return page(self.title, self.lead, self.sections, " ".join(self.parts()))
+        return self._html
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page, and its parts beside it.
+        """Write the page, with its tables and pictures beside it.
 
         Parameters
         ----------
         path : path
-            A file that ends in ``.html``, for the page alone, or a folder, which is made: then
-            the page is ``report.html`` in it, and tables and pictures are in its folder
-            ``parts``. What an earlier report wrote there is replaced once all is written aside;
-            other files stay.
+            A file that ends in ``.html``, for the page alone, or a folder, which is created if
+            needed: the page is then ``report.html`` in it, and tables (CSV) and pictures (PNG)
+            are in its folder ``parts``. Files of an earlier report are replaced; others stay.
 
         Returns
         -------
         page : pathlib.Path
-            Where the page is.
+            Path of the page.
 
         Raises
         ------
@@ -109,9 +87,12 @@ class Report:
         target = Path(path).expanduser()
         if target.suffix.lower() == ".html":
             with written_whole(target) as file:
-                file.write(self.html().encode())
+                file.write(self._html.encode())
             return target
-        return write_folder(target, self.html(), self.parts())
+        parts = {f"{name}.png": png for name, png in self.pictures.items()}
+        for name, table in self.tables.items():
+            parts[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
+        return write_folder(target, self._html, parts)
 
 
 @validated(
@@ -129,77 +110,78 @@ def make_report(
     y: ArrayLike | None = None,
     *,
     ids: ArrayLike | None = None,
-    detectors: ArrayLike | None = None,
-    times: ArrayLike | None = None,
+    ifo: ArrayLike | None = None,
+    gps: ArrayLike | None = None,
     durations: tuple[float, ...] | None = None,
     title: str | None = None,
     source: str | None = None,
-    file: str | os.PathLike[str] | None = None,
+    model_file: str | os.PathLike[str] | None = None,
     n_pictures: int = 12,
     max_mapped: int = 2000,
     random_state: int = 0,
 ) -> Report:
-    """Compute all that a page on a classifier and some data tells.
+    """Make a report on a classifier and some data.
 
-    That is: a summary of the data, top-k accuracy, what is taken for what, scores of each class,
-    calibration, a map of embeddings, errors that the net is sure of, novelty, where the net
-    looks, time and cost, parameters, seeds and versions. What labels are needed for is left out
-    where there are none; classes that the net does not know are told apart.
+    The report has a summary of the data, top-k accuracy, the confusion matrix, scores of each
+    class, calibration, a map of embeddings, the most confident errors, novel glitches, saliency
+    maps, time and cost, parameters and versions. Without labels it has no scores. Classes that
+    the classifier does not know are reported separately.
 
     Parameters
     ----------
     classifier : CNNClassifier
-        Fitted.
+        The fitted classifier.
     X : array-like of shape (n_samples, n_views, height, width)
-        Glitches, as in :meth:`skglitch.CNNClassifier.predict`; best those that were not trained
-        on. A memory map is read batch by batch.
+        The glitches, as in :meth:`skglitch.CNNClassifier.predict`, preferably not the training
+        data. A memory map is read batch by batch.
     y : array-like of shape (n_samples,), default=None
-        Their labels. An empty string or None is a glitch without a label.
+        The labels. None, NaN and empty strings are glitches without a label.
     ids : array-like of shape (n_samples,), default=None
-        Their names. None takes row numbers.
-    detectors : array-like of shape (n_samples,), default=None
-        Their detectors.
-    times : array-like of shape (n_samples,), default=None
-        Their GPS times in s.
+        The names of the glitches. None numbers the rows.
+    ifo : array-like of shape (n_samples,), default=None
+        The interferometers, such as ``"H1"``.
+    gps : array-like of shape (n_samples,), default=None
+        The GPS times in s; NaN where unknown.
     durations : tuple of float, default=None
-        Of the views, in s. None takes those of the classifier.
+        The durations of the views in s. None takes those of the classifier.
     title : str, default=None
-        What to write above. None tells how many glitches there are.
+        The title. None writes one with the number of glitches.
     source : str, default=None
-        Where the data are from, to be told.
-    file : path, default=None
-        File that the classifier was loaded from, whose size, SHA-256 and versions are told.
+        The origin of the data, mentioned on the page.
+    model_file : path, default=None
+        The file that the classifier was loaded from. The page gives its size, its SHA-256 and
+        the versions that it was saved with.
     n_pictures : int, default=12
-        How many errors and novel glitches to show at most.
+        The maximum number of pictures of errors and of novel glitches.
     max_mapped : int, default=2000
-        How many glitches to lay out at most; of more, so many are drawn by lot.
+        The maximum number of glitches on the map. Of larger data it shows a random sample.
     random_state : int, default=0
-        Seed of the map, and of what is drawn by lot.
+        The seed of the map, its sample and the novelty detector.
 
     Returns
     -------
     report : Report
+        The report. ``report.write(path)`` writes it, ``report.html()`` is the page,
+        ``report.numbers`` has the main results, ``report.tables`` all tables as data frames and
+        ``report.pictures`` all pictures as PNG.
 
     Raises
     ------
     ValueError
-        If X is not what the classifier was fitted on, lengths differ, labels are numbers where
-        the classes are strings or the other way round, or `durations` does not fit the views.
+        If X does not fit the classifier, lengths differ, labels are numbers where the classes are
+        strings or vice versa, or `durations` does not fit the views.
 
     See Also
     --------
-    skglitch.metrics : The numbers by themselves.
-    skglitch.display : The figures by themselves.
-    skglitch.display.EmbeddingExplorer : A map to look around in.
+    skglitch.metrics : The scores.
+    skglitch.display : The figures.
+    skglitch.display.EmbeddingExplorer : An interactive map.
 
     Notes
     -----
-    All glitches are predicted and embedded: two passes through the net.
-
-    Novelty is the distance from the fifth nearest of the training glitches whose features the
-    classifier keeps (``exemplars_``), see :class:`skglitch.discovery.NoveltyDetector`. The same
-    features tell whether the data hold training glitches: those of one glitch are equal but for
-    rounding.
+    Novelty is that of :class:`skglitch.discovery.NoveltyDetector` with its default parameters,
+    fitted to the training glitches whose embeddings the classifier keeps (``exemplars_``). The
+    same embeddings reveal training glitches in the data.
 
     Examples
     --------
@@ -215,121 +197,140 @@ def make_report(
     >>> report = make_report(net.fit(X[:8], y[:8]), X[8:], y[8:], n_pictures=1)
     >>> report.numbers["n_glitches"], report.numbers["n_in_data"]
     (4, 0)
-    >>> [section.name for section in report.sections][:4]
-    ['data', 'top-k', 'confusion', 'classes']
+    >>> list(report.tables)[:3]
+    ['data', 'labels', 'top_k']
     """
     check_is_fitted(classifier)
-    images = classifier._read_images(X)
-    of = Findings(
+    started, cpu_started = time.perf_counter(), time.process_time()
+    images = np.asarray(X)
+    n_samples = len(images)
+    classifier.predict_proba(images[:1])  # raises where X does not fit the classifier
+    findings = Findings(
         classifier,
-        images,
-        _labels(y, images, classifier),
-        _column("ids", np.arange(len(images)) if ids is None else ids, len(images)).astype(str),
-        None if detectors is None else _column("detectors", detectors, len(images)),
-        None if times is None else _column("times", times, len(images)),
-        _durations(durations or classifier.durations, images.shape[1]),
-    )
-    model_file = None if file is None else Path(file).expanduser()
-    began, worked = time.perf_counter(), time.process_time()
-    of.compute(max_mapped, random_state)
-    scores = Scores(of) if of.is_known.any() else None
-    sections = [_glitches.data_section(of), *(scores.sections() if scores else [])]
-    if of.unknown_classes:
-        sections.append(_glitches.unknown_section(of))
-    if not of.is_labeled.all():
-        sections.append(_glitches.guesses_section(of))
-    sections.append(_glitches.map_section(of))
+        images.reshape(n_samples, *classifier.image_shape_),
+        _check_labels(y, n_samples, classifier),
+        np.arange(n_samples).astype(str)
+        if ids is None
+        else _check_column("ids", ids, n_samples).astype(str),
+        None if ifo is None else _check_column("ifo", ifo, n_samples),
+        None if gps is None else _check_column("gps", gps, n_samples).astype(float),
+        _check_durations(durations or classifier.durations, classifier.image_shape_[0]),
+    ).compute(random_state)
+    path = None if model_file is None else Path(model_file).expanduser()
+
+    tables = {
+        "data": _tables.summarize_data(findings),
+        "labels": _tables.count_labels(findings),
+    }
+    pictures: dict[str, bytes] = {}
+    scores = add_scores(findings, tables, pictures) if findings.is_known.any() else None
+    if findings.unknown_classes:
+        tables["unknown"] = _tables.describe_unknown_classes(findings)
+    if not findings.is_labeled.all():
+        unlabeled = ~findings.is_labeled
+        tables["predictions"] = _tables.count_predictions(findings)
+        rows = _tables.most_confident(findings, unlabeled)[::-1]
+        tables["uncertain"] = _tables.list_glitches(findings, rows[:_N_ROWS])
+        pictures["predictions"] = _figures.draw_confidences(findings.confidences[unlabeled])
+    map_method = add_map(findings, tables, pictures, max_mapped, random_state)
     if scores:
-        sections.append(_glitches.errors_section(of, n_pictures))
-    sections.append(_glitches.novelty_section(of, n_pictures))
-    sections.append(_glitches.saliency_section(of))
-    of.seconds["figures and tables"] = time.perf_counter() - began - sum(of.seconds.values())
-    of.processor_seconds = time.process_time() - worked
-    sections += [
-        cost_section(of),
-        model_section(of, model_file),
-        versions_section(of, model_file, random_state),
-    ]
-    title = title or f"Report on {counted(len(of), 'glitch')}"
-    return Report(title, _lead(of, scores, source, model_file), sections, _numbers(of, scores))
+        rows = _tables.most_confident(findings, findings.is_wrong)
+        tables["errors"] = _tables.list_errors(findings, rows)
+        pictures |= _figures.draw_glitches(findings, rows[:n_pictures], "errors")
+    groups = add_novelty(findings, tables, pictures, n_pictures)
+    no_saliency = add_saliency(findings, tables, pictures)
+    findings.seconds["figures and tables"] = (
+        time.perf_counter() - started - sum(findings.seconds.values())
+    )
+    tables["cost"] = _tables.measure_cost(findings, time.process_time() - cpu_started)
+    tables["model"] = _tables.describe_model(classifier, path)
+    tables["parameters"] = _tables.list_parameters(classifier)
+    tables["versions"] = _tables.list_versions(path)
+
+    numbers = {
+        "n_glitches": n_samples,
+        "n_labeled": int(findings.is_labeled.sum()),
+        "n_known": int(findings.is_known.sum()),
+        "unknown_classes": findings.unknown_classes,
+        "absent_classes": findings.absent_classes,
+        "n_trained": findings.n_trained or None,
+        "n_kept": len(classifier.exemplars_),
+        "n_in_data": findings.n_in_data,
+        "n_novel": None if findings.novelty is None else int(findings.novelty["novel"].sum()),
+        "n_label_issues": None if findings.issues is None else int(findings.issues.flagged.sum()),
+        "seconds": findings.seconds,
+        "top_k": tables["top_k"].to_dict("list") if scores else None,
+        "per_class": tables["classes"].to_dict("list") if scores else None,
+        "calibration_error": scores["calibration_error"] if scores else None,
+        "log_loss": scores["log_loss"] if scores else None,
+    }
+    title = title or f"Report on {n_samples:,} glitches"
+    kept = set(classifier.exemplar_classes_.tolist())
+    sections = {
+        "data": True,
+        **dict.fromkeys(("top-k", "confusion", "classes", "calibration"), scores is not None),
+        "unknown": "unknown" in tables,
+        "predictions": "predictions" in tables,
+        "map": True,
+        "errors": scores is not None,
+        **dict.fromkeys(("novelty", "saliency", "cost", "model", "versions"), True),
+    }
+    html = render(
+        **numbers,
+        title=title,
+        sections=[name for name, is_present in sections.items() if is_present],
+        source=source,
+        model_name=path.name if path else f"CNNClassifier({classifier.backbone!r})",
+        classes=findings.classes.tolist(),
+        n_unknown=int((findings.is_labeled & ~findings.is_known).sum()),
+        scores=scores,
+        map_method=map_method,
+        n_map_classes=tables["map"]["class"].nunique() if "map" in tables else 0,
+        issues_use_neighbors=findings.issues is not None and findings.issues_use_neighbors,
+        no_issues=findings.no_issues,
+        novelty_groups=groups,
+        false_alarm_probability=FALSE_ALARM_PROBABILITY,
+        missing_exemplars=[label for label in findings.classes.tolist() if label not in kept],
+        n_saliency_classes=_tables.N_SALIENCY_CLASSES,
+        n_saliency_errors=_tables.N_SALIENCY_ERRORS,
+        no_saliency=no_saliency,
+        platform=f"{platform.system()}, {platform.machine()}",
+        random_state=random_state,
+        n_pictures=n_pictures,
+        n_rows=_N_ROWS,
+        tables=tables,
+        pictures=pictures,
+        parts=[*(f"{name}.csv" for name in tables), *(f"{name}.png" for name in pictures)],
+    )
+    return Report(title, numbers, tables, pictures, html)
 
 
-def _labels(y: Any, images: np.ndarray, classifier: CNNClassifier) -> np.ndarray:
-    labels = np.full(len(images), None, dtype=object)
+def _check_labels(y: Any, n_samples: int, classifier: CNNClassifier) -> np.ndarray:
+    """Labels as an object array with None where there is no label."""
+    labels = np.full(n_samples, None, dtype=object)
     if y is None:
         return labels
-    given = _column("y", np.asarray(y, dtype=object), len(images)).tolist()
-    there = is_labeled(y)
-    labels[there] = [_plain(label) for label, has in zip(given, there, strict=True) if has]
-    told = [label for label in labels if label is not None]
-    if told:
-        check_same_kind(y=told, **{"the classes": classifier.classes_.tolist()})
+    values = as_labels(y)
+    labeled = _check_column("y", is_labeled(y), n_samples)
+    for row in np.flatnonzero(labeled):
+        labels[row] = values[row]
+    if labeled.any():
+        given = labels[labeled].tolist()
+        check_same_kind(y=given, **{"classifier.classes_": classifier.classes_.tolist()})
     return labels
 
 
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
-
-
-def _column(name: str, values: Any, n_samples: int) -> np.ndarray:
+def _check_column(name: str, values: Any, n_samples: int) -> np.ndarray:
     array = np.asarray(values)
     if array.shape != (n_samples,):
-        raise ValueError(
-            f"{name} must have one entry a glitch, shape ({n_samples},), got {array.shape}."
-        )
+        raise ValueError(f"{name} must have shape ({n_samples},), got {array.shape}.")
     return array
 
 
-def _durations(durations: Any, n_views: int) -> tuple[float, ...]:
-    given = tuple(float(duration) for duration in durations)
-    if len(given) != n_views:
+def _check_durations(durations: Any, n_views: int) -> tuple[float, ...]:
+    checked = tuple(float(duration) for duration in durations)
+    if len(checked) != n_views:
         raise ValueError(
-            f"durations={given!r} has {len(given)} durations, but there are {n_views} views: give "
-            "the duration of each in s."
+            f"durations={checked!r} has {len(checked)} durations, but X has {n_views} views."
         )
-    return given
-
-
-def _lead(of: Findings, scores: Scores | None, source: str | None, file: Path | None) -> list[str]:
-    backbone = of.classifier.backbone
-    net = backbone if isinstance(backbone, str) else type(backbone).__name__
-    model = f"the model {file.name}" if file else f"a CNNClassifier of {net}"
-    where = f" in {source}" if source else ""
-    lead = [
-        f"What {model}, which knows {counted(len(of.classes), 'class')}, makes of "
-        f"{counted(len(of), 'glitch')}{where}."
-    ]
-    if scores:
-        table = scores.top_k
-        lead.append(
-            f"The first guess is right for {100 * table.accuracy[0]:.1f} % of "
-            f"{counted(table.n_samples, 'glitch')} of known classes (95 % interval "
-            f"{100 * table.low[0]:.1f} to {100 * table.high[0]:.1f} %)."
-        )
-        return [*lead, origin(of)]
-    why = (
-        "have no labels" if not of.is_labeled.any() else "are of classes that the net does not know"
-    )
-    return [*lead, f"These glitches {why}, so there are no scores.", origin(of)]
-
-
-def _numbers(of: Findings, scores: Scores | None) -> dict[str, Any]:
-    numbers: dict[str, Any] = {
-        "n_glitches": len(of),
-        "n_labeled": int(of.is_labeled.sum()),
-        "n_known": int(of.is_known.sum()),
-        "unknown_classes": of.unknown_classes,
-        "absent_classes": of.absent_classes,
-        "n_trained": n_trained(of.classifier) or None,
-        "n_kept": of.kept,
-        "n_in_data": of.n_twins,
-        "n_novel": None if of.novelty is None else int(of.novelty.is_novel.sum()),
-        "n_doubtful_labels": None if of.issues is None else int(of.issues.flagged.sum()),
-        "seconds": of.seconds,
-    }
-    return numbers | {
-        "top_k": scores.top_k.to_dict() if scores else None,
-        "per_class": scores.per_class.to_dict() if scores else None,
-        "calibration_error": scores.calibration_error if scores else None,
-        "log_loss": scores.log_loss if scores else None,
-    }
+    return checked

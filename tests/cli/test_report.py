@@ -36,7 +36,7 @@ def test_a_report_is_replaced_when_told_to(run, model, folder, unlabeled, tmp_pa
     result = run("report", model, unlabeled, "--pictures", 1, "--overwrite")
     assert result.exit_code == 0, result.output
     left = {path.name for path in (tmp_path / "report" / "parts").iterdir()}
-    assert {"top_k.csv", "novel-2.png"} <= scored - left
+    assert {"top_k.csv", "novelty-2.png"} <= scored - left
 
 
 def test_what_fails_leaves_nothing(run, model, folder, tmp_path):
