@@ -51,14 +51,12 @@ def over_seeds(runs: dict[str, Any], *start: str) -> list[Any]:
 def transfer(name: str) -> str:
     """Table 1 on one data set."""
     found = table1.by_net(results(f"table1_{name}"))
+    tops = ["top-1", "top-3", "top-5"]
     rows = []
     for (net, start), runs in found.items():
         row = table1.row_of(net, start, runs)
-        tops = [row[f"top-{k}"] for k in range(1, 6)]
-        rows.append([f"`{net}`", START[start], row["seeds"], *tops, row["perfect"]])
-    ks = [f"top-{k}" for k in range(1, 6)]
-    header = ["backbone", "ImageNet weights", "seeds", *ks, "classes without errors"]
-    return markdown(header, rows)
+        rows.append([f"`{net}`", START[start], row["seeds"], *(row[top] for top in tops)])
+    return markdown(["backbone", "ImageNet weights", "seeds", *tops], rows)
 
 
 def few_labels_o3() -> str:
@@ -112,21 +110,32 @@ def frozen_nets() -> str:
     return markdown(header, rows)
 
 
-def discovery(data: str, kind: str, names: dict[str, str], columns: dict[str, str]) -> str:
-    """Means over held-out classes, with intervals for the main measures."""
-    # Nothing after the number of glitches: as many known ones as there are.
-    runs = [
-        run[kind]
-        for name, run in results("discovery").items()
-        if re.fullmatch(rf"{data}(-\d+)? \| \w+", name)
-    ]
+def discovery(kind: str, names: dict[str, str], columns: dict[str, str]) -> str:
+    """Means over held-out classes, with intervals for the main measures, real and simulated."""
+    sets = []
+    for data in CLASSES:
+        # Nothing after the number of glitches: as many known ones as there are.
+        runs = [
+            run[kind]
+            for name, run in results("discovery").items()
+            if re.fullmatch(rf"{data}(-\d+)? \| \w+", name)
+        ]
+        sets.append(runs)
     rows = []
     for name, title in names.items():
-        rows.append([title, *(_cell(key, [run[name][key] for run in runs]) for key in columns)])
-    return markdown(["", *columns.values()], rows)
+        cells = [
+            _cell(key, [run[name][key] for run in runs if name in run])
+            for runs in sets
+            for key in columns
+        ]
+        rows.append([title, *cells])
+    header = [f"{data}: {column}" for data in CLASSES for column in columns.values()]
+    return markdown(["", *header], rows)
 
 
 def _cell(key: str, values: Sequence[float]) -> str:
+    if not values:
+        return ""
     if key in ("found", "in none", "false alarms"):
         return f"{100 * np.mean(values):.0f} %"
     if key in ("AUROC", "ARI"):
@@ -134,18 +143,14 @@ def _cell(key: str, values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f}"
 
 
-def novelty(data: str) -> str:
+def novelty() -> str:
     """Novelty detection of the held-out class."""
     names = {
         "combined": '`"combined"` (default)',
         "combined, together": "the same, each with its 5 nearest",
-    }
-    if data == "simulated":  # The real classes have no None_of_the_Above.
-        names |= {
-            "combined, kinds": "default, without None_of_the_Above",
-            "combined, kinds, together": "the same, each with its 5 nearest",
-        }
-    names |= {
+        # The real classes have no None_of_the_Above.
+        "combined, kinds": "default, without None_of_the_Above",
+        "combined, kinds, together": "the same, each with its 5 nearest",
         "knn, k=5": '`"knn"`, 5 neighbors',
         "knn, k=1": '`"knn"`, 1 neighbor',
         "lof, k=10": '`"lof"`, 10 neighbors',
@@ -153,36 +158,26 @@ def novelty(data: str) -> str:
         "energy": '`"energy"`',
         "max_logit": '`"max_logit"`',
     }
-    columns = {
-        "AUROC": "AUROC",
-        "found": "detected",
-        "false alarms": "false alarms",
-    }
-    return discovery(data, "novelty", names, columns)
+    columns = {"AUROC": "AUROC", "found": "detected", "false alarms": "false alarms"}
+    return discovery("novelty", names, columns)
 
 
-def clusters(data: str) -> str:
+def clusters() -> str:
     """Agreement of clusters with classes, and with the held-out class."""
-    names = {"guided": "fine-tuned, with labels"}
-    if data == "simulated":  # The real classes have no None_of_the_Above.
-        names["guided, kinds"] = "the same, None_of_the_Above unlabeled"
-    names |= {
+    names = {
+        "guided": "fine-tuned, with labels",
+        # The real classes have no None_of_the_Above.
+        "guided, kinds": "the same, None_of_the_Above unlabeled",
         "told": "supervised classifier, for comparison",
         "no labels": "fine-tuned, no labels",
         "no labels, t-SNE": "the same, t-SNE",
         "untuned, guided": "pretrained only, with labels",
         "untuned": "pretrained only, no labels",
         "KMeans, pixels": "KMeans on pixels",
-        "KMeans, PCA of pixels": "KMeans on principal components of pixels",
+        "KMeans, PCA of pixels": "KMeans on PCA of pixels",
     }
-    columns = {
-        "purity": "purity",
-        "recall": "recall",
-        "ARI": "ARI, all classes",
-        "NMI": "NMI, all classes",
-        "in none": "noise",
-    }
-    return discovery(data, "clusters", names, columns)
+    columns = {"purity": "purity", "recall": "recall", "ARI": "ARI"}
+    return discovery("clusters", names, columns)
 
 
 def discovery_few() -> str:
@@ -322,10 +317,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "table1_simulated": lambda: transfer("simulated"),
     "few_labels_o3": few_labels_o3,
     "frozen_nets": frozen_nets,
-    "novelty_real": lambda: novelty("real"),
-    "novelty_simulated": lambda: novelty("simulated"),
-    "clusters_real": lambda: clusters("real"),
-    "clusters_simulated": lambda: clusters("simulated"),
+    "novelty": novelty,
+    "clusters": clusters,
     "discovery_few": discovery_few,
     "discovery_cost": discovery_cost,
     "label_issues": label_issues,
