@@ -1,11 +1,12 @@
-"""The one way in which tables are printed and written."""
+"""The one way in which tables are printed and written, and HDF5 files opened."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,32 @@ def _to_plain(value: Any) -> Any:
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:
     return table if table.index.name is None else table.reset_index()
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[Any]:
+    """Open an HDF5 file for reading.
+
+    Raises FileNotFoundError if there is none, and ValueError if it is not HDF5 or damaged.
+    """
+    h5py = import_h5py()
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(path)!r} does not exist.")
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"{str(path)!r} is not an HDF5 file.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        # h5py raises these if a file is cut short, or if its bytes do not decompress.
+        raise ValueError(f"{str(path)!r} is damaged: {error}.") from error
+
+
+def read_texts(file: Any, name: str) -> np.ndarray:
+    """Read a data set of an open HDF5 file as text, whatever its dtype."""
+    values = np.atleast_1d(file[name][()]).tolist()
+    texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
+    return np.array(texts, dtype=str)
 
 
 def import_h5py() -> Any:

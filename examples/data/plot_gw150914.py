@@ -39,8 +39,8 @@ def strain_around_event(ifo):
     """Read the strain of one detector from a local file or from the web."""
     files = Path(os.environ.get("SKGLITCH_TEST_DATA", "."), "strain_events")
     for file in files.glob(f"*-{ifo}_*.hdf5"):
-        return load_strain(file).around(GPS, length=LENGTH)
-    return fetch_open_strain(GPS, ifo, length=LENGTH + 2, progress=False).around(GPS, LENGTH)
+        return load_strain(file).around(GPS, duration=LENGTH)
+    return fetch_open_strain(GPS, ifo, duration=LENGTH + 2, progress=False).around(GPS, LENGTH)
 
 
 try:

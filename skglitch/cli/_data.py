@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # Of views that are made here, of pictures and of strain.
 _SIZE = (140, 170)
-# Those of Gravity Spy: what four views are of, where a file does not tell.
-_DURATIONS = (0.5, 1.0, 2.0, 4.0)
 # A time in this century, as such or as load_triggers writes it.
 _GPS = re.compile(r"(?:[A-Z]\d_)?(\d{9,10}(?:\.\d+)?)")
 
@@ -106,61 +104,22 @@ def _load_pictures(
 def _load_file(
     path: Path, durations: tuple[float, ...] | None, size: tuple[int, int] | None
 ) -> Bunch:
-    """Read an HDF5 file, and choose and resize its views."""
-    from ..datasets import MissingViewsError
-    from ..datasets._glitch_file import SUFFIXES, load_glitches
+    """Read an HDF5 file."""
+    from ..datasets import load_glitches
 
-    if path.suffix.lower() not in SUFFIXES:
+    suffixes = (".h5", ".hdf5", ".hdf")
+    if path.suffix.lower() not in suffixes:
         raise ValueError(
             f"SOURCE {str(path)!r} is neither a folder of pictures nor an HDF5 file, which ends in "
-            f"{', '.join(SUFFIXES)}. Strain is given with --triggers and --strain."
+            f"{', '.join(suffixes)}. Strain is given with --triggers and --strain."
         )
-    bunch = load_glitches(path)
-    bunch.durations = bunch.durations or _guess_durations(path, bunch.data.shape[1], durations)
-    if durations is not None:
-        absent = [duration for duration in durations if duration not in bunch.durations]
-        if absent:
-            raise MissingViewsError(
-                f"{str(path)!r} has {describe_views(bunch.durations)}, and none of "
-                f"{' or '.join(map(str, absent))} s.",
-                tuple(absent),
-                dict.fromkeys(bunch.durations, len(bunch.data)),
-            )
-        chosen = [bunch.durations.index(duration) for duration in durations]
-        if chosen != list(range(len(bunch.durations))):
-            bunch.data = bunch.data[:, chosen]
-        bunch.durations = tuple(durations)
-    if size is not None and bunch.data.shape[2:] != tuple(size):
-        bunch.data = _resize(path, bunch.data, size)
-    return bunch
-
-
-def _guess_durations(
-    path: Path, n_views: int, durations: tuple[float, ...] | None
-) -> tuple[float, ...]:
-    for told in (durations, _DURATIONS):
-        if told is not None and len(told) == n_views:
-            return tuple(told)
-    raise ValueError(
-        f"{str(path)!r} has {n_views} views and does not tell their durations: give its data set "
-        "an attribute 'durations', in s."
-    )
-
-
-def _resize(path: Path, data: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    import numpy as np
-
-    from .._pictures import resize_energy
-
-    if data.dtype != np.uint8:
+    bunch = load_glitches(path, durations=durations, size=size)
+    if bunch.durations is None:
         raise ValueError(
-            f"{str(path)!r} has views of {data.shape[2]}x{data.shape[3]} where {size[0]}x{size[1]} "
-            f"are needed, and only uint8 is resized, not {data.dtype}."
+            f"{str(path)!r} has {bunch.data.shape[1]} views of unknown durations: set the "
+            "attribute 'durations' of its data set, in s."
         )
-    resized = np.empty((*data.shape[:2], *size), dtype=np.uint8)
-    for place in np.ndindex(data.shape[:2]):
-        resized[place] = resize_energy(data[place], size)
-    return resized
+    return bunch
 
 
 def gps_of_ids(ids: np.ndarray) -> np.ndarray | None:

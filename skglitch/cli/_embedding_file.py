@@ -130,14 +130,12 @@ def _read_npy(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
 
 
 def _read_hdf5(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
-    from ..datasets._glitch_file import open_hdf5, read_column
+    from .._tables import open_hdf5, read_texts
 
     with open_hdf5(path) as file:
         if _NUMBERS not in file:
             raise ValueError(f"it has no data set {_NUMBERS!r}")
-        return file[_NUMBERS][()], {
-            name: read_column(file, name) for name in _ABOUT if name in file
-        }
+        return file[_NUMBERS][()], {name: read_texts(file, name) for name in _ABOUT if name in file}
 
 
 def _read_csv(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:

@@ -15,7 +15,7 @@ _DEBUG, _QUIET = "skglitch.debug", "skglitch.quiet"
 # Errors that users can do something about: their message stands for itself.
 _EXPECTED = (ValueError, OSError)
 # What the library advises of its parameters, and what that is on the command line.
-_ADVICE = {": pass time=.": ": name one so.", "as dataset=": "as --channel"}
+_ADVICE = {": pass gps=.": ": name one so.", "as dataset=": "as --channel"}
 _FROM_FILE = click.core.ParameterSource.DEFAULT_MAP
 
 

@@ -101,7 +101,7 @@ def check_suffix(path: Path, allowed: Sequence[str]) -> None:
     if suffix == ".parquet":
         import_pyarrow()
     elif suffix in HDF5:
-        from ..datasets._glitch_file import import_h5py
+        from .._tables import import_h5py
 
         import_h5py()
 
@@ -131,11 +131,9 @@ def write_table(path: Path | None, columns: Mapping[str, Any]) -> None:
     if path is not None and suffix == ".parquet":
         _write_parquet(path, columns)
     elif path is not None and suffix in HDF5:
-        from ..datasets._glitch_file import new_hdf5, write_column
+        from .._tables import write_hdf5
 
-        with new_hdf5(path) as file:
-            for name, values in columns.items():
-                write_column(file, name, values)
+        write_hdf5(columns, path)
     else:
         cells = [_cells(values) for values in columns.values()]
         write_csv(path, list(columns), zip(*cells, strict=True))

@@ -38,15 +38,9 @@ def load_from_strain(
     bunch : Bunch
         As :func:`skglitch.datasets.load_triggers` returns it, with ``durations``.
     """
-    import numpy as np
-
-    from .._labels import is_labeled
     from ..datasets import StrainFiles, fetch_open_strain, load_triggers
-    from ..datasets._trigger_table import AUTO, read_triggers
     from ..spectrograms import QTransformer
 
-    # Read here for the labels, of which load_triggers wants one a row or none.
-    table = read_triggers(triggers, AUTO, AUTO, AUTO)
     source: Any
     sample_rate = _PUBLIC_RATE
     if not options["strain"]:
@@ -68,18 +62,9 @@ def load_from_strain(
         triggers,
         source,
         transformer,
-        label=None,
-        length=options["length"],
+        duration=options["length"],
         on_error=options["on_error"],
         progress=not options["quiet"],
     )
     bunch.durations = tuple(transformer.durations)
-    if table.label is not None:
-        labels = [table.label[row] for row in bunch.rows]
-        labeled = is_labeled(labels)
-        texts = [
-            str(label).strip() if has else "" for label, has in zip(labels, labeled, strict=True)
-        ]
-        bunch.target = np.array(texts)
-        bunch.target_names = np.unique(bunch.target[labeled])
     return bunch

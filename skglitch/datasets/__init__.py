@@ -1,11 +1,13 @@
-"""Glitches to learn from: Gravity Spy pictures, strain around triggers, simulated ones."""
+"""Glitches: Gravity Spy pictures, strain around triggers, and simulations."""
 
 from .._home import get_data_home
 from ._fetch import fetch_gravity_spy
-from ._gravity_spy import MissingViewsError, load_gravity_spy
+from ._glitch_file import load_glitches
+from ._gravity_spy import load_gravity_spy
 from ._load_strain import load_strain
 from ._make_glitches import make_glitches
 from ._open_strain import fetch_open_strain
+from ._parameters import MissingViewsError
 from ._strain import Strain
 from ._strain_files import StrainFiles
 from ._triggers import load_triggers
@@ -17,6 +19,7 @@ __all__ = [
     "fetch_gravity_spy",
     "fetch_open_strain",
     "get_data_home",
+    "load_glitches",
     "load_gravity_spy",
     "load_strain",
     "load_triggers",

@@ -7,8 +7,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from sklearn.utils import Bunch
 from .._home import get_data_home
 from ._cache import FORMAT, ViewCache, warn_no_cache
 from ._decode import Reader, load_views
-from ._scan import Glitch, Scan, describe_problems, scan_folder, shorten
+from ._messages import list_problems, shorten
+from ._parameters import MissingViewsError, check_choice, check_durations, check_size
+from ._scan import Glitch, Scan, scan_folder
 
-_NATIVE_SIZE = (466, 566)
 _DESCR = """\
 Gravity Spy omega scans of glitches
 -----------------------------------
@@ -30,35 +30,6 @@ target: the class of each glitch, None for a folder without class folders.
 
 Zevin et al. 2017, Class. Quantum Grav. 34 064003, https://doi.org/10.1088/1361-6382/aa5cea
 """
-
-
-class MissingViewsError(ValueError):
-    """Glitches lack views of some durations.
-
-    Attributes
-    ----------
-    missing : tuple of float
-        Durations in s of the views that were requested and that some glitches lack.
-    available : dict of float to int
-        Number of glitches that have a view of each duration.
-
-    Examples
-    --------
-    >>> from skglitch.datasets import MissingViewsError
-    >>> error = MissingViewsError("durations=(8.0,) is not available", (8.0,), {0.5: 3, 4.0: 2})
-    >>> error.missing, sorted(error.available)
-    ((8.0,), [0.5, 4.0])
-    """
-
-    def __init__(
-        self, message: str, missing: tuple[float, ...], available: Mapping[float, int]
-    ) -> None:
-        super().__init__(message)
-        self.missing = tuple(missing)
-        self.available = dict(available)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.missing, self.available)
 
 
 def load_gravity_spy(
@@ -195,7 +166,7 @@ def load_gravity_spy(
     if scan.problems and on_error == "raise":
         raise ValueError(
             f"{len(scan.problems)} in folder={str(folder)!r} cannot be used (on_error='skip' "
-            f"leaves them out):{describe_problems(scan.problems)}"
+            f"leaves them out):{list_problems(scan.problems)}"
         )
     durations = _match_durations(scan, durations, missing, folder)
     glitches = _treat_missing(scan.glitches(durations), durations, missing)
@@ -207,7 +178,7 @@ def load_gravity_spy(
     if problems:
         warnings.warn(
             f"{len(problems)} in folder={str(folder)!r} cannot be used and are left out with "
-            f"their glitches:{describe_problems(problems)}",
+            f"their glitches:{list_problems(problems)}",
             UserWarning,
             stacklevel=2,
         )
@@ -222,53 +193,11 @@ def check_parameters(
     durations: Any, size: Any, missing: Any, on_error: Any, cache: Any
 ) -> tuple[tuple[float, ...] | None, tuple[int, int]]:
     """Check the parameters of :func:`load_gravity_spy`; return ``durations`` and ``size``."""
-    _check_choice("missing", missing, ("raise", "skip", "fill"))
-    _check_choice("on_error", on_error, ("raise", "skip"))
+    check_choice("missing", missing, ("raise", "skip", "fill"))
+    check_choice("on_error", on_error, ("raise", "skip"))
     if not isinstance(cache, bool | str | os.PathLike):
         raise ValueError(f"cache={cache!r} must be True, False or the path of a folder.")
-    return _check_durations(durations), _check_size(size)
-
-
-def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}.")
-
-
-def _check_durations(durations: Any) -> tuple[float, ...] | None:
-    if durations is None:
-        return None
-    wrong = ValueError(
-        f"durations={durations!r} must be None or a sequence of different positive numbers of "
-        "seconds, such as (0.5, 1.0, 2.0, 4.0) or (4.0,)."
-    )
-    if isinstance(durations, str | bytes | Real):
-        raise wrong
-    try:
-        values = list(durations)
-    except TypeError:
-        raise wrong from None
-    if not values or not all(isinstance(v, Real) and not isinstance(v, bool) for v in values):
-        raise wrong
-    chosen = tuple(float(value) for value in values)
-    if len(set(chosen)) < len(chosen) or not all(0 < value < np.inf for value in chosen):
-        raise wrong
-    return chosen
-
-
-def _check_size(size: Any) -> tuple[int, int]:
-    if size is None:
-        return _NATIVE_SIZE
-    pair = tuple(size) if isinstance(size, tuple | list) else ()
-    sides = [int(n) for n in pair if _is_count(n)]
-    if len(pair) != 2 or len(sides) != 2:
-        raise ValueError(
-            f"size={size!r} must be None or (height, width), two positive whole numbers of pixels."
-        )
-    return sides[0], sides[1]
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+    return check_durations(durations), check_size(size)
 
 
 def _match_durations(

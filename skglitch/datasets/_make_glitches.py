@@ -26,7 +26,7 @@ def make_glitches(
     classes: Sequence[str] | str | None = None,
     weights: Mapping[str, float] | str = "gravity_spy",
     sample_rate: float = 4096.0,
-    length: float = 16.0,
+    duration: float = 16.0,
     noise: Any = "random",
     durations: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
     size: tuple[int, int] = (140, 170),
@@ -57,14 +57,14 @@ def make_glitches(
         class. Each class with a weight has one glitch at least, if ``n_samples`` allows.
     sample_rate : float, default=4096.0
         In Hz.
-    length : float, default=16.0
+    duration : float, default=16.0
         Length in s of the strain around each glitch. Of much less, the spectrum that whitens is
         that of the glitch as well, and long glitches fade.
     noise : {"random", "observed", "aligo"}, tuple or ndarray, default="random"
         Noise that glitches are added to: of a sensitivity like those of the observing runs
         (``"observed"``), of Advanced LIGO's design (``"aligo"``), or one or the other; of a
         one-sided power spectral density ``(frequencies, values)`` in Hz and 1/Hz; or real
-        strain, an array of at least ``length`` from which stretches are cut.
+        strain, an array of at least ``duration`` from which stretches are cut.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views.
     size : tuple of int, default=(140, 170)
@@ -147,11 +147,11 @@ def make_glitches(
         device=device,
     )
     # Checks the parameters before anything is simulated.
-    transformer.fit(np.linspace(-1.0, 1.0, round(length * sample_rate))[None])
-    source = _noise_source(noise, sample_rate, length)
+    transformer.fit(np.linspace(-1.0, 1.0, round(duration * sample_rate))[None])
+    source = _noise_source(noise, sample_rate, duration)
     seeds = generator.randint(np.iinfo(np.int32).max, size=(len(labels), 4))
-    bunch = _empty(labels, names, transformer, round(length * sample_rate), return_strain)
-    parts = _simulate_parts(labels, seeds, source, sample_rate, length, n_jobs)
+    bunch = _empty(labels, names, transformer, round(duration * sample_rate), return_strain)
+    parts = _simulate_parts(labels, seeds, source, sample_rate, duration, n_jobs)
     with tqdm(total=len(labels), desc="simulate", unit="glitch", disable=not progress) as bar:
         for rows, glitches in parts:
             _fill(bunch, rows, glitches, transformer)
@@ -225,16 +225,16 @@ def _apportion(n_samples: int, shares: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _noise_source(noise: Any, sample_rate: float, length: float) -> NoiseModel | np.ndarray:
+def _noise_source(noise: Any, sample_rate: float, duration: float) -> NoiseModel | np.ndarray:
     if isinstance(noise, str):
-        return NoiseModel(sample_rate, length, noise)  # type: ignore[arg-type]
+        return NoiseModel(sample_rate, duration, noise)  # type: ignore[arg-type]
     if isinstance(noise, tuple) and len(noise) == 2:
-        return NoiseModel(sample_rate, length, noise)
+        return NoiseModel(sample_rate, duration, noise)
     strain = np.asarray(noise, dtype=float)
-    if strain.ndim != 1 or len(strain) < round(length * sample_rate):
+    if strain.ndim != 1 or len(strain) < round(duration * sample_rate):
         raise ValueError(
-            f"noise of shape {strain.shape} is not strain of at least {length:g} s "
-            f"({round(length * sample_rate)} samples at {sample_rate:g} Hz)."
+            f"noise of shape {strain.shape} is not strain of at least {duration:g} s "
+            f"({round(duration * sample_rate)} samples at {sample_rate:g} Hz)."
         )
     if not np.isfinite(strain).all():
         raise ValueError("noise has NaN or infinite samples: cut gaps out of it first.")
@@ -246,7 +246,7 @@ def _simulate_parts(
     seeds: np.ndarray,
     source: NoiseModel | np.ndarray,
     sample_rate: float,
-    length: float,
+    duration: float,
     n_jobs: int | None,
 ) -> Iterator[tuple[slice, list[Any]]]:
     """Glitches of a batch at a time, so that strain of all is never in memory at once."""
@@ -257,21 +257,25 @@ def _simulate_parts(
             yield (
                 rows,
                 parallel(
-                    task(str(label), seed, source, sample_rate, length)
+                    task(str(label), seed, source, sample_rate, duration)
                     for label, seed in zip(labels[rows], seeds[rows], strict=True)
                 ),
             )
 
 
 def _simulate(
-    label: str, seed: np.ndarray, source: NoiseModel | np.ndarray, sample_rate: float, length: float
+    label: str,
+    seed: np.ndarray,
+    source: NoiseModel | np.ndarray,
+    sample_rate: float,
+    duration: float,
 ) -> Any:
     rng = np.random.default_rng(seed)
     if isinstance(source, np.ndarray):
-        n_times = round(length * sample_rate)
+        n_times = round(duration * sample_rate)
         start = rng.integers(len(source) - n_times + 1)
         source = source[start : start + n_times]
-    glitch = simulate_glitch(label, rng, sample_rate=sample_rate, length=length, noise=source)
+    glitch = simulate_glitch(label, rng, sample_rate=sample_rate, duration=duration, noise=source)
     return glitch.strain, glitch.parameters
 
 

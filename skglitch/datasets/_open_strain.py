@@ -1,4 +1,4 @@
-"""Strain of GWOSC off the web."""
+"""Public strain from GWOSC."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import numpy as np
 
 from .._download import RemoteFile, check_transfer, download
 from .._home import get_data_home
-from ._hdf5 import Hdf5Strain, import_h5py
+from .._tables import import_h5py
+from ._hdf5 import Hdf5Strain
 from ._load_strain import check_any_data
 from ._strain import Strain
-from ._time_axis import check_number
+from ._time_axis import check_number, check_time
 
-# Names of files as GWOSC has given them since 2010, such as
-# H-H1_LOSC_4_V2-1126259446-32.hdf5 or L-L1_GWOSC_O3a_16KHZ_R1-1238163456-4096.hdf5.
+# File names that GWOSC has used since 2010, such as H-H1_LOSC_4_V2-1126259446-32.hdf5 or
+# L-L1_GWOSC_O3a_16KHZ_R1-1238163456-4096.hdf5.
 _NAME = re.compile(
     r"[A-Z]-(?P<ifo>[A-Z]\d)_(?P<release>(?:L|GW)OSC_(?:[\w.-]+_)?(?P<rate>4|16)(?:KHZ)?"
     r"_[RV](?P<version>\d+))-(?P<start>\d+)-(?P<duration>\d+)\.(?:hdf5|h5)"
@@ -32,7 +33,7 @@ def fetch_open_strain(
     gps: float,
     ifo: str,
     *,
-    length: float = 32.0,
+    duration: float = 32.0,
     sample_rate: int = 4096,
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
@@ -41,7 +42,7 @@ def fetch_open_strain(
     progress: bool = True,
     host: str = "https://gwosc.org",
 ) -> Strain:
-    """Load public strain around a time, downloading it first if need be.
+    """Load public strain around a time, downloading it if necessary.
 
     Parameters
     ----------
@@ -49,22 +50,23 @@ def fetch_open_strain(
         GPS time in s.
     ifo : str
         The detector, such as ``"H1"``.
-    length : float, default=32.0
-        How many s to load, ``gps`` in the middle.
+    duration : float, default=32.0
+        Duration of the strain in s, with ``gps`` in the middle.
     sample_rate : {4096, 16384}, default=4096
-        In Hz.
+        Sample rate in Hz.
     data_home : path, default=None
-        Folder for the data, see :func:`get_data_home`. The files go to ``open_strain`` in it.
+        Folder for the data, see :func:`get_data_home`. The files are in its folder
+        ``open_strain``.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     n_retries : int, default=3
-        How often to try again when a download fails.
+        Number of times that a failed download is repeated.
     delay : float, default=1.0
-        Time in s before the second try, twice as long before each further one.
+        Time in s before the first repetition. It doubles with each further one.
     progress : bool, default=True
-        Whether to show the download.
+        Whether to show a progress bar of the download.
     host : str, default="https://gwosc.org"
-        Server to ask, for mirrors.
+        Server, for mirrors.
 
     Returns
     -------
@@ -74,28 +76,25 @@ def fetch_open_strain(
     Raises
     ------
     ImportError
-        If h5py is not installed, or gwosc while files have to be found.
+        If h5py is not installed, or gwosc when files have to be located.
     OSError
-        If files are missing and cannot be downloaded. The message says what to put where by
-        hand.
+        If files are missing and cannot be downloaded. The message says which file to put where.
     ValueError
-        If a parameter is out of range, or GWOSC has no data of that time.
+        If a parameter is invalid, or GWOSC has no data of that time.
 
     See Also
     --------
     load_strain : Load strain from a file.
-    load_triggers : Make spectrograms of many glitches; takes this function as ``strain``.
+    load_triggers : Transform the strain around triggers; takes this function as ``strain``.
 
     Notes
     -----
     The Gravitational Wave Open Science Center publishes the strain of LIGO, Virgo and KAGRA
-    (CC BY 4.0) [1]_. Where it has a file of 32 s of the time, as around events of the first
-    runs, that is downloaded (1 MB), otherwise one of 4096 s (some 125 MB, at 4096 Hz), or
-    two where the time is near the end of one.
+    (CC BY 4.0) [1]_. Around events of the first runs it has files of 32 s (1 MB), and otherwise
+    files of 4096 s (some 125 MB at 4096 Hz). Near the end of a file, two are downloaded.
 
-    Files stay in the folder, also such as were put there by hand, and are known by their
-    names: nothing is asked of the server while they hold what is wanted. To make room,
-    remove them.
+    Files stay in the folder and are recognized by their names, also those that were put there by
+    hand. The server is not contacted while they contain the requested strain.
 
     References
     ----------
@@ -104,41 +103,41 @@ def fetch_open_strain(
     Examples
     --------
     >>> from skglitch.datasets import fetch_open_strain
-    >>> fetch_open_strain(1126259462.4, "H1", length=8.0)  # doctest: +SKIP
+    >>> fetch_open_strain(1126259462.4, "H1", duration=8.0)  # doctest: +SKIP
     <Strain H1, 32768 samples at 4096 Hz, GPS 1126259458.4 to 1126259466.4>
     """
-    middle = check_number("gps", gps)
-    half = check_number("length", length, positive=True) / 2
+    middle = check_time("gps", gps)
+    half = check_number("duration", duration, positive=True) / 2
     if not isinstance(ifo, str) or not re.fullmatch(r"[A-Z]\d", ifo):
         raise ValueError(f"ifo={ifo!r} must be a detector, such as 'H1'.")
     if sample_rate not in _RATES:
         raise ValueError(f"sample_rate={sample_rate!r} is not one of 4096, 16384.")
     check_transfer("host", host, n_retries, delay)
-    # Now and not after a download.
+    # Before the download, not after it.
     import_h5py()
-    wanted = _Wanted(ifo, int(sample_rate), math.floor(middle - half), math.ceil(middle + half))
+    span = _Span(ifo, int(sample_rate), math.floor(middle - half), math.ceil(middle + half))
     folder = get_data_home(data_home) / "open_strain"
-    files = wanted.choose(path.name for path in folder.glob("*"))
+    files = span.choose(path.name for path in folder.glob("*"))
     new = []
     if files is None:
         if not download_if_missing:
-            raise OSError(f"{folder} has no files of {wanted}, and download_if_missing=False.")
-        urls = _locate(wanted, host.rstrip("/"), folder)
+            raise OSError(f"{folder} has no files of {span}, and download_if_missing=False.")
+        urls = _locate(span, host.rstrip("/"), folder)
         names = {urlsplit(url).path.rpartition("/")[2]: url for url in urls}
-        files = wanted.choose(names)
+        files = span.choose(names)
         if files is None:
-            raise ValueError(_nothing_found(wanted))
+            raise ValueError(_no_data(span))
         new = [file.name for file in files if not (folder / file.name).exists()]
         for name in new:
-            _obtain(names[name], folder / name, n_retries, delay, progress)
-    strain = _join([_read(folder / file.name, file, wanted, file.name in new) for file in files])
+            _download(names[name], folder / name, n_retries, delay, progress)
+    strain = _join([_read(folder / file.name, file, span, file.name in new) for file in files])
     check_any_data(strain, f"{folder / files[0].name}")
     return strain.crop(middle - half, middle + half)
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file as its name describes it, with GPS times in s."""
+    """A file as described by its name, with GPS times in s."""
 
     name: str
     release: str
@@ -148,8 +147,8 @@ class _File:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """The stretch to load, in whole seconds as files have them."""
+class _Span:
+    """Requested strain, in whole GPS s as files are."""
 
     ifo: str
     sample_rate: int
@@ -157,11 +156,10 @@ class _Wanted:
     stop: int
 
     def choose(self, names: Iterable[str]) -> list[_File] | None:
-        """Choose the files to take the stretch from, None if they do not hold all of it.
+        """Choose files that contain the span, None if there are none.
 
-        All are of one release, as calibrations differ. Of several ways, the one with the
-        fewest and then the shortest files is taken, and the newest version; strain that was
-        cleaned of glitches is the last choice.
+        All are of one release, since calibrations differ. The fewest and then the shortest files
+        are preferred, and the newest version. Strain that was cleaned is the last choice.
         """
         releases: dict[str, list[_File]] = {}
         for name in names:
@@ -171,108 +169,97 @@ class _Wanted:
                 stop = start + int(match["duration"])
                 file = _File(name, match["release"], int(match["version"]), start, stop)
                 releases.setdefault(file.release, []).append(file)
-        ways = [way for files in releases.values() if (way := self._cover(files))]
-        return min(ways, key=_cost, default=None)
+        choices = [files for release in releases.values() if (files := self._cover(release))]
+        return min(choices, key=_cost, default=None)
 
     def _cover(self, files: list[_File]) -> list[_File] | None:
-        """Cover the stretch with files of one release."""
-        alone = [f for f in files if f.start <= self.start and f.stop >= self.stop]
-        if alone:
-            return [min(alone, key=lambda file: (file.stop - file.start, file.name))]
-        way = []
-        reached = self.start
-        while reached < self.stop:
-            further = [f for f in files if f.start <= reached < f.stop]
+        """Cover the span with files of one release."""
+        single = [f for f in files if f.start <= self.start and f.stop >= self.stop]
+        if single:
+            return [min(single, key=lambda file: (file.stop - file.start, file.name))]
+        chosen = []
+        end = self.start
+        while end < self.stop:
+            further = [f for f in files if f.start <= end < f.stop]
             if not further:
                 return None
-            way.append(max(further, key=lambda file: (file.stop, file.name)))
-            reached = way[-1].stop
-        return way
+            chosen.append(max(further, key=lambda file: (file.stop, file.name)))
+            end = chosen[-1].stop
+        return chosen
 
     def __str__(self) -> str:
         return f"{self.ifo} at {self.sample_rate} Hz from GPS {self.start} to {self.stop}"
 
 
-def _cost(way: list[_File]) -> tuple[bool, int, int, int, str]:
-    seconds = sum(file.stop - file.start for file in way)
-    return "_CLN_" in way[0].release, len(way), seconds, -way[0].version, way[0].name
+def _cost(files: list[_File]) -> tuple[bool, int, int, int, str]:
+    seconds = sum(file.stop - file.start for file in files)
+    first = files[0]
+    return "_CLN_" in first.release, len(files), seconds, -first.version, first.name
 
 
-def _locate(wanted: _Wanted, host: str, folder: Path) -> list[str]:
+def _locate(span: _Span, host: str, folder: Path) -> list[str]:
     try:
         from gwosc.locate import get_urls
     except ImportError as error:
         raise ImportError(
-            'Files of GWOSC are found with gwosc: pip install "skglitch[strain]"'
+            'Locating files of GWOSC needs gwosc: pip install "skglitch[strain]"'
         ) from error
+    options = {"sample_rate": span.sample_rate, "format": "hdf5", "host": host}
     try:
-        return get_urls(
-            wanted.ifo,
-            wanted.start,
-            wanted.stop,
-            sample_rate=wanted.sample_rate,
-            format="hdf5",
-            host=host,
-        )
+        return get_urls(span.ifo, span.start, span.stop, **options)
     except Exception as error:
-        # A ValueError alone is its answer that there is nothing. What goes wrong with the
-        # network is of types of the packages below it, of which some are ValueErrors too.
+        # gwosc raises ValueError itself if there is no data. Errors of the network have types of
+        # the packages below it, some of which are subclasses of ValueError.
         if type(error) is ValueError:
-            raise ValueError(_nothing_found(wanted)) from error
+            raise ValueError(_no_data(span)) from error
+        example = (
+            f"{span.ifo[0]}-{span.ifo}_GWOSC_{_RATES[span.sample_rate]}KHZ_R1-"
+            f"{span.start // 4096 * 4096}-4096.hdf5"
+        )
         raise OSError(
-            f"{host} cannot be asked for files of {wanted} ({_brief(error)}). Or get them in "
-            f"another way, from https://gwosc.org/data, and put them into {folder} with the "
-            f"names that they have there, such as {_example(wanted)}"
+            f"{host} cannot be asked for files of {span} ({error or type(error).__name__}). "
+            f"Alternatively download them from https://gwosc.org/data and put them into {folder} "
+            f"under their own names, such as {example}"
         ) from error
 
 
-def _brief(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _example(wanted: _Wanted) -> str:
-    start = wanted.start // 4096 * 4096
-    rate = _RATES[wanted.sample_rate]
-    return f"{wanted.ifo[0]}-{wanted.ifo}_GWOSC_{rate}KHZ_R1-{start}-4096.hdf5"
-
-
-def _nothing_found(wanted: _Wanted) -> str:
+def _no_data(span: _Span) -> str:
     return (
-        f"GWOSC has no data of all of {wanted}. Near an end of the data, a smaller length may do; "
-        "https://gwosc.org/timeline shows what there is."
+        f"GWOSC does not have all data of {span}. Near an end of the data, try a shorter duration; "
+        "https://gwosc.org/timeline shows what is available."
     )
 
 
-def _obtain(url: str, path: Path, n_retries: int, delay: float, progress: bool) -> None:
+def _download(url: str, path: Path, n_retries: int, delay: float, progress: bool) -> None:
     try:
         download(RemoteFile(url), path, n_retries=n_retries, delay=delay, progress=progress)
     except ConnectionError as error:
         raise OSError(
-            f"Cannot download {url} ({error}). What has arrived is kept and the next call goes "
-            f"on from there. Or get the file in another way and put it at {path}"
+            f"Cannot download {url} ({error}). The next call resumes the download. Alternatively "
+            f"put the file at {path}"
         ) from error
 
 
-def _read(path: Path, file: _File, wanted: _Wanted, is_new: bool) -> Strain:
-    """Read what a file has of the stretch."""
+def _read(path: Path, file: _File, span: _Span, is_new: bool) -> Strain:
+    """Read the part of the span that a file contains."""
     try:
-        hdf5 = Hdf5Strain(path, "strain/Strain", sample_rate=wanted.sample_rate, ifo=wanted.ifo)
-        start, stop = max(file.start, wanted.start), min(file.stop, wanted.stop)
+        hdf5 = Hdf5Strain(path, "strain/Strain", sample_rate=span.sample_rate, ifo=span.ifo)
+        start, stop = max(file.start, span.start), min(file.stop, span.stop)
         return hdf5.read(hdf5.axis.between(start, stop))
     except ValueError as error:
         if not is_new:
-            raise ValueError(f"{error} Remove {path} to have it downloaded.") from error
-        # GWOSC publishes no checksums: that it cannot be read tells that it came wrong.
+            raise ValueError(f"{error} Remove {path} to download it again.") from error
+        # GWOSC publishes no checksums: a file that cannot be read did not arrive intact.
         path.unlink()
-        raise OSError(f"What was downloaded is of no use and has been removed: {error}") from error
+        raise OSError(f"The download was corrupt and has been removed: {error}") from error
 
 
-def _join(pieces: list[Strain]) -> Strain:
-    """Put stretches that follow one another into one, without what two of them have."""
-    first = pieces[0]
+def _join(parts: list[Strain]) -> Strain:
+    """Concatenate parts that follow one another, without their overlaps."""
+    first = parts[0]
     data = [first.data]
     end = first.t1
-    for piece in pieces[1:]:
-        data.append(piece.crop(start=end).data if piece.t0 < end else piece.data)
-        end = piece.t1
+    for part in parts[1:]:
+        data.append(part.crop(start=end).data if part.t0 < end else part.data)
+        end = part.t1
     return Strain(np.concatenate(data), first.sample_rate, first.t0, first.ifo)

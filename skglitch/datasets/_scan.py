@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from ._messages import shorten
 
 _NAME = re.compile(
     r"(?P<ifo>[A-Z]\d)_(?P<id>.+)_spectrogram_(?P<duration>\d+(?:\.\d+)?)\.png", re.IGNORECASE
@@ -16,7 +18,6 @@ _NAME = re.compile(
 _PATTERN = "<ifo>_<id>_spectrogram_<duration>.png"
 # Only PNG is read, but a picture of any kind is worth a word; a table or a text is not.
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp")
-_SHOWN = 5
 
 
 class PictureFile(NamedTuple):
@@ -91,20 +92,6 @@ class Scan:
             for (label, ifo, id_), views in self.views.items()
         ]
         return sorted(found, key=lambda glitch: (glitch.label or "", glitch.id, glitch.ifo))
-
-
-def shorten(items: Iterable[object], n_shown: int = _SHOWN) -> str:
-    """Join the first few items for a message."""
-    everything = [str(item) for item in items]
-    more = len(everything) - n_shown
-    return ", ".join(everything[:n_shown]) + (f" and {more} more" if more > 0 else "")
-
-
-def describe_problems(problems: dict[str, str]) -> str:
-    """Tell the first few problems, each after the name it belongs to."""
-    lines = [f"\n  {name}: {reason}" for name, reason in list(problems.items())[:_SHOWN]]
-    more = len(problems) - len(lines)
-    return "".join(lines) + (f"\n  and {more} more" if more > 0 else "")
 
 
 def scan_folder(folder: Path) -> Scan:

@@ -1,4 +1,4 @@
-"""A stretch of strain."""
+"""Strain of one detector."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._time_axis import TimeAxis, check_number, show_gps
+from ._time_axis import TimeAxis, check_number, check_time, show_gps
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Strain:
-    """Strain of one detector over some time.
+    """Strain of one detector over a span of time.
 
     Parameters
     ----------
     data : array-like of shape (n_samples,)
-        The samples, NaN where there is a gap. They become a read-only float64 array; one
-        that is of this type already is not copied.
+        The samples, NaN in gaps. They are stored as a read-only float64 array. A float64 array
+        is not copied.
     sample_rate : float
         In Hz.
     t0 : float, default=0.0
         GPS time of the first sample in s.
     ifo : str, default=""
-        The detector, such as ``"H1"``; empty if unknown.
+        The detector, such as ``"H1"``. Empty if unknown.
 
     Raises
     ------
     ValueError
-        If ``data`` is empty or not one series of real numbers, or another parameter is out
-        of range.
+        If ``data`` is empty or not a series of real numbers, or another parameter is invalid.
 
     See Also
     --------
-    load_strain : Read strain from a file.
+    load_strain : Load strain from a file.
     fetch_open_strain : Download strain.
 
     Notes
     -----
-    Times are taken to the nearest sample.
+    Times are rounded to the nearest sample.
 
     Examples
     --------
@@ -49,7 +48,7 @@ class Strain:
     <Strain H1, 64 samples at 16 Hz, GPS 1000 to 1004>
     >>> strain.crop(1001, 1003)
     <Strain H1, 32 samples at 16 Hz, GPS 1001 to 1003>
-    >>> strain.around(1002, length=0.25)
+    >>> strain.around(1002, duration=0.25)
     array([30., 31., 32., 33.])
     """
 
@@ -59,7 +58,7 @@ class Strain:
     ifo: str = ""
 
     def __post_init__(self) -> None:
-        # A view, so that the caller's own array stays writeable.
+        # A view, so that the caller's own array stays writable.
         data = as_samples(self.data, "data").view()
         data.flags.writeable = False
         if not isinstance(self.ifo, str):
@@ -67,26 +66,26 @@ class Strain:
         object.__setattr__(self, "data", data)
         rate = check_number("sample_rate", self.sample_rate, positive=True)
         object.__setattr__(self, "sample_rate", rate)
-        object.__setattr__(self, "t0", check_number("t0", self.t0))
+        object.__setattr__(self, "t0", check_time("t0", self.t0))
 
     @property
     def duration(self) -> float:
-        """Length in s."""
+        """Duration in s."""
         return len(self.data) / self.sample_rate
 
     @property
     def t1(self) -> float:
-        """GPS time in s at which the strain ends, one step after the last sample."""
+        """GPS time in s of the end, one step after the last sample."""
         return self._axis.t1
 
     @property
     def span(self) -> tuple[float, float]:
-        """GPS times in s at which the strain starts and ends."""
+        """GPS times in s of the start and the end."""
         return self.t0, self.t1
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """GPS times in s at which each gap starts and stops."""
+        """GPS times in s of the start and the end of each gap."""
         return self._axis.gaps(self.data)
 
     @property
@@ -95,7 +94,7 @@ class Strain:
         return TimeAxis(self.t0, self.sample_rate, len(self.data), name)
 
     def crop(self, start: float | None = None, stop: float | None = None) -> Strain:
-        """Take a part.
+        """Crop the strain to a span of time.
 
         Parameters
         ----------
@@ -106,7 +105,7 @@ class Strain:
         Returns
         -------
         strain : Strain
-            It shares the samples.
+            A view of the samples.
 
         Raises
         ------
@@ -118,15 +117,15 @@ class Strain:
             self.data[samples], self.sample_rate, self._axis.time(samples.start), self.ifo
         )
 
-    def around(self, gps: float, length: float) -> np.ndarray:
+    def around(self, gps: float, duration: float) -> np.ndarray:
         """Take the samples around a time.
 
         Parameters
         ----------
         gps : float
             GPS time in s.
-        length : float
-            How many s to take.
+        duration : float
+            Duration of the samples in s.
 
         Returns
         -------
@@ -136,10 +135,10 @@ class Strain:
         Raises
         ------
         ValueError
-            If the time is outside the strain or too near an end, if there are gaps in these
+            If the time is outside the strain or too close to an end, if there are gaps in these
             samples, or if all of them are zero.
         """
-        samples = self._axis.around(gps, length)
+        samples = self._axis.around(gps, duration)
         data = self.data[samples]
         self._axis.check_content(data, samples)
         return data
@@ -152,14 +151,12 @@ class Strain:
 
 
 def as_samples(data: object, name: str) -> np.ndarray:
-    """Turn what is one series of real numbers into float64, or say why it is none."""
+    """Convert one series of real numbers to float64."""
     array = np.asarray(data)
     if array.ndim != 1:
-        raise ValueError(
-            f"{name} must be one-dimensional, one number a sample, but has shape {array.shape}."
-        )
+        raise ValueError(f"{name} must be one-dimensional, but has shape {array.shape}.")
     if array.size == 0:
         raise ValueError(f"{name} is empty.")
     if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must hold real numbers, but is of type {array.dtype}.")
+        raise ValueError(f"{name} must hold real numbers, but has dtype {array.dtype}.")
     return array.astype(np.float64, copy=False)

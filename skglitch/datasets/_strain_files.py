@@ -3,54 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from ._hdf5 import Hdf5Strain
-from ._load_strain import check_file, is_frame, load_strain, open_hdf5
+from ._load_strain import check_file, is_frame, load_strain
 from ._strain import Strain
-from ._time_axis import check_number
+from ._time_axis import check_number, check_time
 
-# Read in s beyond each end, as times are settled to the nearest sample later.
+# Read in s beyond each end, since times are rounded to the nearest sample later.
 _MARGIN = 0.1
 
 
 class StrainFiles:
     """Strain in any number of files, of one detector or several.
 
-    Files of one detector that follow each other without a gap serve as one.
+    Files of one detector that follow each other without a gap are treated as one.
 
     Parameters
     ----------
     paths : iterable of path
-        Files that :func:`load_strain` takes. Of those in HDF5 only what is asked for is read;
+        Files that :func:`load_strain` reads. Of HDF5 files only the requested parts are read;
         frame files are read as a whole, at once.
     dataset : str, default=None
-        Path of the data set in HDF5 files, or the channel of frame files. Files of GWOSC in
-        HDF5 and those with one data set need none.
+        Path of the data set in HDF5 files, or the channel of frame files. HDF5 files of GWOSC
+        and those with a single data set do not need it.
 
     Attributes
     ----------
     sample_rate : float
         In Hz.
-    detectors : list of str
-        The detectors that the files tell of. A file that does not tell its detector is taken
-        for that of any.
+    ifos : list of str
+        Detectors of the files. A file that does not contain its detector matches any.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If one is no file.
+        If a path is not a file.
     ImportError
         If h5py, or gwpy for a frame file, is not installed.
     ValueError
-        If there are none, one is no strain, or their sample rates differ.
+        If there are no files, one of them is not strain, or their sample rates differ.
 
     See Also
     --------
-    load_triggers : Make spectrograms of many glitches.
+    load_triggers : Transform the strain around triggers.
     load_strain : Load one file.
 
     Examples
@@ -67,7 +66,7 @@ class StrainFiles:
     ...             file["H1:STRAIN"] = noise
     ...             file["H1:STRAIN"].attrs.update(sample_rate=1024.0, t0=start)
     ...     strain = StrainFiles(paths)
-    ...     strain.detectors, strain.around(1126259464.0, 4.0, "H1").shape
+    ...     strain.ifos, strain.around(1126259464.0, 4.0, "H1").shape
     (['H1'], (4096,))
     """
 
@@ -76,25 +75,25 @@ class StrainFiles:
     ) -> None:
         if isinstance(paths, str | os.PathLike):
             raise ValueError(f"paths={paths!r} must be several paths, such as [{str(paths)!r}].")
-        self._files = sorted((_File(path, dataset) for path in paths), key=lambda one: one.start)
+        self._files = sorted((_File(path, dataset) for path in paths), key=lambda file: file.start)
         if not self._files:
-            raise ValueError("There are no strain files.")
-        rates = {file.sample_rate for file in self._files}
+            raise ValueError("paths is empty: there are no strain files.")
+        rates = sorted({file.sample_rate for file in self._files})
         if len(rates) > 1:
-            told = " and ".join(f"{rate:g}" for rate in sorted(rates))
-            raise ValueError(f"Strain files have sample rates of {told} Hz: give those of one.")
-        self.sample_rate = rates.pop()
-        self.detectors = sorted({file.ifo for file in self._files} - {""})
+            listed = " and ".join(f"{rate:g}" for rate in rates)
+            raise ValueError(f"paths have different sample rates: {listed} Hz.")
+        self.sample_rate = rates[0]
+        self.ifos = sorted({file.ifo for file in self._files} - {""})
 
-    def around(self, gps: float, length: float, ifo: str) -> np.ndarray:
+    def around(self, gps: float, duration: float, ifo: str) -> np.ndarray:
         """Read the samples around a time.
 
         Parameters
         ----------
         gps : float
             GPS time in s.
-        length : float
-            How many s to take.
+        duration : float
+            Duration of the samples in s.
         ifo : str
             The detector.
 
@@ -106,21 +105,21 @@ class StrainFiles:
         Raises
         ------
         ValueError
-            If no file of the detector has the time, if it is too near an end or a gap, or if
-            all samples are zero.
+            If no file of the detector contains the time, if it is too close to an end or a gap,
+            or if all samples are zero.
         """
-        length = check_number("length", length, positive=True)
-        start, stop = gps - length / 2 - _MARGIN, gps + length / 2 + _MARGIN
-        own = [file for file in self._files if file.ifo in (ifo, "")]
-        if not own:
-            raise ValueError(
-                f"no strain file is of {ifo}; there are those of {', '.join(self.detectors)}"
-            )
-        near = [file for file in own if file.start < stop and file.stop > start]
+        gps = check_time("gps", gps)
+        duration = check_number("duration", duration, positive=True)
+        start, stop = gps - duration / 2 - _MARGIN, gps + duration / 2 + _MARGIN
+        files = [file for file in self._files if file.ifo in (ifo, "")]
+        if not files:
+            raise ValueError(f"there is no strain file of {ifo}, only of {', '.join(self.ifos)}")
+        near = [file for file in files if file.start < stop and file.stop > start]
         if not any(file.start <= gps < file.stop for file in near):
-            spans = ", ".join(f"{file.start:.0f} to {file.stop:.0f}" for file in own)
-            raise ValueError(f"no strain file has this time; those of {ifo} have GPS {spans}")
-        return _join([file.read(start, stop) for file in near], gps).around(gps, length)
+            spans = ", ".join(f"{file.start:.0f} to {file.stop:.0f}" for file in files)
+            raise ValueError(f"no strain file contains this time; those of {ifo} span GPS {spans}")
+        strain = _join([file.read(start, stop) for file in near], gps)
+        return strain.around(gps, duration)
 
 
 class _File:
@@ -129,30 +128,30 @@ class _File:
     def __init__(self, path: str | os.PathLike[str], dataset: str | None) -> None:
         path = Path(path).expanduser()
         check_file(path)
-        self._read: Callable[[float, float], Strain]
-        if is_frame(path):
-            whole = load_strain(path, dataset=dataset)
-            self.start, self.stop = whole.span
-            self.ifo, self.sample_rate = whole.ifo, whole.sample_rate
-            self._read = whole.crop
+        self.frame = load_strain(path, dataset=dataset) if is_frame(path) else None
+        if self.frame is not None:
+            self.start, self.stop = self.frame.span
+            self.ifo, self.sample_rate = self.frame.ifo, self.frame.sample_rate
         else:
-            file = open_hdf5(path) if dataset is None else Hdf5Strain(path, dataset)
-            self.start, self.stop = file.axis.t0, file.axis.t1
-            self.ifo, self.sample_rate = file.ifo, file.sample_rate
-            self._read = lambda start, stop: file.read(file.axis.between(start, stop))
+            self.hdf5 = Hdf5Strain(path, dataset)
+            self.start, self.stop = self.hdf5.axis.t0, self.hdf5.axis.t1
+            self.ifo, self.sample_rate = self.hdf5.ifo, self.hdf5.sample_rate
 
     def read(self, start: float, stop: float) -> Strain:
-        """Read what there is between two times."""
-        return self._read(max(start, self.start), min(stop, self.stop))
+        """Read the part of the file between two times."""
+        start, stop = max(start, self.start), min(stop, self.stop)
+        if self.frame is not None:
+            return self.frame.crop(start, stop)
+        return self.hdf5.read(self.hdf5.axis.between(start, stop))
 
 
 def _join(parts: list[Strain], gps: float) -> Strain:
-    """Put stretches that follow each other into one, up to the first gap on either side."""
+    """Concatenate parts that follow each other, up to the first gap on either side of a time."""
     runs = [parts[:1]]
     for part in parts[1:]:
         end = runs[-1][-1].t1
         if part.t1 <= end:
-            continue  # all of it is there already
+            continue  # it lies within the parts before it
         if part.t0 > end + 0.5 / part.sample_rate:
             runs.append([part])
         else:

@@ -1,4 +1,4 @@
-"""Where samples lie in time, whether they are in memory or in a file."""
+"""GPS times of samples, in memory or in a file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-_SHOWN = 5
+from .._validation import check_gps
+from ._messages import shorten
 
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """Samples at equal distances.
+    """GPS times of equally spaced samples.
 
     Attributes
     ----------
     t0 : float
-        GPS time of the first one in s.
+        GPS time of the first sample in s.
     sample_rate : float
         In Hz.
     n_samples : int
-        How many there are.
     name : str
-        Whose samples they are, for messages.
+        What the samples are called in error messages.
     """
 
     t0: float
@@ -34,7 +34,7 @@ class TimeAxis:
 
     @property
     def t1(self) -> float:
-        """GPS time in s at which the samples end, one step after the last one."""
+        """GPS time in s of the end, one step after the last sample."""
         return self.time(self.n_samples)
 
     def time(self, index: int) -> float:
@@ -42,26 +42,14 @@ class TimeAxis:
         return self.t0 + index / self.sample_rate
 
     def index(self, gps: float) -> int:
-        """Find the number of the sample nearest to a time, which may be beyond the ends."""
-        # Not round(): that takes halves up and down in turn.
+        """Index of the sample nearest to a time, which may lie outside."""
+        # Not round(), which rounds halves to even numbers.
         return math.floor((gps - self.t0) * self.sample_rate + 0.5)
 
     def between(self, start: Any, stop: Any) -> slice:
-        """Find the samples from a GPS time to another, both to the nearest sample.
+        """Find the samples from ``start`` to ``stop``, GPS times in s or None for the ends.
 
-        Parameters
-        ----------
-        start, stop : float or None
-            None is the first or the last sample there is.
-
-        Returns
-        -------
-        samples : slice
-
-        Raises
-        ------
-        ValueError
-            If ``start`` is not before ``stop``, or one of them is outside the samples.
+        Raises ValueError if ``start`` is not before ``stop``, or one of them lies outside.
         """
         check_order(start, stop)
         first = 0 if start is None else self.index(float(start))
@@ -73,59 +61,35 @@ class TimeAxis:
             raise ValueError(f"start={start!r} and stop={stop!r} leave no sample of {self}.")
         return slice(first, last)
 
-    def around(self, gps: Any, length: Any) -> slice:
-        """Find the samples around a GPS time.
+    def around(self, gps: Any, duration: Any) -> slice:
+        """Find the samples of ``duration`` s around a GPS time.
 
-        Parameters
-        ----------
-        gps : float
-            The time in s.
-        length : float
-            How many s to take.
-
-        Returns
-        -------
-        samples : slice
-            The one nearest to the time is number ``n // 2`` of them.
-
-        Raises
-        ------
-        ValueError
-            If the time is outside the samples or too near an end.
+        The sample nearest to the time is number ``n // 2``. Raises ValueError if the time lies
+        outside or too close to an end.
         """
-        gps = check_number("gps", gps)
-        length = check_number("length", length, positive=True)
-        count = math.floor(length * self.sample_rate + 0.5)
+        gps = check_time("gps", gps)
+        duration = check_number("duration", duration, positive=True)
+        count = math.floor(duration * self.sample_rate + 0.5)
         if count == 0:
             raise ValueError(
-                f"length={length:g} s is less than a sample at {self.sample_rate:g} Hz."
+                f"duration={duration:g} s is less than a sample at {self.sample_rate:g} Hz."
             )
         middle = self.index(gps)
         if not 0 <= middle < self.n_samples:
             raise ValueError(f"GPS {show_gps(gps)} is outside {self}.")
         first = middle - count // 2
         if first < 0 or first + count > self.n_samples:
-            reach = f"{show_gps(self.time(first))} to {show_gps(self.time(first + count))}"
+            span = f"{show_gps(self.time(first))} to {show_gps(self.time(first + count))}"
             raise ValueError(
-                f"GPS {show_gps(gps)} is too near an end: {length:g} s around it reach from "
-                f"{reach}, beyond {self}."
+                f"GPS {show_gps(gps)} is too close to an end: the {duration:g} s around it are "
+                f"GPS {span}, beyond {self}."
             )
         return slice(first, first + count)
 
     def gaps(self, data: np.ndarray, first: int = 0) -> list[tuple[float, float]]:
-        """Start and stop of each gap.
+        """GPS times of the start and the stop of each gap: samples that are NaN or infinite.
 
-        Parameters
-        ----------
-        data : ndarray of shape (n,)
-            Samples, NaN or infinite in gaps.
-        first : int, default=0
-            Number of the first of these samples.
-
-        Returns
-        -------
-        gaps : list of tuple of float
-            GPS times in s.
+        ``first`` is the index of the first of these samples.
         """
         missing = ~np.isfinite(data)
         if not missing.any():
@@ -138,72 +102,41 @@ class TimeAxis:
         ]
 
     def check_content(self, data: np.ndarray, samples: slice) -> None:
-        """Refuse samples that no spectrogram can be made of.
-
-        Parameters
-        ----------
-        data : ndarray of shape (n,)
-            The samples.
-        samples : slice
-            Which ones they are.
-
-        Raises
-        ------
-        ValueError
-            If there are gaps in them, or zeros only.
-        """
-        stretch = f"GPS {show_gps(self.time(samples.start))} to {show_gps(self.time(samples.stop))}"
+        """Raise ValueError if there are gaps in these samples, or all of them are zero."""
+        part = f"GPS {show_gps(self.time(samples.start))} to {show_gps(self.time(samples.stop))}"
         gaps = self.gaps(data, samples.start)
         if gaps:
-            raise ValueError(f"{stretch} of {self} has gaps (NaN): {_show_gaps(gaps)}.")
+            shown = shorten(f"{show_gps(start)} to {show_gps(stop)}" for start, stop in gaps)
+            raise ValueError(f"{part} of {self} has gaps (NaN): {shown}.")
         if not data.any():
-            raise ValueError(f"{stretch} of {self} is zero throughout.")
+            raise ValueError(f"{part} of {self} is all zeros.")
 
     def __str__(self) -> str:
         return f"{self.name}, which spans GPS {show_gps(self.t0)} to {show_gps(self.t1)}"
 
 
-def _show_gaps(gaps: list[tuple[float, float]]) -> str:
-    shown = ", ".join(f"{show_gps(start)} to {show_gps(stop)}" for start, stop in gaps[:_SHOWN])
-    more = len(gaps) - _SHOWN
-    return shown + (f" and {more} more" if more > 0 else "")
-
-
 def show_gps(gps: float) -> str:
-    """Write a GPS time with the microseconds that it has, and never as a power of ten."""
+    """Format a GPS time with up to six decimals."""
     return f"{gps:.6f}".rstrip("0").rstrip(".")
 
 
 def check_order(start: Any, stop: Any) -> None:
-    """Check the ends of a stretch of time, of which each may be None."""
-    first = None if start is None else check_number("start", start)
-    last = None if stop is None else check_number("stop", stop)
+    """Raise ValueError if ``start`` is not before ``stop``. Each may be None."""
+    first = None if start is None else check_time("start", start)
+    last = None if stop is None else check_time("stop", stop)
     if first is not None and last is not None and first >= last:
         raise ValueError(f"start={show_gps(first)} must be before stop={show_gps(last)}.")
 
 
+def check_time(name: str, value: Any) -> float:
+    """Convert a GPS time, which needs 64 bits, to a float."""
+    if isinstance(value, np.generic | np.ndarray):
+        check_gps(value, name)
+    return check_number(name, value)
+
+
 def check_number(name: str, value: Any, *, positive: bool = False) -> float:
-    """Turn a parameter into a float.
-
-    Parameters
-    ----------
-    name : str
-        What the parameter is called.
-    value : object
-        What was passed; anything that ``float`` takes, such as the GPS times of other
-        packages, but not text.
-    positive : bool, default=False
-        Whether it has to be greater than 0.
-
-    Returns
-    -------
-    value : float
-
-    Raises
-    ------
-    ValueError
-        If it is not a finite number.
-    """
+    """Convert a parameter to a finite float: anything that ``float`` takes, except text."""
     number = math.nan
     if not isinstance(value, bool | str | bytes) and np.ndim(value) == 0:
         try:

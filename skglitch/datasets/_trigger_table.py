@@ -1,173 +1,167 @@
-"""Tables of triggers: times, detectors and labels out of files and data frames."""
+"""Tables of triggers: GPS times, detectors and labels from files and data frames."""
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._labels import is_labeled
-from ._scan import shorten
+from .._labels import as_labels, is_labeled
+from .._validation import check_gps
+from ._messages import shorten
 from ._time_axis import show_gps
 
-AUTO = "auto"
-# Names that columns usually have, the most telling first: tables of Gravity Spy have several
-# times, of which event_time is that of the trigger.
+# Usual names of columns, in order of preference. Tables of Gravity Spy have several times, of
+# which event_time is the one of the trigger.
 _USUAL = {
-    "time": ("gps", "gps_time", "gpstime", "event_time", "peak_time", "trigger_time", "time"),
+    "gps": ("gps", "gps_time", "gpstime", "event_time", "peak_time", "trigger_time", "time"),
     "ifo": ("ifo", "detector", "interferometer"),
     "label": ("label", "ml_label", "class", "glitch_class"),
 }
-_READERS = {
-    ".parquet": "read_parquet",
-    ".pq": "read_parquet",
-    ".hdf5": "read_hdf",
-    ".hdf": "read_hdf",
-    ".h5": "read_hdf",
-    ".feather": "read_feather",
-    ".json": "read_json",
+_IFO = re.compile(r"[A-Z]\d")
+# With the names of the columns as a row, and this engine, rows that are too long are an error and
+# those that are too short end with NaN; a cell that is empty is "".
+_CSV = {
+    "header": None,
+    "dtype": str,
+    "keep_default_na": False,
+    "engine": "python",
+    "encoding": "utf-8-sig",
 }
-_DETECTOR = re.compile(r"[A-Z]\d")
+# Functions of pandas and their options. Text is converted to GPS times with all its digits later.
+_READERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".csv": ("read_csv", _CSV),
+    ".parquet": ("read_parquet", {}),
+    ".pq": ("read_parquet", {}),
+    ".hdf5": ("read_hdf", {}),
+    ".hdf": ("read_hdf", {}),
+    ".h5": ("read_hdf", {}),
+    ".feather": ("read_feather", {}),
+    ".json": ("read_json", {"convert_dates": False, "precise_float": True}),
+}
 
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, Any]
 
 
 @dataclass
 class Triggers:
-    """What a table says, a value a row.
+    """Columns of a table.
 
     Attributes
     ----------
     gps : list of float
         NaN where there is a problem.
-    ifo : list of str
-        Empty where there is none, or a problem.
-    label : list or None
-        None if the table has no labels.
-    problems : dict
+    ifo : list of str or None
+        None without detectors. Empty where there is a problem.
+    target : ndarray or None
+        Labels; None without labels. Rows without a label have "" among strings, -1 among
+        integers and else NaN.
+    labeled : ndarray of bool
+    problems : dict of int to str
         What is wrong with a row, by its number.
-    has_ifo : bool
-        Whether the table has detectors.
     """
 
     gps: list[float]
-    ifo: list[str]
-    label: list[Any] | None
+    ifo: list[str] | None
+    target: np.ndarray | None
+    labeled: np.ndarray
     problems: dict[int, str] = field(default_factory=dict)
-    has_ifo: bool = False
 
     def name(self, row: int) -> str:
-        """Name a row for a message."""
-        about = [] if math.isnan(self.gps[row]) else [f"GPS {show_gps(self.gps[row])}"]
-        about += [self.ifo[row]] if self.ifo[row] else []
-        return f"row {row} ({', '.join(about)})" if about else f"row {row}"
+        """Name a row in a message."""
+        known = [] if math.isnan(self.gps[row]) else [f"GPS {show_gps(self.gps[row])}"]
+        known += [self.ifo[row]] if self.ifo and self.ifo[row] else []
+        return f"row {row} ({', '.join(known)})" if known else f"row {row}"
 
 
-def read_triggers(table: Any, time: str, ifo: str | None, label: str | None) -> Triggers:
-    """Read a table.
-
-    Parameters
-    ----------
-    table : path, DataFrame or list of dict
-        The table.
-    time, ifo, label : str or None
-        Names of the columns, ``"auto"`` for the usual names. ``ifo`` may be a detector, and
-        ``ifo`` and ``label`` None for none.
-
-    Returns
-    -------
-    triggers : Triggers
-
-    Raises
-    ------
-    FileNotFoundError, ImportError
-        If there is no such file, or pandas is needed to read it and not installed.
-    ValueError
-        If it is no table, has no rows, or lacks a column.
-    """
-    for name, value in (("time", time), ("ifo", ifo), ("label", label)):
-        if not isinstance(value, str) and (value is not None or name == "time"):
-            raise ValueError(f"{name}={value!r} must be the name of a column.")
+def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> Triggers:
+    """Read a table. The parameters are those of load_triggers."""
+    for role, name in (("gps", gps), ("ifo", ifo), ("label", label)):
+        if not isinstance(name, str) and (name is not None or role == "gps"):
+            raise ValueError(f"{role}={name!r} must be the name of a column.")
     columns = _read_columns(table)
-    count = len(next(iter(columns.values()), ()))
-    if count == 0:
+    n_rows = len(next(iter(columns.values()), ()))
+    if n_rows == 0:
         raise ValueError("The table has no rows.")
-    times = _find(columns, "time", time)
-    if times is None:
+    name = _find_column(columns, "gps", gps)
+    if name is None:
         raise ValueError(
-            f"The table has no column of GPS times with a usual name ({', '.join(_USUAL['time'])})"
-            f": pass time=. {_list(columns)}"
+            f"The table has no column of GPS times with a usual name ({', '.join(_USUAL['gps'])})"
+            f": pass gps=. {_list(columns)}"
         )
-    triggers = Triggers([math.nan] * count, [""] * count, None)
-    _take_times(triggers, columns, times)
-    fixed = ifo if ifo is not None and _DETECTOR.fullmatch(ifo) and ifo not in columns else None
-    detectors = None if ifo is None or fixed else _find(columns, "ifo", ifo)
-    triggers.has_ifo = bool(fixed or detectors)
-    if fixed:
-        triggers.ifo = [fixed] * count
-    elif detectors is not None:
-        _take_detectors(triggers, columns[detectors])
-    labels = None if label is None else _find(columns, "label", label)
-    if labels is not None:
-        _take_labels(triggers, columns[labels])
+    times, problems = _gps_times(columns, name)
+    triggers = Triggers(times, None, None, np.zeros(n_rows, dtype=bool), problems)
+    if ifo is not None and _IFO.fullmatch(ifo) and ifo not in columns:
+        triggers.ifo = [ifo] * n_rows
+    elif ifo is not None and (name := _find_column(columns, "ifo", ifo)) is not None:
+        values = [str(value).strip().upper() for value in columns[name]]
+        triggers.ifo = [value if _IFO.fullmatch(value) else "" for value in values]
+        for row, value in enumerate(columns[name]):
+            if not triggers.ifo[row]:
+                reason = f"ifo={value!r} is not a detector, such as 'H1' or 'L1'"
+                problems.setdefault(row, reason)
+    if label is not None and (name := _find_column(columns, "label", label)) is not None:
+        labels = [v.strip() if isinstance(v, str) else v for v in as_labels(columns[name], name)]
+        triggers.labeled = is_labeled(labels, name)
+        if triggers.labeled.any():
+            triggers.target = _fill_unlabeled(labels, triggers.labeled)
     return triggers
 
 
-def _take_times(triggers: Triggers, columns: Columns, name: str) -> None:
-    # Tables of Gravity Spy split the time of the peak into whole seconds and the rest in ns.
-    parts = _match(columns, "peak_time_ns") if _plain(name) == "peak_time" else None
-    for row, value in enumerate(columns[name]):
-        try:
-            gps = float(value)
-        except (TypeError, ValueError):
-            gps = math.nan
-        if parts is not None and gps.is_integer():
-            gps += _number_or_zero(columns[parts][row]) * 1e-9
-        if math.isfinite(gps):
-            triggers.gps[row] = gps
-        else:
-            triggers.problems[row] = f"{name}={_show(value)} is no GPS time"
+def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]]:
+    """GPS times of a column, NaN where a value is not one, and these rows."""
+    values = columns[name]
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "kind", "") == "f" and getattr(dtype, "itemsize", 8) < 8:
+        raise ValueError(
+            f"Column {name!r} of the table has dtype {dtype}, which rounds GPS times to 128 s or "
+            "more. Read it as float64."
+        )
+    cells = [None if value is np.ma.masked else value for value in values]
+    gps = check_gps([None if isinstance(v, str) else v for v in cells], f"column {name!r}").tolist()
+    # Tables of Gravity Spy split the time of the peak into whole seconds and ns.
+    is_split = name.strip().casefold() == "peak_time"
+    ns = _match(columns, "peak_time_ns") if is_split else None
+    problems = {}
+    for row, value in enumerate(cells):
+        if isinstance(value, str):
+            gps[row] = _to_float(value)
+        if ns is not None and gps[row].is_integer():
+            rest = _to_float(columns[ns][row])
+            gps[row] += rest * 1e-9 if math.isfinite(rest) else 0.0
+        if not math.isfinite(gps[row]):
+            shown = repr(value) if isinstance(value, str) else str(value)
+            problems[row] = f"{name}={shown} is not a GPS time"
+            gps[row] = math.nan
+    return gps, problems
 
 
-def _take_detectors(triggers: Triggers, values: Sequence[Any]) -> None:
-    for row, value in enumerate(values):
-        detector = str(value).strip().upper()
-        if _DETECTOR.fullmatch(detector):
-            triggers.ifo[row] = detector
-        else:
-            triggers.problems.setdefault(
-                row, f"ifo={_show(value)} is no detector, such as 'H1' or 'L1'"
-            )
-
-
-def _take_labels(triggers: Triggers, values: Sequence[Any]) -> None:
-    triggers.label = list(values)
-    for row in np.flatnonzero(~is_labeled(triggers.label)):
-        triggers.problems.setdefault(int(row), "has no label (label=None loads without labels)")
-
-
-def _show(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
-
-
-def _number_or_zero(value: Any) -> float:
+def _to_float(value: Any) -> float:
     try:
-        number = float(value)
+        return math.nan if value is np.ma.masked else float(value)
     except (TypeError, ValueError):
-        return 0.0
-    return number if math.isfinite(number) else 0.0
+        return math.nan
 
 
-def _find(columns: Columns, role: str, name: str) -> str | None:
-    """Find a column; None if it is to be found by the usual names and there is none."""
-    if name != AUTO or AUTO in columns:
+def _fill_unlabeled(labels: list[Any], labeled: np.ndarray) -> np.ndarray:
+    present = [label for label, is_known in zip(labels, labeled, strict=True) if is_known]
+    if all(isinstance(label, str) for label in present):
+        fill: Any = ""
+    else:
+        fill = -1 if all(isinstance(label, int) for label in present) else math.nan
+    pairs = zip(labels, labeled, strict=True)
+    return np.array([label if is_known else fill for label, is_known in pairs])
+
+
+def _find_column(columns: Columns, role: str, name: str) -> str | None:
+    """Find a column, or None if ``name="auto"`` and no column has a usual name."""
+    if name != "auto" or "auto" in columns:
         found = _match(columns, name)
         if found is None:
             raise ValueError(f"{role}={name!r} is not a column of the table. {_list(columns)}")
@@ -178,11 +172,8 @@ def _find(columns: Columns, role: str, name: str) -> str | None:
 def _match(columns: Columns, name: str) -> str | None:
     if name in columns:
         return name
-    return next((column for column in columns if _plain(column) == _plain(name)), None)
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()
+    wanted = name.strip().casefold()
+    return next((column for column in columns if column.strip().casefold() == wanted), None)
 
 
 def _list(columns: Columns) -> str:
@@ -191,68 +182,56 @@ def _list(columns: Columns) -> str:
 
 def _read_columns(table: Any) -> Columns:
     if isinstance(table, str | os.PathLike):
-        return _read_file(Path(table).expanduser())
+        table = _read_file(Path(table).expanduser())
     if isinstance(table, Mapping):
-        return _check_lengths({str(name): list(values) for name, values in table.items()})
+        columns = {str(name): values for name, values in table.items()}
+        lengths = sorted({len(values) for values in columns.values()})
+        if len(lengths) > 1:
+            raise ValueError(f"The columns of the table differ in length: {lengths}.")
+        return columns
     for names in ("columns", "colnames"):
-        # Data frames, and tables of astropy and gwpy.
+        # Data frames of pandas, and tables of astropy and gwpy. The row numbers of a data frame
+        # need not be its index.
         if hasattr(table, names):
-            return {str(name): list(table[name]) for name in getattr(table, names)}
+            columns = {str(name): table[name] for name in getattr(table, names)}
+            return {name: getattr(values, "array", values) for name, values in columns.items()}
     try:
         rows = [dict(row) for row in table]
     except (TypeError, ValueError):
         raise ValueError(
-            f"table, a {type(table).__name__}, must be the path of a table, a data frame, or a "
-            "list of dicts."
+            f"table is a {type(table).__name__}, but must be the path of a table, a data frame, "
+            "or a list of dicts."
         ) from None
-    names_found = dict.fromkeys(str(name) for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names_found}
+    found: Sequence[str] = list(dict.fromkeys(str(name) for row in rows for name in row))
+    return {name: [row.get(name) for row in rows] for name in found}
 
 
-def _read_file(path: Path) -> Columns:
+def _read_file(path: Path) -> Any:
+    import pandas as pd
+
     if not path.exists():
         raise FileNotFoundError(f"table={str(path)!r} does not exist.")
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return _read_csv(path)
     if suffix not in _READERS:
-        raise ValueError(
-            f"table={str(path)!r} does not end in one of {', '.join(['.csv', *_READERS])}."
-        )
+        raise ValueError(f"table={str(path)!r} does not end in one of {', '.join(_READERS)}.")
+    reader, options = _READERS[suffix]
     try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(f"Tables in {suffix} are read with pandas: pip install pandas") from error
-    try:
-        return _read_columns(getattr(pd, _READERS[suffix])(path))
+        frame = getattr(pd, reader)(path, **options)
+    except pd.errors.EmptyDataError:
+        return {}
     except ImportError:
-        # pandas names what it lacks.
+        # pandas names the package that it lacks.
         raise
     except Exception as error:
-        # Each format has its own kinds of errors.
+        # The readers raise errors of many types.
         raise ValueError(f"table={str(path)!r} cannot be read: {error}") from error
-
-
-def _read_csv(path: Path) -> Columns:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            names = next(reader, [])
-            rows = []
-            for row in filter(None, reader):
-                if len(row) != len(names):
-                    raise ValueError(
-                        f"table={str(path)!r}, line {reader.line_num}, has {len(row)} values for "
-                        f"{len(names)} columns."
-                    )
-                rows.append(row)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"table={str(path)!r} is no CSV file: {error}") from error
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
-
-
-def _check_lengths(columns: Columns) -> Columns:
-    lengths: Iterable[int] = {len(values) for values in columns.values()}
-    if len(set(lengths)) > 1:
-        raise ValueError(f"The columns of the table differ in length: {sorted(lengths)}.")
-    return columns
+    if suffix == ".csv":
+        is_short = frame.isna().any(axis=1).to_numpy()
+        if is_short.any():
+            row = int(is_short.argmax())
+            raise ValueError(
+                f"table={str(path)!r}, row {row - 1}, has {int(frame.iloc[row].notna().sum())} "
+                f"values for {len(frame.columns)} columns."
+            )
+        frame = frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
+    return frame

@@ -13,8 +13,9 @@ import pytest
 from skglitch.cli._cluster_table import _most_frequent
 from skglitch.cli._discover import discover
 from skglitch.cli._discovery import _tell_issues, find_issues, find_novel
-from skglitch.datasets._glitch_file import save_glitches
 from skglitch.discovery import NewClassFinder, NoveltyDetector, find_onsets
+
+from ..datasets.glitch_files import write_glitches
 
 START = 1_126_000_000
 N = 30
@@ -420,7 +421,7 @@ class TestWithNets:
 
     def test_a_file_of_spectrograms(self, run, model, tmp_path):
         X = np.random.default_rng(0).integers(0, 255, (12, 2, 32, 40), dtype=np.uint8)
-        save_glitches({"data": X, "durations": (1.0, 4.0)}, tmp_path / "x.h5")
+        write_glitches({"data": X, "durations": (1.0, 4.0)}, tmp_path / "x.h5")
         assert run("discover", model, "x.h5", "-q").exit_code == 0
 
 

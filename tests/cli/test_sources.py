@@ -14,9 +14,9 @@ import pytest
 import skglitch
 from skglitch.cli._data import gps_of_ids, load_glitches
 from skglitch.datasets import load_gravity_spy, load_triggers
-from skglitch.datasets._glitch_file import save_glitches
 from skglitch.spectrograms import QTransformer
 
+from ..datasets.glitch_files import write_glitches
 from ..datasets.gwosc_files import write_gwosc
 from .conftest import TINY
 
@@ -34,14 +34,14 @@ def pictures(folder):
 
 class TestHdf5:
     def test_the_same_as_the_folder(self, run, model, folder, pictures):
-        save_glitches(pictures, "glitches.h5")
+        write_glitches(pictures, "glitches.h5")
         from_file = run("predict", model, "glitches.h5", "-q")
         assert from_file.exit_code == 0, from_file.output
         assert from_file.stdout == run("predict", model, folder, "-q").stdout
 
     def test_views_are_chosen_and_resized(self, run, model, folder, pictures):
         large = load_gravity_spy(folder, durations=(4.0, 1.0), progress=False)
-        save_glitches(large, "large.hdf5")
+        write_glitches(large, "large.hdf5")
         chosen = load_glitches(Path("large.hdf5"), (1.0, 4.0), None, {})
         np.testing.assert_array_equal(chosen.data, large.data[:, ::-1])
         assert chosen.durations == (1.0, 4.0)
@@ -54,7 +54,7 @@ class TestHdf5:
 
     def test_fit_leaves_out_what_has_no_label(self, run, pictures):
         pictures.target[:2] = ""
-        save_glitches(pictures, "glitches.h5")
+        write_glitches(pictures, "glitches.h5")
         result = run("fit", "glitches.h5", *TINY[:-4], "--json")
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)
@@ -66,36 +66,36 @@ class TestHdf5:
 
     def test_accuracy_is_of_labeled_ones(self, run, model, pictures):
         pictures.target[:2] = ""
-        save_glitches(pictures, "glitches.h5")
+        write_glitches(pictures, "glitches.h5")
         result = run("predict", model, "glitches.h5", "--json", "-q")
         assert json.loads(result.stdout)["top_k"]["n_samples"] == 8
 
     def test_times_are_told(self, run, model, pictures):
-        save_glitches(pictures | {"gps": START + 0.25 + np.arange(10)}, "glitches.h5")
+        write_glitches(pictures | {"gps": START + 0.25 + np.arange(10)}, "glitches.h5")
         rows = table(run("predict", model, "glitches.h5", "-q").stdout)
         assert list(rows[0])[:4] == ["id", "ifo", "gps_time", "label"]
         assert [float(row["gps_time"]) for row in rows] == (START + 0.25 + np.arange(10)).tolist()
 
     def test_durations_that_nobody_tells(self, run, model, pictures):
         del pictures["durations"]
-        save_glitches(pictures, "glitches.h5")
+        write_glitches(pictures, "glitches.h5")
         # The model tells them.
         assert run("predict", model, "glitches.h5", "-q").exit_code == 0
         result = run(
             "embed", "test_efficientnet", "glitches.h5", "--weights", "none", "-o", "e.npy"
         )
         assert result.exit_code == 1
-        assert "2 views and does not tell their durations" in result.stderr
+        assert "2 views of unknown durations" in result.stderr
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             ({"durations": (0.5, 4.0)}, "no glitch has a view of 1.0 s; there are 0.5 s"),
-            ({"data": np.ones((10, 2, 16, 20), np.float32)}, "views of 16x20 where 32x40"),
+            ({"data": np.ones((10, 2, 16, 20), np.float32)}, "views of 16x20 pixels"),
         ],
     )
     def test_views_that_do_not_fit(self, run, model, pictures, change, message):
-        save_glitches(pictures | change, "glitches.h5")
+        write_glitches(pictures | change, "glitches.h5")
         result = run("predict", model, "glitches.h5")
         assert result.exit_code == 1
         assert message in result.stderr
@@ -182,7 +182,7 @@ class TestStrain:
         where = ["--triggers", "t.csv", "--strain", strain / f"L1-{START}.hdf5", "-q"]
         result = run("predict", model, *where)
         assert result.exit_code == 1
-        assert "too near an end" in result.stderr
+        assert "too close to an end" in result.stderr
         assert "--on-error skip leaves it out" in result.stderr
         assert result.stderr.count("\n") == 1
         skipped = run("predict", model, *where, "--on-error", "skip")
@@ -197,7 +197,7 @@ class TestStrain:
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
         assert result.exit_code == 1
         assert "row 0 (GPS 1000000100, H1)" in result.stderr
-        assert "no strain file has this time" in result.stderr
+        assert "no strain file contains this time" in result.stderr
         assert f"those of H1 have GPS {START} to {START + 20}" in result.stderr
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 10},V1\n")
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
@@ -221,7 +221,7 @@ class TestStrain:
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 12},L1\n")
         result = run("predict", model, "--triggers", "t.csv", "--strain", "20.hdf5", "0.hdf5")
         assert result.exit_code == 1
-        assert "too near an end" in result.stderr
+        assert "too close to an end" in result.stderr
         shorter = ["--length", "10"]
         result = run(
             "predict", model, "--triggers", "t.csv", "--strain", "20.hdf5", "0.hdf5", *shorter
@@ -245,7 +245,7 @@ class TestStrain:
             "predict", model, "--triggers", triggers, "--strain", strain / f"H1-{START}.hdf5",
             "slow.hdf5",
         )  # fmt: skip
-        assert "sample rates of 2048 and 4096 Hz" in result.stderr
+        assert "sample rates: 2048 and 4096 Hz" in result.stderr
 
 
 class TestWhatIsNoSource:
@@ -258,7 +258,7 @@ class TestWhatIsNoSource:
             (["--triggers", "none.csv"], 2, "'none.csv' does not exist"),
             (["--triggers", "t.csv"], 1, "--triggers needs --strain: files of strain, or gwosc"),
             (["--triggers", "t.csv", "--strain", "no.hdf5"], 1, "'no.hdf5' does not exist"),
-            (["--triggers", "t.csv", "--strain", "t.csv"], 1, "is no strain file"),
+            (["--triggers", "t.csv", "--strain", "t.csv"], 1, "is not a strain file"),
             (["--triggers", "t.csv", "--strain", "cut.hdf5"], 1, "'cut.hdf5' is not an HDF5 file"),
             (["--triggers", "t.csv", "--strain", "no.gwf"], 1, "'no.gwf' does not exist"),
             (["--triggers", "bad.csv", "--strain", "x.hdf5"], 1, "no column of GPS times"),

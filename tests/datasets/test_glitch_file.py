@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skglitch.datasets import make_glitches
-from skglitch.datasets._glitch_file import load_glitches, save_glitches
+from skglitch.datasets import load_glitches, make_glitches
+
+from .glitch_files import write_glitches
 
 SHAPES = arrays.array_shapes(min_dims=4, max_dims=4, max_side=4)
 
@@ -33,7 +34,7 @@ def test_all_comes_back(tmp_path_factory, data):
         "durations": tuple(0.5 * 2.0**n for n in range(X.shape[1])),
     }
     path = tmp_path_factory.mktemp("h5") / "glitches.h5"
-    save_glitches(bunch, path)
+    write_glitches(bunch, path)
     loaded = load_glitches(path)
     np.testing.assert_array_equal(loaded.data, X)
     assert loaded.data.dtype == X.dtype
@@ -48,7 +49,7 @@ def test_all_comes_back(tmp_path_factory, data):
 
 def test_what_the_library_makes_can_be_saved(tmp_path):
     bunch = make_glitches(3, random_state=0, size=(14, 17), progress=False)
-    save_glitches(bunch, tmp_path / "made.h5")
+    write_glitches(bunch, tmp_path / "made.h5")
     loaded = load_glitches(tmp_path / "made.h5")
     np.testing.assert_array_equal(loaded.data, bunch.data)
     assert loaded.target.tolist() == bunch.target.tolist()
@@ -73,7 +74,7 @@ def test_durations_may_be_told_of_the_file_as_a_whole(tmp_path):
 
 
 def test_a_label_that_is_none_is_empty(tmp_path):
-    save_glitches({"data": np.ones((2, 1, 4, 5)), "target": ["Blip", None]}, tmp_path / "some.h5")
+    write_glitches({"data": np.ones((2, 1, 4, 5)), "target": ["Blip", None]}, tmp_path / "some.h5")
     loaded = load_glitches(tmp_path / "some.h5")
     assert loaded.target.tolist() == ["Blip", ""]
     assert loaded.target_names.tolist() == ["Blip"]
@@ -83,11 +84,11 @@ def test_a_label_that_is_none_is_empty(tmp_path):
     ("datasets", "message"),
     [
         ({"spectra": np.ones(3)}, "no data set 'data' or 'X'.*it has 'spectra'"),
-        ({"X": np.ones((3, 4))}, r"shape \(3, 4\); needed is"),
-        ({"X": np.ones((0, 1, 4, 5))}, "one glitch or more"),
-        ({"X": ["a", "b"]}, "holds no numbers"),
-        ({"X": np.ones((3, 1, 4, 5)), "id": ["a", "b"]}, "3 spectrograms in 'X' and 2 .* 'id'"),
-        ({"X": np.ones((3, 1, 4, 5)), "gps_time": [1.0]}, "1 values in 'gps_time'"),
+        ({"X": np.ones((3, 4))}, r"shape \(3, 4\), but must be"),
+        ({"X": np.ones((0, 1, 4, 5))}, "not empty"),
+        ({"X": ["a", "b"]}, "does not hold numbers"),
+        ({"X": np.ones((3, 1, 4, 5)), "id": ["a", "b"]}, "'X', has 3 glitches, but 'id' has 2"),
+        ({"X": np.ones((3, 1, 4, 5)), "gps_time": [1.0]}, "'gps_time' has 1"),
     ],
 )
 def test_files_that_are_no_good(tmp_path, datasets, message):
@@ -99,35 +100,18 @@ def test_files_that_are_no_good(tmp_path, datasets, message):
 
 
 def test_durations_that_do_not_fit(tmp_path):
-    save_glitches({"data": np.ones((1, 2, 4, 5)), "durations": (4.0,)}, tmp_path / "odd.h5")
-    with pytest.raises(ValueError, match="has 2 views, but its attribute durations names 1"):
+    write_glitches({"data": np.ones((1, 2, 4, 5)), "durations": (4.0,)}, tmp_path / "odd.h5")
+    with pytest.raises(ValueError, match=r"2 views, but durations=\(4.0,\)"):
         load_glitches(tmp_path / "odd.h5")
 
 
-def test_what_cannot_be_saved(tmp_path):
-    with pytest.raises(ValueError, match=r"\(2, 3\), which is not"):
-        save_glitches({"data": np.ones((2, 3))}, tmp_path / "a.h5")
-    with pytest.raises(ValueError, match="2 glitches and 1 values of label"):
-        save_glitches({"data": np.ones((2, 1, 4, 5)), "target": ["a"]}, tmp_path / "a.h5")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failure_leaves_the_old_file(tmp_path):
-    path = tmp_path / "glitches.h5"
-    save_glitches({"data": np.ones((1, 1, 4, 5))}, path)
-    with pytest.raises(TypeError):
-        save_glitches({"data": np.full((1, 1, 4, 5), object())}, path)
-    assert load_glitches(path).data.shape == (1, 1, 4, 5)
-    assert [file.name for file in tmp_path.iterdir()] == ["glitches.h5"]
-
-
 def test_other_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no file"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         load_glitches(tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(ValueError, match="is not an HDF5 file"):
         load_glitches(tmp_path / "text.h5")
-    save_glitches({"data": np.ones((40, 1, 40, 50))}, tmp_path / "cut.h5")
+    write_glitches({"data": np.ones((40, 1, 40, 50))}, tmp_path / "cut.h5")
     whole = (tmp_path / "cut.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="is damaged"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skglitch.datasets import load_strain, make_glitches
 from skglitch.datasets._make_glitches import _apportion
 
-QUICK = {"durations": (0.5, 1.0), "size": (35, 43), "length": 4.0, "device": "cpu"}
+QUICK = {"durations": (0.5, 1.0), "size": (35, 43), "duration": 4.0, "device": "cpu"}
 
 
 def test_what_is_in_the_bunch():
@@ -124,7 +124,7 @@ def test_in_noise_of_a_given_spectrum():
         ({"noise": "quiet"}, "psd='quiet' is not one of"),
         ({"noise": np.zeros(100)}, "is not strain of at least 4 s"),
         ({"noise": np.full(5 * 4096, np.nan)}, "noise has NaN"),
-        ({"length": 2.0}, "X has 2 s of strain"),
+        ({"duration": 2.0}, "X has 2 s of strain"),
         ({"size": (0, 5)}, "size="),
     ],
 )

@@ -42,7 +42,7 @@ def test_array_of_the_caller_is_neither_copied_nor_frozen():
 
 @pytest.mark.parametrize("data", [[1, 2, 3], np.float32([1, 2, 3]), np.uint8([1, 2, 3])])
 def test_numbers_become_float64(data):
-    strain = Strain(data, np.int64(4), np.float32(2))
+    strain = Strain(data, np.int64(4), np.float64(2))
     assert strain.data.dtype == np.float64
     assert strain.data.tolist() == [1, 2, 3]
     assert (type(strain.sample_rate), type(strain.t0)) == (float, float)
@@ -61,7 +61,7 @@ def test_pickle(strain):
         ({"data": 1.0}, "one-dimensional"),
         ({"data": np.ones((2, 3))}, r"one-dimensional.*\(2, 3\)"),
         ({"data": ["a", "b"]}, "real numbers"),
-        ({"data": np.ones(3, complex)}, "real numbers, but is of type complex128"),
+        ({"data": np.ones(3, complex)}, "complex128"),
         ({"sample_rate": 0}, "sample_rate=0 must be a positive number"),
         ({"sample_rate": np.nan}, "sample_rate=nan must be a positive number"),
         ({"sample_rate": "4096"}, "sample_rate='4096' must be a positive number"),
@@ -121,23 +121,23 @@ class TestAround:
         assert strain.around(T0 + 5, 10).tolist() == strain.data.tolist()
 
     @pytest.mark.parametrize(
-        ("gps", "length", "message"),
+        ("gps", "duration", "message"),
         [
             (T0 - 0.5, 1, "GPS 1126259445.5 is outside the strain of H1, which spans GPS "
              "1126259446 to 1126259456"),
             (T0 + 10, 1, "GPS 1126259456 is outside"),
-            (T0 + 0.25, 1, "GPS 1126259446.25 is too near an end: 1 s around it reach from "
-             "1126259445.75 to 1126259446.75, beyond the strain of H1, which spans"),
-            (T0 + 9.75, 1, "too near an end"),
-            (T0 + 5, 11, "too near an end"),
+            (T0 + 0.25, 1, "GPS 1126259446.25 is too close to an end: .* GPS "
+             "1126259445.75 to 1126259446.75, beyond the strain of H1"),
+            (T0 + 9.75, 1, "too close to an end"),
+            (T0 + 5, 11, "too close to an end"),
             (np.nan, 1, "gps=nan must be a finite number"),
-            (T0 + 5, 0, "length=0 must be a positive number"),
-            (T0 + 5, 0.001, "length=0.001 s is less than a sample at 16 Hz"),
+            (T0 + 5, 0, "duration=0 must be a positive number"),
+            (T0 + 5, 0.001, "duration=0.001 s is less than a sample at 16 Hz"),
         ],
     )  # fmt: skip
-    def test_errors(self, strain, gps, length, message):
+    def test_errors(self, strain, gps, duration, message):
         with pytest.raises(ValueError, match=message):
-            strain.around(gps, length)
+            strain.around(gps, duration)
 
     def test_gaps_are_named(self, strain):
         data = strain.data.copy()
@@ -163,20 +163,20 @@ class TestAround:
         data = np.ones(64)
         data[16:48] = 0
         strain = Strain(data, 16)
-        with pytest.raises(ValueError, match=r"GPS 1 to 3 of the strain, .* is zero throughout"):
+        with pytest.raises(ValueError, match=r"GPS 1 to 3 of the strain, .* is all zeros"):
             strain.around(2, 2)
         assert strain.around(2, 2.25).any()
 
     @given(
         offset=st.floats(-1, 11),
-        length=st.floats(0.1, 11),
+        duration=st.floats(0.1, 11),
         t0=st.sampled_from([0.0, T0, T0 + 0.390625]),
     )
-    def test_is_what_the_times_say(self, offset, length, t0):
+    def test_is_what_the_times_say(self, offset, duration, t0):
         rate, n = 16, 160
         strain = Strain(np.arange(1.0, n + 1), rate, t0)
         gps = t0 + offset
-        count = int(np.floor(length * rate + 0.5))
+        count = int(np.floor(duration * rate + 0.5))
         # Counted in samples from a sample well before the strain, as no sample need be near.
         places = np.arange(-40, n + 240)
         middle = places[np.argmin(np.abs((gps - t0) * rate - places))]
@@ -184,6 +184,6 @@ class TestAround:
         assume(abs(((gps - t0) * rate) % 1 - 0.5) > 1e-9)
         if not 0 <= middle < n or wanted[0] < 0 or wanted[-1] >= n:
             with pytest.raises(ValueError, match="GPS"):
-                strain.around(gps, length)
+                strain.around(gps, duration)
         else:
-            assert strain.around(gps, length).tolist() == (wanted + 1).tolist()
+            assert strain.around(gps, duration).tolist() == (wanted + 1).tolist()

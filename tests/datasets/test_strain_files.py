@@ -18,11 +18,11 @@ T0, RATE = 1126259446, 16
 def write(tmp_path):
     """Write a stretch of samples that tell their place, and give its path."""
 
-    def write_file(start, length, ifo="H1", rate=RATE, offset=0):
+    def write_file(start, duration, ifo="H1", rate=RATE, offset=0):
         path = tmp_path / f"{ifo}-{start}-{rate}.hdf5"
         first = start * rate + 1 + offset
-        data = np.arange(first, first + length * rate, dtype=float)
-        write_gwosc(path, ifo, T0 + start, length, rate, data)
+        data = np.arange(first, first + duration * rate, dtype=float)
+        write_gwosc(path, ifo, T0 + start, duration, rate, data)
         return path
 
     return write_file
@@ -35,7 +35,7 @@ def whole(stop=64, offset=0):
 def test_files_that_follow_each_other_are_one(write):
     paths = [write(20, 24), write(0, 20), write(44, 20)]
     strain = StrainFiles(paths)
-    assert (strain.sample_rate, strain.detectors) == (RATE, ["H1"])
+    assert (strain.sample_rate, strain.ifos) == (RATE, ["H1"])
     for gps in (T0 + 20.0, T0 + 19.97, T0 + 44.51, T0 + 30.0):
         np.testing.assert_array_equal(strain.around(gps, 8.0, "H1"), whole().around(gps, 8.0))
     # From end to end, over all three.
@@ -43,8 +43,8 @@ def test_files_that_follow_each_other_are_one(write):
 
 
 @settings(max_examples=40, deadline=None)
-@given(gps=st.floats(0, 64), length=st.floats(0.1, 30), overlap=st.integers(0, 6))
-def test_as_if_it_were_one_file(tmp_path_factory, gps, length, overlap):
+@given(gps=st.floats(0, 64), duration=st.floats(0.1, 30), overlap=st.integers(0, 6))
+def test_as_if_it_were_one_file(tmp_path_factory, gps, duration, overlap):
     folder = tmp_path_factory.mktemp("files")
     paths = []
     for start, stop in ((0, 21 + overlap), (21, 44), (44 - overlap, 64)):
@@ -53,12 +53,12 @@ def test_as_if_it_were_one_file(tmp_path_factory, gps, length, overlap):
         write_gwosc(paths[-1], "H1", T0 + start, stop - start, RATE, data)
     strain = StrainFiles(paths)
     try:
-        expected = whole().around(T0 + gps, length)
+        expected = whole().around(T0 + gps, duration)
     except ValueError:
-        with pytest.raises(ValueError, match=r"too near an end|has this time|no sample"):
-            strain.around(T0 + gps, length, "H1")
+        with pytest.raises(ValueError, match=r"too close to an end|contains this time|no sample"):
+            strain.around(T0 + gps, duration, "H1")
         return
-    np.testing.assert_array_equal(strain.around(T0 + gps, length, "H1"), expected)
+    np.testing.assert_array_equal(strain.around(T0 + gps, duration, "H1"), expected)
 
 
 def test_a_gap_between_files_is_an_end(write):
@@ -66,28 +66,30 @@ def test_a_gap_between_files_is_an_end(write):
     assert strain.around(T0 + 16.0, 8.0, "H1")[0] == 12 * RATE + 1
     # Up to where there is nothing, and beyond, from one file into the other.
     for gps in (T0 + 17.0, T0 + 19.0, T0 + 23.0):
-        with pytest.raises(ValueError, match="too near an end"):
+        with pytest.raises(ValueError, match="too close to an end"):
             strain.around(gps, 8.0, "H1")
-    with pytest.raises(ValueError, match=f"no strain file has this time; .* {T0} to {T0 + 20}, "):
+    with pytest.raises(
+        ValueError, match=f"no strain file contains this time; .* {T0} to {T0 + 20}, "
+    ):
         strain.around(T0 + 21.0, 1.0, "H1")
 
 
 def test_a_gap_of_two_samples_is_an_end_too(write, tmp_path):
-    # Short enough for what is read beyond the window to make up for it in length.
+    # Short enough for what is read beyond the window to make up for it in duration.
     path = tmp_path / "later.hdf5"
     with h5py.File(path, "w") as file:
         file["strain"] = np.arange(20 * RATE, dtype=float)
         file["strain"].attrs.update(sample_rate=float(RATE), t0=T0 + 20.125, ifo="H1")
     strain = StrainFiles([write(0, 20), path])
-    with pytest.raises(ValueError, match="too near an end"):
+    with pytest.raises(ValueError, match="too close to an end"):
         strain.around(T0 + 18.0, 8.0, "H1")
 
 
 def test_detectors_are_kept_apart(write, tmp_path):
     strain = StrainFiles([write(0, 20), write(0, 20, ifo="L1", offset=5000)])
-    assert strain.detectors == ["H1", "L1"]
+    assert strain.ifos == ["H1", "L1"]
     assert strain.around(T0 + 10.0, 2.0, "L1")[0] == strain.around(T0 + 10.0, 2.0, "H1")[0] + 5000
-    with pytest.raises(ValueError, match="no strain file is of V1; there are those of H1, L1"):
+    with pytest.raises(ValueError, match="no strain file of V1, only of H1, L1"):
         strain.around(T0 + 10.0, 2.0, "V1")
 
 
@@ -95,20 +97,20 @@ def test_triggers_take_a_list_of_paths(write):
     paths = [write(0, 20), write(20, 44)]
     triggers = [{"gps": T0 + 20.0, "ifo": "H1"}, {"gps": T0 + 33.5, "ifo": "H1"}]
     bunch, one = (
-        load_triggers(triggers, strain, Ends(), length=8.0, progress=False)
+        load_triggers(triggers, strain, Ends(), duration=8.0, progress=False)
         for strain in (paths, {"H1": whole()})
     )
     np.testing.assert_array_equal(bunch.data, one.data)
     without = [{"gps": row["gps"]} for row in triggers]
-    same = load_triggers(without, StrainFiles(paths), Ends(), length=8.0, progress=False)
+    same = load_triggers(without, StrainFiles(paths), Ends(), duration=8.0, progress=False)
     assert same.ids.tolist() == bunch.ids.tolist()
 
 
 def test_triggers_name_rows_that_no_file_has(write):
     triggers = [{"gps": T0 + 10.0, "ifo": "H1"}, {"gps": T0 + 10.0, "ifo": "V1"}]
-    with pytest.raises(ValueError, match=r"row 1 .*V1.*there are those of H1"):
-        load_triggers(triggers, [write(0, 20)], Ends(), length=8.0, progress=False)
-    with pytest.raises(ValueError, match=r"strain files is 32 Hz, but the transformer takes 16"):
+    with pytest.raises(ValueError, match=r"row 1 .*V1.*only of H1"):
+        load_triggers(triggers, [write(0, 20)], Ends(), duration=8.0, progress=False)
+    with pytest.raises(ValueError, match=r"the strain is 32 Hz, but .* 16"):
         load_triggers(triggers, [write(0, 20, rate=32)], Ends(), progress=False)
 
 
@@ -123,11 +125,11 @@ def test_files_that_do_not_tell_their_detector(tmp_path):
     with h5py.File(path, "w") as file:
         file["strain"] = whole(20).data
         file["strain"].attrs.update(sample_rate=float(RATE), t0=float(T0))
-    options = {"length": 8.0, "progress": False}
+    options = {"duration": 8.0, "progress": False}
     for trigger, name in (({}, f"{T0 + 10.0!r}"), ({"ifo": "X1"}, f"X1_{T0 + 10.0!r}")):
         bunch = load_triggers([{"gps": T0 + 10.0, **trigger}], [path], Ends(), **options)
         assert bunch.ids.tolist() == [name]
-    assert StrainFiles([path], dataset="strain").detectors == []
+    assert StrainFiles([path], dataset="strain").ifos == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_files_that_do_not_tell_their_detector(tmp_path):
         ("none.hdf5", FileNotFoundError, "none.hdf5' does not exist"),
         (".", IsADirectoryError, "is a folder"),
         ("empty.hdf5", ValueError, "is empty"),
-        ("text.txt", ValueError, "is no strain file"),
+        ("text.txt", ValueError, "is not a strain file"),
     ],
 )
 def test_what_is_no_strain(write, tmp_path, name, error, message):
@@ -149,9 +151,9 @@ def test_what_is_no_strain(write, tmp_path, name, error, message):
 def test_one_path_or_none(write):
     with pytest.raises(ValueError, match=r"paths='a.hdf5' must be several paths"):
         StrainFiles("a.hdf5")
-    with pytest.raises(ValueError, match="no strain files"):
+    with pytest.raises(ValueError, match="paths is empty"):
         StrainFiles([])
-    with pytest.raises(ValueError, match="sample rates of 16 and 32 Hz"):
+    with pytest.raises(ValueError, match="sample rates: 16 and 32 Hz"):
         StrainFiles([write(0, 20), write(20, 20, rate=32)])
 
 

@@ -134,7 +134,7 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
         )
     if rng.random() < 0.5:
         # Once locks are shaken, the whole band is noisy for a while.
-        reach = min(4 * width, canvas.length / 2)
+        reach = min(4 * width, canvas.duration / 2)
         part, t = canvas.times(-reach, reach)
         level = np.exp(-np.abs(t) / width) * rng.normal(size=len(t))
         canvas.add(part, level, log_uniform(rng, 0.02, 0.5))

@@ -40,22 +40,22 @@ class Canvas:
     ----------
     sample_rate : float
         In Hz.
-    length : float
+    duration : float
         In s.
     asd : callable
         Amplitude density of the noise in 1/sqrt(Hz) from frequencies in Hz.
     """
 
     def __init__(
-        self, sample_rate: float, length: float, asd: Callable[[np.ndarray], np.ndarray]
+        self, sample_rate: float, duration: float, asd: Callable[[np.ndarray], np.ndarray]
     ) -> None:
         self.sample_rate = sample_rate
-        self.length = length
+        self.duration = duration
         self.top = _TOP * sample_rate / 2
         self._asd = asd
         self._knots = np.arange(0.0, sample_rate / 2, 0.5)
         self._at_knots = asd(np.array([100.0])) / asd(self._knots)
-        n = round(length * sample_rate)
+        n = round(duration * sample_rate)
         self.values = np.zeros(n)
         self._start = -(n // 2) / sample_rate
 

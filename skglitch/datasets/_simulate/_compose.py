@@ -50,7 +50,7 @@ def simulate_glitch(
     rng: np.random.Generator,
     *,
     sample_rate: float = 4096.0,
-    length: float = 8.0,
+    duration: float = 8.0,
     noise: NoiseModel | np.ndarray | None = None,
     snr: float | None = None,
 ) -> Simulated:
@@ -64,7 +64,7 @@ def simulate_glitch(
         All that is random comes from it.
     sample_rate : float, default=4096.0
         In Hz.
-    length : float, default=8.0
+    duration : float, default=8.0
         In s.
     noise : NoiseModel or ndarray of shape (n_times,), default=None
         What the glitch is added to: a model, or real noise, whose density is then measured. None
@@ -80,27 +80,27 @@ def simulate_glitch(
     Raises
     ------
     ValueError
-        If there is no such class, or the noise is of another length.
+        If there is no such class, or the noise is of another duration.
     """
     if label not in RECIPES:
         raise ValueError(_unknown(label))
     recipe = RECIPES[label]
-    n_times = round(length * sample_rate)
-    background = _background(noise, rng, sample_rate, length, n_times)
+    n_times = round(duration * sample_rate)
+    background = _background(noise, rng, sample_rate, duration, n_times)
 
     asd = _interpolated(background.frequencies, background.smooth)
     left = _interpolated(background.frequencies, background.smooth / background.seen)
     for _ in range(_MOST_DRAWS):
-        canvas = Canvas(sample_rate, length + 2 * _REACH, asd)
+        canvas = Canvas(sample_rate, duration + 2 * _REACH, asd)
         glitch = _draw(recipe, rng, canvas, left, background, snr)
         if glitch.is_typical and _is_seen(glitch, background):
             break
     strain = background.strain + glitch.signal
     if isinstance(noise, NoiseModel | None):
-        model = NoiseModel(sample_rate, length) if noise is None else noise
+        model = NoiseModel(sample_rate, duration) if noise is None else noise
         if rng.random() < model.background:
             limit = glitch.parameters["tile_snr"]
-            strain += _small_glitches(rng, sample_rate, length, n_times, asd, limit)
+            strain += _small_glitches(rng, sample_rate, duration, n_times, asd, limit)
     return Simulated(strain, glitch.signal, glitch.parameters)
 
 
@@ -193,22 +193,22 @@ def _background(
     noise: NoiseModel | np.ndarray | None,
     rng: np.random.Generator,
     sample_rate: float,
-    length: float,
+    duration: float,
     n_times: int,
 ) -> Noise:
     if noise is None:
-        noise = NoiseModel(sample_rate, length)
+        noise = NoiseModel(sample_rate, duration)
     if isinstance(noise, NoiseModel):
         if (noise.sample_rate, noise.n_times) != (sample_rate, n_times):
             raise ValueError(
-                f"noise is a model of {noise.length} s at {noise.sample_rate} Hz, not of "
-                f"{length} s at {sample_rate} Hz."
+                f"noise is a model of {noise.duration} s at {noise.sample_rate} Hz, not of "
+                f"{duration} s at {sample_rate} Hz."
             )
         return noise.draw(rng)
     noise = np.asarray(noise)
     if noise.shape != (n_times,):
         raise ValueError(
-            f"noise has shape {noise.shape}, but {length} s at {sample_rate} Hz are {(n_times,)}."
+            f"noise has shape {noise.shape}, but {duration} s at {sample_rate} Hz are {(n_times,)}."
         )
     if not np.isfinite(noise).all():
         raise ValueError("noise has values that are not finite.")
@@ -218,7 +218,7 @@ def _background(
 def _small_glitches(
     rng: np.random.Generator,
     sample_rate: float,
-    length: float,
+    duration: float,
     n_times: int,
     asd: Response,
     limit: float,
@@ -228,9 +228,9 @@ def _small_glitches(
     Were one louder than the glitch (``limit``), the picture would have its name.
     """
     loudest = float(np.clip(limit, 4.5, 15.0))
-    canvas = Canvas(sample_rate, length, asd)
+    canvas = Canvas(sample_rate, duration, asd)
     for _ in range(rng.integers(1, 4)):
-        time = rng.choice([-1, 1]) * rng.uniform(0.3, length / 2)
+        time = rng.choice([-1, 1]) * rng.uniform(0.3, duration / 2)
         size = power_law(rng, 4.0, loudest, 2.5)
         phase = rng.uniform(0, 2 * np.pi)
         if rng.random() < 0.7:

@@ -80,7 +80,7 @@ def _unsteady_line(
 ) -> None:
     """Add a line that swells and fades, and shifts by a fraction of a Hz."""
     part, t = canvas.times(time - 3 * sigma, time + 3 * sigma)
-    duration = canvas.length
+    duration = canvas.duration
     level = np.exp(
         0.5 * wandering(rng, len(t), duration, rng.uniform(0.3, 1.5))
         - 0.5 * ((t - time) / sigma) ** 2
@@ -94,7 +94,7 @@ def _wandering_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     """Draw a thin line whose frequency wanders by a few to tens of percent within seconds."""
     frequency = log_uniform(rng, 60.0, min(1700.0, 0.8 * canvas.top))
     depth = log_uniform(rng, 0.03, 0.35)
-    reach = min(canvas.length / 2, log_uniform(rng, 1.2, 6.0))
+    reach = min(canvas.duration / 2, log_uniform(rng, 1.2, 6.0))
     part, t = canvas.times(-reach, reach)
     path = wandering(rng, len(t), 2 * reach, rng.uniform(0.25, 1.6))
     path += rng.normal(0, 0.4) * t / reach

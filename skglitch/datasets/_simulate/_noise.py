@@ -61,7 +61,7 @@ class NoiseModel:
     ----------
     sample_rate : float, default=4096.0
         In Hz.
-    length : float, default=8.0
+    duration : float, default=8.0
         In s.
     psd : {"random", "observed", "aligo"}, callable or (frequencies, psd), default="random"
         One-sided density in 1/Hz. "aligo" is :func:`design_psd`, "observed" is a new curve for
@@ -79,7 +79,7 @@ class NoiseModel:
     def __init__(
         self,
         sample_rate: float = 4096.0,
-        length: float = 8.0,
+        duration: float = 8.0,
         psd: Psd = "random",
         *,
         lines: bool = True,
@@ -87,14 +87,14 @@ class NoiseModel:
         background: float = 0.3,
     ) -> None:
         self.sample_rate = sample_rate
-        self.length = length
+        self.duration = duration
         self.psd = psd
         self.lines = lines
         self.wander = wander
         self.background = background
         if isinstance(psd, str) and psd not in ("random", "observed", "aligo"):
             raise ValueError(f"psd={psd!r} is not one of 'random', 'observed', 'aligo'.")
-        self.n_times = round(length * sample_rate)
+        self.n_times = round(duration * sample_rate)
         self._size = next_fast_len(self.n_times + round(_MARGIN * sample_rate), real=True)
         self._frequencies = rfftfreq(self._size, 1 / sample_rate)
 
@@ -143,7 +143,7 @@ class NoiseModel:
         corner = rng.uniform(30.0, 150.0)
         low = spectrum / (1.0 + (self._frequencies / corner) ** 4)
         depth = self.wander * rng.random() ** 2
-        levels = [wandering(rng, self.n_times, self.length, rng.uniform(0.7, 4.0)) for _ in "lh"]
+        levels = [wandering(rng, self.n_times, self.duration, rng.uniform(0.7, 4.0)) for _ in "lh"]
         parts = irfft(np.stack([low, spectrum - low]), self._size)[:, kept]
         return parts[0] * np.exp(depth * levels[0]) + parts[1] * np.exp(depth / 4 * levels[1])
 

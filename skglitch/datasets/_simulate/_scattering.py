@@ -70,7 +70,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     swing = log_uniform(rng, 0.12, 0.5)
     # The arch of light that went there once; below the wall it is the others that show.
     top = log_uniform(rng, 6.0, 60.0)
-    reach = min(canvas.length / 2, _REACH)
+    reach = min(canvas.duration / 2, _REACH)
     part, t = canvas.times(-reach, reach)
     # Fastest at t = 0: the arch is in the middle, with others half a period away.
     drive = log_uniform(rng, 0.03, 0.2)
@@ -117,7 +117,7 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     slow = rng.uniform(0.12, 0.35)
     top = log_uniform(rng, 24.0, 56.0) * (1.6 if rng.random() < 0.1 else 1.0)
     share = rng.uniform(0.1, 0.6)
-    reach = min(canvas.length / 2, _REACH)
+    reach = min(canvas.duration / 2, _REACH)
     part, t = canvas.times(-reach, reach)
     group = 1.0 - rng.uniform(0.0, 0.7) * np.sin(np.pi * rng.uniform(0.1, 0.8) * t) ** 2
     velocity = (1 - share) * group * np.cos(2 * np.pi * fast * t)

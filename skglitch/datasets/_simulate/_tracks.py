@@ -25,7 +25,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     .. [1] L. K. Nuttall et al., "Improving the data quality of Advanced LIGO based on early
        engineering run results", Class. Quantum Grav. 32, 245005 (2015), arXiv:1508.07316.
     """
-    reach = min(canvas.length / 2, 4.0)
+    reach = min(canvas.duration / 2, 4.0)
     part, t = canvas.times(-reach, reach)
     kind = rng.choice(["parabola", "line", "sine"], p=[0.4, 0.2, 0.4])
     if kind == "parabola":
@@ -79,7 +79,7 @@ def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -
         masses = log_uniform(rng, 6.0, 50.0), log_uniform(rng, 6.0, 50.0)
     else:
         masses = log_uniform(rng, 1.2, 4.0), log_uniform(rng, 1.2, 12.0)
-    reach = min(canvas.length / 2, 4.0)
+    reach = min(canvas.duration / 2, 4.0)
     part, t = canvas.times(-reach, reach)
     frequency, level = chirp_track(t, *masses)
     canvas.track(part, frequency, level, 1.0, phase=angle(rng), strain=True)

@@ -77,7 +77,7 @@ def test_ends_do_not_meet():
 
 
 def test_lines_stand_out_where_detectors_have_them():
-    noise = NoiseModel(length=32.0, psd="aligo", wander=0).draw(np.random.default_rng(3))
+    noise = NoiseModel(duration=32.0, psd="aligo", wander=0).draw(np.random.default_rng(3))
     ratio = noise.psd / noise.smooth
     f = noise.frequencies
     for low, high in ((59.5, 60.5), (499, 517), (990, 1026)):
@@ -107,7 +107,7 @@ def test_unknown_psd():
 
 def test_density_of_real_noise_is_measured():
     strain = (
-        NoiseModel(length=32.0, psd=model, lines=False, wander=0)
+        NoiseModel(duration=32.0, psd=model, lines=False, wander=0)
         .draw(np.random.default_rng(5))
         .strain
     )

@@ -21,8 +21,8 @@ from skglitch.datasets._simulate._tracks import chirp_track
 RATE = 4096.0
 
 
-def white_canvas(length=8.0):
-    return Canvas(RATE, length, lambda f: np.ones_like(f))
+def white_canvas(duration=8.0):
+    return Canvas(RATE, duration, lambda f: np.ones_like(f))
 
 
 def simulate(label, seed=0, **options):
@@ -67,11 +67,13 @@ def test_reproducible_finite_and_in_units_of_strain(label):
     assert all(isinstance(value, float) for value in first.parameters.values())
 
 
-@pytest.mark.parametrize(("sample_rate", "length"), [(16384.0, 6.0), (4096.0, 64.0), (2048.0, 7.3)])
+@pytest.mark.parametrize(
+    ("sample_rate", "duration"), [(16384.0, 6.0), (4096.0, 64.0), (2048.0, 7.3)]
+)
 @pytest.mark.parametrize("label", ["Blip", "Whistle", "Scattered_Light", "1080Lines", "Chirp"])
-def test_other_rates_and_lengths(label, sample_rate, length):
-    simulated = simulate(label, sample_rate=sample_rate, length=length)
-    assert simulated.strain.shape == (round(sample_rate * length),)
+def test_other_rates_and_durations(label, sample_rate, duration):
+    simulated = simulate(label, sample_rate=sample_rate, duration=duration)
+    assert simulated.strain.shape == (round(sample_rate * duration),)
     assert np.isfinite(simulated.strain).all()
 
 
@@ -136,10 +138,10 @@ def test_neighbors_are_weaker_than_the_glitch(label):
         return np.full_like(f, 1e-46)
 
     with_them, without = (
-        NoiseModel(length=16.0, psd=white, lines=False, background=share) for share in (1.0, 0.0)
+        NoiseModel(duration=16.0, psd=white, lines=False, background=share) for share in (1.0, 0.0)
     )
     for seed in range(20):
-        options = {"label": label, "seed": seed, "length": 16.0}
+        options = {"label": label, "seed": seed, "duration": 16.0}
         glitch = simulate(noise=with_them, **options)
         neighbors = glitch.strain - simulate(noise=without, **options).strain
         f, power = spectrum(neighbors / RATE)

@@ -1,0 +1,72 @@
+"""Parameters and errors that the readers of spectrograms share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from .._pictures import NATIVE_SIZE
+
+
+class MissingViewsError(ValueError):
+    """Glitches lack views of some durations.
+
+    Attributes
+    ----------
+    missing : tuple of float
+        Durations in s of the views that were requested and that some glitches lack.
+    available : dict of float to int
+        Number of glitches that have a view of each duration.
+
+    Examples
+    --------
+    >>> from skglitch.datasets import MissingViewsError
+    >>> error = MissingViewsError("durations=(8.0,) is not available", (8.0,), {0.5: 3, 4.0: 2})
+    >>> error.missing, sorted(error.available)
+    ((8.0,), [0.5, 4.0])
+    """
+
+    def __init__(
+        self, message: str, missing: tuple[float, ...], available: Mapping[float, int]
+    ) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
+        self.available = dict(available)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.missing, self.available)
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Raise ValueError if a parameter is not one of the allowed strings."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}.")
+
+
+def check_durations(durations: Any) -> tuple[float, ...] | None:
+    """Convert durations to a tuple of different positive floats. None stays None."""
+    if durations is None:
+        return None
+    values = list(durations) if np.ndim(durations) == 1 else []
+    are_numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+    chosen = tuple(float(value) for value in values) if are_numbers else ()
+    if not chosen or len(set(chosen)) < len(chosen) or not all(0 < v < np.inf for v in chosen):
+        raise ValueError(
+            f"durations={durations!r} must be None or a sequence of different positive numbers in "
+            "s, such as (0.5, 1.0, 2.0, 4.0) or (4.0,)."
+        )
+    return chosen
+
+
+def check_size(size: Any) -> tuple[int, int]:
+    """Convert a size in pixels to (height, width). None is the size of Gravity Spy's pictures."""
+    if size is None:
+        return NATIVE_SIZE
+    pair = tuple(size) if isinstance(size, tuple | list) else ()
+    are_counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in pair)
+    if len(pair) != 2 or not are_counts:
+        raise ValueError(f"size={size!r} must be None or (height, width), two positive integers.")
+    return int(pair[0]), int(pair[1])
