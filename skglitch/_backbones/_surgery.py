@@ -1,91 +1,83 @@
-"""Taking the last layer off a classification net, whatever its kind."""
+"""Cutting the head off a classification net, whatever its kind."""
 
 from __future__ import annotations
+
+import warnings
 
 import torch
 from torch import nn
 
-
-class UnknownHeadError(ValueError):
-    """A module in which no last layer can be found.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from skglitch._backbones import UnknownHeadError, cut_head
-    >>> try:
-    ...     cut_head(nn.ReLU())
-    ... except UnknownHeadError as error:
-    ...     print(error)
-    the module has no torch.nn.Linear or Conv2d to cut off.
-    """
+# The auxiliary classifiers of Inception V3 and GoogLeNet, which only help to train from scratch.
+_AUXILIARY = ("AuxLogits", "aux1", "aux2")
 
 
 def cut_head(net: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """Take the last layer off ``net``, in place.
+    """Cut the head off ``net``, in place, and auxiliary classifiers.
 
     Parameters
     ----------
     net : torch.nn.Module
-        A classification net. Its last :class:`~torch.nn.Linear`, or, in a net without one,
-        the block around its last convolution, is what gets cut.
+        A classification net. The head is what timm says it is, or the last
+        :class:`~torch.nn.Linear`, or, in a net without one, the block around the last
+        convolution.
 
     Returns
     -------
     net : torch.nn.Module
-        The same module, whose output now are the features that the last layer saw.
+        The same module, which now returns the features that the head read.
     cut : tuple of str
-        Prefixes of the state-dict keys that went with the layer.
+        Prefixes of the state-dict keys that went with it.
 
     Raises
     ------
-    UnknownHeadError
+    ValueError
         If ``net`` has neither a linear layer nor a convolution.
 
     Examples
     --------
     >>> from torch import nn
-    >>> from skglitch._backbones import cut_head
+    >>> from skglitch._backbones._surgery import cut_head
     >>> net, cut = cut_head(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.Linear(8, 3)))
     >>> cut
     ('2.',)
     """
+    auxiliary = _drop_auxiliary(net)
+    if hasattr(net, "pretrained_cfg") and hasattr(net, "reset_classifier"):
+        heads = net.pretrained_cfg["classifier"]
+        net.reset_classifier(0)
+        heads = (heads,) if isinstance(heads, str) else heads
+        return net, tuple(f"{head}." for head in heads)
     linear = _last_of(net, nn.Linear)
     if linear:
-        return _replace(net, linear, nn.Identity()), (f"{linear}.",)
+        _replace(net, linear, nn.Identity())
+        return net, (f"{linear}.", *auxiliary)
     convolution = _last_of(net, nn.Conv2d)
     if not convolution:
-        raise UnknownHeadError("the module has no torch.nn.Linear or Conv2d to cut off.")
+        raise ValueError("the module has no torch.nn.Linear or Conv2d to cut off.")
     # A convolution that classifies (SqueezeNet) stands in a block with the dropout before
     # it and the pooling behind it: the block goes as one, and pooling takes its place.
     block = convolution.rpartition(".")[0]
     if not block:
-        return _replace(net, convolution, nn.Identity()), (f"{convolution}.",)
-    pooling = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
-    return _replace(net, block, pooling), (f"{block}.",)
+        _replace(net, convolution, nn.Identity())
+        return net, (f"{convolution}.",)
+    _replace(net, block, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1)))
+    return net, (f"{block}.",)
 
 
-def drop_auxiliary(net: nn.Module) -> tuple[str, ...]:
-    """Drop the auxiliary classifiers of Inception V3 and GoogLeNet, in place.
-
-    A net without them always returns one tensor. They only help in training from scratch.
-
-    Returns
-    -------
-    cut : tuple of str
-        Prefixes of the state-dict keys that went with them.
-    """
+def _drop_auxiliary(net: nn.Module) -> tuple[str, ...]:
     if not hasattr(net, "aux_logits"):
         return ()
-    names = [name for name in ("AuxLogits", "aux1", "aux2") if getattr(net, name, None) is not None]
+    names = [name for name in _AUXILIARY if getattr(net, name, None) is not None]
     for name in names:
         setattr(net, name, None)
-    net.aux_logits = False  # type: ignore[assignment]
+    net.aux_logits = False  # type: ignore[assignment]  # it returns one tensor from now on
     return tuple(f"{name}." for name in names)
 
 
 def pool(features: torch.Tensor) -> torch.Tensor:
     """Average feature maps ``(n, c, h, w)`` or tokens ``(n, t, c)`` to ``(n, c)`` float32."""
+    if not torch.is_tensor(features):
+        raise TypeError(f"it returns a {type(features).__name__}, not a tensor")
     if features.ndim == 4:
         features = features.mean(dim=(2, 3), dtype=torch.float32)
     elif features.ndim == 3:
@@ -101,12 +93,35 @@ def input_channels(net: nn.Module) -> int:
     return 3
 
 
+def output_width(net: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
+    """Count the features that a net computes, by a trial with a picture of this size.
+
+    Raises
+    ------
+    ValueError
+        If it fails on the picture, or returns something else than a tensor.
+    """
+    device = next((tensor.device for tensor in net.parameters()), torch.device("cpu"))
+    was_training = net.training
+    net.eval()
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pool(net(torch.zeros(1, in_channels, *size, device=device))).shape[1]
+    except Exception as error:
+        shape = (1, in_channels, *size)
+        raise ValueError(
+            f"backbone={type(net).__name__} fails on a batch of shape {shape}: {error}"
+        ) from error
+    finally:
+        net.train(was_training)
+
+
 def _last_of(net: nn.Module, kind: type[nn.Module]) -> str:
     names = [name for name, module in net.named_modules() if isinstance(module, kind)]
     return names[-1] if names else ""
 
 
-def _replace(net: nn.Module, name: str, new: nn.Module) -> nn.Module:
+def _replace(net: nn.Module, name: str, new: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(net.get_submodule(parent), child, new)
-    return net

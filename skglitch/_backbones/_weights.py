@@ -1,4 +1,4 @@
-"""Reading weights: once a process, never by unpickling code."""
+"""Reading weights: once per process, never by running code in a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ StateDict = Mapping[str, torch.Tensor]
 # Batch norms count batches in it; files of old have none.
 _COUNTER = "num_batches_tracked"
 # Names as torchvision's file for DenseNet has them: "norm.1" is "norm1" today.
-_OF_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
+_OLD_DENSENET_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
@@ -74,24 +74,17 @@ def check_state_dict(state: Any, source: str) -> StateDict:
     return state
 
 
-def fit(
-    net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str
-) -> dict[str, torch.Tensor]:
-    """Check that a state dict is that of a net whose last layer is cut off, maybe a sketch.
+def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str) -> None:
+    """Copy a state dict into a net without its head, which keeps its number format.
 
     Parameters
     ----------
     net : torch.nn.Module
     state : mapping of str to Tensor
     cut : tuple of str
-        Prefixes of keys that went with the last layer, or with auxiliary heads: ignored.
+        Prefixes of the keys of the head, which are ignored.
     source : str
         Where ``state`` comes from, for messages.
-
-    Returns
-    -------
-    given : dict
-        The tensors of the net, under the net's names.
 
     Raises
     ------
@@ -100,33 +93,23 @@ def fit(
     """
     expected = net.state_dict()
     counters = {key for key in expected if key.rpartition(".")[2] == _COUNTER}
-    named = {_OF_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
-    named = {key: value for key, value in named.items() if not key.startswith(cut)}
-    given = {key: value for key, value in named.items() if key in expected}
+    renamed = {_OLD_DENSENET_NAME.sub(r"\1\2", key): value for key, value in state.items()}
+    given = OrderedDict((key, v) for key, v in renamed.items() if not key.startswith(cut))
     missing = [key for key in expected if key not in given and key not in counters]
-    unexpected = [key for key in named if key not in expected]
-    misshapen = [key for key, value in given.items() if value.shape != expected[key].shape]
-    if misshapen or unexpected or missing:
-        n_expected = len(expected) - len(counters)
+    unexpected = [key for key in given if key not in expected]
+    misshapen = [key for key, v in expected.items() if key in given and given[key].shape != v.shape]
+    if missing or unexpected or misshapen:
         raise ValueError(
             f"weights: {source} does not hold the weights of {type(net).__name__}, which has "
-            f"{n_expected} tensors: {_count('missing', missing)}, "
+            f"{len(expected) - len(counters)} tensors: {_count('missing', missing)}, "
             f"{_count('unexpected', unexpected)}, {_count('of another shape', misshapen)}."
         )
-    return given
-
-
-def load(net: nn.Module, given: dict[str, torch.Tensor], state: StateDict) -> None:
-    """Copy ``given`` into ``net``, which keeps its number format."""
-    given = OrderedDict(given)
-    for key, value in net.state_dict().items():
-        if key.rpartition(".")[2] == _COUNTER and key not in given:
-            given[key] = torch.zeros_like(value, device="cpu")
+    for key in counters - given.keys():
+        given[key] = torch.zeros_like(expected[key])
     # Some nets look there for the version of the layout of their weights.
-    metadata = getattr(state, "_metadata", None)
-    if metadata is not None:
-        given._metadata = metadata  # type: ignore[attr-defined]
-    net.load_state_dict(given, strict=True)
+    if hasattr(state, "_metadata"):
+        given._metadata = state._metadata  # type: ignore[attr-defined]
+    net.load_state_dict(given)
 
 
 def _count(what: str, keys: list[str]) -> str:

