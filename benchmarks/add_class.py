@@ -56,7 +56,7 @@ def run(X: np.ndarray, y: np.ndarray, new: str, seed: int) -> dict:
     rows = np.random.RandomState(seed).permutation(np.flatnonzero(~old))
     for n in COUNTS:
         start = time.perf_counter()
-        extended = copy.deepcopy(base).extend(X_train[rows[:n]], y_train[rows[:n]])
+        extended = copy.deepcopy(base).add_classes(X_train[rows[:n]], y_train[rows[:n]])
         seconds = time.perf_counter() - start
         result[str(n)] = scores(extended, X_test, y_test, new) | {"seconds": seconds}
     together = CNNClassifier(random_state=seed).fit(X_train, y_train)

@@ -24,11 +24,6 @@ from skglitch.datasets import make_glitches
 REMEDIES = {
     "none": {},
     "class_weight=balanced": {"class_weight": "balanced"},
-    "balanced_batches": {"balanced_batches": True},
-    "loss=focal": {"loss": "focal"},
-    "loss=logit_adjusted": {"loss": "logit_adjusted"},
-    "mixup=0.2": {"mixup": 0.2},
-    "label_smoothing=0.1": {"label_smoothing": 0.1},
 }
 N_RARE, LEAST = 6, 3
 N_TEST = 440

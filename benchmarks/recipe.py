@@ -28,16 +28,11 @@ RECIPES = {
     "learning_rate=1e-3": {"learning_rate": 1e-3},
     "learning_rate=3e-3": {"learning_rate": 3e-3},
     "learning_rate=6e-3": {"learning_rate": 6e-3},
-    "trunk_factor=0.1": {"trunk_factor": 0.1},
-    "trunk_factor=0.3": {"trunk_factor": 0.3},
-    "label_smoothing=0.1": {"label_smoothing": 0.1},
-    "mixup=0.2": {"mixup": 0.2},
+    "label_smoothing=0.1": {"net_params": {"criterion__label_smoothing": 0.1}},
     "augment=False": {"augment": False},
-    "batch_norm=train": {"batch_norm": "train"},
     "fine_tune=head": {"fine_tune": "head", "learning_rate": 1e-2},
     "fine_tune=blocks.4": {"fine_tune": "blocks.4"},
-    "weight_decay=0": {"weight_decay": 0.0},
-    "dropout=0.2": {"dropout": 0.2},
+    "weight_decay=0": {"net_params": {"optimizer__weight_decay": 0.0}},
 }
 # Simulated glitches of each class that are tested on.
 _TESTED = 40

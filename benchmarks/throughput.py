@@ -31,20 +31,16 @@ from torch import nn
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._backbones import make_backbone
-from skglitch._training import (
-    EvenBatches,
-    GlitchNet,
-    ViewEncoder,
+from skglitch._device import (
     autocast,
     choose_device,
     choose_precision,
     has_fast_bfloat16,
-    kept_memory,
-    measure_batch_norm,
     to_channels_last,
 )
+from skglitch._memory import kept_memory
+from skglitch._training import EvenBatches, GlitchNet, ViewEncoder, ViewLayout, measure_batch_norm
 from skglitch.datasets import load_gravity_spy
-from skglitch.spectrograms import ViewLayout
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
 PAPER = ["inception_v3", "bn_inception", "resnet50", "vgg16", "vgg19", "merged_view_cnn"]
@@ -55,15 +51,14 @@ CPU = torch.device("cpu")
 
 def make_net(backbone: str) -> GlitchNet:
     """One gray view in, 22 classes out; weights do not matter for speed."""
-    trunk = make_backbone(backbone, weights=None)
-    return GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), N_CLASSES)
+    cut = make_backbone(backbone, weights=None)
+    return GlitchNet(ViewEncoder(cut, ViewLayout("mosaic", (0,))), N_CLASSES)
 
 
 def textbook(backbone: str) -> tuple[Callable, Callable]:
     """Float32, default layout, images already normalized: the loop without its data loader."""
     cut = make_backbone(backbone, weights=None)
-    trunk = cut.net
-    net = nn.Sequential(trunk, nn.Linear(cut.width, N_CLASSES))
+    net = nn.Sequential(cut.net, nn.Linear(cut.width, N_CLASSES))
     net.to(memory_format=torch.contiguous_format)
     images = torch.randn(BATCH, cut.in_channels, *cut.input_size(*SIZE))
     targets = torch.randint(0, N_CLASSES, (BATCH,))
@@ -78,7 +73,7 @@ def textbook(backbone: str) -> tuple[Callable, Callable]:
     def embed() -> None:
         net.eval()
         with torch.no_grad():
-            trunk(images)
+            cut.net(images)
 
     return train, embed
 

@@ -40,7 +40,7 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
 
     Examples
     --------
-    >>> from skglitch._training import choose_device
+    >>> from skglitch._device import choose_device
     >>> choose_device("cpu")
     device(type='cpu')
     """
@@ -130,7 +130,7 @@ def choose_precision(
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import choose_precision
+    >>> from skglitch._device import choose_precision
     >>> choose_precision("auto", torch.device("cpu"), fast_bfloat16=True)
     torch.bfloat16
     """
@@ -149,7 +149,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import has_fast_bfloat16
+    >>> from skglitch._device import has_fast_bfloat16
     >>> has_fast_bfloat16(torch.device("meta"))
     False
     """
@@ -171,7 +171,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import autocast
+    >>> from skglitch._device import autocast
     >>> with autocast(torch.device("cpu"), torch.bfloat16):
     ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
     >>> product.dtype
@@ -212,7 +212,7 @@ def to_channels_last(module: Module, device: torch.device) -> Module:
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import to_channels_last
+    >>> from skglitch._device import to_channels_last
     >>> net = to_channels_last(torch.nn.Conv2d(3, 8, 3), torch.device("cpu"))
     >>> net.weight.is_contiguous(memory_format=torch.channels_last)
     True
@@ -253,7 +253,7 @@ def seeded(seed: int, device: torch.device):
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import seeded
+    >>> from skglitch._device import seeded
     >>> with seeded(0, torch.device("cpu")):
     ...     first = torch.rand(2)
     >>> with seeded(0, torch.device("cpu")):
@@ -273,7 +273,7 @@ def draw_seed(random_state: np.random.RandomState) -> int:
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch._training import draw_seed
+    >>> from skglitch._device import draw_seed
     >>> draw_seed(np.random.RandomState(0)) == draw_seed(np.random.RandomState(0))
     True
     """

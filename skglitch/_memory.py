@@ -38,7 +38,7 @@ def kept_memory(device: torch.device) -> Iterator[None]:
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import kept_memory
+    >>> from skglitch._memory import kept_memory
     >>> with kept_memory(torch.device("cpu")):
     ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
     >>> product[0, 0].item()
@@ -69,7 +69,7 @@ def may_keep_memory(environment: Mapping[str, str]) -> bool:
 
     Examples
     --------
-    >>> from skglitch._training import may_keep_memory
+    >>> from skglitch._memory import may_keep_memory
     >>> may_keep_memory({}), may_keep_memory({"SKGLITCH_KEEP_MEMORY": "0"})
     (True, False)
     """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skglitch._depthwise import DepthwiseGradients
-from skglitch._training import autocast
+from skglitch._device import autocast
 
 CPU = torch.device("cpu")
 LAYERS = {

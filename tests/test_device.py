@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skglitch import CNNClassifier, _device
-from skglitch._training import (
+from skglitch._device import (
     autocast,
     choose_device,
     choose_precision,

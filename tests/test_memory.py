@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skglitch import _memory
-from skglitch._training import kept_memory, may_keep_memory
+from skglitch._memory import kept_memory, may_keep_memory
 
 CPU = torch.device("cpu")
 

@@ -149,9 +149,9 @@ class TestRooms:
         "metrics": set(),
         "_backbones": set(),
         "datasets": {"spectrograms"},
-        "_training": {"_backbones", "spectrograms"},
-        "estimators": {"_training", "_backbones", "spectrograms"},
-        "persistence": {"estimators", "_training", "_backbones", "spectrograms"},
+        "_training": {"_backbones"},
+        "estimators": {"_training", "_backbones"},
+        "persistence": {"estimators", "_training"},
         "discovery": {"metrics", "estimators", "_training", "_backbones", "spectrograms"},
         "display": {
             "discovery",

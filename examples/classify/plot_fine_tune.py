@@ -43,7 +43,7 @@ print(f"{len(X_train)} glitches to train on, {len(X_test)} to test with")
 # By default all layers of an EfficientNet-Lite0 are fine-tuned. Its ImageNet weights are installed
 # by pip.
 
-classifier = CNNClassifier(durations=glitches.durations, random_state=0).fit(X_train, y_train)
+classifier = CNNClassifier(random_state=0).fit(X_train, y_train)
 HistoryDisplay.from_estimator(classifier)
 plt.show()
 

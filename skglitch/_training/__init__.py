@@ -1,62 +1,46 @@
-"""How a net is trained: device, precision, augmentation, freezing, batches."""
+"""What stands between X and a trained net: views, augmentation, encoder, head, training."""
 
-from .._device import (
-    PRECISIONS,
-    autocast,
-    choose_device,
-    choose_precision,
-    draw_seed,
-    has_fast_bfloat16,
-    seeded,
-    to_channels_last,
-)
-from .._memory import kept_memory, may_keep_memory
 from ._augment import SpectrogramAugment
-from ._batch_norm import MEASURED_IMAGES, measure_batch_norm
-from ._callbacks import EpochProgress
-from ._data import BalancedBatches, EvenBatches, ImageDataset, split_rows
-from ._encoder import COLORS, ViewEncoder
-from ._fine_tune import ALL, GRADUAL, HEAD, Unfreeze, frozen_parts
-from ._head import add_rows, probe
+from ._batch_norm import measure_batch_norm
+from ._data import EvenBatches, ImageDataset, split_rows, spread
+from ._encoder import COLORMAPS, ViewEncoder
+from ._head import add_rows, regress_head
+from ._images import read_images
 from ._inference import run_in_batches
-from ._loss import LOSSES, GlitchLoss
 from ._module import GlitchNet
-from ._net import FailOnNaN, GlitchNetClassifier
-from ._schedule import warm_up_and_decay
+from ._net import GlitchNetClassifier, warm_up_and_decay
+from ._recipe import (
+    CENTER_IMAGES,
+    TrainingRecipe,
+    auto_epochs,
+    auto_learning_rate,
+    check_net_params,
+)
+from ._scale import PixelScale, check_finite
+from ._views import ViewLayout
 
 __all__ = [
-    "ALL",
-    "COLORS",
-    "GRADUAL",
-    "HEAD",
-    "LOSSES",
-    "MEASURED_IMAGES",
-    "PRECISIONS",
-    "BalancedBatches",
-    "EpochProgress",
+    "CENTER_IMAGES",
+    "COLORMAPS",
     "EvenBatches",
-    "FailOnNaN",
-    "GlitchLoss",
     "GlitchNet",
     "GlitchNetClassifier",
     "ImageDataset",
+    "PixelScale",
     "SpectrogramAugment",
-    "Unfreeze",
+    "TrainingRecipe",
     "ViewEncoder",
+    "ViewLayout",
     "add_rows",
-    "autocast",
-    "choose_device",
-    "choose_precision",
-    "draw_seed",
-    "frozen_parts",
-    "has_fast_bfloat16",
-    "kept_memory",
-    "may_keep_memory",
+    "auto_epochs",
+    "auto_learning_rate",
+    "check_finite",
+    "check_net_params",
     "measure_batch_norm",
-    "probe",
+    "read_images",
+    "regress_head",
     "run_in_batches",
-    "seeded",
     "split_rows",
-    "to_channels_last",
+    "spread",
     "warm_up_and_decay",
 ]

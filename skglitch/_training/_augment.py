@@ -1,4 +1,4 @@
-"""Changes to training images that leave the class of a glitch as it is."""
+"""Changes to training images that keep the class of a glitch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from torch import nn
 
 
 class SpectrogramAugment(nn.Module):
-    """Shift in time, scale the energy and mask stripes, at random, on the device.
+    """Shift in time, scale the energy and mask stripes of training images, at random.
 
-    Flips are left out on purpose: a chirp that is mirrored in time is a Reverse_Chirp, and
-    one that is mirrored in frequency is nothing that a detector records.
+    There are no flips: a chirp mirrored in time is another class (Reverse_Chirp), and a glitch
+    mirrored in frequency does not occur.
 
     Parameters
     ----------
     time_shift : float, default=0.1
-        Largest shift in time, as a fraction of the width. What leaves on one side comes in
-        on the other.
+        Largest shift in time, as a fraction of the width. Shifts are circular.
     gain : float, default=0.2
         Largest change of the energy scale: factors are drawn between ``1 - gain`` and
-        ``1 + gain``, as glitches of one class come at any signal-to-noise ratio.
+        ``1 + gain``, as glitches of a class have different signal-to-noise ratios.
     time_mask, frequency_mask : float, default=0.1
         Largest width of one masked stripe, as a fraction of the width or the height [1]_.
+
+    See Also
+    --------
+    CNNClassifier : Takes it as ``augment``.
 
     References
     ----------
@@ -31,9 +34,9 @@ class SpectrogramAugment(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skglitch._training import SpectrogramAugment
+    >>> from skglitch.estimators import SpectrogramAugment
     >>> images = torch.rand(8, 4, 140, 170)
-    >>> SpectrogramAugment()(images).shape
+    >>> SpectrogramAugment(gain=0.5)(images).shape
     torch.Size([8, 4, 140, 170])
     """
 
@@ -51,7 +54,17 @@ class SpectrogramAugment(nn.Module):
         self.frequency_mask = frequency_mask
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Change ``(n, n_views, height, width)``, each sample in its own way."""
+        """Change images, each in its own way.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_views, height, width)
+            Pixels from 0 to 1.
+
+        Returns
+        -------
+        images : Tensor of shape (n, n_views, height, width)
+        """
         images = _roll(images, self.time_shift)
         if self.gain:
             factor = 1 + self.gain * (2 * _uniform(images) - 1)
@@ -72,7 +85,7 @@ def _roll(images: torch.Tensor, fraction: float) -> torch.Tensor:
 
 
 def _stripe(images: torch.Tensor, fraction: float, dim: int) -> torch.Tensor:
-    """Tell, along ``dim``, what one random stripe leaves visible."""
+    """Where one random stripe along ``dim`` leaves each sample visible."""
     size = images.shape[dim]
     length = (_uniform(images) * fraction * size).floor()
     start = _uniform(images) * (size - length)

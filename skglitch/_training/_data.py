@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from .._device import to_device
-from ..spectrograms import PixelScale
+from ._scale import PixelScale
 
 
 class ImageDataset(Dataset):
@@ -23,21 +23,8 @@ class ImageDataset(Dataset):
     targets : ndarray of shape (n_samples,), dtype int64
     scale : PixelScale
     rows : ndarray of int, default=None
-        The part of ``images`` that this data set shows; None shows all.
+        The rows of ``images`` in this data set; None takes all.
     sample_weight : ndarray of shape (n_samples,), dtype float32, default=None
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch.spectrograms import PixelScale
-    >>> from skglitch._training import ImageDataset
-    >>> images = np.zeros((5, 1, 8, 8), dtype=np.uint8)
-    >>> dataset = ImageDataset(images, np.arange(5), PixelScale.fit(images), rows=np.array([1, 3]))
-    >>> len(dataset), dataset.own_targets
-    (2, array([1, 3]))
-    >>> batch, targets = dataset.__getitems__([0, 1])
-    >>> batch["images"].shape, targets
-    (torch.Size([2, 1, 8, 8]), tensor([1, 3]))
     """
 
     def __init__(
@@ -56,11 +43,6 @@ class ImageDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def own_targets(self) -> np.ndarray:
-        """Targets of the part that this data set shows."""
-        return self.targets[self.rows]
 
     def __getitem__(self, index: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         batch, targets = self.__getitems__([index])
@@ -96,16 +78,10 @@ def keep_batch(batch: Any) -> Any:
 
 
 class EvenBatches:
-    """Shuffled batches of nearly equal size, every sample once an epoch.
+    """Shuffled batches of nearly equal size, every sample once per epoch, in a new order.
 
-    A last batch of one or two samples would give batch norm no statistics to speak of;
-    dropping it would waste labels that are few already.
-
-    Parameters
-    ----------
-    n_samples, batch_size : int
-    seed : int
-        Seed of the order; each epoch goes on from the last.
+    A last batch of one or two samples would give batch norm no useful statistics; dropping it
+    would waste labels.
 
     Examples
     --------
@@ -123,52 +99,9 @@ class EvenBatches:
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        for part in np.array_split(self._order(), self.n_batches):
+        order = self._generator.permutation(self.n_samples)
+        for part in np.array_split(order, self.n_batches):
             yield part.tolist()
-
-    def _order(self) -> np.ndarray:
-        return self._generator.permutation(self.n_samples)
-
-
-class BalancedBatches(EvenBatches):
-    """Batches in which all classes are equally common, as many as otherwise.
-
-    In an epoch the numbers of samples of the classes differ by one at most: those of rare classes
-    come several times, and not all of common ones do; which do not changes from epoch to epoch.
-
-    Parameters
-    ----------
-    targets : ndarray of shape (n_samples,), dtype int64
-    batch_size : int
-    seed : int
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch._training import BalancedBatches
-    >>> targets = np.array([0] * 9 + [1])
-    >>> batches = BalancedBatches(targets, batch_size=5, seed=0)
-    >>> sum(int((targets[batch] == 1).sum()) for batch in batches)
-    5
-    """
-
-    def __init__(self, targets: np.ndarray, batch_size: int, seed: int) -> None:
-        super().__init__(len(targets), batch_size, seed)
-        self._rows = [np.flatnonzero(targets == code) for code in np.unique(targets)]
-
-    def _order(self) -> np.ndarray:
-        n_each, n_left = divmod(self.n_samples, len(self._rows))
-        one_more = self._generator.permutation(len(self._rows)) < n_left
-        drawn = [
-            self._draw(rows, n_each + int(more))
-            for rows, more in zip(self._rows, one_more, strict=True)
-        ]
-        return self._generator.permutation(np.concatenate(drawn))
-
-    def _draw(self, rows: np.ndarray, n: int) -> np.ndarray:
-        """Every row as often as every other, to within one."""
-        rounds = [self._generator.permutation(rows) for _ in range(-(-n // len(rows)))]
-        return np.concatenate(rounds)[:n]
 
 
 def split_rows(
@@ -177,12 +110,7 @@ def split_rows(
     """Split rows class by class into training and validation.
 
     At least one sample of each class stays for training, so a class with a single sample
-    has none for validation.
-
-    Raises
-    ------
-    ValueError
-        If nothing would be left for validation.
+    has none for validation. A ValueError is raised if nothing would be left for validation.
 
     Examples
     --------
@@ -205,3 +133,8 @@ def split_rows(
             "class has one: use early_stopping=False."
         )
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(valid))
+
+
+def spread(n_samples: int, n_most: int) -> np.ndarray:
+    """Rows of up to ``n_most`` samples, spread evenly over all."""
+    return np.linspace(0, n_samples - 1, min(n_samples, n_most)).round().astype(int)

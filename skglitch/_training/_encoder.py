@@ -1,44 +1,44 @@
-"""From the views of a glitch to features: layout, colors, trunk, readout, normalization."""
+"""From the views of a glitch to features: layout, colors, backbone, readout, normalization."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from .._backbones import Backbone, Readout
-from ..spectrograms import ViewLayout
+from ._views import ViewLayout
 
-COLORS = ("viridis", "gray")
-# Length of the features of each layer once they are normalized: at this scale the default
-# regularisation of scikit-learn's LogisticRegression suits them.
+COLORMAPS = ("viridis", "gray")
+# Length of the normalized features of each layer: at this scale the default regularization of
+# scikit-learn's LogisticRegression suits them.
 _LENGTH = 4.0
 
 
 class ViewEncoder(nn.Module):
-    """A trunk that sees the views of a glitch in one layout.
+    """A backbone that reads the views of a glitch in one layout.
 
     Parameters
     ----------
-    trunk : Backbone
+    backbone : Backbone
     layout : ViewLayout
     readout : Readout, default=None
-        The layers that are read and how; None for the penultimate features.
+        The layers that are read and how they are pooled; None for the penultimate features.
     image_shape : tuple of int, default=None
         ``(n_views, height, width)`` of the images to come; needed for other readouts.
     normalize : bool, default=False
         Whether to subtract a center from the features of each layer, see :meth:`center_on`,
         and to scale them to the same length.
-    colors : {"viridis", "gray"}, default="gray"
-        How a picture of one channel fills the three colors of a net: as Gravity Spy draws it,
-        or the same in each.
+    colormap : {"viridis", "gray"}, default="gray"
+        How a picture of one channel fills the three colors of a net.
 
     Examples
     --------
     >>> import torch
     >>> from skglitch._backbones import make_backbone
-    >>> from skglitch.spectrograms import ViewLayout
-    >>> from skglitch._training import ViewEncoder
+    >>> from skglitch._training import ViewEncoder, ViewLayout
     >>> durations = (0.5, 1.0, 2.0, 4.0)
     >>> layout = ViewLayout.from_parameter("separate", durations, n_views=4)
     >>> encoder = ViewEncoder(make_backbone("resnet18", weights=None), layout).eval()
@@ -51,24 +51,24 @@ class ViewEncoder(nn.Module):
 
     def __init__(
         self,
-        trunk: Backbone,
+        backbone: Backbone,
         layout: ViewLayout,
         readout: Readout | None = None,
         *,
         image_shape: tuple[int, ...] | None = None,
         normalize: bool = False,
-        colors: str = "gray",
+        colormap: str = "gray",
     ) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.backbone = backbone
         self.layout = layout
         self.readout = Readout() if readout is None else readout
         self.normalize = normalize
-        self.paints = colors == "viridis" and trunk.in_channels == 3
-        palette = _viridis() if self.paints else torch.empty(0)
+        self.colormap = colormap if backbone.in_channels == 3 else "gray"
+        palette = _viridis() if self.colormap == "viridis" else torch.empty(0)
         self.register_buffer("palette", palette, persistent=False)
         self.widths = self._widths(image_shape)
-        # Not persistent without need, so that files of nets without it stay as they were.
+        # Not persistent without need, so that state dicts of nets without it lack it.
         center = torch.zeros(self.width if normalize else 0)
         self.register_buffer("center", center, persistent=normalize)
 
@@ -76,6 +76,11 @@ class ViewEncoder(nn.Module):
     def width(self) -> int:
         """Number of features of one glitch."""
         return sum(self.widths)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder computes."""
+        return self.backbone.mean.device
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features ``(n, n_features)`` of images ``(n, n_views, height, width)``.
@@ -85,16 +90,15 @@ class ViewEncoder(nn.Module):
         return self.normalized(self.features(images))
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Features as they are read, before any normalization."""
-        features = self.trunk.read(self.pictures(images), self.readout)
-        # One row a glitch, with the features of all its passes side by side, layer by layer.
-        rows = [part.reshape(len(images), -1) for part in features]
-        return torch.cat(rows, dim=1)
+        """Features before the normalization."""
+        features = self.backbone.read(self.pictures(images), self.readout)
+        # One row per glitch, with the features of all its passes side by side, layer by layer.
+        return torch.cat([part.reshape(len(images), -1) for part in features], dim=1)
 
     def pictures(self, images: torch.Tensor) -> torch.Tensor:
-        """Arrange images as the trunk sees them, in color where that is asked for."""
+        """Arrange images as the backbone takes them, colored by the colormap."""
         pictures = self.layout.arrange(as_unit_interval(images))
-        if not self.paints or pictures.shape[1] != 1:
+        if self.colormap == "gray" or pictures.shape[1] != 1:
             return pictures
         levels = (pictures[:, 0] * 255).round().clamp(0, 255).long()
         return self.palette[levels].permute(0, 3, 1, 2)
@@ -111,24 +115,55 @@ class ViewEncoder(nn.Module):
         parts = (features - self.center).split(self.widths, dim=1)
         return torch.cat([_LENGTH * nn.functional.normalize(part, dim=1) for part in parts], dim=1)
 
+    def get_facts(self) -> dict[str, Any]:
+        """Return what a rebuilt encoder needs beside its parameters and its state dict."""
+        backbone = self.backbone
+        facts = {
+            "layer": self.readout.layers,
+            "pooling": self.readout.pooling,
+            "n_bands": self.readout.n_bands,
+            "normalize": self.normalize,
+            "colormap": self.colormap,
+            "min_size": backbone.min_size,
+            "fixed_size": backbone.fixed_size,
+            "in_channels": backbone.in_channels,
+            "loaded": dict(backbone.loaded),
+            "mean": backbone.mean.flatten().tolist(),
+            "scale": backbone.scale.flatten().tolist(),
+        }
+        if hasattr(backbone.net, "transform_input"):
+            # Inception and GoogLeNet: torchvision switches it on with its own weights.
+            facts["transform_input"] = bool(backbone.net.transform_input)
+        return facts
+
+    def set_backbone_facts(self, facts: dict[str, Any]) -> None:
+        """Set what :meth:`get_facts` returned of the backbone."""
+        backbone = self.backbone
+        for name in ("min_size", "fixed_size", "in_channels", "loaded"):
+            setattr(backbone, name, facts[name])
+        for name in ("mean", "scale"):
+            values = torch.tensor(facts[name]).view(1, -1, 1, 1)
+            setattr(backbone, name, values.to(self.device))
+        if "transform_input" in facts:
+            backbone.net.transform_input = facts["transform_input"]
+
     def _widths(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
         """Count the features of each layer, by a trial where they depend on the picture."""
         if self.readout == Readout():
-            return (self.trunk.width * self.layout.n_passes,)
+            return (self.backbone.width * self.layout.n_passes,)
         if image_shape is None:
             raise ValueError(f"{self.readout} needs image_shape, on which its width depends.")
-        device = self.trunk.mean.device
-        was_training = self.trunk.training
-        self.trunk.eval()
+        was_training = self.backbone.training
+        self.backbone.eval()
         with torch.no_grad():
-            pictures = self.pictures(torch.zeros(1, *image_shape, device=device))
-            features = self.trunk.read(pictures, self.readout)
-        self.trunk.train(was_training)
+            pictures = self.pictures(torch.zeros(1, *image_shape, device=self.device))
+            features = self.backbone.read(pictures, self.readout)
+        self.backbone.train(was_training)
         return tuple(part.numel() for part in features)
 
 
 def as_unit_interval(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 into floats from 0 to 1, on the device where the images are."""
+    """Turn uint8 into floats from 0 to 1, on the device of the images."""
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 

@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 
 from .._device import autocast, to_device
 from .._memory import kept_memory
-from ..spectrograms import PixelScale
 from ._data import as_batch
+from ._scale import PixelScale
 
 
 def run_in_batches(
@@ -26,12 +26,12 @@ def run_in_batches(
     dtype: torch.dtype,
     progress: str = "",
 ) -> np.ndarray:
-    """Apply ``function``, which belongs to ``module``, to all images.
+    """Apply ``function`` to all images, and return its rows as one float32 array.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Put into evaluation mode first.
+        What ``function`` belongs to. Put into evaluation mode first.
     function : callable
         Takes a batch of images on ``device``, returns ``(n, n_columns)``.
     images : ndarray of shape (n_samples, n_views, height, width)
@@ -41,31 +41,7 @@ def run_in_batches(
     dtype : torch.dtype
         Number format of the heavy layers.
     progress : str, default=""
-        Title of a progress bar; no bar where it is empty.
-
-    Returns
-    -------
-    output : ndarray of shape (n_samples, n_columns), dtype float32
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from skglitch.spectrograms import PixelScale
-    >>> from skglitch._training import run_in_batches
-    >>> images = np.ones((5, 1, 8, 8), dtype=np.uint8)
-    >>> net = torch.nn.Flatten()
-    >>> result = run_in_batches(
-    ...     net,
-    ...     lambda batch: net(batch).sum(dim=1, keepdim=True),
-    ...     images,
-    ...     PixelScale.fit(images),
-    ...     batch_size=2,
-    ...     device=torch.device("cpu"),
-    ...     dtype=torch.float32,
-    ... )
-    >>> result[:, 0]
-    array([64., 64., 64., 64., 64.], dtype=float32)
+        Title of a progress bar; no bar if empty.
     """
     module.eval()
     output: np.ndarray | None = None
@@ -76,7 +52,8 @@ def run_in_batches(
             batch = to_device(as_batch(images[rows], scale), device)
             result = function(batch).float().cpu().numpy()
             if output is None:
-                # Filled in place: batches in a list, joined at the end, would stand there twice.
+                # Filled in place: batches in a list, joined at the end, would take twice the
+                # memory.
                 output = np.empty((len(images), result.shape[1]), dtype=np.float32)
             output[rows] = result
     assert output is not None  # there is at least one image

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from torch import nn
@@ -12,46 +10,45 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .._device import exactly
 from ._encoder import ViewEncoder, as_unit_interval
 
+ALL, HEAD = "all", "head"
+
 
 class GlitchNet(nn.Module):
-    """An encoder and a last layer of ``n_classes``.
+    """An encoder and a linear head for ``n_classes``.
 
-    Parameters
+    In training mode images go through ``augment`` first, if it is given.
+
+    Attributes
     ----------
-    encoder : ViewEncoder
-    n_classes : int
-    augment : torch.nn.Module, default=None
-        Applied to the images in training mode only.
-    dropout : float, default=0.0
-        Probability of dropping a feature before the last layer.
+    frozen : tuple of str
+        Parts of the net of the backbone that are not trained; ``""`` is the whole net.
+    batch_norm_is_fixed : bool
+        Whether all batch norms keep their statistics.
 
     Examples
     --------
     >>> import torch
     >>> from skglitch._backbones import make_backbone
-    >>> from skglitch.spectrograms import ViewLayout
-    >>> from skglitch._training import GlitchNet, ViewEncoder
+    >>> from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
     >>> layout = ViewLayout.from_parameter("mosaic", (4.0,), n_views=1)
     >>> encoder = ViewEncoder(make_backbone("resnet18", weights=None), layout)
     >>> net = GlitchNet(encoder, n_classes=22).eval()
     >>> net(torch.zeros(2, 1, 64, 64)).shape
     torch.Size([2, 22])
+    >>> net.freeze_before("layer3")
+    >>> net.frozen
+    ('conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2')
     """
 
     def __init__(
-        self,
-        encoder: ViewEncoder,
-        n_classes: int,
-        augment: nn.Module | None = None,
-        dropout: float = 0.0,
+        self, encoder: ViewEncoder, n_classes: int, augment: nn.Module | None = None
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.augment = augment
-        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.width, n_classes)
         # A head of zeros starts from equal probabilities, so that the first steps do not
-        # push random directions through the pre-trained layers.
+        # push random directions through the pretrained layers.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.frozen: tuple[str, ...] = ()
@@ -64,38 +61,27 @@ class GlitchNet(nn.Module):
         features = self.encoder.features(images)
         # Cheap, and where sums of a thousand features decide between classes.
         with exactly(features.device):
-            return self.head(self.dropout(self.encoder.normalized(features).float()))
+            return self.head(self.encoder.normalized(features).float())
 
-    def freeze(self, names: Iterable[str]) -> None:
-        """Freeze these parts of the trunk's net, and let all others learn.
+    def freeze_before(self, fine_tune: str) -> None:
+        """Freeze the layers before ``fine_tune`` ("all", "head" or a layer), and train all others.
 
-        Frozen layers get no gradient, and their batch norms keep the statistics they have,
-        whatever mode the net is put in.
-
-        Parameters
-        ----------
-        names : iterable of str
-            Names of modules, or of single parameters; ``""`` is the whole net.
+        Frozen layers get no gradient, and their batch norms keep their statistics, whatever
+        mode the net is put in.
         """
-        self.frozen = tuple(names)
-        for name, parameter in self.encoder.trunk.named_parameters():
+        if fine_tune == ALL:
+            self.frozen = ()
+        elif fine_tune == HEAD:
+            self.frozen = ("",)
+        else:
+            self.encoder.backbone.check_layer(fine_tune, "fine_tune")
+            self.frozen = _modules_before(self.encoder.backbone.net, fine_tune)
+        for name, parameter in self.encoder.backbone.named_parameters():
             parameter.requires_grad_(not self._is_frozen(name))
         self.train(self.training)
 
-    def replace_head(self, head: nn.Linear, order: np.ndarray) -> None:
-        """Put another last layer in place, its classes in another order.
-
-        Parameters
-        ----------
-        head : torch.nn.Linear
-            The old classes first, then new ones.
-        order : ndarray of shape (n_classes,)
-            The class of ``head`` that comes in each place.
-        """
-        self.head = _in_order(head, head.out_features, order)
-
     def fix_batch_norm(self) -> None:
-        """Keep the statistics of all batch norms as they are; their scales go on learning."""
+        """Keep the statistics of all batch norms; their scales are still trained."""
         self.batch_norm_is_fixed = True
         self.train(self.training)
 
@@ -106,27 +92,33 @@ class GlitchNet(nn.Module):
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
-        for name, module in self.encoder.trunk.named_modules():
+        for name, module in self.encoder.backbone.named_modules():
             if self._is_frozen(name):
                 module.eval()
         return self
 
+    def reorder_classes(self, order: np.ndarray) -> None:
+        """Put class ``order[i]`` of the head in place i."""
+        rows = torch.from_numpy(order).to(self.head.weight.device)
+        with torch.no_grad():
+            for values in (self.head.weight, self.head.bias):
+                values.copy_(values[rows].clone())
+
     def _is_frozen(self, name: str) -> bool:
-        """Whether a module or parameter of the trunk is not trained."""
-        if "" in self.frozen:
-            return True
-        return any(_is_in(name, f"net.{part}") for part in self.frozen)
-
-
-def _in_order(old: nn.Linear, n_classes: int, order: np.ndarray) -> nn.Linear:
-    new = nn.Linear(old.in_features, n_classes).to(old.weight)
-    with torch.no_grad():
-        for values, before in ((new.weight, old.weight), (new.bias, old.bias)):
-            values.zero_()
-            values[: len(before)] = before
-            values.copy_(values[torch.from_numpy(order).to(values.device)].clone())
-    return new
+        """Whether a module or parameter of the backbone is not trained."""
+        return "" in self.frozen or any(_is_in(name, f"net.{part}") for part in self.frozen)
 
 
 def _is_in(name: str, part: str) -> bool:
     return name == part or name.startswith(f"{part}.")
+
+
+def _modules_before(net: nn.Module, start: str) -> tuple[str, ...]:
+    """Outermost modules that are complete before ``start`` in the order of definition."""
+    before: list[str] = []
+    for name, _ in net.named_modules():
+        if name == start:
+            break
+        if name and not _is_in(start, name) and not any(_is_in(name, done) for done in before):
+            before.append(name)
+    return tuple(before)

@@ -1,23 +1,29 @@
-"""The skorch net behind the classifier."""
+"""The skorch net behind the classifier, its callbacks and its learning rate."""
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
 
 from .._device import autocast, to_device
-from ._data import BalancedBatches, EvenBatches, keep_batch
-from ._encoder import as_unit_interval
-from ._fine_tune import parameter_groups
+from ._data import EvenBatches, keep_batch
+
+# Part of the steps in which the learning rate rises.
+_WARM_UP = 0.25
 
 
 class GlitchNetClassifier(NeuralNetClassifier):
-    """skorch net that computes in a chosen precision and knows sample weights.
+    """skorch net that computes in a chosen precision and weights the loss of each sample.
 
     Parameters
     ----------
@@ -25,84 +31,45 @@ class GlitchNetClassifier(NeuralNetClassifier):
         As for :class:`skorch.NeuralNetClassifier`.
     compute_dtype : torch.dtype, default=torch.float32
         Number format of the heavy layers.
-    trunk_factor : float, default=1.0
-        Learning rate of the pre-trained layers over that of the last one.
-    layer_decay : float, default=1.0
-        Learning rate of the first pre-trained layer over that of the last one.
-    weight_decay : float, default=0.0
-    mixup : float, default=0.0
-        Parameter of the beta distribution of the share that a second image has in each image
-        of a training batch, and its label in the loss [1]_; 0 mixes nothing.
-    auxiliary_weight : float, default=0.0
-        Weight of the losses of auxiliary classifiers.
-    balanced : bool, default=False
-        Whether all classes are drawn equally often in training.
     batch_seed : int, default=0
         Seed of the order of samples.
-
-    References
-    ----------
-    .. [1] H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018,
-       arXiv:1710.09412.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch import CNNClassifier
-    >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
-    >>> y = ["Blip"] * 4 + ["Tomte"] * 4
-    >>> classifier = CNNClassifier("test_efficientnet", weights=None, max_epochs=1).fit(X, y)
-    >>> type(classifier.net_).__name__
-    'GlitchNetClassifier'
     """
 
     def __init__(
         self,
         *args: Any,
         compute_dtype: torch.dtype = torch.float32,
-        trunk_factor: float = 1.0,
-        layer_decay: float = 1.0,
-        weight_decay: float = 0.0,
-        mixup: float = 0.0,
-        auxiliary_weight: float = 0.0,
-        balanced: bool = False,
         batch_seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.compute_dtype = compute_dtype
-        self.trunk_factor = trunk_factor
-        self.layer_decay = layer_decay
-        self.weight_decay = weight_decay
-        self.mixup = mixup
-        self.auxiliary_weight = auxiliary_weight
-        self.balanced = balanced
         self.batch_seed = batch_seed
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
-        """Fetch batches as a whole, in even parts when training."""
-        if training:
-            batches: EvenBatches = (
-                BalancedBatches(dataset.own_targets, self.batch_size, self.batch_seed)
-                if self.balanced
-                else EvenBatches(len(dataset), self.batch_size, self.batch_seed)
-            )
-            return DataLoader(dataset, batch_sampler=batches, collate_fn=keep_batch)
-        return DataLoader(dataset, batch_size=self.batch_size, collate_fn=keep_batch)
+        """Fetch batches as a whole, of even size when training."""
+        if not training:
+            params = {"batch_size": self.batch_size, **self.get_params_for("iterator_valid")}
+        else:
+            batches = EvenBatches(len(dataset), self.batch_size, self.batch_seed)
+            params = {"batch_sampler": batches, **self.get_params_for("iterator_train")}
+        return DataLoader(dataset, collate_fn=keep_batch, **params)
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Sort parameters by learning rate and decay instead of taking them as one group."""
-        groups = parameter_groups(
-            self.module_,
-            named_parameters,
-            learning_rate=self.lr,
-            trunk_factor=self.trunk_factor,
-            layer_decay=self.layer_decay,
-            weight_decay=self.weight_decay,
-        )
-        return (groups,), self.get_params_for(prefix)
+        """Spare biases and the scales of batch norms the weight decay.
+
+        Pulling them to zero changes what a layer computes without making it simpler.
+        """
+        (given,), params = super().get_params_for_optimizer(prefix, named_parameters)
+        groups = []
+        for group in given:
+            matrices = [parameter for parameter in group["params"] if parameter.ndim > 1]
+            vectors = [parameter for parameter in group["params"] if parameter.ndim <= 1]
+            groups += [{**group, "params": matrices}] if matrices else []
+            groups += [{**group, "params": vectors, "weight_decay": 0.0}] if vectors else []
+        return (groups,), params
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Logits in float32, whatever the layers before computed in."""
@@ -114,70 +81,40 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Loss of one batch, that of auxiliary classifiers included in training."""
+        """Mean loss of one batch.
+
+        Weights have a mean of 1 over the training set, so they do not scale the learning rate.
+        """
         device = torch.device(self.device)
-        weight = X.get("sample_weight")
-        weight = None if weight is None else to_device(weight, device)
-        targets = to_device(y_true, device)
-        loss = self.criterion_(y_pred, targets, weight)
-        return loss
-
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
-        """Compute the gradients of one batch, its images mixed in pairs where that is asked."""
-        if not self.mixup:
-            return super().train_step_single(batch, **fit_params)
-        self._set_training(True)
-        inputs, targets = batch
-        share, partner = self._draw_mix(len(targets))
-        images = as_unit_interval(to_device(inputs["images"], torch.device(self.device)))
-        mixed = share * images + (1 - share) * images[partner]
-        y_pred = self.infer({"images": mixed}, **fit_params)
-        others = {name: values[partner] for name, values in inputs.items() if name != "images"}
-        loss = share * self.get_loss(y_pred, targets, X=inputs, training=True) + (
-            1 - share
-        ) * self.get_loss(y_pred, targets[partner], X=others, training=True)
-        loss.backward()
-        return {"loss": loss, "y_pred": y_pred}
-
-    def _draw_mix(self, n_samples: int) -> tuple[float, torch.Tensor]:
-        # Drawn from torch's generator, which fit seeds, as the augmentation is.
-        share = torch.distributions.Beta(self.mixup, self.mixup).sample().item()
-        return share, torch.randperm(n_samples)
+        losses = self.criterion_(y_pred, to_device(y_true, device))
+        if "sample_weight" in X:
+            if losses.shape != y_true.shape:
+                raise ValueError(
+                    "sample_weight and class_weight need a criterion that returns one loss per "
+                    f"sample, but net_params['criterion']={self.criterion!r} returns a tensor of "
+                    f"shape {tuple(losses.shape)} for {len(y_true)} samples: give it "
+                    "reduction='none', for classes as 'criterion__reduction'."
+                )
+            losses = losses * to_device(X["sample_weight"], device)
+        return losses.mean()
 
     def fit_loop(self, *args: Any, **kwargs: Any) -> GlitchNetClassifier:
-        """Train, and remember whether the user cut it short."""
+        """Train, and remember whether the user interrupted it."""
         self.interrupted_ = False
         try:
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt:
-            # skorch's EarlyStopping speaks through the same exception.
-            self.interrupted_ = not self._stopped_early()
+            # skorch's EarlyStopping raises the same exception.
+            stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
+            self.interrupted_ = not any(cb.misses_ == cb.patience for cb in stoppers)
             raise
-
-    def _stopped_early(self) -> bool:
-        stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
-        return any(cb.misses_ == cb.patience for cb in stoppers)
 
 
 class FailOnNaN(Callback):
-    """Stop at the first loss that is not a number, and say what to try.
+    """Stop at the first loss that is not finite, with an error that suggests what to try."""
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch import CNNClassifier
-    >>> X = np.repeat([0, 255], 4 * 32 * 32).astype(np.uint8).reshape(8, 1, 32, 32)
-    >>> y = ["Blip"] * 4 + ["Tomte"] * 4
-    >>> net = CNNClassifier("test_efficientnet", weights=None, learning_rate=1e30, random_state=0)
-    >>> try:
-    ...     net.fit(X, y)
-    ... except ValueError as error:
-    ...     print(str(error)[:28])
-    The train loss became nan in
-    """
-
-    def on_batch_end(self, net: NeuralNetClassifier, training: bool, **kwargs: Any) -> None:
-        """Look at the loss that skorch has just written down."""
+    def on_batch_end(self, net: NeuralNet, training: bool, **kwargs: Any) -> None:
+        """Check the loss that skorch has just written down."""
         prefix = "train" if training else "valid"
         loss = net.history[-1, "batches", -1, f"{prefix}_loss"]
         if not np.isfinite(loss):
@@ -187,3 +124,42 @@ class FailOnNaN(Callback):
                 f"diverged. Try a learning_rate below {net.lr:g}, precision='float32', or look "
                 "for extreme values in X."
             )
+
+
+class EpochProgress(Callback):
+    """One progress bar for the whole training, with the losses beside it."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, desc="fit", unit="epoch")
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Show the losses of the epoch."""
+        row = net.history[-1]
+        names = [name for name in ("train_loss", "valid_loss", "valid_acc") if name in row]
+        self.bar_.set_postfix({name: row[name] for name in names}, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Close the bar; without it the net can be pickled."""
+        self.bar_.close()
+        del self.bar_
+
+
+def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = -1) -> LambdaLR:
+    """Raise the rate of each group over a quarter of the steps, then let it fall to zero.
+
+    The rise is linear and the fall half a cosine (Loshchilov, Hutter, ICLR 2017,
+    arXiv:1608.03983).
+    """
+    factor = functools.partial(_rate_factor, total_steps=total_steps)
+    return LambdaLR(optimizer, factor, last_epoch=last_epoch)
+
+
+def _rate_factor(step: int, total_steps: int) -> float:
+    n_rising = max(1, round(_WARM_UP * total_steps))
+    if step < n_rising:
+        return (step + 1) / n_rising
+    # skorch asks once more after the last step, hence the bound.
+    progress = min(1.0, (step - n_rising) / max(1, total_steps - n_rising))
+    return 0.5 * (1 + math.cos(math.pi * progress))

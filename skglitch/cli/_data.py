@@ -148,12 +148,12 @@ def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) 
         If the source does not have them, or the model does not tell which they are.
     """
     trained = getattr(model, "classifier_", model)
-    durations = tuple(trained.durations)
+    durations = tuple(trained.durations_)
     n_views, *size = model.image_shape_
     if len(durations) != n_views:
         raise ValueError(
-            f"The model was fitted on {n_views} views, but its parameter durations={durations!r} "
-            f"names {len(durations)}: which views it reads cannot be told."
+            f"The model was fitted on {n_views} views, but the durations of its encoder, "
+            f"{durations!r}, are {len(durations)}: the views it reads are not known."
         )
     from ..datasets import MissingViewsError
 

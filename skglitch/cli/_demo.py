@@ -124,7 +124,7 @@ def _split(target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _train(known: Bunch, train: np.ndarray, options: dict[str, Any]) -> CNNClassifier:
-    from ..estimators import CNNClassifier
+    from ..estimators import CNNClassifier, Encoder
 
     given = {name: options[name] for name in ("backbone", "max_epochs", "device") if options[name]}
     if options["weights"] is not None:
@@ -132,7 +132,7 @@ def _train(known: Bunch, train: np.ndarray, options: dict[str, Any]) -> CNNClass
     classifier = CNNClassifier(
         # A quarter of the pixels of a mosaic: this is to be quick.
         views="channels",
-        durations=known.durations,
+        encoder=Encoder(durations=known.durations),
         random_state=options["random_state"],
         verbose=int(not options["quiet"]),
         **given,

@@ -72,7 +72,7 @@ class Embedder:
         elif self._transformer is None:
             bunch = load_glitches(source, options["durations"], options["size"], options)
         else:
-            views = self._transformer.durations
+            views = self._transformer.durations_
             bunch = load_glitches(source, views, self._transformer.image_shape_[1:], options)
         if self._transformer is None:
             self._transformer = self._fit(bunch)
@@ -85,7 +85,7 @@ class Embedder:
         return guesses(self.model.predict_proba(bunch.data), self.model.classes_, 1)
 
     def _fit(self, bunch: Bunch) -> Any:
-        from ..estimators import TruncatedCNNTransformer
+        from ..estimators import Encoder, TruncatedCNNTransformer
 
         model, options = self.model, self._options
         names = ["layer", "batch_size"]
@@ -100,7 +100,7 @@ class Embedder:
             # What is not said is not changed.
             params |= {"precision": model.precision, "device": model.device}
         else:
-            params["durations"] = bunch.durations
+            params["encoder"] = Encoder(durations=bunch.durations)
             names += ["device", "precision", "views", "random_state"]
             if options["weights"] is not None:
                 params["weights"] = None if options["weights"] == "none" else options["weights"]

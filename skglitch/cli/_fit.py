@@ -61,7 +61,7 @@ _PARAMETERS = (
     metavar="X",
     help="The highest it gets.",
 )
-@click.option("--fine-tune", help="all, head, gradual, or the name of the first layer to train.")
+@click.option("--fine-tune", help="all, head, or the name of the first layer to train.")
 @click.option(
     "--class-weight", type=click.Choice(["balanced"]), help="Count rare classes as much as others."
 )
@@ -97,7 +97,7 @@ def fit(
     classifier = _make_classifier(options)
     bunch = _labeled(load_glitches(source, options["durations"], options["size"], options))
     # What predict and embed will read.
-    classifier.set_params(durations=bunch.durations)
+    classifier.set_params(encoder__durations=bunch.durations)
     train, test = _split(bunch.target, options["test_fraction"], options["random_state"])
     started = time.perf_counter()
     _train(classifier, bunch, train)

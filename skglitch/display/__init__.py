@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ._few_shot import FewShotDisplay
     from ._gallery import GalleryDisplay
     from ._history import HistoryDisplay
-    from ._learning_rate import LearningRateDisplay
     from ._reliability import ReliabilityDisplay
     from ._saliency import SaliencyDisplay
     from ._saliency_maps import compute_saliency_maps
@@ -32,7 +31,6 @@ __all__ = [
     "FewShotDisplay",
     "GalleryDisplay",
     "HistoryDisplay",
-    "LearningRateDisplay",
     "ReliabilityDisplay",
     "SaliencyDisplay",
     "SpectrogramDisplay",
@@ -50,7 +48,6 @@ __getattr__, __dir__ = lazy_names(
         "FewShotDisplay": "skglitch.display._few_shot",
         "GalleryDisplay": "skglitch.display._gallery",
         "HistoryDisplay": "skglitch.display._history",
-        "LearningRateDisplay": "skglitch.display._learning_rate",
         "ReliabilityDisplay": "skglitch.display._reliability",
         "SaliencyDisplay": "skglitch.display._saliency",
         "SpectrogramDisplay": "skglitch.display._spectrogram",

@@ -179,8 +179,8 @@ class EmbeddingExplorer:
         -------
         explorer : EmbeddingExplorer
         """
-        if hasattr(estimator, "durations"):
-            options.setdefault("durations", estimator.durations)
+        if hasattr(estimator, "durations_"):
+            options.setdefault("durations", estimator.durations_)
         check_method(options.get("method", "tsne"), options.get("n_components", 2))
         own = {name: value for name, value in options.items() if name not in _OF_THE_LAYOUT}
         cls._refuse_early(_num_samples(X), labels, {"X": X, **own})

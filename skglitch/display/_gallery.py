@@ -252,8 +252,8 @@ class GalleryDisplay:
         -------
         display : GalleryDisplay
         """
-        if hasattr(estimator, "durations"):
-            options.setdefault("durations", estimator.durations)
+        if hasattr(estimator, "durations_"):
+            options.setdefault("durations", estimator.durations_)
         prob = estimator.predict_proba(X)
         return cls.from_predictions(X, y, prob, labels=estimator.classes_, ax=ax, **options)
 

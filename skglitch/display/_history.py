@@ -40,7 +40,6 @@ class HistoryDisplay:
     See Also
     --------
     skglitch.CNNClassifier : Has a ``history_`` once it is fitted.
-    LearningRateDisplay : Which learning rate to take.
 
     Examples
     --------

@@ -132,7 +132,7 @@ class SaliencyDisplay:
         )
         chance = probabilities[classifier.classes_ == label][0]
         title = f"what speaks for {label} ({100 * chance:.0f} %)"
-        durations = tuple(classifier.durations)
+        durations = tuple(classifier.durations_)
         if len(durations) != len(array) and len(array) == len(DURATIONS):
             durations = DURATIONS
         return cls(array, maps[0], durations=durations, frange=frange, title=title).plot(

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._training import GlitchNet
-from ..spectrograms import ViewLayout
+from .._training import GlitchNet, ViewLayout, read_images
 
 METHODS = ("gradient_activation", "grad_cam")
 # Pooling sees places, but what it returns are not where the net has looked.
@@ -99,11 +98,11 @@ def compute_saliency_maps(
     check_is_fitted(classifier)
     if method not in METHODS:
         raise ValueError(f"method={method!r} is none of {METHODS}.")
-    images = classifier._read_images(X)
+    images = read_images(classifier, X)
     codes = None if labels is None else _codes(labels, classifier.classes_, len(images))
     net = classifier.net_.module_.eval()
     layer = find_map_layer(net, _tensor(classifier, images[:1])) if layer is None else layer
-    net.encoder.trunk.check_layer(layer)
+    net.encoder.backbone.check_layer(layer)
     maps = np.empty(images.shape, dtype=np.float32)
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
@@ -140,7 +139,7 @@ def find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
         elif output.ndim == 3 and output.shape[1] > 1:
             last.clear()
 
-    backbone = net.encoder.trunk.net
+    backbone = net.encoder.backbone.net
     hooks = [
         module.register_forward_hook(
             lambda module, _, output, name=name: look(name, module, output)
@@ -166,7 +165,7 @@ def _maps_of(
     net: GlitchNet, images: torch.Tensor, codes: np.ndarray | None, layer: str, method: str
 ) -> torch.Tensor:
     """Compute the maps ``(n, n_views, height, width)`` of one batch."""
-    with torch.enable_grad(), _caught(net.encoder.trunk.net, layer) as caught:
+    with torch.enable_grad(), _caught(net.encoder.backbone.net, layer) as caught:
         logits = net(images).float()
     targets = logits.argmax(dim=1) if codes is None else torch.from_numpy(codes).to(logits.device)
     if not caught or caught[0].ndim != 4:

@@ -1,12 +1,8 @@
 """The scikit-learn estimators."""
 
+from .._training import SpectrogramAugment
 from ._cnn_classifier import CNNClassifier
-from ._learning_rate import LearningRateRange, learning_rate_range
+from ._encoder import Encoder
 from ._truncated_cnn_transformer import TruncatedCNNTransformer
 
-__all__ = [
-    "CNNClassifier",
-    "LearningRateRange",
-    "TruncatedCNNTransformer",
-    "learning_rate_range",
-]
+__all__ = ["CNNClassifier", "Encoder", "SpectrogramAugment", "TruncatedCNNTransformer"]

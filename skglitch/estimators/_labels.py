@@ -1,4 +1,4 @@
-"""Labels and sample weights."""
+"""Labels and sample weights of a classifier."""
 
 from __future__ import annotations
 
@@ -11,49 +11,37 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
     column_or_1d,
+    validate_data,
 )
 
+from .._labels import UNLABELED, as_labels, is_labeled
 
-def encode_labels(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted classes, and for each sample its position among them.
 
-    Raises
-    ------
-    ValueError
-        If ``y`` has another length than X, lacks labels, is continuous, or has fewer than two
-        classes.
+def read_labels(estimator: Any, y: Any, classes: np.ndarray | None = None) -> np.ndarray:
+    """Check y, given the ``classes`` that are known already, and return it as an array.
+
+    A ValueError is raised if rows have no label, if y is continuous, or if it mixes strings and
+    numbers with the known classes.
     """
-    check_consistent_length(X, y)
-    # NaN was refused before; None sorts with nothing.
-    missing = [row for row, label in enumerate(y.tolist()) if label is None]
-    if missing:
-        raise ValueError(
-            f"y has no label for {len(missing)} of {len(y)} samples, the first in row "
-            f"{missing[0]}: leave them out, or see SelfTrainingClassifier of scikit-learn."
-        )
+    if y is not None:  # else scikit-learn has an error for it
+        _refuse_unlabeled(y, classes)
+    # validate_data would forget the names of the columns of X, which fit reads afterwards.
+    y = validate_data(estimator, y=y) if classes is None else column_or_1d(y, warn=True)
     check_classification_targets(y)
+    if classes is not None:
+        unique_labels(classes, y)  # fails where numpy would turn numbers into strings
+    return y
+
+
+def encode_labels(images: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted classes, and for each sample its position among them."""
+    check_consistent_length(images, y)
     classes, targets = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs two at least."
+            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs at least two."
         )
     return classes, targets.astype(np.int64)
-
-
-def check_new_labels(X: np.ndarray, y: Any, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as an array, and those that are not in ``classes``, sorted.
-
-    Raises
-    ------
-    ValueError
-        If ``y`` has another length than X, is continuous, or mixes strings and numbers with
-        ``classes``.
-    """
-    y = column_or_1d(y, warn=True)
-    check_consistent_length(X, y)
-    check_classification_targets(y)
-    unique_labels(classes, y)  # fails where numpy would turn numbers into strings
-    return y, np.setdiff1d(y, classes)
 
 
 def combine_weights(
@@ -73,3 +61,23 @@ def combine_weights(
         by_class = compute_class_weight(class_weight, classes=known, y=y)
         weights = weights * by_class[np.searchsorted(known, y)]
     return (weights / weights.mean()).astype(np.float32)
+
+
+def _refuse_unlabeled(y: Any, classes: np.ndarray | None) -> None:
+    values = as_labels(y)
+    labeled = is_labeled(y, minus_one_is_class=True)
+    if labeled.all():
+        # scikit-learn requires a classifier to learn the two classes -1 and 1. Beside other
+        # classes -1 stands for no label.
+        if classes is None:
+            is_class = 1 in values and all(value in (UNLABELED, 1) for value in values)
+        else:
+            is_class = UNLABELED in classes.tolist()
+        labeled = is_labeled(y, minus_one_is_class=is_class)
+    rows = np.flatnonzero(~labeled)
+    if len(rows):
+        raise ValueError(
+            f"y has no label (None, NaN, '' or -1) for {len(rows)} of {len(labeled)} samples, the "
+            f"first in row {rows[0]}: leave them out, or see SelfTrainingClassifier of "
+            "scikit-learn."
+        )

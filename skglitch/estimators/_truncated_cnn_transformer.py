@@ -1,4 +1,4 @@
-"""A net without its last layer, as a scikit-learn transformer."""
+"""An image net without its last layer, as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -22,34 +22,41 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._backbones import DEFAULT_BACKBONE, IMAGENET
-from .._training import (
+from .._device import (
     PRECISIONS,
-    ViewEncoder,
     choose_device,
     choose_precision,
     draw_seed,
     seeded,
     to_channels_last,
 )
-from ._assembly import (
-    AUTO,
-    CENTRED_IMAGES,
-    SHARED_CONSTRAINTS,
-    evenly,
-    make_encoder,
-    readout_for,
-    run_encoder,
+from .._training import (
+    CENTER_IMAGES,
+    ViewEncoder,
+    read_images,
+    run_in_batches,
+    spread,
 )
 from ._cnn_classifier import CNNClassifier
-from ._images import ImageEstimator
+from ._encoder import (
+    AUTO,
+    SHARED_CONSTRAINTS,
+    Encoder,
+    build_encoder,
+    choose_readout,
+    encoder_params,
+    restore_encoder,
+    with_encoder,
+)
+from ._state import get_fitted_state, get_params_state, get_weights, make_estimator, set_weights
 
 
-class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageEstimator):
+class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Embed spectrograms with an image net whose last layer is cut off.
 
-    A net that was fine-tuned on known classes puts every class into a cluster of its own,
-    even one that training never saw [1]_: the embeddings are what to cluster, to search and
-    to look for outliers in.
+    A net that was fine-tuned on known classes maps every class to a cluster of its own,
+    even a class that was not in the training set [1]_: cluster the embeddings, search them,
+    and look for outliers among them.
 
     Parameters
     ----------
@@ -57,38 +64,25 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Where the net comes from:
 
         - the name of a backbone (see :func:`skglitch.backbones.list_backbones`), a module, or
-          a callable that returns one: used as it is, with ``weights``;
-        - a fitted :class:`CNNClassifier`: its own net. It stays fitted through
-          :func:`sklearn.base.clone`, so grid searches and pipelines use it as it is;
+          a callable that returns one: used with ``weights``, without training;
+        - a fitted :class:`CNNClassifier`: its net. It stays fitted through
+          :func:`sklearn.base.clone`, so grid searches and pipelines use it without training;
         - a :class:`CNNClassifier` that is not fitted: ``fit`` fits a clone of it, so that a
           pipeline trains it on each training fold alone.
     weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
-        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
-    strict_weights : bool, default=True
-        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
-    input_size : int, tuple of int, {"native"} or None, default=None
-        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
+        As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
     layer : str or tuple of str, default="auto"
-        The layers that are read: ``"penultimate"`` is what the last layer of the net would see,
-        any other name is that of a module of the net; of several layers the features stand
-        side by side. What comes after them is not computed. ``"auto"`` is what the last layer of
-        a classifier sees, and of other nets what was measured to tell glitches apart best.
-    pooling : {"auto", "mean", "std", "max"}, default="auto"
-        As in :class:`CNNClassifier`.
-    n_bands : int or "auto", default="auto"
-        As in :class:`CNNClassifier`.
-    normalize : bool, default=True
-        Whether to subtract the mean of the features that fit has seen, and to scale those of
-        each layer to a length of 4, so that only their direction counts. What a classifier's
-        last layer sees (``layer="auto"``) has the center of its training set.
+        The layers that are read, in place of those of ``encoder``. ``"auto"`` takes those.
     views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
-        As in :class:`CNNClassifier`; not used where ``source`` is a classifier. With
-        ``"separate"`` the features of all views stand side by side.
-    colors : {"viridis", "gray"}, default="viridis"
-        As in :class:`CNNClassifier`; not used where ``source`` is a classifier.
-    durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
-        Durations in s of the views of X, for ``views`` that name them. Not used where
-        ``source`` is a classifier.
+        As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
+    encoder : Encoder, default=None
+        Which features are computed. None stands for :class:`Encoder` with its default
+        parameters. If ``source`` is a classifier, ``layer``, ``pooling`` and ``n_bands`` are used
+        only, and ``"auto"`` takes what the head of the classifier reads.
+    normalize : bool, default=True
+        Whether to subtract the mean of the features in fit and to scale the features of each
+        layer to a length of 4, so that only their direction counts. The features that the head
+        of a classifier reads have the center of its training set.
     image_shape : tuple of int, default=None
         As in :class:`CNNClassifier`.
     batch_size : int, default=64
@@ -96,31 +90,33 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         As in :class:`CNNClassifier`.
     device : str or torch.device, default="auto"
-        As in :class:`CNNClassifier`. A net that comes from a fitted classifier stays where it
-        is.
+        As in :class:`CNNClassifier`. The net of a fitted classifier stays on its device.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights where they are random (``weights=None``).
+        Seed of random weights (``weights=None``).
     verbose : int, default=0
         1 and above show a progress bar.
 
     Attributes
     ----------
     classifier_ : CNNClassifier
-        The classifier whose net is read. Only where ``source`` is one.
+        The classifier whose net is read, if ``source`` is one.
     encoder_ : torch.nn.Module
         The net without its last layer.
     image_shape_ : tuple of int
         ``(n_views, height, width)`` seen in fit.
+    durations_ : tuple of float
+        Durations in s of the views of X, those of ``encoder`` or of the classifier.
     n_features_in_ : int
         Number of pixels of one sample, all views together.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it is a data frame.
+        Names of the columns of X, if it is a data frame.
     scale_ : PixelScale
-        How pixel values become numbers from 0 to 1.
+        Maps pixel values to numbers from 0 to 1.
 
     See Also
     --------
     CNNClassifier : The classifier to cut.
+    Encoder : Parameters of the encoder.
     sklearn.manifold.TSNE : A map of the embeddings in two or three dimensions.
 
     References
@@ -147,6 +143,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     _parameter_constraints: dict = {
         "source": [str, nn.Module, CNNClassifier, FrozenEstimator, callable],
         **SHARED_CONSTRAINTS,
+        "layer": [str, tuple, list],
         "normalize": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions(set(PRECISIONS))],
@@ -160,33 +157,23 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         source: Any = DEFAULT_BACKBONE,
         *,
         weights: Any = IMAGENET,
-        strict_weights: bool = True,
-        input_size: Any = None,
         layer: Any = AUTO,
-        pooling: str = AUTO,
-        n_bands: int | str = AUTO,
-        normalize: bool = True,
         views: Any = "mosaic",
-        colors: str = "viridis",
-        durations: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0),
+        encoder: Encoder | None = None,
+        normalize: bool = True,
         image_shape: tuple[int, ...] | None = None,
         batch_size: int = 64,
-        precision: str = "auto",
-        device: Any = "auto",
+        precision: str = AUTO,
+        device: Any = AUTO,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
         self.source = source
         self.weights = weights
-        self.strict_weights = strict_weights
-        self.input_size = input_size
         self.layer = layer
-        self.pooling = pooling
-        self.n_bands = n_bands
-        self.normalize = normalize
         self.views = views
-        self.colors = colors
-        self.durations = durations
+        self.encoder = encoder
+        self.normalize = normalize
         self.image_shape = image_shape
         self.batch_size = batch_size
         self.precision = precision
@@ -196,31 +183,32 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.target_tags.required = self._trains()
         return tags
 
     def __sklearn_clone__(self) -> TruncatedCNNTransformer:
         # A fitted classifier stands for its net, as a path stands for its file: without
-        # this, a grid search would silently train it anew.
+        # this, a grid search would silently train it again.
         if not isinstance(self.source, CNNClassifier) or self._trains():
             return super().__sklearn_clone__()
         sealed = copy.copy(self)
         sealed.source = FrozenEstimator(self.source)
-        twin = BaseEstimator.__sklearn_clone__(sealed)
-        twin.source = self.source
-        return twin
+        cloned = BaseEstimator.__sklearn_clone__(sealed)
+        cloned.source = self.source
+        return cloned
 
     def set_params(self, **params: Any) -> TruncatedCNNTransformer:
-        """Set parameters, those of the source as ``source__<name>``.
+        """Set parameters, including those of the source and the encoder.
 
         A fitted classifier whose parameters change is replaced by a clone that is not
-        fitted: its net would not be what its parameters say.
+        fitted: its net would not be what its parameters describe.
 
         Parameters
         ----------
         **params : dict
-            Names and values.
+            Names and values, such as ``source__<name>`` and ``encoder__<name>``.
 
         Returns
         -------
@@ -229,20 +217,20 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         nested = any(name.startswith("source__") for name in params)
         if nested and "source" not in params and isinstance(self.source, CNNClassifier):
             self.source = clone(self.source)
-        return super().set_params(**params)
+        return super().set_params(**with_encoder(self, params))
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> TruncatedCNNTransformer:
-        """Load the net, or train it where the source is a classifier that is not fitted.
+        """Load the net, or train it if the source is a classifier that is not fitted.
 
         Parameters
         ----------
         X : array-like
             Images as in :meth:`CNNClassifier.fit`.
         y : array-like of shape (n_samples,), default=None
-            Labels; needed only to train.
+            Labels; needed only for training.
         **fit_params : dict
-            Passed to :meth:`CNNClassifier.fit` where the classifier is trained.
+            Passed to :meth:`CNNClassifier.fit` if the classifier is trained.
 
         Returns
         -------
@@ -251,17 +239,22 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Raises
         ------
         ValueError
-            If X or a parameter is not what it should be; the message names it.
+            If X or a parameter is not valid; the message names it.
         """
-        images = self._read_images_to_fit(X)
-        source = _thawed(self.source)
+        images = read_images(self, X, reset=True)
+        source = _unfrozen(self.source)
         if isinstance(source, CNNClassifier):
             self.classifier_ = clone(source).fit(X, y, **fit_params) if self._trains() else source
-            self._adopt(self.classifier_)
+            self.encoder_ = self._encoder_of(self.classifier_)
+            self.scale_ = self.classifier_.scale_
+            self.durations_ = self.classifier_.durations_
         else:
-            self._load(source)
-        if self._is_own_readout():
-            self._center(images)
+            vars(self).pop("classifier_", None)
+            self.encoder_ = self._build_encoder(source)
+            self.durations_ = tuple(encoder_params(self).durations)
+        if self._has_own_readout() and self.normalize:
+            some = images[spread(len(images), CENTER_IMAGES)]
+            self.encoder_.center_on(torch.from_numpy(self._embed(some, normalized=False)))
         self._n_features_out = self.encoder_.width
         return self
 
@@ -278,60 +271,134 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         embeddings : ndarray of shape (n_samples, n_features), dtype float32
         """
         check_is_fitted(self)
-        return self._embed(self._read_images(X))
+        return self._embed(read_images(self, X))
 
     def _trains(self) -> bool:
         return isinstance(self.source, CNNClassifier) and not hasattr(self.source, "net_")
 
-    def _adopt(self, classifier: CNNClassifier) -> None:
+    def _has_own_readout(self) -> bool:
+        """Whether other features are read than the head of a classifier reads."""
+        if not isinstance(_unfrozen(self.source), CNNClassifier):
+            return True
+        params = encoder_params(self, self.layer)
+        return (params.layer, params.pooling, params.n_bands) != (AUTO,) * 3
+
+    def _build_encoder(self, source: Any) -> ViewEncoder:
+        device = choose_device(self.device)
+        with seeded(draw_seed(check_random_state(self.random_state)), device):
+            encoder = build_encoder(
+                encoder_params(self, self.layer),
+                source,
+                self.weights,
+                views=self.views,
+                image_shape=self.image_shape_,
+                normalize=self.normalize,
+            )
+        return to_channels_last(encoder, device).eval()
+
+    def _encoder_of(self, classifier: CNNClassifier) -> ViewEncoder:
+        """Take the encoder of a fitted classifier, or make another readout of its backbone."""
+        check_is_fitted(classifier)
         if classifier.image_shape_ != self.image_shape_:
             raise ValueError(
                 f"X has images of shape {self.image_shape_} (n_views, height, width), but the "
                 f"classifier in source was fitted on images of shape {classifier.image_shape_}."
             )
-        self.scale_ = classifier.scale_
         encoder = classifier.net_.module_.encoder
-        if self._is_own_readout():
-            # Another way to read the same net, which is shared and not copied.
+        if self._has_own_readout():
+            params = encoder_params(self, self.layer)
             encoder = ViewEncoder(
-                encoder.trunk,
+                encoder.backbone,  # shared, not copied
                 encoder.layout,
-                readout_for(self, encoder.trunk, encoder.readout),
+                choose_readout(params, encoder.backbone, encoder.readout),
                 image_shape=self.image_shape_,
                 normalize=self.normalize,
-                colors="viridis" if encoder.paints else "gray",
-            ).to(encoder.trunk.mean.device)
-        self.encoder_ = encoder.eval()
-
-    def _is_own_readout(self) -> bool:
-        """Whether other features are read than the last layer of a classifier sees."""
-        is_classifier = isinstance(_thawed(self.source), CNNClassifier)
-        return not is_classifier or (self.layer, self.pooling, self.n_bands) != (AUTO,) * 3
-
-    def _load(self, source: Any) -> None:
-        device = choose_device(self.device)
-        with seeded(draw_seed(check_random_state(self.random_state)), device):
-            encoder = make_encoder(self, source, normalize=self.normalize)
-        self.encoder_ = to_channels_last(encoder, device).eval()
-
-    def _center(self, images: np.ndarray) -> None:
-        if self.normalize:
-            some = images[evenly(len(images), CENTRED_IMAGES)]
-            features = self._embed(some, normalized=False)
-            self.encoder_.center_on(torch.from_numpy(features).to(self.encoder_.center.device))
+                colormap=encoder.colormap,
+            ).to(encoder.device)
+        return encoder.eval()
 
     def _embed(self, images: np.ndarray, *, normalized: bool = True) -> np.ndarray:
         encoder = self.encoder_
-        return run_encoder(
+        return run_in_batches(
             encoder,
+            encoder if normalized else encoder.features,
             images,
             self.scale_,
-            normalized=normalized,
             batch_size=self.batch_size,
-            dtype=choose_precision(self.precision, encoder.trunk.mean.device),
+            # The net of a classifier must not be moved.
+            device=encoder.device,
+            dtype=choose_precision(self.precision, encoder.device),
             progress="embed" if self.verbose else "",
         )
 
+    def _get_state(self) -> dict[str, Any]:
+        """Return what a file has to hold of a fitted transformer; ``_from_state`` makes it again.
 
-def _thawed(source: Any) -> Any:
+        Returns
+        -------
+        state : dict
+            ``"params"`` and ``"fitted"`` as in :meth:`CNNClassifier._get_state`, ``"module"`` and
+            ``"weights"`` of the encoder. If the source is a classifier, it is not among the
+            parameters: ``"classifier"`` is the state of the fitted one, and ``"source"`` is
+            ``"fitted"`` or ``"frozen"``, or the parameters of a classifier that is not fitted.
+            ``"weights"`` then hold the center of another readout only.
+        """
+        params = get_params_state(self)
+        state = {"params": params, "fitted": get_fitted_state(self)}
+        if not hasattr(self, "classifier_"):
+            encoder = self.encoder_
+            return {**state, "module": encoder.get_facts(), "weights": get_weights(encoder)}
+        source: Any = params.pop("source")
+        if isinstance(source, FrozenEstimator):
+            source = "frozen"
+        elif source is self.classifier_:
+            source = "fitted"
+        else:
+            source = get_params_state(source)
+        weights = {"center": self.encoder_.center} if self._has_own_readout() else {}
+        classifier = self.classifier_._get_state()
+        return {**state, "source": source, "classifier": classifier, "weights": weights}
+
+    @classmethod
+    def _from_state(cls, state: dict[str, Any], backbone: Any = None) -> TruncatedCNNTransformer:
+        """Make a transformer again from what :meth:`_get_state` returned.
+
+        The net is put on the device in the parameters of the transformer, or of the classifier.
+        ``backbone`` is given in place of a module or callable that is not in the state.
+        """
+        changed = {}
+        if "classifier" in state:
+            classifier = CNNClassifier._from_state(state["classifier"], backbone)
+            source = state["source"]
+            if source == "frozen":
+                changed["source"] = FrozenEstimator(classifier)
+            elif source == "fitted":
+                changed["source"] = classifier
+            else:
+                changed["source"] = make_estimator(CNNClassifier, source, {})
+        elif backbone is not None:
+            changed["source"] = backbone
+        self = make_estimator(cls, state["params"], state["fitted"], **changed)
+        if "classifier" in state:
+            self.classifier_ = classifier
+            self.encoder_ = self._encoder_of(classifier)
+            if "center" in state["weights"]:
+                self.encoder_.center.copy_(state["weights"]["center"])
+        else:
+            device = choose_device(self.device)
+            with seeded(0, device):  # random weights, in whose place the stored ones come
+                self.encoder_ = restore_encoder(
+                    encoder_params(self, self.layer),
+                    self.source,
+                    state["module"],
+                    views=self.views,
+                    image_shape=self.image_shape_,
+                )
+            set_weights(self.encoder_, state["weights"])
+            to_channels_last(self.encoder_, device).eval()
+        self._n_features_out = self.encoder_.width
+        return self
+
+
+def _unfrozen(source: Any) -> Any:
     return source.estimator if isinstance(source, FrozenEstimator) else source

@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._training import choose_device
+from .._device import choose_device
 from ._file import describe_versions, read_file, write_file
 from ._state import TRUSTED, Parts, Restorer, record_of, restore
 

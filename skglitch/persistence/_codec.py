@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._training import SpectrogramAugment
-from ..spectrograms import PixelScale
+from .._training import PixelScale, SpectrogramAugment
 
 # Booleans, integers, floats, strings and objects, whose items are looked at one by one.
 _ARRAY_KINDS = "biufUO"
@@ -36,7 +35,7 @@ def encode(value: Any) -> Any:
     ----------
     value : object
         None, numbers, strings, lists, tuples, dicts, arrays, paths and devices, nested as
-        you like; scales of pixels and :class:`~skglitch._training.SpectrogramAugment`. Numpy
+        you like; scales of pixels and :class:`~skglitch.estimators.SpectrogramAugment`. Numpy
         scalars become the numbers they hold.
 
     Returns

@@ -187,12 +187,13 @@ def make_report(
     --------
     >>> import numpy as np
     >>> from skglitch import CNNClassifier
+    >>> from skglitch.estimators import Encoder
     >>> from skglitch.report import make_report
     >>> X = np.random.default_rng(0).integers(0, 60, (12, 1, 32, 32), dtype=np.uint8)
     >>> X[::2, :, 20:] = 200
     >>> y = ["Low_Frequency_Lines", "Blip"] * 6
     >>> net = CNNClassifier(
-    ...     "test_efficientnet", weights=None, max_epochs=1, durations=(1.0,), random_state=0
+    ...     "test_efficientnet", weights=None, max_epochs=1, encoder=Encoder(durations=(1.0,))
     ... )
     >>> report = make_report(net.fit(X[:8], y[:8]), X[8:], y[8:], n_pictures=1)
     >>> report.numbers["n_glitches"], report.numbers["n_in_data"]
@@ -214,7 +215,7 @@ def make_report(
         else _check_column("ids", ids, n_samples).astype(str),
         None if ifo is None else _check_column("ifo", ifo, n_samples),
         None if gps is None else _check_column("gps", gps, n_samples).astype(float),
-        _check_durations(durations or classifier.durations, classifier.image_shape_[0]),
+        _check_durations(durations or classifier.durations_, classifier.image_shape_[0]),
     ).compute(random_state)
     path = None if model_file is None else Path(model_file).expanduser()
 

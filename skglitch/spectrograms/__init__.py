@@ -13,15 +13,10 @@ from .._lazy import lazy_names
 if TYPE_CHECKING:
     from ._pictures import PictureError, read_picture
     from ._q_transformer import QTransformer
-    from ._scaling import PixelScale, check_finite
-    from ._views import ViewLayout
 
 __all__ = [
     "PictureError",
-    "PixelScale",
     "QTransformer",
-    "ViewLayout",
-    "check_finite",
     "read_picture",
 ]
 
@@ -29,10 +24,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "PictureError": "skglitch.spectrograms._pictures",
-        "PixelScale": "skglitch.spectrograms._scaling",
         "QTransformer": "skglitch.spectrograms._q_transformer",
-        "ViewLayout": "skglitch.spectrograms._views",
-        "check_finite": "skglitch.spectrograms._scaling",
         "read_picture": "skglitch.spectrograms._pictures",
     },
 )

@@ -55,7 +55,7 @@ def test_options_reach_the_command(run, folder, config):
     model = skglitch.load("model.skglitch")
     assert model.backbone == "test_efficientnet"
     assert (model.batch_size, model.max_epochs, model.early_stopping) == (3, 1, True)
-    assert model.durations == (1.0, 4.0)
+    assert model.durations_ == (1.0, 4.0)
     assert model.views == (4.0, 1.0)
     assert model.image_shape_ == (2, 32, 40)
 

@@ -27,7 +27,7 @@ def test_result_as_json_is_that_of_the_saved_model(run, folder):
     model = skglitch.load("model.skglitch")
     assert told["model"] == "model.skglitch"
     assert told["classes"] == model.classes_.tolist() == ["Blip", "Koi_Fish"]
-    assert told["durations"] == list(model.durations) == [1.0, 4.0]
+    assert told["durations"] == list(model.durations_) == [1.0, 4.0]
     assert (told["n_train"], told["n_test"], told["epochs"]) == (6, 4, 1)
     assert told["interrupted"] is False
     batches = model.history_[0]["batches"]
@@ -116,7 +116,7 @@ def test_folder_with_the_4_s_view_only(run, folder, tmp_path):
     assert run("fit", "long", *TINY, "-o", "a").exit_code == 0
     assert run("fit", folder, *TINY, "-o", "b", "--durations", "4").exit_code == 0
     a, b = (skglitch.load(name) for name in "ab")
-    assert a.durations == b.durations == (4.0,)
+    assert a.durations_ == b.durations_ == (4.0,)
     X = read(folder, durations=(4.0,)).data
     np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
     result = run("fit", "long", *TINY, "-o", "c", "--durations", "1,4")

@@ -12,6 +12,7 @@ import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch.cli._predict import guesses
 from skglitch.datasets import load_gravity_spy
+from skglitch.estimators import Encoder
 
 
 def read(folder):
@@ -96,7 +97,9 @@ def test_models_that_are_no_good(run, model, folder, tmp_path):
     (tmp_path / "text").write_text("no model")
     result = run("predict", "text", folder)
     assert (result.exit_code, "not a skglitch file" in result.stderr) == (1, True)
-    transformer = TruncatedCNNTransformer("test_efficientnet", weights=None, durations=(1.0, 4.0))
+    transformer = TruncatedCNNTransformer(
+        "test_efficientnet", weights=None, encoder=Encoder(durations=(1.0, 4.0))
+    )
     skglitch.save(transformer.fit(read(folder).data), "transformer")
     result = run("predict", "transformer", folder)
     assert result.exit_code == 1
@@ -104,7 +107,8 @@ def test_models_that_are_no_good(run, model, folder, tmp_path):
 
 
 def test_unknown_durations_are_told(run, model, folder):
-    classifier = skglitch.load(model).set_params(durations=(4.0,))
+    classifier = skglitch.load(model)
+    classifier.durations_ = (4.0,)
     skglitch.save(classifier, "odd.skglitch")
     result = run("predict", "odd.skglitch", folder)
     assert result.exit_code == 1

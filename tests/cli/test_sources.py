@@ -163,7 +163,7 @@ class TestStrain:
         where = ["--triggers", "t.csv", "--strain", strain / f"L1-{START}.hdf5"]
         result = run("fit", *TINY, *where, "--durations", "1", "-q")
         assert result.exit_code == 0, result.output
-        assert skglitch.load("model.skglitch").durations == (1.0,)
+        assert skglitch.load("model.skglitch").durations_ == (1.0,)
         result = run("embed", "model.skglitch", *where, "-o", "e.npz", "-q")
         assert result.exit_code == 0, result.output
         assert np.load("e.npz")["gps_time"].tolist() == [START + 10 + n for n in range(6)]

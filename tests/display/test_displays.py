@@ -19,7 +19,6 @@ from skglitch.display import (
     FewShotDisplay,
     GalleryDisplay,
     HistoryDisplay,
-    LearningRateDisplay,
     ReliabilityDisplay,
     SpectrogramDisplay,
     TopKDisplay,
@@ -297,15 +296,6 @@ class TestTraining:
         with pytest.raises(ValueError, match="no epoch with a 'train_loss'"):
             HistoryDisplay([]).plot()
 
-    def test_divergence_does_not_hide_the_fall(self):
-        display = LearningRateDisplay([1e-3, 1e-2, 1e-1], [2.0, 1.0, np.inf], 3e-3).plot(Figure())
-        assert display.ax_.get_ylim()[1] < 3
-        assert [line.get_xdata()[0] for line in display.ax_.lines] == [1e-3, 3e-3]
-        with pytest.raises(ValueError, match="as long as each other"):
-            LearningRateDisplay([1], [1, 2]).plot()
-        with pytest.raises(ValueError, match="no finite value"):
-            LearningRateDisplay([1], [np.nan]).plot()
-
     def test_interval_is_students(self):
         values = np.array([0.5, 0.6, 0.8])
         display = FewShotDisplay.from_scores([5], {"net": [values]}, ax=Figure())
@@ -318,4 +308,4 @@ class TestTraining:
 
 
 def test_all_displays_are_in_the_room():
-    assert sum(name.endswith("Display") for name in skglitch.display.__all__) == 11
+    assert sum(name.endswith("Display") for name in skglitch.display.__all__) == 10

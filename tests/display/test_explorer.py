@@ -283,7 +283,7 @@ def test_maps_are_computed_as_by_the_figure(X):
     assert explorer.X is None
 
     class Flatten:
-        durations = (1.0, 4.0)
+        durations_ = (1.0, 4.0)
 
         def transform(self, X):
             return X.reshape(len(X), -1)

@@ -14,7 +14,6 @@ from skglitch.display import (
     FewShotDisplay,
     GalleryDisplay,
     HistoryDisplay,
-    LearningRateDisplay,
     ReliabilityDisplay,
     SaliencyDisplay,
     SpectrogramDisplay,
@@ -161,13 +160,11 @@ def test_one_figure_each(energies):
     epochs = [
         {"train_loss": 1.0, "valid_loss": 2.0, "valid_acc": 0.5, "batches": [{"event_lr": 1}]}
     ]
-    rates = np.geomspace(1e-6, 1, 20)
     displays = [
         TopKDisplay.from_predictions(y_true, {"one": y_prob, "two": y_prob}, **options),
         ReliabilityDisplay.from_predictions(y_true, y_prob, name="net", **options),
         FewShotDisplay.from_scores([1, 2, 5, 10, 20, 50], {"one": np.full((6, 3), 0.5)}),
         HistoryDisplay(epochs * 3).plot(),
-        LearningRateDisplay(rates, 1 / rates, 1e-3).plot(),
         SpectrogramDisplay.from_data(energies, title="Low_Frequency_Lines"),
         SpectrogramDisplay.from_data(energies, n_columns=2),
         SaliencyDisplay(energies[0], np.ones(energies[0].shape), title="a title").plot(),

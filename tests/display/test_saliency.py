@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from skglitch import CNNClassifier
+from skglitch._training import ViewLayout
 from skglitch.display import SaliencyDisplay, compute_saliency_maps
 from skglitch.display._saliency_maps import to_views
-from skglitch.spectrograms import ViewLayout
+from skglitch.estimators import Encoder
 
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
 
@@ -108,10 +109,10 @@ def test_layouts_are_undone(views, n_views):
 def test_grad_cam_by_hand():
     # Read by the largest value in each band, so that the gradient differs from place to place.
     X, y = make_spots()
-    readout = {"layer": "3", "pooling": "max", "n_bands": 2}
-    classifier = fit(X, y, views=2.0, max_epochs=8, **readout)
+    encoder = Encoder(layer="3", pooling="max", n_bands=2)
+    classifier = fit(X, y, views=2.0, max_epochs=8, encoder=encoder)
     net = classifier.net_.module_.eval()
-    layer = net.encoder.trunk.net.get_submodule("3")
+    layer = net.encoder.backbone.net.get_submodule("3")
     caught = []
     hook = layer.register_forward_hook(lambda _layer, _args, output: caught.append(output))
     logits = net(torch.from_numpy(classifier.scale_.apply(X)))
@@ -131,7 +132,9 @@ def test_grad_cam_by_hand():
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "test_efficientnet"])
 def test_other_backbones(name, stripes_of_one_view):
     X, y = stripes_of_one_view
-    classifier = fit(X, y, backbone=name, durations=(1.0,), views=1.0, max_epochs=1)
+    classifier = fit(
+        X, y, backbone=name, encoder=Encoder(durations=(1.0,)), views=1.0, max_epochs=1
+    )
     classifier.set_params(batch_size=4)
     maps = compute_saliency_maps(classifier, X[:3], batch_size=2)
     assert maps.shape == (3, *X.shape[1:])
@@ -147,13 +150,13 @@ def stripes_of_one_view():
 
 def test_frozen_layers_have_maps_too():
     X, y = make_spots()
-    classifier = fit(X, y, fine_tune="head", head_init="probe", max_epochs=1)
+    classifier = fit(X, y, fine_tune="head", head_init="regression", max_epochs=1)
     assert compute_saliency_maps(classifier, X[:2]).max() > 0
 
 
 def test_default_readout_needs_gradients_at_each_place():
     X, y = make_spots()
-    classifier = fit(X, y, layer="2", pooling="std", max_epochs=3)
+    classifier = fit(X, y, encoder=Encoder(layer="2", pooling="std"), max_epochs=3)
     assert compute_saliency_maps(classifier, X[:2]).max() > 0
 
 

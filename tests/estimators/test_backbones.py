@@ -11,9 +11,11 @@ from sklearn.base import clone
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.estimators import Encoder
 
 from .conftest import make_stripes
 
+PENULTIMATE = Encoder(layer="penultimate")
 # name, number of penultimate features
 NETS = [
     ("efficientnet_lite0", 1280),
@@ -35,7 +37,7 @@ def fitted(request):
     X, y = make_stripes(n_each=2, n_views=1, size=(32, 40))
     X, y = X[:4], y[:4]
     classifier = CNNClassifier(
-        name, weights=None, layer="penultimate", max_epochs=1, batch_size=4, random_state=0
+        name, weights=None, encoder=PENULTIMATE, max_epochs=1, batch_size=4, random_state=0
     )
     before = torch.random.get_rng_state()
     classifier.fit(X, y)
@@ -67,7 +69,9 @@ def test_probabilities_and_embeddings_agree(fitted):
 
 def test_clone_pickle_and_file(fitted, tmp_path):
     classifier, X, _y, _width = fitted
-    assert clone(classifier).get_params() == classifier.get_params()
+    first, second = clone(classifier).get_params(), classifier.get_params()
+    assert first.pop("encoder") is not second.pop("encoder")
+    assert first == second  # with the parameters of the encoder
     expected = classifier.predict_proba(X)
     if classifier.backbone == "vgg19":
         pytest.skip("as vgg16, and half a gigabyte")
@@ -86,9 +90,9 @@ def test_head_only_leaves_the_rest_as_it_was(fitted):
     if name.startswith("vgg"):
         pytest.skip("as for the others, and half a gigabyte")
     frozen = clone(classifier).set_params(fine_tune="head").fit(X, y)
-    trunk = frozen.net_.module_.encoder.trunk
-    assert not any(parameter.requires_grad for parameter in trunk.parameters())
-    assert not any(module.training for module in trunk.net.modules())
+    backbone = frozen.net_.module_.encoder.backbone
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+    assert not any(module.training for module in backbone.net.modules())
     # The same seed, the same random net: what was frozen is what it was before the step.
-    again = clone(frozen).fit(X, y).net_.module_.encoder.trunk.state_dict()
-    assert all(torch.equal(value, again[key]) for key, value in trunk.state_dict().items())
+    again = clone(frozen).fit(X, y).net_.module_.encoder.backbone.state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in backbone.state_dict().items())

@@ -13,8 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._backbones import Readout, make_backbone
-from skglitch._training import ViewEncoder, probe
-from skglitch.spectrograms import ViewLayout
+from skglitch._training import ViewEncoder, ViewLayout, regress_head
 
 from .conftest import TinyNet, make_stripes
 
@@ -40,7 +39,7 @@ def _hardly_trained(weights, **params):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_probe_is_logistic_regression_on_frozen_features(weights, n_classes, weighted):
+def test_head_is_logistic_regression_on_frozen_features(weights, n_classes, weighted):
     X, y = make_stripes()
     rows = np.isin(y, np.unique(y)[:n_classes])
     X, y = X[rows], y[rows]
@@ -57,50 +56,24 @@ def test_probe_is_logistic_regression_on_frozen_features(weights, n_classes, wei
     )
 
 
-def test_balanced_batches_start_from_a_balanced_probe(weights):
-    X, y = make_stripes()
-    X, y = X[:14], y[:14]
-    classifier = _hardly_trained(weights, balanced_batches=True).fit(X, y)
-    pipeline = make_pipeline(
-        TruncatedCNNTransformer(TinyNet, weights=weights),
-        LogisticRegression(C=10, class_weight="balanced", max_iter=1000),
-    ).fit(X, y)
-    np.testing.assert_allclose(classifier.predict_proba(X), pipeline.predict_proba(X), atol=1e-4)
-
-
-def test_adjusted_logits_start_without_the_prior_that_the_loss_adds(weights):
-    X, y = make_stripes()
-    X, y = X[:14], y[:14]
-    plain = _hardly_trained(weights).fit(X, y)
-    adjusted = _hardly_trained(weights, loss="logit_adjusted").fit(X, y)
-    prior = np.array([6, 6, 2]) / 14
-    by_hand = plain.predict_proba(X) / prior
-    by_hand /= by_hand.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(adjusted.predict_proba(X), by_hand, atol=1e-5)
-    # Which is where the loss, that puts the prior back, sees the probabilities of the probe.
-    assert adjusted.history_[0, "train_loss"] == pytest.approx(
-        plain.history_[0, "train_loss"], abs=1e-5
-    )
-
-
 @pytest.mark.parametrize(
-    ("head_init", "has_weights", "probes"),
+    ("head_init", "has_weights", "regresses"),
     [
         ("auto", True, True),
         ("auto", False, False),
         ("zeros", True, False),
-        ("probe", False, True),
+        ("regression", False, True),
     ],
 )
-def test_what_starts_where(weights, head_init, has_weights, probes):
+def test_what_starts_where(weights, head_init, has_weights, regresses):
     X, y = make_stripes()
     classifier = _hardly_trained(weights if has_weights else None, head_init=head_init)
     with warnings.catch_warnings():
         # Features that are not normalized may keep the regression from its goal: no matter.
         warnings.simplefilter("error", ConvergenceWarning)
         head = classifier.fit(X, y).net_.module_.head
-    assert (head.weight.detach().abs().max().item() > 1e-3) == probes
-    if not probes:
+    assert (head.weight.detach().abs().max().item() > 1e-3) == regresses
+    if not regresses:
         np.testing.assert_allclose(classifier.predict_proba(X), 1 / 3, atol=1e-6)
 
 
@@ -149,12 +122,13 @@ def test_from_scratch_nothing_is_normalized(stripes):
     assert classifier.score(X, y) == 1.0
 
 
-def test_probe_of_two_classes_has_two_opposite_rows():
+def test_regression_of_two_classes_has_two_opposite_rows():
     rng = np.random.default_rng(0)
     features, targets = rng.normal(size=(20, 3)), np.arange(20) % 2
-    weight, bias = probe(features, targets)
+    head = torch.nn.Linear(3, 2)
+    regress_head(head, features, targets)
+    weight, bias = head.weight.detach(), head.bias.detach()
     regression = LogisticRegression(C=10).fit(features, targets)
-    assert weight.shape == (2, 3)
     np.testing.assert_allclose(weight[1] - weight[0], regression.coef_[0], rtol=1e-5)
     np.testing.assert_allclose(bias[1] - bias[0], regression.intercept_[0], rtol=1e-5)
     torch.testing.assert_close(weight[0], -weight[1])
@@ -171,14 +145,14 @@ def test_other_readouts_need_the_shape_of_images():
         (True, "auto", 3e-4),
         (True, "zeros", 1e-3),
         (False, "auto", 1e-3),
-        (False, "probe", 3e-4),
+        (False, "regression", 3e-4),
     ],
 )
 def test_rate_depends_on_where_the_last_layer_starts(weights, weights_read, head_init, rate):
     X, y = make_stripes()
     params = {"head_init": head_init, "max_epochs": 2, "batch_size": 8, "precision": "float32"}
-    told, auto = (
+    given, auto = (
         _hardly_trained(weights if weights_read else None, learning_rate=value, **params).fit(X, y)
         for value in (rate, "auto")
     )
-    np.testing.assert_array_equal(auto.predict_proba(X), told.predict_proba(X))
+    np.testing.assert_array_equal(auto.predict_proba(X), given.predict_proba(X))

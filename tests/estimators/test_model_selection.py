@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.estimators import Encoder
 from skglitch.metrics import top_k_scorer
 
 from .conftest import TinyNet, make_stripes
@@ -45,6 +48,40 @@ def test_grid_search_over_nested_steps(tiny, stripes):
         len(best["embed"].classifier_.history_) == search.best_params_["embed__source__max_epochs"]
     )
     assert best.score(*make_stripes(seed=4)) > 0.9
+
+
+def test_grid_search_over_the_encoder_that_is_none(tiny, stripes):
+    X, y = stripes
+    layers = ["0", ("0", "3")]
+    search = GridSearchCV(tiny(max_epochs=2), {"encoder__layer": layers}, cv=2).fit(X, y)
+    assert search.best_estimator_.encoder.layer in layers
+    assert search.estimator.encoder is None
+    pipeline = Pipeline(
+        [
+            ("embed", TruncatedCNNTransformer(TinyNet, random_state=0)),
+            ("classify", KNeighborsClassifier(1)),
+        ]
+    )
+    grid = {"embed__encoder__pooling": ["mean", "max"], "embed__layer": layers}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
+    best = search.best_estimator_["embed"]
+    assert best.encoder_.readout.pooling == search.best_params_["embed__encoder__pooling"]
+    assert search.estimator["embed"].encoder is None
+    grid = {"embed__source__encoder__layer": layers}
+    pipeline.set_params(embed=TruncatedCNNTransformer(tiny(max_epochs=1)))
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
+    assert search.best_estimator_["embed"].classifier_.encoder.layer in layers
+
+
+def test_set_params_of_the_encoder(tiny):
+    for estimator in (tiny(), TruncatedCNNTransformer(TinyNet)):
+        estimator.set_params(encoder__layer="0", encoder__n_bands=3)
+        assert estimator.encoder.get_params() == Encoder(layer="0", n_bands=3).get_params()
+        estimator.set_params(encoder=None, encoder__pooling="max")
+        assert estimator.encoder.get_params() == Encoder(pooling="max").get_params()
+        assert estimator.set_params(encoder=None).encoder is None
+        with pytest.raises(ValueError, match="Invalid parameter 'color' for estimator Encoder"):
+            estimator.set_params(encoder__color="gray")
 
 
 def test_same_result_in_one_process_and_in_two(tiny, stripes):

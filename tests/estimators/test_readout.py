@@ -10,8 +10,8 @@ from torch import nn
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._backbones import Readout, make_backbone
-from skglitch._training import ViewEncoder
-from skglitch.spectrograms import ViewLayout
+from skglitch._training import ViewEncoder, ViewLayout
+from skglitch.estimators import Encoder
 
 from .conftest import TinyNet, make_stripes
 
@@ -53,7 +53,8 @@ def test_a_constant_map_has_a_gradient():
 @pytest.mark.parametrize("views", ["mosaic", "separate", 1.0])
 def test_several_layers_stand_side_by_side(stripes, views):
     X, _ = stripes
-    params = {"pooling": "std", "n_bands": 2, "views": views, "normalize": False}
+    encoder = Encoder(pooling="std", n_bands=2)
+    params = {"encoder": encoder, "views": views, "normalize": False}
     layers = ("3", "0", "penultimate")
     torch.manual_seed(0)
     net = TinyNet()
@@ -70,21 +71,22 @@ def test_several_layers_stand_side_by_side(stripes, views):
 
 def test_classifier_learns_from_several_layers(tiny, stripes):
     X, y = stripes
-    classifier = tiny(layer=("0", "3"), pooling="max", n_bands=3).fit(X, y)
+    classifier = tiny(encoder=Encoder(layer=("0", "3"), pooling="max", n_bands=3)).fit(X, y)
     assert classifier.net_.module_.head.in_features == 3 * (8 + 16)
     assert classifier.score(*make_stripes(seed=1)) == 1.0
     # What nobody reads is neither computed nor changed.
-    assert classifier.net_.module_.encoder.trunk.net[4].num_batches_tracked == 0
+    assert classifier.net_.module_.encoder.backbone.net[4].num_batches_tracked == 0
 
 
 def test_auto_is_the_readout_of_the_classifier_that_is_cut(tiny, stripes):
     X, y = stripes
-    classifier = tiny(layer="3", pooling="mean", n_bands=4, max_epochs=1).fit(X, y)
-    transformer = TruncatedCNNTransformer(classifier, pooling="std").fit(X)
+    encoder = Encoder(layer="3", pooling="mean", n_bands=4)
+    classifier = tiny(encoder=encoder, max_epochs=1).fit(X, y)
+    transformer = TruncatedCNNTransformer(classifier, encoder=Encoder(pooling="std")).fit(X)
     assert transformer.encoder_.readout == Readout(("3",), "std", 4)
     other = TruncatedCNNTransformer(classifier, layer="0").fit(X)
     assert other.encoder_.readout == Readout(("0",), "mean", 1)
-    assert other.encoder_.trunk is classifier.net_.module_.encoder.trunk
+    assert other.encoder_.backbone is classifier.net_.module_.encoder.backbone
 
 
 @pytest.mark.parametrize(
@@ -99,53 +101,55 @@ def test_auto_is_the_readout_of_the_classifier_that_is_cut(tiny, stripes):
 @pytest.mark.parametrize("kind", [CNNClassifier, TruncatedCNNTransformer])
 def test_wrong_layers_are_named(stripes, layer, message, kind):
     with pytest.raises(ValueError, match=message):
-        kind("test_efficientnet", weights=None, layer=layer).fit(*stripes)
+        kind("test_efficientnet", weights=None, encoder=Encoder(layer=layer)).fit(*stripes)
 
 
 class TestColors:
     @pytest.fixture
-    def trunk(self):
+    def backbone(self):
         net = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
         )
         return make_backbone(net, None)
 
-    def _encoder(self, trunk, views="mosaic", colors="viridis", n_views=1):
+    def _encoder(self, backbone, views="mosaic", colormap="viridis", n_views=1):
         durations = (0.5, 1.0, 2.0, 4.0)[:n_views]
         layout = ViewLayout.from_parameter(views, durations, n_views=n_views)
-        return ViewEncoder(trunk, layout, colors=colors)
+        return ViewEncoder(backbone, layout, colormap=colormap)
 
-    def test_bytes_become_the_colors_of_viridis(self, trunk):
+    def test_bytes_become_the_colors_of_viridis(self, backbone):
         levels = np.array([0, 1, 127, 128, 254, 255], dtype=np.uint8)
         images = torch.from_numpy(levels.reshape(1, 1, 2, 3))
         expected = colormaps["viridis"](levels)[:, :3].reshape(2, 3, 3).transpose(2, 0, 1)
         for same in (images, images.float() / 255):
-            pictures = self._encoder(trunk).pictures(same)
+            pictures = self._encoder(backbone).pictures(same)
             np.testing.assert_allclose(pictures[0].numpy(), expected, atol=1e-6)
 
-    def test_gray_is_the_same_in_each_color(self, trunk):
+    def test_gray_is_the_same_in_each_color(self, backbone):
         images = torch.rand(1, 1, 2, 3)
-        pictures = self._encoder(trunk, colors="gray").pictures(images)
+        pictures = self._encoder(backbone, colormap="gray").pictures(images)
         torch.testing.assert_close(pictures, images)
-        prepared = trunk.prepare(pictures)
+        prepared = backbone.prepare(pictures)
         torch.testing.assert_close(prepared[:, 0], prepared[:, 2])
 
-    def test_views_in_the_colors_stay_what_they_are(self, trunk):
+    def test_views_in_the_colors_stay_what_they_are(self, backbone):
         images = torch.rand(1, 3, 2, 3)
-        painted = self._encoder(trunk, "channels", n_views=3).pictures(images)
+        painted = self._encoder(backbone, "channels", n_views=3).pictures(images)
         torch.testing.assert_close(painted, images)
 
-    def test_every_late_view_is_painted(self, trunk):
+    def test_every_late_view_is_painted(self, backbone):
         images = torch.rand(2, 4, 2, 3)
-        painted = self._encoder(trunk, "separate", n_views=4).pictures(images)
+        painted = self._encoder(backbone, "separate", n_views=4).pictures(images)
         assert painted.shape == (8, 3, 2, 3)
 
     def test_one_channel_nets_get_the_numbers_themselves(self, stripes):
         X, y = stripes
         params = {"max_epochs": 1, "random_state": 0}
         viridis, gray = (
-            CNNClassifier(TinyNet, colors=colors, **params).fit(X, y).predict_proba(X)
-            for colors in ("viridis", "gray")
+            CNNClassifier(TinyNet, encoder=Encoder(colormap=colormap), **params)
+            .fit(X, y)
+            .predict_proba(X)
+            for colormap in ("viridis", "gray")
         )
         np.testing.assert_array_equal(viridis, gray)
 
@@ -153,8 +157,12 @@ class TestColors:
         X, _ = stripes
         viridis, gray = (
             TruncatedCNNTransformer(
-                "test_resnet", weights=None, colors=colors, normalize=False, random_state=0
+                "test_resnet",
+                weights=None,
+                encoder=Encoder(colormap=colormap),
+                normalize=False,
+                random_state=0,
             ).fit_transform(X)
-            for colors in ("viridis", "gray")
+            for colormap in ("viridis", "gray")
         )
         assert np.abs(viridis - gray).max() > 1e-4

@@ -38,7 +38,13 @@ def _expected(estimator):
 
 @parametrize_with_checks(
     [
-        CNNClassifier(small_net, max_epochs=40, augment=False, weight_decay=0.0, random_state=0),
+        CNNClassifier(
+            small_net,
+            max_epochs=40,
+            augment=False,
+            net_params={"optimizer__weight_decay": 0.0},
+            random_state=0,
+        ),
         # Differences from a center lose digits of float32 that one check asks for.
         TruncatedCNNTransformer(small_net, normalize=False, random_state=0),
     ],

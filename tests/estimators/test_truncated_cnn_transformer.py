@@ -40,7 +40,7 @@ def test_named_layer_is_the_mean_of_its_maps(stripes):
     transformer = TruncatedCNNTransformer(
         TinyNet, layer="3", views=1.0, normalize=False, precision="float32", random_state=0
     ).fit(X)
-    net = transformer.encoder_.trunk.net
+    net = transformer.encoder_.backbone.net
     with torch.no_grad():
         maps = (torch.from_numpy(X[:, 1:2]).float() / 255 - 0.5) / 0.5
         for position in range(4):
@@ -51,7 +51,7 @@ def test_named_layer_is_the_mean_of_its_maps(stripes):
 def test_later_layers_are_not_computed(stripes, monkeypatch):
     X, _ = stripes
     transformer = TruncatedCNNTransformer(TinyNet, layer="3", random_state=0).fit(X)
-    last = transformer.encoder_.trunk.net[6]
+    last = transformer.encoder_.backbone.net[6]
 
     def refuse(*args):
         raise AssertionError("computed")
@@ -59,7 +59,7 @@ def test_later_layers_are_not_computed(stripes, monkeypatch):
     monkeypatch.setattr(last, "forward", refuse)
     transformer.transform(X)
     with pytest.raises(AssertionError, match="computed"):
-        transformer.encoder_.trunk(torch.rand(1, 1, 32, 40))
+        transformer.encoder_.backbone(torch.rand(1, 1, 32, 40))
 
 
 def test_result_depends_neither_on_batch_size_nor_on_neighbors(stripes):
@@ -72,7 +72,7 @@ def test_result_depends_neither_on_batch_size_nor_on_neighbors(stripes):
 
 def test_no_gradient_no_training_mode_no_drift(tiny, stripes):
     X, y = stripes
-    classifier = tiny(augment=True, dropout=0.5).fit(X, y)
+    classifier = tiny(augment=True).fit(X, y)
     transformer = TruncatedCNNTransformer(classifier).fit(X)
     before = {k: v.clone() for k, v in transformer.encoder_.state_dict().items()}
     first, second = transformer.transform(X), transformer.transform(X)
@@ -81,13 +81,13 @@ def test_no_gradient_no_training_mode_no_drift(tiny, stripes):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_late_views_stand_side_by_side(stripes):
+def test_separate_views_stand_side_by_side(stripes):
     X, _ = stripes
     params = {"normalize": False, "random_state": 0}
-    late = TruncatedCNNTransformer(TinyNet, views="separate", **params).fit_transform(X)
+    separate = TruncatedCNNTransformer(TinyNet, views="separate", **params).fit_transform(X)
     single = TruncatedCNNTransformer(TinyNet, views=4.0, **params).fit_transform(X)
-    assert late.shape == (len(X), 4 * single.shape[1])
-    np.testing.assert_allclose(late[:, -single.shape[1] :], single, atol=1e-5)
+    assert separate.shape == (len(X), 4 * single.shape[1])
+    np.testing.assert_allclose(separate[:, -single.shape[1] :], single, atol=1e-5)
 
 
 def test_fitted_classifier_is_used_as_it_is_even_through_clone(tiny, stripes):

@@ -7,6 +7,7 @@ import pytest
 from torch import nn
 
 from skglitch import CNNClassifier
+from skglitch.estimators import Encoder
 
 
 class TinyNet(nn.Sequential):
@@ -39,7 +40,12 @@ def make(images):
     """Function that fits a classifier on the tiny images."""
 
     def fit(backbone="test_efficientnet", y=None, **params):
-        defaults = {"weights": None, "max_epochs": 2, "durations": (1.0, 4.0), "random_state": 0}
+        defaults = {
+            "weights": None,
+            "max_epochs": 2,
+            "encoder": Encoder(durations=(1.0, 4.0)),
+            "random_state": 0,
+        }
         classifier = CNNClassifier(backbone, **(defaults | params))
         return classifier.fit(images[0], images[1] if y is None else y)
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from skglitch._training import SpectrogramAugment
+from skglitch._training import PixelScale, SpectrogramAugment
 from skglitch.persistence._codec import NotPlainError, decode, encode
-from skglitch.spectrograms import PixelScale
 
 
 def through_json(value):

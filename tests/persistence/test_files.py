@@ -191,11 +191,11 @@ def test_tensors_have_to_be_those_of_the_net(tmp_path, change):
     with zipfile.ZipFile(OLD_FILE) as archive:
         schema = archive.read("schema.json")
         tensors = read_tensors(archive.read("weights.safetensors"))
-    bias = tensors.pop("module.head.bias")
+    bias = tensors.pop("weights.head.bias")
     if change == "reshape":
-        tensors["module.head.bias"] = bias[:2].clone()
+        tensors["weights.head.bias"] = bias[:2].clone()
     if change == "add":
-        tensors |= {"module.head.bias": bias, "module.more": bias.clone()}
+        tensors |= {"weights.head.bias": bias, "weights.more": bias.clone()}
     path = tmp_path / "model"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("schema.json", schema)
@@ -206,8 +206,8 @@ def test_tensors_have_to_be_those_of_the_net(tmp_path, change):
 
 def test_files_without_a_new_parameter_get_its_default(tmp_path):
     def forget(schema):
-        del schema["estimator"]["params"]["label_smoothing"]
+        del schema["estimator"]["params"]["n_iter_no_change"]
 
     loaded = skglitch.load(edited(OLD_FILE, tmp_path / "model", forget))
-    assert loaded.label_smoothing == CNNClassifier().label_smoothing
+    assert loaded.n_iter_no_change == CNNClassifier().n_iter_no_change
     assert np.isfinite(loaded.net_.module_.head.weight.detach().numpy()).all()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import skglitch
+from skglitch.estimators import Encoder
 
 CLASSES = ["Blip", "Koi_Fish", "Whistle"]
 
@@ -30,7 +31,11 @@ def train():
 def classifier(train):
     """Trained for long enough to be right about some, and wrong about others."""
     net = skglitch.CNNClassifier(
-        "test_efficientnet", weights=None, max_epochs=2, durations=(1.0, 4.0), random_state=0
+        "test_efficientnet",
+        weights=None,
+        max_epochs=2,
+        encoder=Encoder(durations=(1.0, 4.0)),
+        random_state=0,
     )
     return net.fit(*train)
 

@@ -217,7 +217,7 @@ class TestTables:
         issues = find_label_issues(
             TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X),
             y,
-            y_prob=classifier.predict_proba(X),
+            probabilities=classifier.predict_proba(X),
             classes=classifier.classes_,
         )
         expected = dict(

@@ -7,8 +7,14 @@ import torch
 from torch import nn
 
 from skglitch._backbones import make_backbone
-from skglitch._training import GlitchNet, ImageDataset, ViewEncoder, measure_batch_norm
-from skglitch.spectrograms import PixelScale, ViewLayout
+from skglitch._training import (
+    GlitchNet,
+    ImageDataset,
+    PixelScale,
+    ViewEncoder,
+    ViewLayout,
+    measure_batch_norm,
+)
 
 
 def _net():
@@ -31,7 +37,7 @@ def test_statistics_are_those_of_all_images_together():
     net = _net().eval()
     images = _images()
     measure_batch_norm(net, images.split(8))
-    convolution, norm = net.encoder.trunk.net[0], net.encoder.trunk.net[1]
+    convolution, norm = net.encoder.backbone.net[0], net.encoder.backbone.net[1]
     maps = convolution((images.float() / 255 - 0.5) / 0.5)
     torch.testing.assert_close(norm.running_mean, maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(norm.running_var, maps.var((0, 2, 3)), rtol=0.02, atol=1e-4)
@@ -43,7 +49,7 @@ def test_statistics_stay_and_scales_learn_afterwards():
     net = _net()
     measure_batch_norm(net, [_images()])
     net.fix_batch_norm()
-    norm = net.encoder.trunk.net[1]
+    norm = net.encoder.backbone.net[1]
     before = {name: value.clone() for name, value in norm.state_dict().items()}
     net.train()
     assert net.training
@@ -58,8 +64,8 @@ def test_statistics_stay_and_scales_learn_afterwards():
 
 def test_frozen_norms_keep_what_imagenet_gave_them():
     net = _net()
-    net.freeze([""])
-    norm = net.encoder.trunk.net[1]
+    net.freeze_before("head")
+    norm = net.encoder.backbone.net[1]
     before = norm.running_mean.clone()
     measure_batch_norm(net, [_images()])
     assert torch.equal(norm.running_mean, before)

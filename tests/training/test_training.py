@@ -1,4 +1,4 @@
-"""Batches, schedule, freezing, loss: the parts of a training one by one."""
+"""Batches, schedule, freezing: the parts of a training one by one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from torch import nn
 from skglitch._backbones import make_backbone
 from skglitch._training import (
     EvenBatches,
-    GlitchLoss,
     GlitchNet,
     ImageDataset,
+    PixelScale,
     ViewEncoder,
-    frozen_parts,
+    ViewLayout,
     run_in_batches,
     warm_up_and_decay,
 )
-from skglitch._training._fine_tune import parameter_groups
-from skglitch.spectrograms import PixelScale, ViewLayout
 
 
 @given(n=st.integers(1, 300), batch_size=st.integers(1, 70))
@@ -63,35 +61,17 @@ def test_rate_rises_to_the_peak_and_falls(total):
 
 
 def _net(n_views=1, fine_tune="all"):
-    trunk = make_backbone("test_resnet", weights=None)
+    backbone = make_backbone("test_resnet", weights=None)
     layout = ViewLayout.from_parameter("mosaic", (), n_views=n_views)
-    net = GlitchNet(ViewEncoder(trunk, layout), n_classes=3)
-    net.freeze(frozen_parts(trunk, fine_tune))
+    net = GlitchNet(ViewEncoder(backbone, layout), n_classes=3)
+    net.freeze_before(fine_tune)
     return net
-
-
-def test_groups_take_each_parameter_once_and_spare_vectors_the_decay():
-    net = _net(fine_tune="layer4")
-    groups = parameter_groups(
-        net,
-        net.named_parameters(),
-        learning_rate=0.1,
-        trunk_factor=0.5,
-        layer_decay=1.0,
-        weight_decay=0.01,
-    )
-    grouped = [parameter for group in groups for parameter in group["params"]]
-    assert sorted(map(id, grouped)) == sorted(map(id, net.parameters()))
-    for group in groups:
-        is_head = any(p is q for p in group["params"] for q in net.head.parameters())
-        assert group["lr"] == (0.1 if is_head else 0.05)
-        assert {p.ndim > 1 for p in group["params"]} == {group["weight_decay"] > 0}
 
 
 def test_frozen_batch_norm_stays_in_evaluation_mode():
     net = _net(fine_tune="layer3").train()
-    trunk = net.encoder.trunk.net
-    before, after = trunk.layer2, trunk.layer3
+    backbone = net.encoder.backbone.net
+    before, after = backbone.layer2, backbone.layer3
     assert not any(module.training for module in before.modules())
     assert not any(parameter.requires_grad for parameter in before.parameters())
     assert all(module.training for module in after.modules())
@@ -100,23 +80,12 @@ def test_frozen_batch_norm_stays_in_evaluation_mode():
 
 
 def test_freezing_from_a_nested_layer():
-    trunk = _net(fine_tune="layer3.0.conv2").encoder.trunk.net
-    state = {name: p.requires_grad for name, p in trunk.named_parameters()}
+    backbone = _net(fine_tune="layer3.0.conv2").encoder.backbone.net
+    state = {name: p.requires_grad for name, p in backbone.named_parameters()}
     assert not state["layer2.0.conv1.weight"]
     assert not state["layer3.0.conv1.weight"]
     assert state["layer3.0.conv2.weight"]
     assert state["layer4.0.conv1.weight"]
-
-
-def test_weighted_loss_by_hand():
-    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
-    targets = torch.tensor([0, 0])
-    losses = [np.log1p(np.exp(-2.0)), np.log1p(np.exp(1.0))]
-    loss = GlitchLoss()
-    assert loss(logits, targets).item() == pytest.approx(np.mean(losses))
-    weights = torch.tensor([0.5, 1.5])
-    expected = (0.5 * losses[0] + 1.5 * losses[1]) / 2
-    assert loss(logits, targets, weights).item() == pytest.approx(expected)
 
 
 def test_data_set_reads_only_the_rows_of_a_batch(tmp_path):

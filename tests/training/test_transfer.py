@@ -1,4 +1,4 @@
-"""What each transfer policy does to every parameter and buffer of a tiny net."""
+"""What each way to fine-tune does to every parameter and buffer of a tiny net."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from torch import nn
 
 from skglitch import CNNClassifier
 from skglitch._backbones import Readout, make_backbone
-from skglitch._training import GlitchNet, ViewEncoder, frozen_parts, measure_batch_norm
-from skglitch._training._fine_tune import parameter_groups, stages_read
-from skglitch.spectrograms import ViewLayout
+from skglitch._training import GlitchNet, ViewEncoder, ViewLayout, measure_batch_norm
+from skglitch.estimators import Encoder
 
 from ..estimators.conftest import TinyNet, make_stripes
 
-TRUNK = "encoder.trunk."
+BACKBONE = "encoder.backbone."
 
 
 class Diary(Callback):
@@ -38,8 +37,7 @@ def _fit(**params):
     defaults = {
         "backbone": "test_efficientnet",
         "weights": None,
-        "layer": "penultimate",
-        "pooling": "mean",
+        "encoder": Encoder(layer="penultimate", pooling="mean"),
         "views": 1.0,
         "max_epochs": 4,
         "batch_size": 8,
@@ -58,112 +56,26 @@ def _changed(before, after):
 
 def _in_parts(names, parts):
     """Those of ``names`` of the net that are in one of ``parts``."""
-    prefixes = tuple(f"{TRUNK}net.{part}" for part in parts)
+    prefixes = tuple(f"{BACKBONE}net.{part}" for part in parts)
     return {name for name in names if any(name == p or name.startswith(f"{p}.") for p in prefixes)}
 
 
 def test_all_layers_learn_and_all_statistics_move():
-    _, states = _fit(fine_tune="all", batch_norm="train")
+    _, states = _fit(fine_tune="all")
     assert _changed(states[0], states[-1]) == set(states[0])
 
 
 def test_head_only():
-    _, states = _fit(fine_tune="head", batch_norm="train")
+    _, states = _fit(fine_tune="head")
     assert _changed(states[0], states[-1]) == {"head.weight", "head.bias"}
 
 
 def test_from_a_depth_up():
-    _, states = _fit(fine_tune="blocks.2", batch_norm="train")
+    _, states = _fit(fine_tune="blocks.2")
     before = ("conv_stem", "bn1", "blocks.0", "blocks.1")
     still = _in_parts(states[0], before)
     assert still
     assert _changed(states[0], states[-1]) == set(states[0]) - still
-
-
-def test_gradual_unfreezes_stage_by_stage_from_the_end():
-    n_epochs = 6
-    classifier, states = _fit(fine_tune="gradual", batch_norm="train", max_epochs=n_epochs)
-    stages = classifier.net_.module_.encoder.trunk.stages()
-    assert len(stages) > 3
-    n_trained = [int(len(stages) * min(1, 2 * epoch / n_epochs)) for epoch in range(n_epochs)]
-    assert n_trained[0] == 0
-    assert 0 < n_trained[1] < len(stages)
-    assert n_trained[3:] == [len(stages)] * 3
-    for epoch, n in enumerate(n_trained):
-        frozen = [part for stage in stages[: len(stages) - n] for part in stage]
-        still = _in_parts(states[0], frozen)
-        # Buffers too: statistics of frozen batch norms must not follow the batches.
-        assert _changed(states[epoch], states[epoch + 1]) == set(states[0]) - still
-    assert classifier.net_.module_.frozen == ()
-
-
-def test_gradual_begins_at_the_last_layer_that_is_read():
-    trunk = make_backbone("test_efficientnet", weights=None)
-    readout = Readout(("blocks.0", "blocks.2"))
-    stages = trunk.stages()
-    read = stages_read(trunk, readout)
-    assert 0 < len(read) < len(stages)
-    assert read == stages[: len(read)]
-    assert any(part.startswith("blocks.2") for part in read[-1])
-    assert not any(part.startswith("blocks.2") for stage in stages[len(read) :] for part in stage)
-    # After a first share of the way one stage is trained: the last of these, not of the net.
-    frozen = frozen_parts(trunk, "gradual", 0.5 / len(read) + 1e-9, readout)
-    assert frozen == tuple(name for stage in read[:-1] for name in stage)
-
-
-def test_head_epochs_leave_the_trunk_as_it_was_bit_by_bit():
-    _, states = _fit(head_epochs=2, batch_norm="train", max_epochs=3)
-    for epoch in (0, 1):
-        assert _changed(states[epoch], states[epoch + 1]) == {"head.weight", "head.bias"}
-    assert _changed(states[2], states[3]) == set(states[0])
-
-
-@pytest.mark.parametrize("layer_decay", [1.0, 0.1])
-def test_rate_of_each_parameter_by_hand(layer_decay):
-    trunk = make_backbone("test_resnet", weights=None)
-    net = GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), n_classes=3)
-    groups = parameter_groups(
-        net,
-        net.named_parameters(),
-        learning_rate=0.2,
-        trunk_factor=0.5,
-        layer_decay=layer_decay,
-        weight_decay=0.01,
-    )
-    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
-    assert len(rates) == len(list(net.parameters()))
-    stages = trunk.stages()
-    assert len(stages) > 3
-    seen = set()
-    for index, stage in enumerate(stages):
-        distance = (len(stages) - 1 - index) / (len(stages) - 1)
-        for name in _in_parts([name for name, _ in net.named_parameters()], stage):
-            seen.add(name)
-            rate = rates[id(net.get_parameter(name))]
-            assert rate == pytest.approx(0.2 * 0.5 * layer_decay**distance)
-    assert seen == {name for name, _ in net.named_parameters()} - {"head.weight", "head.bias"}
-    assert rates[id(net.head.weight)] == rates[id(net.head.bias)] == 0.2
-
-
-def test_rates_count_from_the_last_layer_that_is_read():
-    trunk = make_backbone("test_resnet", weights=None)
-    encoder = ViewEncoder(
-        trunk, ViewLayout("mosaic", (0,)), Readout(("layer2",)), image_shape=(1, 64, 64)
-    )
-    net = GlitchNet(encoder, n_classes=3)
-    groups = parameter_groups(
-        net,
-        net.named_parameters(),
-        learning_rate=1.0,
-        trunk_factor=1.0,
-        layer_decay=0.1,
-        weight_decay=0.0,
-    )
-    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
-    assert rates[id(trunk.net.layer2[-1].conv1.weight)] == 1.0
-    assert rates[id(trunk.net.layer4[-1].conv1.weight)] == 1.0
-    assert rates[id(next(trunk.net.parameters()))] == pytest.approx(0.1)
-    assert max(rates.values()) == 1.0
 
 
 @pytest.fixture(scope="module")
@@ -181,60 +93,48 @@ def _norms(module):
 
 
 @pytest.mark.parametrize(
-    ("extent", "batch_norm", "policy"),
+    ("extent", "head_init", "keeps"),
     [
-        ("whole", "auto", "keep"),
-        ("none", "auto", "train"),
-        ("own", "auto", "train"),
-        ("whole", "keep", "keep"),
-        ("whole", "adapt", "adapt"),
-        ("whole", "train", "train"),
-        ("own", "keep", "keep"),
-        ("none", "adapt", "adapt"),
+        ("whole", "auto", True),
+        ("whole", "zeros", True),
+        ("none", "auto", False),
+        ("own", "auto", False),
+        ("own", "regression", True),
+        ("none", "regression", True),
     ],
 )
-def test_statistics_of_batch_norms(extent, batch_norm, policy, tmp_path, weights_of_tiny):
+def test_statistics_of_batch_norms(extent, head_init, keeps, tmp_path, weights_of_tiny):
     torch.save(weights_of_tiny, tmp_path / "weights.pth")
     weights = tmp_path / "weights.pth" if extent == "whole" else None
-    backbone = TinyNet
-    if extent == "none":
-        backbone, weights = "test_efficientnet", None
-    elif extent == "own":
-        backbone = TinyNet()
-    classifier, states = _fit(
-        backbone=backbone,
-        weights=weights,
-        batch_norm=batch_norm,
-        max_epochs=2,
-    )
+    backbone = {"whole": TinyNet, "none": "test_efficientnet", "own": TinyNet()}[extent]
+    classifier, states = _fit(backbone=backbone, weights=weights, head_init=head_init, max_epochs=2)
     module = classifier.net_.module_
-    assert module.encoder.trunk.loaded["extent"] == extent
-    assert module.batch_norm_is_fixed == (policy != "train")
+    assert module.encoder.backbone.loaded["extent"] == extent
+    assert module.batch_norm_is_fixed == keeps
     names = {name for name in states[0] if name.endswith(("running_mean", "running_var"))}
     first, during, last = states[0], states[-1], module.state_dict()
     moved = _changed({n: first[n] for n in names}, during)
-    assert moved == (names if policy == "train" else set())
-    remeasured = _changed({n: during[n] for n in names}, last)
-    assert remeasured == (names if policy == "train" else set())
+    assert moved == (set() if keeps else names)
+    measured = _changed({n: during[n] for n in names}, last)
+    assert measured == (set() if keeps else names)
     if extent == "whole":
-        loaded = {f"{TRUNK}net.{name}": value for name, value in weights_of_tiny.items()}
-        kept = names - _changed({n: first[n] for n in names}, loaded)
-        assert kept == (set() if policy == "adapt" else names)
-    # Scales and shifts learn under each policy.
-    affine = {f"{TRUNK}net.{n}" for n, _ in module.encoder.trunk.net.named_parameters()}
+        loaded = {f"{BACKBONE}net.{name}": value for name, value in weights_of_tiny.items()}
+        assert not _changed({n: first[n] for n in names}, loaded)
+    # Scales and shifts are trained either way.
+    affine = {f"{BACKBONE}net.{n}" for n, _ in module.encoder.backbone.net.named_parameters()}
     assert affine <= _changed(first, last)
 
 
 def test_batch_norms_that_are_not_read_keep_their_statistics():
-    trunk = make_backbone("test_resnet", weights=None)
+    backbone = make_backbone("test_resnet", weights=None)
     encoder = ViewEncoder(
-        trunk, ViewLayout("mosaic", (0,)), Readout(("layer1",)), image_shape=(1, 32, 32)
+        backbone, ViewLayout("mosaic", (0,)), Readout(("layer1",)), image_shape=(1, 32, 32)
     )
     net = GlitchNet(encoder, n_classes=2)
-    for norm in _norms(trunk):
+    for norm in _norms(backbone):
         nn.init.constant_(norm.running_mean, 7.0)
     measure_batch_norm(net, [torch.rand(4, 1, 32, 32)])
-    for name, norm in trunk.net.named_modules():
+    for name, norm in backbone.net.named_modules():
         if isinstance(norm, nn.BatchNorm2d):
             after = name.startswith(("layer2", "layer3", "layer4"))
             assert bool((norm.running_mean == 7.0).all()) == after
@@ -269,17 +169,17 @@ def test_no_statistics_without_batches():
     assert _changed(before, net.state_dict()) == set()
 
 
-def test_frozen_stages_do_not_train():
-    trunk = make_backbone("googlenet", weights=None)
-    net = GlitchNet(ViewEncoder(trunk, ViewLayout("mosaic", (0,))), n_classes=2)
-    net.freeze(("",))
+def test_frozen_layers_do_not_train():
+    backbone = make_backbone("googlenet", weights=None)
+    net = GlitchNet(ViewEncoder(backbone, ViewLayout("mosaic", (0,))), n_classes=2)
+    net.freeze_before("head")
     net.train()
-    assert not any(p.requires_grad for p in trunk.parameters())
-    assert not any(module.training for module in trunk.modules())
-    net.freeze(("conv1", "conv2", "conv3"))
-    state = {name: p.requires_grad for name, p in trunk.named_parameters()}
-    assert {name.split(".")[1] for name, learns in state.items() if not learns} == {
+    assert not any(p.requires_grad for p in backbone.parameters())
+    assert not any(module.training for module in backbone.modules())
+    net.freeze_before("inception3a")
+    state = {name: p.requires_grad for name, p in backbone.named_parameters()}
+    assert {name.split(".")[1] for name, is_trained in state.items() if not is_trained} == {
         "conv1", "conv2", "conv3",
     }  # fmt: skip
-    assert not trunk.net.conv2.training
-    assert trunk.net.inception4a.training
+    assert not backbone.net.conv2.training
+    assert backbone.net.inception4a.training

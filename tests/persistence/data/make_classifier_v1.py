@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import skglitch
+from skglitch.estimators import Encoder
 from tests.persistence.conftest import make_images
 
 if __name__ == "__main__":
@@ -12,7 +13,7 @@ if __name__ == "__main__":
     classifier = skglitch.CNNClassifier(
         "test_efficientnet",
         weights=None,
-        durations=(1.0, 4.0),
+        encoder=Encoder(durations=(1.0, 4.0)),
         max_epochs=12,
         learning_rate=3e-3,
         class_weight={"Blip": 1.0, "Koi_Fish": 2.0, "Whistle": 1.0},

@@ -1,4 +1,4 @@
-"""How the views of one glitch become the picture, or pictures, that a net sees."""
+"""How the views of one glitch become the picture, or pictures, that a net takes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from numbers import Real
 from typing import Any
 
 import torch
-
-NAMED_VIEWS = ("mosaic", "channels", "separate")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class ViewLayout:
     Examples
     --------
     >>> import torch
-    >>> from skglitch.spectrograms import ViewLayout
+    >>> from skglitch._training import ViewLayout
     >>> layout = ViewLayout.from_parameter("mosaic", (0.5, 1.0, 2.0, 4.0), n_views=4)
     >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape
     torch.Size([8, 1, 280, 340])
@@ -43,32 +41,21 @@ class ViewLayout:
     def from_parameter(
         cls, views: Any, durations: tuple[float, ...], *, n_views: int
     ) -> ViewLayout:
-        """Make the layout that the ``views`` parameter of an estimator asks for.
+        """Make the layout for the ``views`` parameter of an estimator.
 
-        Parameters
-        ----------
-        views : {"mosaic", "channels", "separate"}, float or tuple of float
-            A name; one duration in s; or up to three durations, one for each color.
-        durations : tuple of float
-            Durations in s of the views of X. Only needed where ``views`` names durations.
-        n_views : int
-            Number of views in X.
-
-        Raises
-        ------
-        ValueError
-            If ``views`` is none of these or asks for a view that X does not have.
+        ``durations`` of the views of X are used only if ``views`` names durations.
         """
-        everything = tuple(range(n_views))
         if views in ("mosaic", "separate"):
-            return cls(views, everything)
+            return cls(views, tuple(range(n_views)))
         if isinstance(views, str) and views == "channels":
-            return cls("channels", _spread(n_views))
+            few = tuple(range(n_views))
+            return cls("channels", few if n_views <= 3 else (0, n_views // 2, n_views - 1))
         if isinstance(views, Real) and not isinstance(views, bool):
-            return cls("mosaic", (_position(float(views), durations, n_views, views),))
+            return cls("mosaic", (_find_view(float(views), durations, n_views, views),))
         if isinstance(views, tuple | list) and 1 <= len(views) <= 3:
-            chosen = tuple(_position(view, durations, n_views, views) for view in views)
-            return cls("channels", chosen)
+            return cls(
+                "channels", tuple(_find_view(view, durations, n_views, views) for view in views)
+            )
         raise ValueError(
             f"views={views!r} is not one of 'mosaic', 'channels', 'separate', a duration such as "
             "1.0, or a tuple of up to three durations."
@@ -76,7 +63,7 @@ class ViewLayout:
 
     @property
     def n_passes(self) -> int:
-        """How often the net sees one glitch."""
+        """Number of pictures per glitch."""
         return len(self.chosen) if self.kind == "separate" else 1
 
     def arrange(self, images: torch.Tensor) -> torch.Tensor:
@@ -116,16 +103,10 @@ def _mosaic(images: torch.Tensor) -> torch.Tensor:
     return grid.reshape(n, 1, rows * height, columns * width)
 
 
-def _spread(n_views: int) -> tuple[int, ...]:
-    """Up to three views, the shortest and the longest among them."""
-    if n_views <= 3:
-        return tuple(range(n_views))
-    return 0, n_views // 2, n_views - 1
-
-
-def _position(duration: Any, durations: tuple[float, ...], n_views: int, views: Any) -> int:
+def _find_view(duration: Any, durations: tuple[float, ...], n_views: int, views: Any) -> int:
+    """Position of the view of that duration in X."""
     if n_views == 1 and len(durations) != 1:
-        # X was cut to one view before: asking for that one by name is plain.
+        # X was cut to one view before: its duration is the one that is asked for.
         durations = (float(duration),) if duration in durations else durations
     if len(durations) != n_views:
         raise ValueError(
@@ -134,7 +115,7 @@ def _position(duration: Any, durations: tuple[float, ...], n_views: int, views: 
         )
     if duration not in durations:
         raise ValueError(
-            f"views={views!r} asks for a duration of {duration!r} s, but the views of X are those "
-            f"of durations={tuple(durations)!r}."
+            f"views={views!r} asks for a duration of {duration!r} s, but the views of X have "
+            f"durations={tuple(durations)!r}."
         )
     return tuple(durations).index(duration)

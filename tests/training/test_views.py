@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skglitch.spectrograms import PixelScale, ViewLayout
+from skglitch._training import PixelScale, ViewLayout
 
 ALL = (0.5, 1.0, 2.0, 4.0)
 

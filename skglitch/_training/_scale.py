@@ -1,4 +1,4 @@
-"""Pixel values of any dtype to the unit interval that the nets are fed with."""
+"""Pixel values of any dtype to the unit interval that the nets take."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_ROWS_A_CHUNK = 256
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
 class PixelScale:
     """Affine map of pixel values to [0, 1].
 
-    Attributes
-    ----------
-    low, high : float
-        The values that become 0 and 1. For uint8 they are 0 and 255 whatever the data,
-        since there 255 always means a normalized energy of 25.5.
-    is_uint8 : bool
-        Whether the scale was set by uint8 images.
+    ``low`` and ``high`` become 0 and 1. For uint8 they are 0 and 255 whatever the data, since
+    there 255 always means a normalized energy of 25.5.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.spectrograms import PixelScale
+    >>> from skglitch._training import PixelScale
     >>> PixelScale.fit(np.zeros((2, 1, 4, 4), dtype=np.uint8))
     PixelScale(low=0.0, high=255.0, is_uint8=True)
     >>> PixelScale.fit(np.array([[[[-1.0, 3.0]]]])).apply(np.array([[[[1.0, 3.0]]]]))
@@ -38,7 +33,7 @@ class PixelScale:
 
     @classmethod
     def fit(cls, images: np.ndarray) -> PixelScale:
-        """Learn the scale: fixed for uint8, the range seen for anything else."""
+        """Take 0 to 255 for uint8, and the range of the values for anything else."""
         if images.dtype == np.uint8:
             return cls(0.0, 255.0, True)
         return cls(float(images.min()), float(images.max()), False)
@@ -55,20 +50,16 @@ class PixelScale:
         return ((images - self.low) / span).astype(np.float32)
 
     def check(self, images: np.ndarray) -> None:
-        """Refuse or warn of values that cannot mean what they meant in ``fit``.
-
-        Raises
-        ------
-        ValueError
-            If the scale is that of uint8 images and a value lies outside 0 to 255.
-        """
+        """Raise or warn if values cannot mean what they meant in ``fit``."""
         if images.dtype == np.uint8 or not len(images):
             return
         low, high = float(images.min()), float(images.max())
+        span = self.high - self.low
         if self.is_uint8 and (low < self.low or high > self.high):
-            bad = _first_row(images, self.low, self.high)
+            outside = (images < self.low) | (images > self.high)
+            row = int(outside.any(axis=tuple(range(1, images.ndim))).argmax())
             raise ValueError(
-                f"X holds values from {low:g} to {high:g} (first in row {bad}), but the estimator "
+                f"X holds values from {low:g} to {high:g} (first in row {row}), but the estimator "
                 "was fitted on uint8 images, where 0 to 255 stand for normalized energies of 0 "
                 "to 25.5: convert X in the same way."
             )
@@ -80,7 +71,6 @@ class PixelScale:
                 UserWarning,
                 stacklevel=4,
             )
-        span = self.high - self.low
         if low < self.low - span or high > self.high + span:
             warnings.warn(
                 f"X holds values from {low:g} to {high:g}, far outside the {self.low:g} to "
@@ -91,31 +81,12 @@ class PixelScale:
 
 
 def check_finite(images: np.ndarray) -> None:
-    """Name the rows of ``images`` that hold NaN or infinity, a few rows at a time.
-
-    Raises
-    ------
-    ValueError
-        If there are any.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch.spectrograms import check_finite
-    >>> images = np.zeros((3, 1, 4, 4))
-    >>> check_finite(images)
-    >>> images[1, 0, 2, 2] = np.nan
-    >>> try:
-    ...     check_finite(images)
-    ... except ValueError as error:
-    ...     print(error)
-    Input X contains NaN or infinity in 1 of 3 rows (1): fill the gaps or drop these rows.
-    """
+    """Raise a ValueError that names the rows of ``images`` with NaN or infinity."""
     if not np.issubdtype(images.dtype, np.floating):
         return
     bad: list[int] = []
-    for start in range(0, len(images), _ROWS_A_CHUNK):
-        chunk = images[start : start + _ROWS_A_CHUNK]
+    for start in range(0, len(images), _CHUNK):  # a memory map is not read as a whole
+        chunk = images[start : start + _CHUNK]
         finite = np.isfinite(chunk).all(axis=tuple(range(1, chunk.ndim)))
         bad.extend((start + np.flatnonzero(~finite)).tolist())
     if bad:
@@ -124,8 +95,3 @@ def check_finite(images: np.ndarray) -> None:
             f"Input X contains NaN or infinity in {len(bad)} of {len(images)} rows ({shown}): "
             "fill the gaps or drop these rows."
         )
-
-
-def _first_row(images: np.ndarray, low: float, high: float) -> int:
-    outside = ((images < low) | (images > high)).any(axis=tuple(range(1, images.ndim)))
-    return int(np.flatnonzero(outside)[0])

@@ -1,0 +1,90 @@
+"""From anything scikit-learn users pass as X to (n_samples, n_views, height, width)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array, validate_data
+
+from ._scale import PixelScale, check_finite
+
+Shape = tuple[int, int, int]
+
+
+def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
+    """Check X and return it as images of shape ``(n_samples, n_views, height, width)``.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier or TruncatedCNNTransformer
+    X : array-like
+        Four-dimensional, or three-dimensional with one view, or two-dimensional.
+    reset : bool, default=False
+        Whether to learn the shape and the range of the pixels, which sets ``image_shape_``,
+        ``n_features_in_``, ``feature_names_in_`` and ``scale_``. Otherwise X is checked against
+        them.
+    """
+    if _n_dimensions(X) > 2:
+        if reset and hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        array = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
+    else:
+        array = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+    check_finite(array)  # after scikit-learn's checks, as this one names the rows
+    if reset:
+        estimator.image_shape_ = _image_shape(array, estimator.image_shape)
+        if array.ndim > 2:
+            estimator.n_features_in_ = math.prod(estimator.image_shape_)
+        estimator.scale_ = PixelScale.fit(array)
+    else:
+        if array.ndim > 2 and _image_shape(array) != estimator.image_shape_:
+            raise ValueError(
+                f"X has images of shape {_image_shape(array)} (n_views, height, width), but "
+                f"{type(estimator).__name__} was fitted on images of shape "
+                f"{estimator.image_shape_}."
+            )
+        estimator.scale_.check(array)
+    return array.reshape(len(array), *estimator.image_shape_)
+
+
+def _n_dimensions(X: Any) -> int:
+    if hasattr(X, "shape"):
+        return len(X.shape)
+    # In a list of arrays or of lists, the first sample decides.
+    return 1 + np.ndim(X[0]) if isinstance(X, list | tuple) and len(X) else 2
+
+
+def _image_shape(array: np.ndarray, image_shape: Any = None) -> Shape:
+    """``(n_views, height, width)`` of a sample: ``image_shape`` if given, else by X itself."""
+    if array.ndim > 4:
+        raise ValueError(
+            f"X has {array.ndim} dimensions: Found array with dim {array.ndim}, while (n_samples, "
+            "n_views, height, width) or fewer are expected."
+        )
+    sample = array.shape[1:]
+    if len(sample) == 1:
+        # A flat sample is a square image where possible, else one row.
+        side = math.isqrt(sample[0])
+        natural = (1, side, side) if side * side == sample[0] else (1, 1, sample[0])
+    else:
+        natural = (1, *sample)[-3:]
+    if image_shape is None:
+        return natural
+    numbers = tuple(image_shape) if isinstance(image_shape, tuple | list) else ()
+    if len(numbers) not in (2, 3) or not all(
+        isinstance(number, int | np.integer) and number > 0 for number in numbers
+    ):
+        raise ValueError(
+            f"image_shape={image_shape!r} is not (height, width) or (n_views, height, width) with "
+            "positive integers."
+        )
+    n_views, height, width = (1, *map(int, numbers))[-3:]
+    shape = (n_views, height, width)
+    if shape != natural and (len(sample) > 1 or math.prod(shape) != sample[0]):
+        raise ValueError(
+            f"image_shape={tuple(image_shape)!r} has {math.prod(shape)} pixels per sample and does "
+            f"not fit X of shape {array.shape}, with {math.prod(sample)} pixels per sample."
+        )
+    return shape

@@ -1,0 +1,205 @@
+"""How a net is trained: epochs, learning rate, batch norms, start of the head, optimizer.
+
+The numbers of the "auto" rules were measured on Gravity Spy pictures; ``benchmarks/recipe.py``
+compares the alternatives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
+from torch import nn
+
+from ._batch_norm import measure_batch_norm
+from ._data import ImageDataset, spread
+from ._head import regress_head
+from ._inference import run_in_batches
+from ._module import GlitchNet
+from ._net import EpochProgress, FailOnNaN, GlitchNetClassifier, warm_up_and_decay
+
+# Never fewer epochs, and never fewer steps of the optimizer. A head that starts from zeros needs
+# more than a net that only adapts: of three real classes with 50 glitches each, 68 % were
+# classified correctly after 40 steps and 97 % after 200.
+_MIN_EPOCHS = 8
+_MIN_STEPS = 40
+_MIN_STEPS_FROM_ZEROS = 200
+# Highest learning rate of a net whose head starts from a regression, which the first steps
+# should not undo, and of one whose head starts from zeros.
+_RATE = 3e-4
+_RATE_FROM_ZEROS = 1e-3
+# Few images do not teach much more than the regression knows, so that there is more to lose;
+# with more of them the rate rises by this much per image, up to the maximum of the backbone.
+_RATE_PER_IMAGE = 1.5e-6
+# Largest numbers of images for the regression, for the center of the features and for the
+# statistics of batch norms: more would hardly change them.
+_REGRESSION_IMAGES = 4096
+CENTER_IMAGES = 512
+_BATCH_NORM_IMAGES = 512
+_WEIGHT_DECAY = 0.05
+
+_NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a module is trained, with all choices made.
+
+    Attributes
+    ----------
+    max_epochs : int
+    learning_rate : float
+        Highest learning rate.
+    batch_size : int
+    regress_head : bool
+        Whether the head starts from logistic regression on the features.
+    keep_batch_norm : bool
+        Whether batch norms keep their statistics. Otherwise they are trained, and measured at
+        the end.
+    patience : int or None
+        Number of epochs without a lower validation loss after which training stops.
+    callbacks : tuple
+        Further callbacks of the skorch net.
+    net_params : dict
+        Further parameters of the skorch net, as :func:`check_net_params` returns them.
+    dtype : torch.dtype
+        Number format of the heavy layers.
+    verbose : int
+    """
+
+    max_epochs: int
+    learning_rate: float
+    batch_size: int
+    regress_head: bool
+    keep_batch_norm: bool
+    patience: int | None
+    callbacks: tuple[Any, ...]
+    net_params: Mapping[str, Any]
+    dtype: torch.dtype
+    verbose: int
+
+    def prepare(self, module: GlitchNet, train: ImageDataset) -> None:
+        """Settle the batch norms and the center of the features, and initialize the head."""
+        if self.keep_batch_norm:
+            module.fix_batch_norm()
+        encoder = module.encoder
+        if not self.regress_head and not encoder.normalize:
+            return
+        targets = train.targets[train.rows]
+        n_images = _REGRESSION_IMAGES if self.regress_head else CENTER_IMAGES
+        _, first = np.unique(targets, return_index=True)
+        rows = train.rows[np.union1d(spread(len(targets), n_images), first)]
+        raw = run_in_batches(
+            encoder,
+            encoder.features,
+            train.images[rows],
+            train.scale,
+            batch_size=2 * self.batch_size,
+            device=encoder.device,
+            dtype=self.dtype,
+        )
+        features = torch.from_numpy(raw).to(encoder.device)
+        encoder.center_on(features)
+        if self.regress_head:
+            weights = None if train.sample_weight is None else train.sample_weight[rows]
+            normalized = encoder.normalized(features).cpu().numpy()
+            regress_head(module.head, normalized, train.targets[rows], weights)
+
+    def train(
+        self, module: GlitchNet, train: ImageDataset, valid: ImageDataset | None, seed: int
+    ) -> GlitchNetClassifier:
+        """Train ``module`` in place and return the skorch net around it.
+
+        Early stopping looks at ``valid``; ``seed`` is that of the order of samples.
+        """
+        n_steps = self.max_epochs * math.ceil(len(train) / self.batch_size)
+        schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
+        callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]
+        if self.patience is not None:
+            sink = print if self.verbose > 1 else _silent
+            stopper = EarlyStopping(patience=self.patience, load_best=True, sink=sink)
+            callbacks.append(("early_stopping", stopper))
+        if self.verbose:
+            callbacks.append(("progress", EpochProgress()))
+        net = self.wrap(
+            module,
+            callbacks=[*callbacks, *self.callbacks],
+            train_split=None if valid is None else predefined_split(valid),
+            batch_seed=seed,
+        )
+        net.fit(train, None)
+        if not module.batch_norm_is_fixed:
+            batches = train.sample(_BATCH_NORM_IMAGES, self.batch_size, module.encoder.device)
+            measure_batch_norm(module, batches)
+        # What only training needed is not kept: validation images, moments of the gradients.
+        net.train_split = None
+        net.optimizer_.state.clear()
+        module.eval()
+        return net
+
+    def wrap(self, module: GlitchNet, **params: Any) -> GlitchNetClassifier:
+        """Make the skorch net around ``module``, which is not trained yet."""
+        return GlitchNetClassifier(
+            module,
+            lr=self.learning_rate,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            classes=np.arange(module.head.out_features),
+            predict_nonlinearity=_softmax,
+            compute_dtype=self.dtype,
+            device=str(module.encoder.device),
+            verbose=int(self.verbose > 1),
+            **{"train_split": None, **self.net_params, **params},
+        )
+
+
+def auto_epochs(n_images: int, batch_size: int, regress_head: bool) -> int:
+    """Choose the number of epochs for ``max_epochs="auto"``."""
+    n_steps = _MIN_STEPS if regress_head else _MIN_STEPS_FROM_ZEROS
+    return max(_MIN_EPOCHS, math.ceil(n_steps / math.ceil(n_images / batch_size)))
+
+
+def auto_learning_rate(n_images: int, regress_head: bool, highest: float | None) -> float:
+    """Choose the learning rate for ``learning_rate="auto"``.
+
+    ``highest`` is the rate at which the backbone is best trained with thousands of images, None
+    if that was not measured.
+    """
+    if not regress_head:
+        return _RATE_FROM_ZEROS
+    if highest is None:
+        return _RATE
+    return min(max(_RATE, _RATE_PER_IMAGE * n_images), highest)
+
+
+def check_net_params(net_params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Check the keys of ``net_params`` and add the default criterion and optimizer."""
+    params = dict(net_params or {})
+    for key in params:
+        name, _, argument = str(key).partition("__")
+        if name not in _NET_PARAMS or (name.startswith("iterator") and not argument):
+            raise ValueError(
+                f"net_params has the key {key!r}. Allowed are 'criterion', 'optimizer' and "
+                "arguments of these and of the data loaders 'iterator_train' and "
+                "'iterator_valid', such as 'optimizer__weight_decay'. Epochs, batch size, "
+                "learning rate, callbacks and device are parameters of CNNClassifier itself."
+            )
+    if "criterion" not in params:
+        params = {"criterion": nn.CrossEntropyLoss, "criterion__reduction": "none"} | params
+    if "optimizer" not in params:
+        params = {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": _WEIGHT_DECAY} | params
+    return params
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    return logits.softmax(dim=1)
+
+
+def _silent(_message: str) -> None:
+    pass

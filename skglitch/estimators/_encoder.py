@@ -1,0 +1,184 @@
+"""The parameters of the encoder, and the encoder module that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._backbones import POOLINGS, Backbone, Readout, make_backbone
+from .._training import COLORMAPS, ViewEncoder, ViewLayout
+
+AUTO = "auto"
+
+
+class Encoder(BaseEstimator):
+    """Describe which features of a glitch an image net computes.
+
+    It has no ``fit``: :class:`CNNClassifier` and :class:`TruncatedCNNTransformer` take it as
+    their parameter ``encoder``.
+
+    Parameters
+    ----------
+    layer : str or tuple of str, default="auto"
+        The layers that are read: ``"penultimate"`` for the input of the last layer of the net,
+        or names of modules, whose features are concatenated. Later layers are not computed.
+        ``"auto"`` takes the layers that separated glitches best where that was measured, else
+        the penultimate features.
+    pooling : {"auto", "mean", "std", "max"}, default="auto"
+        How each channel of the feature map of a layer becomes one number: its mean, standard
+        deviation or maximum over the picture. ``"auto"`` belongs to ``layer="auto"``, and is the
+        mean for other layers.
+    n_bands : int or "auto", default="auto"
+        Number of frequency bands that are pooled separately. ``"auto"`` belongs to
+        ``layer="auto"``, and is 1 for other layers.
+    colormap : {"viridis", "gray"}, default="viridis"
+        How a picture of one view or a mosaic fills the three colors of a net: in the colors of
+        Gravity Spy's pictures, or with the same value in each.
+    input_size : int, tuple of int, {"native"} or None, default=None
+        Height and width in pixels to which pictures are resized. ``"native"`` is the size at
+        which the weights were trained, such as 299 for Inception V3. None resizes only pictures
+        that are too small for the net.
+    durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
+        Durations in s of the views of X. Used if the parameter ``views`` of an estimator names
+        durations.
+
+    See Also
+    --------
+    CNNClassifier : Classifies the features.
+    TruncatedCNNTransformer : Returns the features.
+
+    Examples
+    --------
+    >>> from skglitch import CNNClassifier
+    >>> from skglitch.estimators import Encoder
+    >>> classifier = CNNClassifier(encoder=Encoder(layer="penultimate"))
+    >>> classifier.set_params(encoder__colormap="gray").encoder
+    Encoder(colormap='gray', layer='penultimate')
+    """
+
+    _parameter_constraints: dict = {
+        "layer": [str, tuple, list],
+        "pooling": [StrOptions({AUTO, *POOLINGS})],
+        "n_bands": [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO})],
+        "colormap": [StrOptions(set(COLORMAPS))],
+        "input_size": [Integral, tuple, list, StrOptions({"native"}), None],
+        "durations": [tuple, list],
+    }
+
+    def __init__(
+        self,
+        *,
+        layer: Any = AUTO,
+        pooling: str = AUTO,
+        n_bands: int | str = AUTO,
+        colormap: str = "viridis",
+        input_size: Any = None,
+        durations: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0),
+    ) -> None:
+        self.layer = layer
+        self.pooling = pooling
+        self.n_bands = n_bands
+        self.colormap = colormap
+        self.input_size = input_size
+        self.durations = durations
+
+
+# Constraints of the parameters that both estimators have.
+SHARED_CONSTRAINTS: dict = {
+    "weights": [str, PathLike, Mapping, Enum, None],
+    "views": [str, Real, tuple, list],
+    "encoder": [Encoder, None],
+    "image_shape": [tuple, list, None],
+}
+
+
+def with_encoder(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Add an encoder to the arguments of ``set_params`` if parameters of it are set but it is None.
+
+    So a grid search can vary ``encoder__layer`` without an encoder being given first.
+    """
+    encoder = params.get("encoder", estimator.encoder)
+    if encoder is None and any(name.startswith("encoder__") for name in params):
+        return {**params, "encoder": Encoder()}
+    return params
+
+
+def encoder_params(estimator: Any, layer: Any = AUTO) -> Encoder:
+    """Check the encoder parameters of an estimator; ``layer`` takes the place of theirs."""
+    params = Encoder() if estimator.encoder is None else estimator.encoder
+    params._validate_params()
+    return params if layer == AUTO else clone(params).set_params(layer=layer)
+
+
+def build_encoder(
+    params: Encoder,
+    backbone: Any,
+    weights: Any,
+    *,
+    views: Any,
+    image_shape: tuple[int, int, int],
+    normalize: bool | None = None,
+) -> ViewEncoder:
+    """Build the encoder module.
+
+    ``weights`` and ``views`` are the parameters of the estimators. ``normalize=None`` normalizes
+    the features if weights were read: the features of other nets move too far in training.
+    """
+    layout = ViewLayout.from_parameter(views, tuple(params.durations), n_views=image_shape[0])
+    net = make_backbone(backbone, weights, input_size=params.input_size)
+    return ViewEncoder(
+        net,
+        layout,
+        choose_readout(params, net, net.readout),
+        image_shape=image_shape,
+        normalize=is_pretrained(net) if normalize is None else normalize,
+        colormap=params.colormap,
+    )
+
+
+def choose_readout(params: Encoder, backbone: Backbone, best: Readout) -> Readout:
+    """Layers and pooling by the parameters, with ``best`` for ``layer="auto"``."""
+    layers = (params.layer,) if isinstance(params.layer, str) else tuple(params.layer)
+    if not layers:
+        raise ValueError(f"layer={params.layer!r} names no layer.")
+    if layers == (AUTO,):
+        layers = best.layers
+    else:
+        best = Readout()
+    for layer in layers:
+        backbone.check_layer(layer)
+    pooling = best.pooling if params.pooling == AUTO else params.pooling
+    n_bands = best.n_bands if params.n_bands == AUTO else int(params.n_bands)
+    return Readout(layers, pooling, n_bands)
+
+
+def is_pretrained(backbone: Backbone) -> bool:
+    """Whether weights were read for the backbone."""
+    return backbone.loaded["extent"] == "whole"
+
+
+def restore_encoder(
+    params: Encoder, backbone: Any, facts: dict[str, Any], *, views: Any, image_shape: Any
+) -> ViewEncoder:
+    """Build an encoder with random weights from the facts of another one.
+
+    "auto" has the meaning that it had when the facts were taken.
+    """
+    names = ("layer", "pooling", "n_bands", "colormap")
+    settled = clone(params).set_params(**{name: facts[name] for name in names})
+    encoder = build_encoder(
+        settled,
+        backbone,
+        None,
+        views=views,
+        image_shape=image_shape,
+        normalize=facts["normalize"],
+    )
+    encoder.set_backbone_facts(facts)
+    return encoder
