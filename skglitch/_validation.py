@@ -1,4 +1,4 @@
-"""Checks shared by the metrics: parameters, labels and scores."""
+"""Checks shared by the rooms: parameters, labels, scores and GPS times."""
 
 from __future__ import annotations
 
@@ -21,77 +21,45 @@ _FROM_DATES = "astropy.time.Time(...).gps converts dates."
 
 
 def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
-    """Check parameters as scikit-learn does, without hiding the type hints.
-
-    ``validate_params`` has no type hints, so a function it decorates has none either.
-
-    Parameters
-    ----------
-    constraints : dict
-        Allowed values of each parameter, in the form of ``validate_params``.
-
-    Returns
-    -------
-    decorator : callable
-        What checks the parameters of a function at each call.
-    """
+    """Check parameters like ``validate_params``, which has no type hints and so hides those."""
     decorator: Callable[[F], F] = validate_params(constraints, prefer_skip_nested_validation=True)
     return decorator
 
 
 def check_labels(values: ArrayLike, name: str) -> list[Any]:
-    """Give labels as a list of strings or of numbers.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,) or (n, 1)
-        Strings or numbers, of any dtype.
-    name : str
-        What to call the values in an error message.
-
-    Returns
-    -------
-    labels : list of length n
-        Plain Python values, which hash and compare alike whatever array they came from.
+    """Convert labels of any dtype to a list of Python values, which hash and compare alike.
 
     Raises
     ------
     ValueError
-        If there are no values, more than one column, missing values, or other things
-        than strings only or numbers only.
+        If there are no values, several columns, missing values, or others than strings only
+        or numbers only.
     """
     # dtype=object, since asarray(["a", 1]) would silently turn the number into a string.
     array = np.asarray(values, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array.ravel()
     if array.ndim != 1 or len(array) == 0:
-        raise ValueError(f"{name} must hold one label a sample, got shape {array.shape}.")
+        raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
     labels = array.tolist()
     kind_of_labels(labels, name)
     return labels
 
 
 def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:
-    """Check true labels against the classes that columns stand for.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,)
-        True labels.
-    labels : array-like of shape (n_labels,)
-        The class of each column.
+    """Encode true labels by the classes of columns.
 
     Returns
     -------
     codes : ndarray of shape (n,), dtype=intp
-        The column of each true label; -1 for one that has none.
-    known : list of length n_labels
-        The classes as plain Python values.
+        The column of each true label; -1 for labels that have no column.
+    known : list
+        The classes as Python values.
 
     Raises
     ------
     ValueError
-        If labels are missing, repeated, or numbers here and strings there.
+        If labels are missing, repeated or of mixed types.
     """
     true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
     check_same_kind(y_true=true, labels=known)
@@ -100,25 +68,7 @@ def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np
 
 
 def kind_of_labels(labels: Sequence[Any], name: str) -> str:
-    """Tell whether labels are "strings" or "numbers".
-
-    Parameters
-    ----------
-    labels : sequence
-        The values to look at.
-    name : str
-        What to call them in an error message.
-
-    Returns
-    -------
-    kind : {"strings", "numbers"}
-        What all the labels are.
-
-    Raises
-    ------
-    ValueError
-        If they are neither, or some of both, or not a number (NaN).
-    """
+    """Return whether labels are "strings" or "numbers", and refuse all others and NaN."""
     kinds = {_kind_of_type(kind) for kind in set(map(type, labels))}
     if len(kinds) > 1 or not kinds <= {"strings", "numbers"}:
         raise ValueError(
@@ -139,109 +89,79 @@ def _kind_of_type(kind: type) -> str:
 
 
 def check_same_kind(**named_labels: Sequence[Any]) -> None:
-    """Refuse to compare strings with numbers.
-
-    No string equals a number, so such a comparison would count every sample as wrong
-    without a word.
-
-    Parameters
-    ----------
-    **named_labels : sequence
-        Labels as `check_labels` gives them, under the names to use in the message.
-
-    Raises
-    ------
-    ValueError
-        If some are strings and some are numbers.
-    """
+    """Refuse to compare strings with numbers, which would silently count as different."""
     kinds = {name: kind_of_labels(labels, name) for name, labels in named_labels.items()}
     if len(set(kinds.values())) > 1:
-        told = ", ".join(
+        found = ", ".join(
             f"{name} holds {kind} ({named_labels[name][0]!r}, ...)" for name, kind in kinds.items()
         )
-        raise ValueError(f"Labels must be strings throughout or numbers throughout: {told}.")
+        raise ValueError(f"Labels must be strings throughout or numbers throughout: {found}.")
 
 
 def check_unique(labels: Sequence[Any], name: str) -> None:
-    """Refuse a list of classes that names one of them twice.
-
-    Parameters
-    ----------
-    labels : sequence
-        The classes.
-    name : str
-        What to call them in an error message.
-
-    Raises
-    ------
-    ValueError
-        If a class comes up more than once.
-    """
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
-        raise ValueError(f"{name} must name each class once, found more than once: {twice}.")
+    """Refuse a list of classes that has a class more than once."""
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    if repeated:
+        raise ValueError(f"{name} must name each class once, found more than once: {repeated}.")
 
 
 def check_length(name: str, length: int, n_samples: int) -> None:
-    """Refuse an array whose length is not that of y_true.
-
-    Parameters
-    ----------
-    name : str
-        What to call the array in an error message.
-    length : int
-        Its length.
-    n_samples : int
-        The length of y_true.
-
-    Raises
-    ------
-    ValueError
-        If the two differ.
-    """
+    """Refuse an array that is not as long as y_true."""
     if length != n_samples:
         raise ValueError(f"{name} has {length} samples, but y_true has {n_samples}.")
 
 
-def check_scores(
-    y_score: ArrayLike, n_samples: int, n_labels: int, name: str = "y_score"
-) -> NDArray[Any]:
-    """Give scores as an array of numbers, one row a sample and one column a class.
+def order_columns(values: Any, labels: Sequence[Any], name: str) -> Any:
+    """Put the columns of a data frame in the order of classes.
 
-    Parameters
-    ----------
-    y_score : array-like of shape (n_samples, n_labels)
-        Scores; infinities are fine (log-probabilities have them), NaN is not.
-    n_samples : int
-        The number of rows to expect.
-    n_labels : int
-        The number of columns to expect.
-    name : str, default="y_score"
-        What to call the scores in an error message.
-
-    Returns
-    -------
-    y_score : ndarray of shape (n_samples, n_labels)
-        The scores, in their own dtype if that is a number.
+    Other arrays, and data frames whose columns are just numbered, are returned unchanged.
 
     Raises
     ------
     ValueError
-        If the scores have another shape, are no real numbers or contain NaN.
+        If the names of the columns are not the classes.
+    """
+    if not hasattr(values, "columns"):
+        return values
+    columns = list(values.columns)
+    if columns == list(range(len(columns))):
+        return values
+    if len(columns) != len(labels) or set(columns) != set(labels):
+        raise ValueError(
+            f"{name} must have the classes in labels as columns, {list(labels)}, got {columns}. "
+            f"If only the names differ, pass {name}.to_numpy()."
+        )
+    return values[list(labels)]
+
+
+def check_scores(
+    y_score: ArrayLike, n_samples: int, labels: Sequence[Any], name: str = "y_score"
+) -> NDArray[Any]:
+    """Convert scores to a real array with a row per sample and a column per class.
+
+    Infinities are allowed (log-probabilities have them), NaN is not. Named columns are put in
+    the order of `labels`.
+
+    Raises
+    ------
+    ValueError
+        If the scores have another shape, are not real numbers or contain NaN.
     """
     try:
-        scores = np.asarray(y_score)
+        scores = np.asarray(order_columns(y_score, labels, name))
     except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
         raise ValueError(f"{name} must be a table: its rows differ in length.") from error
-    if scores.ndim == 1 and n_labels == 2:
+    if scores.ndim == 1 and len(labels) == 2:
         raise ValueError(
-            f"{name} must have one column a label, got one score a sample. From probabilities p "
-            "of the second label pass np.column_stack([1 - p, p]), from values d of a "
+            f"{name} must have one column per label, got one score per sample. From probabilities "
+            "p of the second label pass np.column_stack([1 - p, p]), from values d of a "
             "decision function np.column_stack([-d, d])."
         )
-    if scores.ndim != 2 or scores.shape[1] != n_labels:
+    if scores.ndim != 2 or scores.shape[1] != len(labels):
         raise ValueError(
-            f"{name} must have one column for each of the {n_labels} labels, "
+            f"{name} must have one column for each of the {len(labels)} labels, "
             f"got shape {scores.shape}."
         )
     check_length(name, len(scores), n_samples)
@@ -263,29 +183,19 @@ def _as_real(scores: NDArray[Any], name: str) -> NDArray[Any]:
     return scores
 
 
-def check_probabilities(y_prob: ArrayLike, n_samples: int, n_labels: int) -> NDArray[np.float64]:
-    """Give probabilities as an array of float64, one row a sample and one column a class.
+def check_probabilities(
+    y_prob: ArrayLike, n_samples: int, labels: Sequence[Any]
+) -> NDArray[np.float64]:
+    """Convert probabilities to float64, with a row per sample and a column per class.
 
-    Parameters
-    ----------
-    y_prob : array-like of shape (n_samples, n_labels)
-        Probabilities; rows may miss a sum of 1 by 0.001, for rounding.
-    n_samples : int
-        The number of rows to expect.
-    n_labels : int
-        The number of columns to expect.
-
-    Returns
-    -------
-    y_prob : ndarray of shape (n_samples, n_labels), dtype=float64
-        The probabilities.
+    Rows may miss a sum of 1 by 0.001, for rounding.
 
     Raises
     ------
     ValueError
-        If they have another shape, are no numbers, or rows are no probabilities.
+        If `check_scores` refuses them, or rows are not probabilities.
     """
-    prob = check_scores(y_prob, n_samples, n_labels, name="y_prob").astype(np.float64)
+    prob = check_scores(y_prob, n_samples, labels, name="y_prob").astype(np.float64)
     wrong = (prob < 0).any(axis=1) | ~np.isclose(prob.sum(axis=1), 1, rtol=0, atol=1e-3)
     if wrong.any():
         row = int(wrong.argmax())
@@ -298,20 +208,7 @@ def check_probabilities(y_prob: ArrayLike, n_samples: int, n_labels: int) -> NDA
 
 
 def encode_labels(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.intp]:
-    """Turn values into positions in a list of classes.
-
-    Parameters
-    ----------
-    values : sequence of length n
-        The values.
-    labels : sequence
-        The classes, each once, in any order.
-
-    Returns
-    -------
-    codes : ndarray of shape (n,), dtype=intp
-        Where each value is in `labels`; -1 for a value which is not.
-    """
+    """Find the position of each value in a list of classes, -1 for values that are not in it."""
     position = {label: index for index, label in enumerate(labels)}
     return np.array([position.get(value, -1) for value in values], dtype=np.intp)
 

@@ -38,7 +38,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 classifier = CNNClassifier(views="channels", random_state=0).fit(X_train, y_train)
 scores = classifier.predict_proba(X_test)
 predictions = classifier.classes_[scores.argmax(axis=1)]
-print(top_k_table(y_test, scores, labels=classifier.classes_))
+print(top_k_table(y_test, scores, labels=classifier.classes_).round(3))
 
 # %%
 # The confusion matrix
@@ -66,6 +66,7 @@ plt.show()
 # recall are both 100 %.
 
 table = classification_table(y_test, predictions)
-print(f"perfect: {', '.join(table.perfect)}")
+classes = table[:-3]  # the last rows are averages
+print(f"perfect: {', '.join(classes.index[classes.f1 == 1])}")
 ClassScoresDisplay.from_predictions(y_test, predictions, sort_by="f1")
 plt.show()

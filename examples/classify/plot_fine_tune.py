@@ -55,8 +55,8 @@ plt.show()
 
 scores = classifier.predict_proba(X_test)
 predictions = classifier.classes_[scores.argmax(axis=1)]
-print(top_k_table(y_test, scores, labels=classifier.classes_, ks=(1, 2, 3)))
-print(classification_table(y_test, predictions))
+print(top_k_table(y_test, scores, labels=classifier.classes_, ks=(1, 2, 3)).round(3))
+print(classification_table(y_test, predictions).round(3))
 
 # %%
 # Uncertain predictions

@@ -61,7 +61,7 @@ for name, classifier in classifiers.items():
 
 labels = classifiers["fine-tuned"].classes_
 for name, values in scores.items():
-    print(f"{name}\n{top_k_table(y_test, values, labels=labels)}\n")
+    print(f"{name}\n{top_k_table(y_test, values, labels=labels).round(3)}\n")
 figure = plt.figure(figsize=(8, 4), layout="constrained")
 display = TopKDisplay.from_predictions(y_test, scores, labels=labels, ax=figure)
 display.ax_.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
@@ -76,5 +76,8 @@ plt.show()
 
 predictions = {name: labels[values.argmax(axis=1)] for name, values in scores.items()}
 for other in ("from scratch", "frozen, regression"):
-    print(f"fine-tuned less {other}")
-    print(paired_bootstrap(y_test, predictions["fine-tuned"], predictions[other], random_state=0))
+    result = paired_bootstrap(y_test, predictions["fine-tuned"], predictions[other], random_state=0)
+    print(
+        f"fine-tuned - {other}: {result.difference:.3f}, "
+        f"95 % interval {result.low:.3f} to {result.high:.3f}"
+    )

@@ -83,7 +83,9 @@ plt.show()
 # ----------
 # Each cluster is assigned to its most frequent class.
 
-print(clustering_table(y, clusters))
+table = clustering_table(y, clusters)
+print(table.round(3))
+print(f"adjusted Rand index: {table.attrs['adjusted_rand']:.2f}")
 
 # %%
 # An unknown number of clusters

@@ -10,7 +10,7 @@ import click
 
 from . import _options
 from ._messages import INTERRUPTED, say
-from ._output import check_folder, to_json, write_json, write_table
+from ._output import check_folder, format_scores, to_json, write_json, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +91,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> N
     _write(targets, classifier, known, new, (test, predicted), (embeddings, labels))
     result["seconds"] = round(time.perf_counter() - started, 1)
     write_json(targets["demo.json"], result)
-    write_table(targets["per_class.csv"], result["per_class"]["classes"])
+    write_table(targets["per_class.csv"], result["per_class"].reset_index())
     say(f"Pictures, tables and the model are in {output}; it took {result['seconds']:.0f} s.")
     if options["as_json"]:
         click.echo(to_json(result))
@@ -152,13 +152,13 @@ def _score(
     per_class = classification_table(target, predicted, labels=labels)
     if not as_json:
         click.echo(f"Scores on {len(test)} simulated glitches that were held out\n")
-        click.echo(f"{top_k}\n\n{per_class}\n")
+        click.echo(f"{format_scores(top_k)}\n\n{format_scores(per_class)}\n")
     result = {
         "n_train": len(known.target) - len(test),
         "n_test": len(test),
         "epochs": len(classifier.history_),
-        "top_k": top_k.to_dict(),
-        "per_class": per_class.to_dict(),
+        "top_k": top_k,
+        "per_class": per_class,
     }
     return result, predicted
 

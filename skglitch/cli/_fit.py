@@ -12,7 +12,7 @@ import click
 from . import _options
 from ._data import load_glitches
 from ._messages import INTERRUPTED, say
-from ._output import check_output, to_json
+from ._output import check_output, format_scores, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -200,12 +200,11 @@ def _report(
         tables = _score(classifier, bunch, test)
         result |= {"n_test": len(test), "test_ids": bunch.ids[test].tolist()}
     if options["as_json"]:
-        result |= {name: table.to_dict() for name, table in tables.items()}
-        click.echo(to_json(result))
+        click.echo(to_json(result | tables))
         return
     if test is not None:
         click.echo(f"Scores on {len(test)} glitches that were held out\n")
-    click.echo("\n\n".join(map(str, tables.values())), nl=bool(tables))
+    click.echo("\n\n".join(map(format_scores, tables.values())), nl=bool(tables))
 
 
 def _score(classifier: CNNClassifier, bunch: Bunch, test: np.ndarray) -> dict[str, Any]:

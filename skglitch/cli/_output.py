@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from .. import _tables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HDF5 = (".h5", ".hdf5")
 TABLES = (".csv", ".parquet", *HDF5)
@@ -193,6 +196,12 @@ def write_json(path: Path, result: Any) -> None:
         file.write(to_json(result, indent=1).encode())
 
 
+def format_scores(table: pd.DataFrame) -> str:
+    """Format a table of accuracies or of precision, recall and F1."""
+    scores = ("accuracy", "low", "high", "precision", "recall", "f1")
+    return _tables.format_table(table, percent=scores)
+
+
 def to_json(result: Any, indent: int | None = None) -> str:
     """Write a result as JSON, with null for NaN, which JSON does not know.
 
@@ -203,14 +212,4 @@ def to_json(result: Any, indent: int | None = None) -> str:
     >>> to_json({"id": np.array(["a", "b"]), "p_value": [0.5, float("nan")]})
     '{"id": ["a", "b"], "p_value": [0.5, null]}'
     """
-    return json.dumps(_plain(result), indent=indent, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return _tables.to_json(result, indent)

@@ -10,12 +10,11 @@ import click
 from . import _options
 from ._data import about_glitches, load_for_model, load_model
 from ._messages import say
-from ._output import TABLES, check_output, check_suffix, to_json, write_table
+from ._output import TABLES, check_output, check_suffix, format_scores, to_json, write_table
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from ..metrics import TopKTable
+    import pandas as pd
 
 
 @click.command(short_help="Tell the classes of glitches.")
@@ -70,14 +69,14 @@ def predict(
         write_table(output, columns)
     accuracy = _accuracy(bunch.target, scores, labels)
     if accuracy is not None:
-        say(str(accuracy))
+        say(format_scores(accuracy))
     if as_json:
         result = {
             "model": str(model),
             "n_glitches": len(scores),
             "classes": labels.tolist(),
             "output": None if output is None else str(output),
-            "top_k": None if accuracy is None else accuracy.to_dict(),
+            "top_k": accuracy,
             # What is in a file need not be said again.
             "glitches": columns if output is None else None,
         }
@@ -112,7 +111,7 @@ def guesses(scores: np.ndarray, labels: np.ndarray, n_guesses: int) -> dict[str,
 
 def _accuracy(
     target: np.ndarray | None, scores: np.ndarray, labels: np.ndarray
-) -> TopKTable | None:
+) -> pd.DataFrame | None:
     if target is None:
         return None
     from .._labels import is_labeled

@@ -68,6 +68,11 @@ def make_axes(
     return figure, grid.subplots(squeeze=False, **options)
 
 
+def error_bars(values: Any, low: Any, high: Any) -> np.ndarray:
+    """Give the lengths of error bars, clipped at 0 since rounding may make them negative."""
+    return np.maximum([values - low, high - values], 0)
+
+
 def text_scale() -> float:
     """Give how large text is set, as a multiple of matplotlib's usual sizes."""
     from matplotlib import rcParams, rcParamsDefault

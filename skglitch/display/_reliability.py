@@ -1,42 +1,44 @@
-"""Reliability diagram: are probabilities what they say."""
+"""Reliability diagram of predicted probabilities."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..metrics import ReliabilityTable, expected_calibration_error, reliability_table
-from ._axes import COLORS, in_percent, make_axes
+from ..metrics import expected_calibration_error, reliability_table
+from ._axes import COLORS, error_bars, in_percent, make_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ReliabilityDisplay:
-    """Reliability diagram of first guesses, above a histogram of their probabilities.
+    """Reliability diagram above a histogram of the probabilities.
 
-    It is recommended to use :meth:`from_predictions` or :meth:`from_estimator`, which draw at
-    once.
+    Use :meth:`from_predictions` or :meth:`from_estimator` to create and plot one.
 
     Parameters
     ----------
-    table : ReliabilityTable
-        What :func:`skglitch.metrics.reliability_table` returned.
+    table : pandas.DataFrame
+        The table that :func:`skglitch.metrics.reliability_table` returns.
     error : float, default=None
-        Expected calibration error, to write above.
+        The expected calibration error, for the title.
     name : str, default=None
-        Name of the classifier, to write above.
+        The name of the classifier, for the title.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (2,)
-        The diagram and the histogram.
+        The axes of the diagram and of the histogram.
     figure_ : matplotlib Figure
-        The figure that they are in.
+        The figure that contains the axes.
 
     See Also
     --------
     skglitch.metrics.reliability_table : The numbers.
-    skglitch.metrics.expected_calibration_error : One number for it.
+    skglitch.metrics.expected_calibration_error : A summary in one number.
     sklearn.calibration.CalibrationDisplay : For two classes.
 
     Examples
@@ -53,7 +55,7 @@ class ReliabilityDisplay:
     """
 
     def __init__(
-        self, table: ReliabilityTable, *, error: float | None = None, name: str | None = None
+        self, table: pd.DataFrame, *, error: float | None = None, name: str | None = None
     ) -> None:
         self.table = table
         self.error = error
@@ -71,7 +73,7 @@ class ReliabilityDisplay:
         name: str | None = None,
         ax: Any = None,
     ) -> ReliabilityDisplay:
-        """Compute and draw.
+        """Plot the reliability of probabilities.
 
         Parameters
         ----------
@@ -82,21 +84,21 @@ class ReliabilityDisplay:
         labels : array-like of shape (n_labels,)
             The class of each column of `y_prob`, usually ``classifier.classes_``.
         n_bins : int, default=15
-            How many bins to make.
+            The number of bins.
         strategy : {"uniform", "quantile"}, default="uniform"
-            Bins of equal width or with as many samples each.
+            Bins of equal width or of equally many samples.
         name : str, default=None
-            Name of the classifier, to write above.
+            The name of the classifier, for the title.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
+            Where to plot; None creates a figure.
 
         Returns
         -------
         display : ReliabilityDisplay
         """
-        options: Any = {"labels": labels, "n_bins": n_bins, "strategy": strategy}
-        table = reliability_table(y_true, y_prob, **options)
-        error = expected_calibration_error(y_true, y_prob, **options)
+        bins: Any = {"labels": labels, "n_bins": n_bins, "strategy": strategy}
+        table = reliability_table(y_true, y_prob, **bins)
+        error = expected_calibration_error(y_true, y_prob, **bins)
         return cls(table, error=error, name=name).plot(ax)
 
     @classmethod
@@ -106,12 +108,11 @@ class ReliabilityDisplay:
         X: ArrayLike,
         y: ArrayLike,
         *,
-        n_bins: int = 15,
-        strategy: Any = "uniform",
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> ReliabilityDisplay:
-        """Predict, compute and draw.
+        """Plot the reliability of a classifier.
 
         Parameters
         ----------
@@ -121,68 +122,64 @@ class ReliabilityDisplay:
             Samples.
         y : array-like of shape (n_samples,)
             True labels.
-        n_bins : int, default=15
-            How many bins to make.
-        strategy : {"uniform", "quantile"}, default="uniform"
-            Bins of equal width or with as many samples each.
         name : str, default=None
-            Name of the classifier, to write above. None takes that of its class.
+            The name of the classifier, for the title. None takes the name of its class.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
+            Where to plot; None creates a figure.
+        **kwargs
+            `n_bins` and `strategy`, passed to :meth:`from_predictions`.
 
         Returns
         -------
         display : ReliabilityDisplay
         """
-        return cls.from_predictions(
-            y,
-            estimator.predict_proba(X),
-            labels=estimator.classes_,
-            n_bins=n_bins,
-            strategy=strategy,
-            name=type(estimator).__name__ if name is None else name,
-            ax=ax,
-        )
+        name = type(estimator).__name__ if name is None else name
+        y_prob, labels = estimator.predict_proba(X), estimator.classes_
+        return cls.from_predictions(y, y_prob, labels=labels, name=name, ax=ax, **kwargs)
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
-        """Draw diagram and histogram.
+        """Plot the diagram and the histogram.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure. Axes give their place to two.
+            Where to plot; None creates a figure. Two axes replace given ones.
 
         Returns
         -------
         display : ReliabilityDisplay
-            Itself.
         """
         self.figure_, axes = make_axes(ax, (4.8, 5.2), (2, 1), sharex=True, height_ratios=[3, 1])
         self.axes_ = axes[:, 0]
         diagram, histogram = self.axes_
-        table = self.table
-        what = "first guess" if table.label is None else str(table.label)
-        diagram.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="as they say")
+        table, label = self.table, self.table.attrs.get("label")
+        level = 100 * table.attrs.get("confidence_level", np.nan)
+        diagram.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="calibrated")
         diagram.errorbar(
-            table.probability,
-            table.frequency,
-            np.maximum([table.frequency - table.low, table.high - table.frequency], 0),
+            table["probability"],
+            table["frequency"],
+            error_bars(table["frequency"], table["low"], table["high"]),
             color=COLORS[0],
             marker="o",
             capsize=2.5,
-            label=f"{100 * table.confidence:g} % interval",
+            label=f"{level:g} % interval",
         )
-        diagram.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=f"{what} true [%]")
+        event = "predicted class" if label is None else str(label)
+        diagram.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=f"frequency of {event} [%]")
         diagram.legend(loc="upper left")
-        parts = [self.name] if self.name else []
+        title = [self.name] if self.name else []
         if self.error is not None:
-            parts.append(f"expected calibration error {100 * self.error:.1f} %")
-        diagram.set_title("\n".join(parts), fontsize="medium")
-        widths = table.right - table.left
+            title.append(f"expected calibration error {100 * self.error:.1f} %")
+        diagram.set_title("\n".join(title), fontsize="medium")
         histogram.bar(
-            table.left, table.n_samples, widths, align="edge", color=COLORS[0], edgecolor="white"
+            table["left"],
+            table["n_samples"],
+            table["right"] - table["left"],
+            align="edge",
+            color=COLORS[0],
+            edgecolor="white",
         )
-        histogram.set(xlabel=f"probability of {what} [%]", ylabel="samples")
+        histogram.set(xlabel=f"probability of {event} [%]", ylabel="samples")
         in_percent(diagram, "y")
         in_percent(histogram, "x")
         return self

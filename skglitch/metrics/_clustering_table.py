@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,111 +13,14 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     precision_recall_fscore_support,
 )
-from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils._param_validation import StrOptions
 
-from .._text import TextTable, align, percent
 from .._validation import check_labels, check_length, encode_labels, validated
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NOISE = -1
-
-
-@dataclass(frozen=True, eq=False)
-class ClusteringTable(TextTable):
-    """Scores of clusters against classes, made by :func:`clustering_table`.
-
-    ``print`` shows it as a table in percent, ``to_dict`` gives it to other tools.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_labels,)
-        The classes.
-    clusters : list of length n_labels
-        The clusters of each class, a list of their numbers.
-    recall : ndarray of shape (n_labels,), dtype=float64
-        Of the samples of a class, the fraction in its clusters.
-    purity : ndarray of shape (n_labels,), dtype=float64
-        Of the samples in the clusters of a class, the fraction that is of it; 0 without one.
-    f1 : ndarray of shape (n_labels,), dtype=float64
-        The harmonic mean of recall and purity.
-    support : ndarray of shape (n_labels,), dtype=int64
-        The number of samples of each class.
-    accuracy : float
-        The fraction of samples in a cluster of their class. With many to one this is known
-        as purity, with one to one as clustering accuracy.
-    adjusted_rand, normalized_mutual_info, adjusted_mutual_info : float
-        Agreement of the two partitions, as scikit-learn has it.
-    n_clusters : int
-        The number of clusters, noise not being one.
-    n_noise : int
-        The number of samples that are noise, left out or not.
-    matching : {"many_to_one", "one_to_one"}
-        How clusters got their classes.
-    noise : {"wrong", "leave_out"}
-        How noise was treated.
-
-    See Also
-    --------
-    clustering_table : Compute it.
-
-    Examples
-    --------
-    >>> from skglitch.metrics import clustering_table
-    >>> table = clustering_table(["Blip", "Blip", "Chirp", "Chirp"], [0, 1, 2, 2])
-    >>> table.clusters, table.accuracy
-    ([[0, 1], [2]], 1.0)
-    """
-
-    labels: NDArray[Any]
-    clusters: list[list[Any]]
-    recall: NDArray[np.float64]
-    purity: NDArray[np.float64]
-    f1: NDArray[np.float64]
-    support: NDArray[np.int64]
-    accuracy: float
-    adjusted_rand: float
-    normalized_mutual_info: float
-    adjusted_mutual_info: float
-    n_clusters: int
-    n_noise: int
-    matching: str
-    noise: str
-
-    def __str__(self) -> str:
-        rows = [["class", "recall [%]", "purity [%]", "F1 [%]", "support", "clusters"]]
-        scores = zip(self.recall, self.purity, self.f1, strict=True)
-        for label, values, support, clusters in zip(
-            self.labels, scores, self.support, self.clusters, strict=True
-        ):
-            told = ", ".join(map(str, clusters)) or "none"
-            rows.append([str(label), *map(percent, values), str(support), told])
-        treated = {"wrong": "count as wrong", "leave_out": "are left out"}[self.noise]
-        return (
-            f"{align(rows, left=[0])}\n\n"
-            f"In a cluster of their class ({self.matching.replace('_', ' ')}): "
-            f"{percent(self.accuracy)} %\n"
-            f"Adjusted Rand {self.adjusted_rand:.3f}, mutual information "
-            f"{self.normalized_mutual_info:.3f} (normalized), {self.adjusted_mutual_info:.3f} "
-            f"(adjusted)\n{self.n_clusters} clusters; {self.n_noise} samples of noise {treated}"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the table as plain Python values.
-
-        Returns
-        -------
-        table : dict
-            Under ``"classes"`` lists by column, fit for ``pandas.DataFrame``; the rest under
-            the names of the fields.
-        """
-        columns = ("labels", "clusters", "recall", "purity", "f1", "support")
-        classes = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(self).items()
-            if name in columns
-        }
-        rest = {name: value for name, value in vars(self).items() if name not in columns}
-        return {"classes": classes, **rest}
 
 
 @validated(
@@ -135,41 +37,44 @@ def clustering_table(
     *,
     matching: Literal["many_to_one", "one_to_one"] = "many_to_one",
     noise: Literal["wrong", "leave_out"] = "wrong",
-) -> ClusteringTable:
-    """Tabulate how well clusters agree with classes, all together and class by class.
+) -> pd.DataFrame:
+    """Tabulate how well clusters agree with classes.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True labels, strings or numbers.
     clusters : array-like of shape (n_samples,)
-        The number of each sample's cluster; -1 is noise, as with HDBSCAN and DBSCAN.
+        The cluster of each sample; -1 is noise, as in HDBSCAN and DBSCAN.
     matching : {"many_to_one", "one_to_one"}, default="many_to_one"
-        Which clusters are of which class:
+        How clusters are assigned to classes:
 
-        - ``"many_to_one"``: each cluster is of the class that most of its samples are of, so a
-          class may have several. More and smaller clusters make this look better;
-        - ``"one_to_one"``: each class has one cluster at most and each cluster one class, so
-          that as many samples as possible agree (the Hungarian method [1]_). A class in two
-          parts loses one of them.
+        - ``"many_to_one"``: each cluster to its most common class, so a class may have
+          several clusters. Scores rise with the number of clusters;
+        - ``"one_to_one"``: at most one cluster per class and one class per cluster, such that
+          as many samples as possible agree (the Hungarian method [1]_).
     noise : {"wrong", "leave_out"}, default="wrong"
-        How samples in no cluster are treated:
+        How noise is treated:
 
-        - ``"wrong"``: they count, and are in no cluster of their class. To mutual information
-          and the adjusted Rand index noise is one more cluster, as scikit-learn would take it;
-        - ``"leave_out"``: all scores are of the other samples. A clustering that calls all but
-          the clear cases noise looks good then: tell `n_noise` with it.
+        - ``"wrong"``: noise counts as wrong. Mutual information and the adjusted Rand index
+          treat it as one more cluster, as in scikit-learn;
+        - ``"leave_out"``: all scores are computed without noise. This favors clusterings that
+          call all difficult samples noise: report `n_noise` too.
 
     Returns
     -------
-    table : ClusteringTable
-        Fields `recall`, `purity`, `f1`, `clusters`, `accuracy`, `adjusted_rand` and others.
+    table : pandas.DataFrame
+        The index `label` has the classes. The columns are `recall` (the fraction of a class
+        in its clusters), `purity` (the fraction of its clusters that is of the class; 0
+        without a cluster), `f1` (their harmonic mean), `support` (the number of samples) and
+        `clusters` (a list). ``table.attrs`` has `accuracy` (the fraction of samples in a
+        cluster of their class), `adjusted_rand`, `normalized_mutual_info`,
+        `adjusted_mutual_info`, `n_clusters` and `n_noise`.
 
     Raises
     ------
     ValueError
-        If lengths differ, labels are missing or of two kinds, or all samples are noise and
-        left out.
+        If lengths differ, labels are missing or of mixed types, or no sample is left.
 
     See Also
     --------
@@ -178,9 +83,9 @@ def clustering_table(
 
     Notes
     -----
-    Of classes as large in a cluster, the first in sorted order gets it. The adjusted scores
-    are 0 on average for clusters by chance; mutual information that is only normalized, and
-    `accuracy`, are not, and rise with the number of clusters [2]_.
+    A cluster that has two classes equally often is assigned to the first in sorted order. The
+    adjusted scores are 0 on average for random clusters. Normalized mutual information and
+    `accuracy` are not, and rise with the number of clusters [2]_.
 
     References
     ----------
@@ -193,76 +98,63 @@ def clustering_table(
     --------
     >>> from skglitch.metrics import clustering_table
     >>> y_true = ["Blip", "Blip", "Blip", "Blip", "Chirp", "Chirp", "Chirp"]
-    >>> print(clustering_table(y_true, [0, 0, 1, 1, 2, 2, -1]))
-    class  recall [%]  purity [%]  F1 [%]  support  clusters
-    Blip       100.00      100.00  100.00        4      0, 1
-    Chirp       66.67      100.00   80.00        3         2
-    <BLANKLINE>
-    In a cluster of their class (many to one): 85.71 %
-    Adjusted Rand 0.364, mutual information 0.671 (normalized), 0.504 (adjusted)
-    3 clusters; 1 samples of noise count as wrong
+    >>> table = clustering_table(y_true, [0, 0, 1, 1, 2, 2, -1])
+    >>> print(table.round(3))
+           recall  purity   f1  support clusters
+    label
+    Blip    1.000     1.0  1.0        4   [0, 1]
+    Chirp   0.667     1.0  0.8        3      [2]
+    >>> round(table.attrs["accuracy"], 3), round(table.attrs["adjusted_rand"], 3)
+    (0.857, 0.364)
     """
+    import pandas as pd
+
     true, found = check_labels(y_true, "y_true"), check_labels(clusters, "clusters")
     check_length("clusters", len(found), len(true))
-    is_noise = np.array([cluster == NOISE for cluster in found])
-    n_noise = int(is_noise.sum())
+    n_noise = found.count(NOISE)
     if noise == "leave_out":
-        true, found = _without(is_noise, true), _without(is_noise, found)
-        is_noise = np.zeros(len(true), dtype=bool)
-        if not true:
+        if n_noise == len(found):
             raise ValueError("clusters holds noise (-1) only: noise='leave_out' leaves nothing.")
-    classes, names = sorted(set(true)), sorted(set(found))
+        kept = [pair for pair in zip(true, found, strict=True) if pair[1] != NOISE]
+        true, found = (list(values) for values in zip(*kept, strict=True))
+    classes, names = sorted(set(true)), sorted(set(found) - {NOISE})
     codes, numbers = encode_labels(true, classes), encode_labels(found, names)
-    real = [name for name in names if name != NOISE]
-    # Noise stays outside of the matching: code -1.
-    in_real = encode_labels(found, real)
-    class_of = _match(codes[~is_noise], in_real[~is_noise], len(classes), len(real), matching)
-    guess = np.append(class_of, -1)[in_real]
+    class_of = _assign(codes, numbers, len(classes), len(names), matching)
+    predicted = np.append(class_of, -1)[numbers]  # noise has the number -1
     purity, recall, f1, support = precision_recall_fscore_support(
-        codes, guess, labels=np.arange(len(classes)), zero_division=0.0
+        codes, predicted, labels=np.arange(len(classes)), zero_division=0.0
     )
-    return ClusteringTable(
-        labels=np.asarray(classes),
-        clusters=[
-            [real[number] for number in np.flatnonzero(class_of == code)]
-            for code in range(len(classes))
-        ],
-        recall=recall,
-        purity=purity,
-        f1=f1,
-        support=support,
-        accuracy=float(np.mean(codes == guess)),
-        adjusted_rand=float(adjusted_rand_score(codes, numbers)),
-        normalized_mutual_info=float(normalized_mutual_info_score(codes, numbers)),
-        adjusted_mutual_info=float(adjusted_mutual_info_score(codes, numbers)),
-        n_clusters=len(real),
-        n_noise=n_noise,
-        matching=matching,
-        noise=noise,
+    members = [[names[i] for i in np.flatnonzero(class_of == code)] for code in range(len(classes))]
+    table = pd.DataFrame(
+        {"recall": recall, "purity": purity, "f1": f1, "support": support, "clusters": members},
+        index=pd.Index(classes, name="label"),
     )
+    table.attrs = {
+        "accuracy": float(np.mean(codes == predicted)),
+        "adjusted_rand": float(adjusted_rand_score(codes, numbers)),
+        "normalized_mutual_info": float(normalized_mutual_info_score(codes, numbers)),
+        "adjusted_mutual_info": float(adjusted_mutual_info_score(codes, numbers)),
+        "n_clusters": len(names),
+        "n_noise": n_noise,
+    }
+    return table
 
 
-def _without(is_noise: NDArray[np.bool_], values: list[Any]) -> list[Any]:
-    return [value for value, drop in zip(values, is_noise, strict=True) if not drop]
-
-
-def _match(
+def _assign(
     codes: NDArray[np.intp],
     numbers: NDArray[np.intp],
     n_classes: int,
     n_clusters: int,
     matching: str,
 ) -> NDArray[np.intp]:
-    """Class of each cluster, -1 for none."""
-    class_of = np.full(n_clusters, -1, dtype=np.intp)
-    if n_clusters == 0:
-        return class_of
-    present = np.unique(codes)
-    counts = contingency_matrix(codes, numbers)  # rows of present classes only
+    """Find the class of each cluster, -1 for none."""
+    counts = np.zeros((n_classes, n_clusters), dtype=np.intp)
+    np.add.at(counts, (codes[numbers >= 0], numbers[numbers >= 0]), 1)
     if matching == "many_to_one":
-        return present[counts.argmax(axis=0)]
+        return counts.argmax(axis=0)
+    class_of = np.full(n_clusters, -1, dtype=np.intp)
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    # A pair without a common sample fills the assignment up, and says nothing.
+    # A pair without a common sample only completes the assignment.
     agree = counts[rows, columns] > 0
-    class_of[columns[agree]] = present[rows[agree]]
+    class_of[columns[agree]] = rows[agree]
     return class_of

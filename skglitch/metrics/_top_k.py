@@ -1,41 +1,33 @@
-"""Top-k accuracy for classes that need not all be there."""
+"""Top-k accuracy and its confidence intervals."""
 
 from __future__ import annotations
 
-from numbers import Integral
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
 from .._validation import check_known_labels, check_scores, validated
+from ._intervals import wilson_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def rank_true_classes(
+def _rank_true_classes(
     y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.intp], int]:
-    """Rank the true class of each sample among all classes.
+    """Rank the true class of each sample, and count the classes.
 
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        True labels.
-    y_score : array-like of shape (n_samples, n_labels)
-        Scores, higher for likelier classes.
-    labels : array-like of shape (n_labels,)
-        The class of each column of `y_score`.
-
-    Returns
-    -------
-    ranks : ndarray of shape (n_samples,), dtype=intp
-        How many *other* classes have at least the score of the true one: 0 if that is
-        the best by itself, and `n_labels` if it is not in `labels`.
-    n_labels : int
-        The number of classes.
+    The rank is the number of *other* classes that score at least as high: 0 for the only
+    best one, and the number of classes for a class that is not in `labels`.
     """
     codes, known = check_known_labels(y_true, labels)
-    scores = check_scores(y_score, len(codes), len(known))
-    # Code -1 picks the last column here, which the last line overrules.
+    scores = check_scores(y_score, len(codes), known)
+    # Code -1 picks the last column here, and the last line discards it.
     own = scores[np.arange(len(codes)), codes]
     ranks = (scores >= own[:, np.newaxis]).sum(axis=1) - 1
     return np.where(codes < 0, len(known), ranks), len(known)
@@ -58,37 +50,36 @@ def top_k_accuracy(
     labels: ArrayLike,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Fraction of samples whose true class is among the k with the highest scores.
+    """Compute the fraction of samples whose true class is among the k best-scored classes.
 
-    Unlike :func:`sklearn.metrics.top_k_accuracy_score`, it takes `labels` in any order,
-    true labels outside of them, and a `k` as large as you like, and it does not count a
-    tie as a success.
+    Unlike :func:`sklearn.metrics.top_k_accuracy_score`, it accepts `labels` in any order,
+    true labels outside of them and any `k`, and does not count ties as correct.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True labels, strings or numbers. They need not cover all `labels`.
     y_score : array-like of shape (n_samples, n_labels)
-        Scores, higher for likelier classes: probabilities, log-probabilities or values
-        of a decision function. Two columns for two classes.
+        Scores, higher for more likely classes: probabilities, log-probabilities or values
+        of a decision function. Two columns for two classes. The columns of a data frame
+        that have names are matched to `labels` by name.
     k : int
-        How many guesses count, at least 1.
+        The number of guesses that count, at least 1.
     labels : array-like of shape (n_labels,)
         The class of each column of `y_score`, usually ``classifier.classes_``.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights, none negative and not all zero. With None all samples count the same.
+        Non-negative weights, not all zero. With None all samples have the same weight.
 
     Returns
     -------
     score : float
-        From 0 to 1. It is 1 for ``k >= n_labels`` if `y_true` has known labels only.
+        Between 0 and 1. It is 1 for ``k >= n_labels`` if all of `y_true` is in `labels`.
 
     Raises
     ------
     ValueError
-        If `y_score` has not one column a label or contains NaN, if labels are missing,
-        repeated, or numbers here and strings there, if lengths differ, or if the weights
-        are not as above.
+        If `y_score` does not have one column per label or contains NaN, if labels are
+        missing, repeated or of mixed types, if lengths differ, or if weights are invalid.
 
     See Also
     --------
@@ -97,14 +88,13 @@ def top_k_accuracy(
 
     Notes
     -----
-    *Ties.* A tie counts against the classifier: the true class is among the first k if
-    fewer than k other classes score as much or more. The result so depends on neither
-    the order of the classes nor the sorting, and a classifier that gives all classes
-    the same score has 0, not 1. It can thus be below the accuracy of ``predict``, which
-    takes the first of equals, where scores are coarse (few neighbors, single trees).
+    *Ties.* The true class is among the first k if fewer than k other classes score at least
+    as high. The result therefore does not depend on the order of the classes, and a
+    classifier that gives all classes the same score has accuracy 0, not 1. Where scores are
+    coarse (few neighbors, single trees), top-1 accuracy can be below the accuracy of
+    ``predict``, which takes the first of equal scores.
 
-    *Unknown classes.* A sample whose class is not in `labels` is wrong at every k, also
-    for ``k >= n_labels``: no number of guesses would name it.
+    *Unknown classes.* A sample whose class is not in `labels` is wrong at every k.
 
     Examples
     --------
@@ -115,21 +105,127 @@ def top_k_accuracy(
     >>> [round(top_k_accuracy(y_true, y_score, k=k, labels=labels), 3) for k in (1, 2, 3)]
     [0.333, 0.667, 1.0]
     """
-    ranks, n_labels = rank_true_classes(y_true, y_score, labels)
-    # The cap keeps unknown classes, of rank n_labels, wrong at every k.
+    ranks, n_labels = _rank_true_classes(y_true, y_score, labels)
+    # The minimum keeps unknown classes, of rank n_labels, wrong at every k.
     correct = ranks < min(k, n_labels)
     if sample_weight is None:
         return float(correct.mean())
-    return float(np.average(correct, weights=_check_weights(sample_weight, len(correct))))
-
-
-def _check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
     weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != (n_samples,):
+    if weights.shape != correct.shape:
         raise ValueError(
-            f"sample_weight must have one weight for each of the {n_samples} samples, "
+            f"sample_weight must have one weight for each of the {len(correct)} samples, "
             f"got shape {weights.shape}."
         )
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must be finite, nowhere negative and not all zero.")
-    return weights
+    return float(np.average(correct, weights=weights))
+
+
+@validated(
+    {
+        "y_true": ["array-like"],
+        "y_score": ["array-like"],
+        "labels": ["array-like"],
+        "ks": ["array-like"],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+    }
+)
+def top_k_table(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    labels: ArrayLike,
+    ks: Sequence[int] = (1, 2, 3, 4, 5),
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    r"""Tabulate top-1 to top-k accuracy with confidence intervals.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels, strings or numbers. They need not cover all `labels`.
+    y_score : array-like of shape (n_samples, n_labels)
+        Scores, higher for more likely classes. The columns of a data frame that have names
+        are matched to `labels` by name.
+    labels : array-like of shape (n_labels,)
+        The class of each column of `y_score`, usually ``classifier.classes_``.
+    ks : sequence of int, default=(1, 2, 3, 4, 5)
+        The numbers of guesses, each at least 1. Values above `n_labels` become `n_labels`,
+        and duplicates are dropped.
+    confidence_level : float, default=0.95
+        The confidence level of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        The index `k` and the columns `accuracy`, `low` and `high` (the confidence interval),
+        `n_correct` and `n_samples`. ``table.attrs`` has `n_unknown`, the number of samples
+        whose class is not in `labels`, and `confidence_level`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or one of `ks` is invalid, or for labels and scores that
+        :func:`top_k_accuracy` refuses.
+
+    See Also
+    --------
+    top_k_accuracy : A single accuracy; describes ties and unknown classes.
+    top_k_scorer : A scorer for cross-validation and grid search.
+    classification_table : Precision, recall and F1 of each class.
+
+    Notes
+    -----
+    With c of n samples correct, p = c / n and z the quantile of the normal distribution,
+    Wilson's interval [1]_ is
+
+    .. math:: \frac{p + z^2 / 2n \pm z \sqrt{p (1 - p) / n + z^2 / 4n^2}}{1 + z^2 / n}
+
+    Its coverage is close to the confidence level even near 100 % [2]_. It assumes independent
+    samples, and describes the uncertainty of the accuracy of this one fitted classifier, not
+    the variation between training sets.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical
+       inference", J. Am. Stat. Assoc. 22, 209-212 (1927).
+    .. [2] L. D. Brown, T. T. Cai and A. DasGupta, "Interval estimation for a binomial
+       proportion", Stat. Sci. 16, 101-133 (2001).
+
+    Examples
+    --------
+    >>> from skglitch.metrics import top_k_table
+    >>> y_true = ["Blip", "Chirp", "Chirp", "Blip"]
+    >>> y_score = [[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.5, 0.1, 0.4], [0.8, 0.2, 0.0]]
+    >>> table = top_k_table(y_true, y_score, labels=["Blip", "Chirp", "Whistle"])
+    >>> print(table.round(3))
+       accuracy    low   high  n_correct  n_samples
+    k
+    1      0.50  0.150  0.850          2          4
+    2      0.75  0.301  0.954          3          4
+    3      1.00  0.510  1.000          4          4
+    """
+    import pandas as pd
+
+    requested = np.asarray(ks)
+    if requested.ndim != 1 or requested.dtype.kind not in "iu" or requested.min() < 1:
+        raise ValueError(f"ks must be a sequence of integers of at least 1, got {ks!r}.")
+    ranks, n_labels = _rank_true_classes(y_true, y_score, labels)
+    k = np.unique(np.minimum(requested, n_labels))
+    n_correct = np.bincount(ranks, minlength=n_labels + 1).cumsum()[k - 1]
+    low, high = wilson_interval(n_correct, len(ranks), confidence_level)
+    table = pd.DataFrame(
+        {
+            "accuracy": n_correct / len(ranks),
+            "low": low,
+            "high": high,
+            "n_correct": n_correct,
+            "n_samples": len(ranks),
+        },
+        index=pd.Index(k, name="k"),
+    )
+    table.attrs = {
+        "n_unknown": int((ranks == n_labels).sum()),
+        "confidence_level": float(confidence_level),
+    }
+    return table

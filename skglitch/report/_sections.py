@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, log_loss
 
 from ..display import (
     ClassScoresDisplay,
@@ -44,12 +44,10 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
     occurring = classes[occurs]
 
     top_k = top_k_table(y_true, y_prob, labels=classes)
-    tables["top_k"] = pd.DataFrame(
-        {name: getattr(top_k, name) for name in ("k", "accuracy", "low", "high", "n_correct")}
-    ).assign(n_samples=top_k.n_samples)
+    tables["top_k"] = top_k.reset_index()
     pictures["top_k"] = _figures.draw(
         (5.2, 3.6),
-        lambda figure: TopKDisplay.from_predictions(y_true, y_prob, labels=classes, ax=figure),
+        lambda figure: TopKDisplay(top_k).plot(figure),
     )
 
     matrix = pd.DataFrame(
@@ -61,27 +59,18 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
 
     # A class without glitches has no recall, which is not 0.
     per_class = classification_table(y_true, y_pred, labels=classes, zero_division=np.nan)
-    tables["classes"] = pd.DataFrame(
-        {name: getattr(per_class, name) for name in ("labels", "precision", "recall", "f1")}
-    ).assign(support=per_class.support)
+    tables["classes"] = per_class[:-3].reset_index()  # without averages
     pictures["classes"] = _figures.draw(
         (5.8, 1.4 + 0.42 * len(occurring)),
         lambda figure: ClassScoresDisplay.from_predictions(
             y_true, y_pred, labels=occurring, sort_by="f1", ax=figure
         ),
     )
-    macro = precision_recall_fscore_support(
-        y_true, y_pred, labels=occurring, average="macro", zero_division=0
-    )
+    macro = classification_table(y_true, y_pred, labels=occurring).loc["macro avg"]
 
     bins: Any = {"labels": classes, "n_bins": _N_BINS}
     reliability = reliability_table(y_true, y_prob, **bins)
-    tables["calibration"] = pd.DataFrame(
-        {
-            name: getattr(reliability, name)
-            for name in ("left", "right", "probability", "frequency", "low", "high", "n_samples")
-        }
-    ).rename(columns={"frequency": "accuracy"})
+    tables["calibration"] = reliability.rename(columns={"frequency": "accuracy"})
     pictures["calibration"] = _figures.draw(
         (5.0, 5.2),
         lambda figure: ReliabilityDisplay.from_predictions(y_true, y_prob, ax=figure, **bins),
@@ -99,7 +88,7 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
         "low": tables["top_k"]["low"].iloc[0],
         "high": tables["top_k"]["high"].iloc[0],
         "n_met": len(occurring),
-        "macro": dict(zip(("precision", "recall", "f1"), macro, strict=False)),
+        "macro": macro[["precision", "recall", "f1"]].to_dict(),
         "confidence": findings.confidences[findings.is_known].mean(),
         "calibration_error": float(expected_calibration_error(y_true, y_prob, **bins)),
         "log_loss": float(log_loss(y_true, exact, labels=classes)),

@@ -240,7 +240,7 @@ def test_ctrl_c_in_fit_saves_the_net_so_far(folder, tmp_path):
     assert "The net so far is saved as model.skglitch" in told
     result = json.loads(stdout)
     assert result["interrupted"] is True
-    assert result["top_k"]["n_samples"] == 2
+    assert result["top_k"][0]["n_samples"] == 2
     model = skglitch.load(tmp_path / "model.skglitch")
     assert 1 <= len(model.history_) == result["epochs"] < 100000
     assert model.net_.interrupted_

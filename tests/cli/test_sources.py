@@ -68,7 +68,7 @@ class TestHdf5:
         pictures.target[:2] = ""
         write_glitches(pictures, "glitches.h5")
         result = run("predict", model, "glitches.h5", "--json", "-q")
-        assert json.loads(result.stdout)["top_k"]["n_samples"] == 8
+        assert json.loads(result.stdout)["top_k"][0]["n_samples"] == 8
 
     def test_times_are_told(self, run, model, pictures):
         write_glitches(pictures | {"gps": START + 0.25 + np.arange(10)}, "glitches.h5")
@@ -175,7 +175,7 @@ class TestStrain:
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)
         assert told["glitches"]["label"] == ["Blip", ""]
-        assert told["top_k"]["n_samples"] == 1
+        assert told["top_k"][0]["n_samples"] == 1
 
     def test_length_and_skipping(self, run, model, strain, tmp_path):
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 4},L1\n{START + 12},L1\n")

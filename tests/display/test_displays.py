@@ -214,7 +214,7 @@ class TestScores:
             == top_k_table(y, prob, labels=model.classes_).accuracy
         ).all()
         scores = ClassScoresDisplay.from_estimator(model, X, y, ax=Figure())
-        assert scores.table.accuracy == (predicted == y).mean()
+        assert scores.table.f1["accuracy"] == (predicted == y).mean()
         matrix = ConfusionDisplay.from_estimator(model, X, y, ax=Figure())
         assert np.trace(matrix.counts) == (predicted == y).sum()
         diagram = ReliabilityDisplay.from_estimator(model, X, y, ax=Figure())
@@ -235,7 +235,7 @@ class TestScores:
         display = ClassScoresDisplay.from_predictions(
             y_true, y_pred, sort_by="support", ax=Figure()
         )
-        assert display.labels_.tolist() == ["b", "a", "c"]
+        assert display.labels_ == ["b", "a", "c"]
         counts = display.ax_.child_axes[0].get_yticklabels()
         assert [text.get_text() for text in counts] == ["3", "2", "1"]
         widths = [bar.get_width() for bar in display.ax_.containers[1]]

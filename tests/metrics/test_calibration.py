@@ -1,8 +1,7 @@
 """Calibration: bins by hand and against scikit-learn, the bias and its removal by simulation."""
 
-import json
-
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,11 +43,10 @@ class TestReliabilityTable:
         assert table.n_samples.tolist() == [4, 1]
         np.testing.assert_allclose(table.probability, [0.7 / 4, 0.9])
         np.testing.assert_allclose(table.frequency, [1 / 4, 1])
-        assert table.label == "Tomte"
-        assert "Tomte true [%]" in str(table)
+        assert table.attrs == {"label": "Tomte", "confidence_level": 0.95}
 
     def test_intervals_against_scipy(self):
-        table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=4, confidence=0.8)
+        table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=4, confidence_level=0.8)
         expected = binomtest(1, 3).proportion_ci(0.8, method="wilson")
         assert (table.low[0], table.high[0]) == pytest.approx(tuple(expected))
 
@@ -71,11 +69,21 @@ class TestReliabilityTable:
         table = reliability_table(["Koi_Fish"] * 5, Y_PROB, labels=LABELS, n_bins=1)
         assert table.frequency.tolist() == [0]
 
-    def test_other_forms(self):
+    def test_columns(self):
         table = reliability_table(Y_TRUE, Y_PROB, labels=LABELS, n_bins=4)
-        assert json.loads(json.dumps(table.to_dict()))["n_samples"] == [3, 2]
-        pd = pytest.importorskip("pandas")
-        assert len(pd.DataFrame(table.to_dict())) == 2
+        assert list(table) == [
+            *("left", "right", "probability", "frequency", "low", "high", "n_samples"),
+        ]
+        assert table.index.tolist() == [0, 1]
+
+    def test_named_columns_are_put_in_order(self):
+        frame = pd.DataFrame(Y_PROB, columns=LABELS)[["Tomte", "Blip", "Chirp"]]
+        pd.testing.assert_frame_equal(
+            reliability_table(Y_TRUE, frame, labels=LABELS, label="Tomte"),
+            reliability_table(Y_TRUE, Y_PROB, labels=LABELS, label="Tomte"),
+        )
+        with pytest.raises(ValueError, match="y_prob must have the classes in labels as columns"):
+            reliability_table(Y_TRUE, frame.rename(columns={"Blip": "Helix"}), labels=LABELS)
 
 
 class TestError:
@@ -90,14 +98,6 @@ class TestError:
         error = expected_calibration_error(Y_TRUE, Y_PROB, norm="l2", debias=True, **options)
         assert error == pytest.approx((3 / 5 * (1 / 9 - 1 / 9) + 2 / 5 * 0.01) ** 0.5)
 
-    def test_class_wise_by_hand(self):
-        # One bin: the mean probability of each class against its share.
-        error = expected_calibration_error(
-            Y_TRUE, Y_PROB, labels=LABELS, n_bins=1, kind="class_wise"
-        )
-        distances = np.abs(np.mean(Y_PROB, axis=0) - [2 / 5, 1 / 5, 2 / 5])
-        assert error == pytest.approx(distances.mean())
-
     def test_agrees_with_the_table(self):
         y, prob = calibrated(300, 5, seed=2)
         table = reliability_table(y, prob, labels=range(5))
@@ -105,11 +105,11 @@ class TestError:
         error = expected_calibration_error(y, prob, labels=range(5))
         assert error == pytest.approx(np.average(distance, weights=table.n_samples))
 
-    @given(st.integers(0, 1000), st.sampled_from(["top_label", "class_wise"]), st.booleans())
-    def test_range(self, seed, kind, debias):
+    @given(st.integers(0, 1000), st.booleans())
+    def test_range(self, seed, debias):
         y, prob = calibrated(40, 3, seed)
         error = expected_calibration_error(
-            y, prob, labels=range(3), kind=kind, norm="l2", debias=debias, n_bins=5
+            y, prob, labels=range(3), norm="l2", debias=debias, n_bins=5
         )
         assert 0 <= error <= 1
 

@@ -28,8 +28,8 @@ def test_a_pause_of_the_gap_itself_does_not_part():
     assert group_by_time([0.0, 5.001], gap=5).tolist() == [0, 1]
 
 
-def test_detectors_part():
-    groups = group_by_time([0, 1, 2, 3], gap=10, detectors=["L1", "H1", "L1", "H1"])
+def test_interferometers_are_apart():
+    groups = group_by_time([0, 1, 2, 3], gap=10, ifo=["L1", "H1", "L1", "H1"])
     assert groups.tolist() == [0, 1, 0, 1]
 
 
@@ -44,17 +44,17 @@ def test_gap_zero_keeps_the_same_times_together():
 
 @given(TIMES, st.integers(0, 20), st.booleans())
 def test_groups_are_chains(times, gap, apart):
-    detectors = np.resize(["H1", "L1"], len(times)) if apart else np.full(len(times), "V1")
-    groups = group_by_time(times, gap=gap, detectors=detectors)
+    ifo = np.resize(["H1", "L1"], len(times)) if apart else np.full(len(times), "V1")
+    groups = group_by_time(times, gap=gap, ifo=ifo)
     times = np.array(times)
     firsts = []
     for group in range(groups.max() + 1):
         rows = groups == group
         assert rows.any()
         firsts.append(times[rows].min())
-        assert len(set(detectors[rows])) == 1
+        assert len(set(ifo[rows])) == 1
         assert (np.diff(np.sort(times[rows])) <= gap).all()
-        for other in times[~rows & (detectors == detectors[rows][0])]:
+        for other in times[~rows & (ifo == ifo[rows][0])]:
             assert np.abs(times[rows] - other).min() > gap
     assert firsts == sorted(firsts)
 
@@ -71,11 +71,12 @@ def test_order_does_not_matter(times, random):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"times": [0.0, np.nan], "gap": 1}, "times must hold one finite GPS time"),
-        ({"times": [[0.0, 1.0]], "gap": 1}, r"got shape \(1, 2\)"),
-        ({"times": [], "gap": 1}, "times must hold"),
-        ({"times": [0.0], "gap": -1}, "'gap' .* Got -1"),
-        ({"times": [0.0, 1.0], "gap": 1, "detectors": ["H1"]}, r"detectors has shape \(1,\)"),
+        ({"gps": [0.0, np.nan], "gap": 1}, "gps must hold one finite time"),
+        ({"gps": [[0.0, 1.0]], "gap": 1}, r"got shape \(1, 2\)"),
+        ({"gps": np.zeros(2, np.float32), "gap": 1}, "gps .* 64 bits"),
+        ({"gps": [], "gap": 1}, "gps must hold"),
+        ({"gps": [0.0], "gap": -1}, "'gap' .* Got -1"),
+        ({"gps": [0.0, 1.0], "gap": 1, "ifo": ["H1"]}, r"ifo has shape \(1,\)"),
     ],
 )
 def test_errors(args, message):

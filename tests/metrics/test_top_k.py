@@ -1,6 +1,7 @@
 """The plain function, against hand counts, scikit-learn and its own laws."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,12 +68,26 @@ def test_labels_in_any_container(convert):
 
 @pytest.mark.parametrize("dtype", [object, "category", "string"])
 def test_labels_and_scores_from_pandas(dtype):
-    pd = pytest.importorskip("pandas")
     y_true, y_score = pd.Series(Y_TRUE, dtype=dtype), pd.DataFrame(Y_SCORE, columns=LABELS)
     assert top_k_accuracy(y_true, y_score, k=2, labels=y_score.columns) == 2 / 3
     y_true[1] = None
     with pytest.raises(ValueError, match=r"y_true .* Missing values"):
         top_k_accuracy(y_true, y_score, k=2, labels=LABELS)
+
+
+def test_named_columns_are_put_in_order():
+    frame = pd.DataFrame(Y_SCORE, columns=LABELS)
+    expected = top_k_accuracy(Y_TRUE, Y_SCORE, k=1, labels=LABELS)
+    assert expected == 1 / 3
+    assert top_k_accuracy(Y_TRUE, frame[LABELS[::-1]], k=1, labels=LABELS) == expected
+    # Columns without names are taken in the order of labels.
+    assert top_k_accuracy(Y_TRUE, pd.DataFrame(Y_SCORE), k=1, labels=LABELS) == expected
+    codes = [LABELS.index(label) for label in Y_TRUE]
+    frame.columns = pd.Index([0, 1, 2])
+    assert top_k_accuracy(codes, frame[[2, 0, 1]], k=1, labels=[0, 1, 2]) == expected
+    for columns in (["Blip", "Chirp", "Tomte"], ["Blip", "Chirp", "Chirp"], ["a", "b", "c"]):
+        with pytest.raises(ValueError, match="y_score must have the classes in labels as columns"):
+            top_k_accuracy(Y_TRUE, pd.DataFrame(Y_SCORE, columns=columns), k=1, labels=LABELS)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint64, np.float32, object])
@@ -161,7 +176,7 @@ def test_never_above_any_way_of_breaking_ties(problem, k):
         ({"y_score": [["a"] * 3] * 3}, "y_score must hold real numbers"),
         ({"y_score": [[1, 2, 3], [1, 2], [1]]}, "y_score .* rows differ in length"),
         ({"y_score": [0.1, 0.2, 0.3]}, r"y_score .* got shape \(3,\)"),
-        ({"y_score": [0.1, 0.2, 0.3], "labels": ["Blip", "Chirp"]}, "one score a sample"),
+        ({"y_score": [0.1, 0.2, 0.3], "labels": ["Blip", "Chirp"]}, "one score per sample"),
         ({"sample_weight": [1, 2]}, r"sample_weight .* 3 samples, got shape \(2,\)"),
         ({"sample_weight": [1, 2, -1]}, "sample_weight must be finite, nowhere negative"),
         ({"sample_weight": [1, 2, np.nan]}, "sample_weight must be finite"),

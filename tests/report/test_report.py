@@ -141,7 +141,7 @@ class TestTables:
         report, classifier, X, y = uneven
         expected = top_k_table(y, classifier.predict_proba(X), labels=classifier.classes_)
         rows = table(report, "top_k")
-        assert [int(row["k"]) for row in rows] == expected.k.tolist()
+        assert [int(row["k"]) for row in rows] == expected.index.tolist()
         for name, values in (
             ("accuracy", expected.accuracy),
             ("low", expected.low),
@@ -177,7 +177,7 @@ class TestTables:
             y, classifier.predict(X), labels=classifier.classes_, zero_division=np.nan
         )
         rows = table(report, "classes")
-        assert [row["labels"] for row in rows] == classifier.classes_.tolist()
+        assert [row["label"] for row in rows] == classifier.classes_.tolist()
         for name, values in zip(("precision", "recall", "f1", "support"), scores, strict=True):
             told = [float(row[name] or "nan") for row in rows]
             np.testing.assert_allclose(told, values, err_msg=name)
@@ -346,7 +346,7 @@ class TestHardData:
         report = make_report(classifier, X[rows], y[rows], n_pictures=1)
         assert report.numbers["absent_classes"] == ["Whistle"]
         assert "no glitches of 1 class that the model knows: Whistle" in text_of(report)
-        (row,) = (row for row in table(report, "classes") if row["labels"] == "Whistle")
+        (row,) = (row for row in table(report, "classes") if row["label"] == "Whistle")
         assert (row["recall"], row["support"]) == ("", "0")
 
     @pytest.mark.parametrize("n", [1, 2])
