@@ -36,9 +36,9 @@ from skglitch._device import (
     choose_device,
     choose_precision,
     has_fast_bfloat16,
+    kept_memory,
     to_channels_last,
 )
-from skglitch._memory import kept_memory
 from skglitch._training import EvenBatches, GlitchNet, ViewEncoder, ViewLayout, measure_batch_norm
 from skglitch.datasets import load_gravity_spy
 

@@ -8,43 +8,29 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 
-import torch
-
 # Numbers of glibc's malloc.h. A block above the mmap threshold is fetched from the kernel and
 # given back each time; free memory above the trim threshold at the end of the heap is given back.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEEP = {_MMAP_THRESHOLD: 2**30, _TRIM_THRESHOLD: 2**31 - 1}
 # What glibc itself arrives at once a program has freed a block of 32 MB.
 _USUAL = {_MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26}
+_USERS_SETTINGS = {
+    *("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
+}
 
 _lock = threading.Lock()
 _users = 0
 
 
 @contextlib.contextmanager
-def kept_memory(device: torch.device) -> Iterator[None]:
+def keep_freed_memory() -> Iterator[None]:
     """Within the block, let the C library keep freed memory for the next step.
 
     Activations of a batch of spectrograms are tens of megabytes each. By default glibc maps such
-    blocks anew for every layer of every step, and the kernel spends longer on filling their
-    pages with zeros than the processor on convolving them. Does nothing for other devices,
-    other C libraries, and where :func:`may_keep_memory` says no.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the computation runs.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._memory import kept_memory
-    >>> with kept_memory(torch.device("cpu")):
-    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
-    >>> product[0, 0].item()
-    2.0
+    blocks anew for every layer of every step, and the kernel spends long on filling their pages
+    with zeros. Does nothing with other C libraries, and where the user has set up malloc.
     """
-    libc = _glibc() if device.type == "cpu" and may_keep_memory(os.environ) else None
+    libc = None if _USERS_SETTINGS & os.environ.keys() else _glibc()
     if libc is None:
         yield
         return
@@ -53,28 +39,6 @@ def kept_memory(device: torch.device) -> Iterator[None]:
         yield
     finally:
         _leave(libc)
-
-
-def may_keep_memory(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment leaves the settings of malloc to the library.
-
-    Parameters
-    ----------
-    environment : mapping of str to str
-        ``SKGLITCH_KEEP_MEMORY=0`` forbids it, and so do settings of malloc by the user.
-
-    Returns
-    -------
-    allowed : bool
-
-    Examples
-    --------
-    >>> from skglitch._memory import may_keep_memory
-    >>> may_keep_memory({}), may_keep_memory({"SKGLITCH_KEEP_MEMORY": "0"})
-    (True, False)
-    """
-    own = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
-    return environment.get("SKGLITCH_KEEP_MEMORY") != "0" and not any(n in environment for n in own)
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -116,3 +116,10 @@ def test_prediction_is_left_alone():
     with torch.inference_mode():
         context = autocast(CPU, torch.bfloat16)
     assert isinstance(context, torch.autocast)
+
+
+def test_environment_can_switch_it_off(monkeypatch):
+    monkeypatch.setenv("SKGLITCH_TUNE_CPU", "0")
+    with autocast(CPU, torch.bfloat16):
+        y = LAYERS["bias"](torch.ones(1, 6, 5, 5, requires_grad=True))
+    assert "Depthwise" not in type(y.grad_fn).__name__

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from .._device import autocast, to_device
-from .._memory import kept_memory
+from .._device import autocast, kept_memory, to_device
 from ._data import as_batch
 from ._scale import PixelScale
 

@@ -23,10 +23,10 @@ from .._device import (
     choose_device,
     choose_precision,
     draw_seed,
+    kept_memory,
     seeded,
     to_channels_last,
 )
-from .._memory import kept_memory
 from .._training import (
     GlitchNet,
     GlitchNetClassifier,

@@ -12,8 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval
 
-from .._device import choose_exact_device
-from .._memory import kept_memory
+from .._device import choose_exact_device, kept_memory
 from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 from ._whitening import whitened_spectrum
 
