@@ -80,22 +80,23 @@ def run(X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int) -> dict:
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
     given, changed = change_labels(X, y, rate, how, seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    probabilities = cross_val_predict(CLASSIFIER, X, given, cv=folds, method="predict_proba")
-    issues = find_label_issues(X, given, probabilities=probabilities)
+    y_prob = cross_val_predict(CLASSIFIER, X, given, cv=folds, method="predict_proba")
+    issues = find_label_issues(X, given, y_prob=y_prob)
     truth = changed[issues.index]
-    scores = {"both": issues.score, "classifier": issues.classifier, "neighbors": issues.neighbors}
+    scores = {"both": "score", "classifier": "classifier", "neighbors": "neighbors"}
     result = {
-        f"AP {name}": average_precision_score(truth, -score) for name, score in scores.items()
+        f"AP {name}": average_precision_score(truth, -issues[column])
+        for name, column in scores.items()
     }
     result["found in as many"] = truth[: changed.sum()].mean()
     for flag_by in ("confident_joint", "noise_rate"):
-        found = find_label_issues(X, given, probabilities=probabilities, flag_by=flag_by)
+        found = find_label_issues(X, given, y_prob=y_prob, flag_by=flag_by)
         hits = changed[found.index[found.flagged]]
         result[f"{flag_by} precision"] = hits.sum() / max(1, len(hits))
         result[f"{flag_by} recall"] = hits.sum() / changed.sum()
     flagged = issues.index[issues.flagged]
     relabeled = given.copy()
-    relabeled[flagged] = issues.suggested[issues.flagged]
+    relabeled[flagged] = issues["suggested"][issues["flagged"]]
     kept = np.setdiff1d(np.arange(len(y)), flagged)
     for name, rows, labels in (
         ("as they are", slice(None), given),

@@ -23,10 +23,10 @@ from recipe import few_labels
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import normalize
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from skglitch.discovery import rank_for_labeling
-from skglitch.discovery._similarity_search import unit_rows
 
 LABELS = (1, 2, 5, 10)
 # On embeddings of length 1; few labels want little regularisation.
@@ -73,7 +73,7 @@ def curve(X: np.ndarray, y: np.ndarray, how: str, seed: int) -> dict[int, float]
             asked = rank_for_labeling(X[rest], method=how, labeled=before, n_samples=step)
         else:
             doubt = model.predict_proba(X[rest])
-            asked = rank_for_labeling(probabilities=doubt, method=how, n_samples=step)
+            asked = rank_for_labeling(y_prob=doubt, method=how, n_samples=step)
         labeled = np.concatenate([labeled, rest[asked]])
         model.fit(X[labeled], y[labeled])
         result[len(labeled)] = model.score(X_test, y_test)
@@ -128,7 +128,7 @@ def main() -> None:
 
     for name in options.sets:
         X, y = embeddings(name, options.cache)
-        X = unit_rows(X - X.mean(axis=0))
+        X = normalize(X - X.mean(axis=0))
         rows = [
             {"set": name, "labels a class": n}
             | cells(repeated(f"{name} | few | {n} a class", few, X, y, n))

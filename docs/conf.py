@@ -1,10 +1,10 @@
-"""How Sphinx builds the documentation.
+"""Configuration of the documentation build.
 
     sphinx-build -W --keep-going docs docs/_build/html
 
-runs the examples, which takes some minutes. With ``-D plot_gallery=0`` they are shown without
-their results, in seconds. Nothing is asked of the web, and what is generated (``api`` and
-``auto_examples`` in this folder) is not kept in the repository.
+This runs the examples, which takes minutes. With ``-D plot_gallery=0`` they are shown without
+results. The build needs no network. The generated folders ``api`` and ``auto_examples`` are not
+part of the repository.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
-# Examples take a folder of pictures from here; their published form is of simulated glitches.
+# Examples read pictures from this folder if it is set; the published ones use simulated glitches.
 os.environ.pop("SKGLITCH_DATA", None)
 
 from skglitch import __version__  # noqa: E402
@@ -37,13 +37,13 @@ extensions = [
 exclude_patterns = ["_build", "_ext"]
 templates_path = ["_templates"]
 default_role = "literal"
-smartquotes = False  # types such as {"separate"} are to be copied
+smartquotes = False  # quoted values such as "separate" must stay copyable
 maximum_signature_line_length = 88
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
-autodoc_typehints = "none"  # docstrings tell types, and in words that mean more
+autodoc_typehints = "none"  # docstrings describe the types
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of classes lists them
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -69,7 +69,7 @@ html_title = "skglitch"
 html_static_path = ["_static"]
 html_css_files = ["skglitch.css"]
 html_show_sourcelink = False
-# Pages that stand alone have no others to navigate to.
+# Pages without a section sidebar.
 _ALONE = "install", "tour", "paper", "faq", "contributing", "dependencies", "changelog"
 html_sidebars = {page: [] for page in _ALONE}
 html_theme_options = {

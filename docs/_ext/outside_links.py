@@ -1,7 +1,7 @@
-"""Links out of ``docs``, which lead to files where pages are read in the repository.
+"""Rewrite links that lead out of ``docs``, which work only in the repository.
 
-In the built pages those to an example lead to its page in the gallery, those to a page that is
-included here lead there, and all others are plain text, as what they lead to is not published.
+In the built pages, links to an example lead to its gallery page, links to a page that is included
+in ``docs`` lead there, and all others become plain text, since their targets are not published.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PAGES = {
 
 
 def rewrite(text: str, folder: Path, docs: Path) -> str:
-    """Rewrite the links of a text that stands in a file of ``folder``."""
+    """Rewrite the links in the text of a file in ``folder``."""
 
     def replace(link: re.Match) -> str:
         target = (folder / link["target"]).resolve()
@@ -34,7 +34,7 @@ def rewrite(text: str, folder: Path, docs: Path) -> str:
 
 
 def _page(target: Path, docs: Path) -> str | None:
-    """Find the page that stands for a file, relative to the folder of sources."""
+    """Return the page of a file, relative to the source folder."""
     if target.is_relative_to(docs):
         return target.relative_to(docs).as_posix()
     inside = target.relative_to(docs.parent)
@@ -56,7 +56,7 @@ def _rewrite_included(app: Sphinx, path: Path, parent: str, source: list[str]) -
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Enter the extension."""
+    """Register the extension."""
     app.connect("source-read", _rewrite_page)
     app.connect("include-read", _rewrite_included)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -57,7 +57,7 @@ print(issues)
 
 titles = [
     f"{given}: {score:.0%}\n" + ("as given" if suggested == given else f"rather {suggested}")
-    for given, suggested, score in zip(issues.given, issues.suggested, issues.score, strict=True)
+    for given, suggested, score in issues[["given", "suggested", "score"]].itertuples(index=False)
 ]
 rows = issues.index[:8]
 GalleryDisplay(X[rows, -1], titles[:8], glitches.durations[-1]).plot()
@@ -69,14 +69,14 @@ plt.show()
 # An expert would correct the wrong labels. Here, the original labels stand in for the expert.
 # Without an expert, you can drop the flagged glitches. Do not accept the suggestions blindly.
 
-flagged = issues.index[issues.flagged]
+flagged = issues.index[issues["flagged"]]
 print(f"{len(flagged)} of {len(y)} labels are flagged")
 if true is not None:
     wrong = y != true
     print(f"wrong: {wrong.sum()}, flagged of these: {wrong[flagged].sum()}")
     first = issues.index[: wrong.sum()]
     print(f"an expert who looks at the first {len(first)} finds {wrong[first].sum()} of them")
-    suggested = issues.suggested[issues.flagged]
+    suggested = issues["suggested"][issues["flagged"]]
     print(f"the suggestion is right for {np.sum(suggested == true[flagged])} of the flagged ones")
     y[first] = true[first]
     print(f"wrong after looking at {len(first)}: {np.sum(y != true)}")

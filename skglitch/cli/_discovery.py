@@ -336,12 +336,9 @@ def find_issues(
     issues = find_label_issues(embeddings[rows], labels[rows], random_state=seed)
     score, flagged = np.full(len(labels), np.nan), np.zeros(len(labels), dtype=bool)
     suggested = np.full(len(labels), "", dtype=object)
-    places = rows[issues.index]
-    score[places], flagged[places], suggested[places] = (
-        issues.score,
-        issues.flagged,
-        issues.suggested,
-    )
+    examined = rows[issues.index]
+    score[examined], flagged[examined] = issues["score"], issues["flagged"]
+    suggested[examined] = issues["suggested"]
     return {
         "label_score": score,
         "label_flagged": flagged,

@@ -2,7 +2,6 @@
 
 from ._clusters import Cluster
 from ._label_issues import find_label_issues
-from ._label_issues_table import LabelIssues
 from ._labeling import rank_for_labeling
 from ._new_classes import NewClassFinder
 from ._novelty import NoveltyDetector
@@ -12,7 +11,6 @@ from ._similarity_table import SimilarGlitches
 
 __all__ = [
     "Cluster",
-    "LabelIssues",
     "NewClassFinder",
     "NoveltyDetector",
     "SimilarGlitches",

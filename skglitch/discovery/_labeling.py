@@ -1,24 +1,23 @@
-"""Which glitches to ask an expert about first."""
+"""Which glitches an expert should label next."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._validation import validated
-from ._label_probabilities import check_probabilities
-from ._similarity_search import Floats, check_embeddings, unit_rows
+from .._validation import check_probabilities, validated
+from ._cosine import Floats, check_embeddings, unit_rows
 
 
 @validated(
     {
         "X": ["array-like", None],
-        "probabilities": ["array-like", None],
+        "y_prob": ["array-like", None],
         "method": [StrOptions({"margin", "entropy", "core_set"})],
         "labeled": ["array-like", None],
         "n_samples": [Interval(Integral, 1, None, closed="left"), None],
@@ -27,54 +26,54 @@ from ._similarity_search import Floats, check_embeddings, unit_rows
 def rank_for_labeling(
     X: ArrayLike | None = None,
     *,
-    probabilities: ArrayLike | None = None,
+    y_prob: ArrayLike | None = None,
     method: Literal["margin", "entropy", "core_set"] = "margin",
     labeled: ArrayLike | None = None,
     n_samples: int | None = None,
 ) -> NDArray[np.intp]:
-    """Rank glitches without a label by what a classifier would learn from one.
+    """Rank unlabeled glitches by how much a classifier would learn from their labels.
 
     Parameters
     ----------
-    X : array-like of shape (n, n_features), default=None
-        Embeddings of glitches without a label. Needed by ``"core_set"`` alone.
-    probabilities : array-like of shape (n, n_classes), default=None
-        What ``predict_proba`` of the classifier so far says of them. Needed by ``"margin"``
-        and ``"entropy"``.
+    X : array-like of shape (n_unlabeled, n_features), default=None
+        Embeddings of the unlabeled glitches. Required by ``"core_set"`` only.
+    y_prob : array-like of shape (n_unlabeled, n_classes), default=None
+        Class probabilities of the unlabeled glitches. Required by ``"margin"`` and
+        ``"entropy"``.
     method : {"margin", "entropy", "core_set"}, default="margin"
-        Which to ask about first: where the two likeliest classes are closest (``"margin"``
-        [1]_), where the probabilities have the largest entropy, or those that lie farthest
-        from all that have a label or come earlier in the list (``"core_set"`` [2]_), which
-        needs no classifier.
+        The order of the glitches:
+
+        - ``"margin"``: by the smallest difference between the two largest probabilities [1]_;
+        - ``"entropy"``: by the largest entropy of the probabilities;
+        - ``"core_set"``: by the largest distance to the nearest labeled or higher ranked glitch
+          [2]_.
     labeled : array-like of shape (n_labeled, n_features), default=None
-        Embeddings of glitches that have a label already, for ``"core_set"``. Without any, None
-        or an empty array, it starts with the glitch closest to all on average.
+        Embeddings of the labeled glitches, for ``"core_set"``. If there are none, the first
+        glitch is the one nearest to the mean.
     n_samples : int, default=None
-        How many to name; at most all. ``"core_set"`` takes time in proportion to it. None
-        ranks all.
+        The number of glitches to return. By default, all are ranked. The time that
+        ``"core_set"`` takes is proportional to it.
 
     Returns
     -------
     rows : ndarray of shape (n_samples,), dtype intp
-        Rows of X or of the probabilities, in the order to ask. Equal ones come in their order.
+        Rows of `X` or `y_prob`, the first to label first. Ties are sorted by row.
 
     Raises
     ------
     ValueError
-        If what the method needs is lacking, has other numbers of columns than it should, has
-        NaN, or probabilities are below 0 or do not sum to 1.
+        If the array that the method requires is None or has NaN, `labeled` has another number
+        of features, or `y_prob` does not hold probabilities.
 
     See Also
     --------
-    find_label_issues : Which labels to look at again.
-    sklearn.semi_supervised.LabelSpreading : Use glitches without a label as they are.
+    find_label_issues : Finds labels that are probably wrong.
+    sklearn.semi_supervised.LabelSpreading : Learns from unlabeled glitches.
 
     Notes
     -----
-    In ``"core_set"`` each next glitch is the one whose nearest neighbor among those labeled or
-    named before is farthest, by the Euclidean distance of embeddings of length 1: it covers
-    the set with balls as small as a greedy choice can. Outliers come early, and with them
-    kinds that are not known yet. benchmarks/labeling.py compares the methods.
+    Distances are Euclidean, between embeddings of unit length. ``"core_set"`` ranks outliers
+    first, and new classes with them. benchmarks/labeling.py compares the methods.
 
     References
     ----------
@@ -86,7 +85,7 @@ def rank_for_labeling(
     Examples
     --------
     >>> from skglitch.discovery import rank_for_labeling
-    >>> rank_for_labeling(probabilities=[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+    >>> rank_for_labeling(y_prob=[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
     array([1, 2, 0])
     >>> X = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]
     >>> rank_for_labeling(X, method="core_set", labeled=[[1.0, 0.1]], n_samples=1)
@@ -94,50 +93,41 @@ def rank_for_labeling(
     """
     if method == "core_set":
         if X is None:
-            raise ValueError('method="core_set" needs embeddings: give X.')
-        units = unit_rows(check_embeddings(X))
-        known = _check_labeled(labeled, units.shape[1])
-        return _core_set(units, known, _at_most(n_samples, len(units)))
-    if probabilities is None:
-        raise ValueError(f"method={method!r} needs probabilities: give those of predict_proba.")
-    table = check_probabilities(probabilities)
-    doubt = entr(table).sum(axis=1) if method == "entropy" else _narrowness(table)
-    return np.argsort(-doubt, kind="stable")[: _at_most(n_samples, len(table))]
-
-
-def _at_most(n_samples: int | None, n: int) -> int:
-    return n if n_samples is None else min(n_samples, n)
-
-
-def _check_labeled(labeled: ArrayLike | None, n_features: int) -> Floats | None:
-    if labeled is None or not np.size(labeled):
-        return None
-    known = check_embeddings(labeled, "labeled")
-    if known.shape[1] != n_features:
-        raise ValueError(f"labeled has {known.shape[1]} features, but X has {n_features}.")
-    return unit_rows(known)
-
-
-def _narrowness(probabilities: NDArray[Any]) -> NDArray[Any]:
-    second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T
-    return second - first
-
-
-def _core_set(units: Floats, known: Floats | None, n: int) -> NDArray[np.intp]:
-    # For rows of length 1 the distance falls with the cosine: the lowest is the farthest.
-    if known is None:
-        first = int((units @ units.mean(axis=0)).argmax())
-        rows = [first]
-        closest = units @ units[first]
+            raise ValueError('X is None, but method="core_set" requires embeddings.')
+        embeddings = check_embeddings(X)
+        known = np.empty((0, embeddings.shape[1]))
+        if labeled is not None and np.size(labeled):
+            known = check_embeddings(labeled, "labeled")
+        if known.shape[1] != embeddings.shape[1]:
+            raise ValueError(
+                f"labeled has {known.shape[1]} features, but X has {embeddings.shape[1]}."
+            )
+        return _rank_by_distance(unit_rows(embeddings), unit_rows(known), n_samples)
+    if y_prob is None:
+        raise ValueError(f"y_prob is None, but method={method!r} requires probabilities.")
+    shape = np.shape(y_prob)
+    if len(shape) != 2 or shape[1] < 2:
+        raise ValueError(f"y_prob must have one column per class, got shape {shape}.")
+    prob = check_probabilities(y_prob, *shape)
+    if method == "entropy":
+        uncertainty = entr(prob).sum(axis=1)
     else:
-        rows = []
-        closest = np.full(len(units), -np.inf, dtype=np.float32)
-        for one in known:
-            np.maximum(closest, units @ one, out=closest)
-    closest[rows] = np.inf
-    while len(rows) < n:
-        row = int(closest.argmin())
+        second, first = np.partition(prob, -2, axis=1)[:, -2:].T
+        uncertainty = second - first
+    return np.argsort(-uncertainty, kind="stable")[:n_samples]
+
+
+def _rank_by_distance(units: Floats, known: Floats, n_samples: int | None) -> NDArray[np.intp]:
+    """Greedy k-center: the farthest of unit vectors is the one of lowest cosine."""
+    n_samples = len(units) if n_samples is None else min(n_samples, len(units))
+    rows: list[int] = []
+    closest = np.full(len(units), -np.inf, dtype=np.float32)
+    for unit in known:
+        np.maximum(closest, units @ unit, out=closest)
+    while len(rows) < n_samples:
+        is_first = not rows and not len(known)
+        row = int((units @ units.mean(axis=0)).argmax() if is_first else closest.argmin())
         rows.append(row)
         np.maximum(closest, units @ units[row], out=closest)
-        closest[row] = np.inf
+        closest[rows] = np.inf
     return np.array(rows, dtype=np.intp)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 
-from ..discovery import LabelIssues, NoveltyDetector, find_label_issues
+from ..discovery import NoveltyDetector, find_label_issues
 from ..estimators import CNNClassifier, TruncatedCNNTransformer
 
 FALSE_ALARM_PROBABILITY = 0.05
@@ -120,7 +120,7 @@ class Findings:
         )
 
     def _find_issues(self) -> None:
-        self.issues: LabelIssues | None = None
+        self.issues: pd.DataFrame | None = None
         self.no_issues = "no glitch has a label that the classifier knows"
         if not self.is_known.any():
             return
@@ -129,9 +129,8 @@ class Findings:
             self.issues = find_label_issues(
                 self.embeddings[self.is_known] if self.issues_use_neighbors else None,
                 self.y_true,
-                probabilities=self.probabilities[self.is_known],
+                y_prob=self.probabilities[self.is_known],
                 classes=self.classes,
-                method="both" if self.issues_use_neighbors else "classifier",
             )
         except ValueError as error:
             # Too few glitches or classes; the message says of what.

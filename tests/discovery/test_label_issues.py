@@ -1,7 +1,6 @@
 """Wrong labels: found among clusters, scores by hand, cleanlab as the reference, errors."""
 
 import builtins
-import json
 import warnings
 
 import numpy as np
@@ -34,16 +33,15 @@ def with_wrong(y, rows):
 
 class TestFinds:
     @settings(max_examples=15, deadline=None)
-    @given(
-        seed=st.integers(0, 1000),
-        method=st.sampled_from(["both", "classifier", "neighbors"]),
-    )
-    def test_wrong_labels_first_with_the_right_ones(self, seed, method):
+    @given(seed=st.integers(0, 1000))
+    def test_wrong_labels_first_with_the_right_ones(self, seed):
         X, y = clusters(seed=seed, spread=0.1)
         rows = np.random.default_rng(seed).choice(80, 4, replace=False)
-        issues = find_label_issues(X, with_wrong(y, rows), method=method, random_state=0)
+        issues = find_label_issues(X, with_wrong(y, rows), random_state=0)
         assert set(issues.index[:4]) == set(rows)
         assert issues.suggested[:4].tolist() == y[issues.index[:4]].tolist()
+        assert set(issues.sort_values("neighbors", kind="stable").index[:4]) == set(rows)
+        assert set(issues.sort_values("classifier", kind="stable").index[:4]) == set(rows)
         assert set(issues.index[issues.flagged]) <= set(rows)
         assert sorted(issues.index) == list(range(80))
         assert (np.diff(issues.score) >= 0).all()
@@ -64,7 +62,7 @@ class TestFinds:
         labels = convert(with_wrong(y, [7, 50]))
         issues = find_label_issues(X, labels, random_state=0)
         assert issues.index.tolist() == expected.index.tolist()
-        assert issues.given[0] == labels[issues.index[0]]
+        assert issues.given.iloc[0] == labels[issues.index[0]]
 
     def test_classes_of_one_and_two(self):
         X, y = clusters()
@@ -73,10 +71,10 @@ class TestFinds:
         labels[[60, 61]] = "Helix"
         X[[60, 61]] = 5 * np.array([1, 1, -1, -1])
         issues = find_label_issues(X, labels, random_state=0)
-        score = dict(zip(issues.index.tolist(), issues.score.tolist(), strict=True))
+        score = issues["score"]
         assert score[3] == 0
         assert issues.index[0] == 3
-        assert issues.suggested[0] == "Blip"
+        assert issues.suggested.iloc[0] == "Blip"
         assert score[60] > 0
 
     def test_a_fold_whose_training_part_has_one_class(self):
@@ -95,23 +93,20 @@ class TestScores:
     def test_neighbors_by_hand(self):
         X = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.8, -1.6]])  # of mean 0
         y = ["a", "a", "b", "b"]
-        issues = find_label_issues(X, y, method="neighbors", n_neighbors=2)
+        issues = find_label_issues(X, y, n_neighbors=2, random_state=0)
         cosines = [0.8, 0.0]  # of the two nearest to the first
         weights = np.exp(10 * np.array(cosines))
         assert X.mean(axis=0) == pytest.approx([0, 0])
-        at = issues.index.tolist().index(0)
-        assert issues.score[at] == pytest.approx(weights[0] / weights.sum(), rel=1e-5)
-        assert issues.classifier is None
+        assert issues["neighbors"][0] == pytest.approx(weights[0] / weights.sum(), rel=1e-5)
 
     def test_classifier_is_cross_validated(self):
         X, y = clusters(spread=0.6)
         folds = StratifiedKFold(4, shuffle=True, random_state=3)
         expected = cross_val_predict(GaussianNB(), X, y, cv=folds, method="predict_proba")
-        issues = find_label_issues(
-            X, y, method="classifier", estimator=GaussianNB(), cv=4, random_state=3
-        )
+        issues = find_label_issues(X, y, estimator=GaussianNB(), cv=4, random_state=3)
         own = expected[np.arange(80), np.searchsorted(NAMES, y)]
         np.testing.assert_allclose(issues.classifier, own[issues.index])
+        issues = find_label_issues(None, y, y_prob=expected)
         np.testing.assert_array_equal(issues.suggested, NAMES[expected.argmax(1)][issues.index])
 
     def test_both_is_the_mean(self):
@@ -119,16 +114,18 @@ class TestScores:
         np.testing.assert_allclose(issues.score, (issues.classifier + issues.neighbors) / 2)
 
     @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-    @pytest.mark.parametrize("method", ["classifier", "neighbors"])
-    def test_scale_tells_nothing(self, method, dtype):
+    def test_scale_tells_nothing(self, dtype):
         X, y = clusters(spread=0.6)
-        expected = find_label_issues(X, y, method=method, random_state=0)
+        expected = find_label_issues(X, y, random_state=0)
         for scale in (1e200, 1e307, 1e-200) if dtype is np.float64 else (1e30, 1e37, 1e-30):
             scaled = (scale * X).astype(dtype)
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                issues = find_label_issues(scaled, y, method=method, random_state=0)
-            np.testing.assert_allclose(issues.score, expected.score, rtol=1e-3, atol=1e-5)
+                issues = find_label_issues(scaled, y, random_state=0)
+            for part in ("classifier", "neighbors"):
+                found = issues[part].sort_index()
+                wanted = expected[part].sort_index()
+                np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
     def test_jobs_change_nothing(self):
         X, y = clusters(spread=0.6)
@@ -145,16 +142,16 @@ class TestProbabilities:
     P = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
 
     def test_take_the_place_of_embeddings(self):
-        issues = find_label_issues(None, ["b", "b", "a", "a"], probabilities=self.P)
+        issues = find_label_issues(None, ["b", "b", "a", "a"], y_prob=self.P)
         assert issues.index.tolist() == [0, 3, 2, 1]
         assert issues.score.tolist() == [0.1, 0.4, 0.7, 0.8]
-        assert issues.neighbors is None
+        assert issues.neighbors.isna().all()
         # Thresholds: a (0.7 + 0.4) / 2, b (0.1 + 0.8) / 2.
         assert issues.flagged.tolist() == [True, True, False, False]
 
     def test_columns_of_their_own_order(self):
         flipped = find_label_issues(
-            None, ["b", "b", "a", "a"], probabilities=self.P[:, ::-1], classes=["b", "a"]
+            None, ["b", "b", "a", "a"], y_prob=self.P[:, ::-1], classes=["b", "a"]
         )
         assert flipped.score.tolist() == [0.1, 0.4, 0.7, 0.8]
 
@@ -162,54 +159,51 @@ class TestProbabilities:
         y = ["b", "b", "a", "a"]
         frame = pd.DataFrame(self.P[:, ::-1], columns=["b", "a"])
         expected = [0.1, 0.4, 0.7, 0.8]
-        assert find_label_issues(None, y, probabilities=frame).score.tolist() == expected
-        told = find_label_issues(None, y, probabilities=frame, classes=["b", "a"])
+        assert find_label_issues(None, y, y_prob=frame).score.tolist() == expected
+        told = find_label_issues(None, y, y_prob=frame, classes=["b", "a"])
         assert told.score.tolist() == expected
         # Names of another kind are not those of classes, and classes tell what they are.
         frame.columns = ["P(b)", "P(a)"]
-        told = find_label_issues(None, y, probabilities=frame, classes=["b", "a"])
+        told = find_label_issues(None, y, y_prob=frame, classes=["b", "a"])
         assert told.score.tolist() == expected
 
     def test_columns_that_have_numbers(self):
         frame = pd.DataFrame(self.P)
-        assert find_label_issues(None, ["b", "b", "a", "a"], probabilities=frame).score[0] == 0.1
-        assert find_label_issues(None, [7, 7, 3, 3], probabilities=frame).score[0] == 0.1
+        assert find_label_issues(None, ["b", "b", "a", "a"], y_prob=frame).score.iloc[0] == 0.1
+        assert find_label_issues(None, [7, 7, 3, 3], y_prob=frame).score.iloc[0] == 0.1
         turned = frame[[1, 0]]
-        assert find_label_issues(None, [1, 1, 0, 0], probabilities=turned).score[0] == 0.1
+        assert find_label_issues(None, [1, 1, 0, 0], y_prob=turned).score.iloc[0] == 0.1
 
     @pytest.mark.parametrize(
         ("columns", "classes", "told"),
         [
-            (["a", "c"], None, r"columns \['a', 'c'\], but the labels are \['a', 'b'\]"),
-            (["a", "a"], None, "give the class of each column as classes"),
-            (["0", "1"], None, "give the class of each column as classes"),
+            (["a", "c"], None, r"classes lacks labels of y: \['b'\]; it has \['a', 'c'\]"),
+            (["a", "a"], None, r"classes must name each class once.*\['a'\]"),
+            (["0", "1"], None, "classes lacks labels of y"),
             (["b", "a"], ["a", "b"], r"classes is \['a', 'b'\], but the columns .* \['b', 'a'\]"),
         ],
     )
     def test_columns_with_other_names(self, columns, classes, told):
         frame = pd.DataFrame(self.P, columns=columns)
         with pytest.raises(ValueError, match=told):
-            find_label_issues(None, ["b", "b", "a", "a"], probabilities=frame, classes=classes)
+            find_label_issues(None, ["b", "b", "a", "a"], y_prob=frame, classes=classes)
 
-    def test_a_column_more_than_labels_needs_classes(self):
+    def test_a_column_more_than_labels(self):
         frame = pd.DataFrame(np.column_stack([self.P, np.zeros(4)]), columns=["a", "b", "c"])
         y = ["b", "b", "a", "a"]
-        with pytest.raises(ValueError, match="as classes"):
-            find_label_issues(None, y, probabilities=frame)
-        issues = find_label_issues(None, y, probabilities=frame, classes=list(frame.columns))
-        assert issues.score[0] == 0.1
+        with pytest.raises(ValueError, match="y_prob must have one column for each of the 2"):
+            find_label_issues(None, y, y_prob=frame.to_numpy())
+        assert find_label_issues(None, y, y_prob=frame).score.iloc[0] == 0.1
 
     def test_class_that_no_sample_has(self):
         P = np.column_stack([self.P * 0.5, np.full(4, 0.5)])
-        issues = find_label_issues(
-            None, ["a", "b", "a", "b"], probabilities=P, classes=["a", "b", "c"]
-        )
-        assert "c" in issues.suggested
+        issues = find_label_issues(None, ["a", "b", "a", "b"], y_prob=P, classes=["a", "b", "c"])
+        assert "c" in set(issues.suggested)
         assert not issues.flagged.any()
 
     def test_with_neighbors(self):
         X = np.array([[1.0, 0], [0.9, 0], [0, 1], [0, 0.9]])
-        issues = find_label_issues(X, ["a", "a", "b", "b"], probabilities=self.P, n_neighbors=1)
+        issues = find_label_issues(X, ["a", "a", "b", "b"], y_prob=self.P, n_neighbors=1)
         assert issues.neighbors.tolist() == [1, 1, 1, 1]
         assert issues.classifier.tolist() == [0.2, 0.3, 0.6, 0.9]
 
@@ -222,7 +216,7 @@ class TestFlags:
         rng = np.random.default_rng(seed)
         P = rng.dirichlet(np.full(4, 0.4), 60)
         codes = np.append(np.arange(4), [rng.choice(4, p=p) for p in P[4:]])
-        issues = find_label_issues(None, codes, probabilities=P)
+        issues = find_label_issues(None, codes, y_prob=P)
         expected = cleanlab.find_label_issues(
             codes, P, filter_by="confident_learning", n_jobs=1, min_examples_per_class=0
         )
@@ -241,7 +235,7 @@ class TestFlags:
         issues = find_label_issues(
             None,
             ["a", "a", "b", "b"],
-            probabilities=P,
+            y_prob=P,
             classes=["a", "b", "c"],
             flag_by="noise_rate",
         )
@@ -262,25 +256,17 @@ class TestFlags:
 
 
 class TestTable:
-    def test_text_and_dict(self):
+    def test_columns_and_rows(self):
         X, y = clusters()
         issues = find_label_issues(X, with_wrong(y, [7]), random_state=0)
-        lines = str(issues).split("\n")
-        assert lines[0].split() == [
-            *("index", "given", "suggested", "score", "flagged", "classifier", "neighbors"),
+        assert issues.index.name == "index"
+        assert issues.columns.tolist() == [
+            *("given", "suggested", "score", "flagged", "classifier", "neighbors"),
         ]
-        assert lines[1].split()[:3] == ["7", "Koi_Fish", "Blip"]
-        assert len(lines) == 1 + 20 + 2
-        assert lines[-1] == "1 of 80 labels flagged"
-        table = json.loads(json.dumps(issues.to_dict()))
-        assert table["index"][0] == 7
-        assert len(table["score"]) == 80
-        assert "<pre>" in issues._repr_html_()
-
-    def test_to_data_frame(self):
-        frame = pd.DataFrame(find_label_issues(*clusters(), method="neighbors").to_dict())
-        assert "classifier" not in frame
-        assert frame["flagged"].dtype == bool
+        assert issues["flagged"].dtype == bool
+        assert issues.reset_index().loc[0, ["index", "given", "suggested"]].tolist() == [
+            *(7, "Koi_Fish", "Blip"),
+        ]
 
 
 X, Y = clusters(5)
@@ -302,20 +288,21 @@ X, Y = clusters(5)
         ({"y": pd.Series([None, *Y[1:]], dtype="string")}, "y has no label .* for 1 of 20"),
         ({"y": pd.Series([None, *[1, 2, 3] * 6, 4], dtype="Int64")}, "y has no label .* for 1 of"),
         ({"y": ["a"] * 20}, "one class only, 'a'"),
-        ({"y": np.arange(20)}, "label of its own"),
+        ({"y": np.arange(20)}, "labels in y is unique"),
         (
             {"X": np.where(np.arange(20)[:, None] == 4, np.nan, X)},
             "NaN or infinity in 1 rows.*row 4",
         ),
         ({"X": np.ones((20, 3))}, "All rows of X are the same"),
-        ({"X": None}, "needs embeddings"),
-        ({"X": None, "probabilities": np.full((20, 4), 0.25), "method": "neighbors"}, "needs emb"),
-        ({"probabilities": np.full((20, 3), 1 / 3)}, r"shape \(20, 3\).*\(20, 4\)"),
-        ({"probabilities": np.full((20, 4), 0.5)}, "sum to 1 in each row; row 0"),
-        ({"classes": ["Blip"]}, "classes lacks labels that y has: .*Koi_Fish"),
+        ({"X": None}, "X and y_prob are both None"),
+        ({"y_prob": np.full((20, 3), 1 / 3)}, r"y_prob .* 4 .*shape \(20, 3\)"),
+        ({"y_prob": np.full((19, 4), 1 / 4)}, "y_prob has 19 samples"),
+        ({"y_prob": np.full((20, 4), 0.5)}, "y_prob must hold probabilities.* row 0"),
+        ({"y_prob": np.full((20, 4), np.nan)}, "y_prob contains NaN"),
+        ({"classes": ["Blip"]}, "classes lacks labels of y: .*Koi_Fish"),
         ({"classes": [*NAMES, "Blip"]}, "more than once"),
         ({"classes": [1, 2, 3, 4]}, "strings throughout or numbers throughout"),
-        ({"method": "vote"}, "method"),
+        ({"flag_by": "vote"}, "flag_by"),
         ({"n_neighbors": 0}, "n_neighbors"),
         ({"cv": 1}, "cv"),
     ],

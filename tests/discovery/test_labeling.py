@@ -20,18 +20,18 @@ P = np.array([[0.5, 0.3, 0.2], [0.45, 0.45, 0.1], [1.0, 0.0, 0.0], [0.4, 0.35, 0
 
 
 def test_margin_by_hand():
-    assert rank_for_labeling(probabilities=P).tolist() == [1, 3, 0, 2]
+    assert rank_for_labeling(y_prob=P).tolist() == [1, 3, 0, 2]
 
 
 def test_entropy_against_scipy():
-    ranked = rank_for_labeling(probabilities=P, method="entropy")
+    ranked = rank_for_labeling(y_prob=P, method="entropy")
     assert ranked.tolist() == np.argsort(-entropy(P, axis=1)).tolist() == [3, 0, 1, 2]
 
 
 def test_equal_ones_in_their_order_and_no_more_than_asked_for():
-    ranked = rank_for_labeling(probabilities=np.full((5, 2), 0.5), n_samples=3)
+    ranked = rank_for_labeling(y_prob=np.full((5, 2), 0.5), n_samples=3)
     assert ranked.tolist() == [0, 1, 2]
-    assert len(rank_for_labeling(probabilities=P, n_samples=99)) == 4
+    assert len(rank_for_labeling(y_prob=P, n_samples=99)) == 4
 
 
 def greedy_by_hand(X, labeled, n):
@@ -88,18 +88,18 @@ def test_core_set_starts_in_the_middle_and_names_each_once():
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({}, "needs probabilities"),
-        ({"X": P}, "needs probabilities"),
-        ({"probabilities": P, "method": "core_set"}, "needs embeddings"),
+        ({}, "requires probabilities"),
+        ({"X": P}, "requires probabilities"),
+        ({"y_prob": P, "method": "core_set"}, "requires embeddings"),
         ({"X": P, "method": "core_set", "labeled": P[:, :2]}, "2 features, but X has 3"),
-        ({"probabilities": P[:, :1]}, "a column for each class"),
-        ({"probabilities": P * np.nan}, "probabilities has NaN"),
-        ({"probabilities": P - 0.1}, "at least 0 and sum to 1 in each row; row 0 is"),
-        ({"probabilities": P * 7, "method": "entropy"}, "sum to 1 in each row; row 0 is"),
-        ({"probabilities": [[0.5, 0.5], [3.0, -2.0]]}, "row 1 is .* turns logits into prob"),
+        ({"y_prob": P[:, :1]}, "one column per class"),
+        ({"y_prob": P * np.nan}, "y_prob contains NaN"),
+        ({"y_prob": P - 0.1}, "y_prob must hold prob.* row 0 "),
+        ({"y_prob": P * 7, "method": "entropy"}, "y_prob must hold prob.* row 0 "),
+        ({"y_prob": [[0.5, 0.5], [3.0, -2.0]]}, "row 1 .* logits into prob"),
         ({"X": P, "method": "core_set", "labeled": P[0]}, "Expected 2D array"),
-        ({"probabilities": P, "n_samples": 0}, "n_samples"),
-        ({"probabilities": P, "method": "random"}, "method"),
+        ({"y_prob": P, "n_samples": 0}, "n_samples"),
+        ({"y_prob": P, "method": "random"}, "method"),
     ],
 )
 def test_errors(arguments, told):
@@ -141,7 +141,7 @@ class TestWithoutLabels:
         page = Path(__file__).resolve().parents[2] / "docs" / "discover.md"
         if not page.is_file():
             pytest.skip("not a checkout")
-        section = page.read_text(encoding="utf-8").partition("## Labels from few\n")[2]
+        section = page.read_text(encoding="utf-8").partition("## Few labels\n")[2]
         code = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], flags=re.S)
         assert len(code) == 3
         tiny = partial(CNNClassifier, "test_efficientnet", weights=None, max_epochs=2)
@@ -157,12 +157,12 @@ class TestWithoutLabels:
             "rest": X[12:].reshape(12, -1),
         }
         exec(code[0], names)
-        assert np.mean(names["names"] == names["y"]) > 0.9
+        assert np.mean(names["predicted"] == names["y"]) > 0.9
         exec(code[1], names)
-        # Those without a label are nobody's: only what the net is sure of joins the labels.
+        # Unlabeled glitches have no class of their own: only sure predictions become labels.
         assert names["known"].tolist() == [*names["y"][:12], *[-1] * 12]
         assert isinstance(names["model"].estimator_, CNNClassifier)
         assert set(names["model"].classes_) == {"Blip", "Whistle"}
         exec(code[2], names)
         assert sorted(names["first"]) == sorted(set(names["first"]))
-        assert sorted(names["next_ones"]) == list(range(12))
+        assert sorted(names["next_rows"]) == list(range(12))

@@ -1,4 +1,4 @@
-"""Scripts of benchmarks/ take what they say that they take."""
+"""The scripts of benchmarks/ parse their options."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .test_pages import ROOT
 SCRIPTS = [path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")]
 
 
-class Read(Exception):
-    """Options have been read: what would come now is hours of work."""
+class Parsed(Exception):
+    """Raised after parsing, before hours of work begin."""
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_starts_without_options(name, monkeypatch):
-    def read(parser):
-        raise Read(original(parser))
+    def parse(parser):
+        raise Parsed(original(parser))
 
     original = argparse.ArgumentParser.parse_args
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", read)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
     monkeypatch.setattr(sys, "argv", [name])
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    with pytest.raises(Read):
+    with pytest.raises(Parsed):
         importlib.import_module(name).main()

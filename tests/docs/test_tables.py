@@ -1,4 +1,4 @@
-"""Tables of the documentation that come from results are what the results say."""
+"""Tables in the documentation equal the stored results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .test_pages import PAGES, ROOT, named
+from .test_pages import PAGES, ROOT, relative_name
 
 MARK = "<!-- table "
 
@@ -23,17 +23,16 @@ def tables():
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if MARK in page.read_text(encoding="utf-8")], ids=named
+    "page", [page for page in PAGES if MARK in page.read_text(encoding="utf-8")], ids=relative_name
 )
-def test_they_are_what_was_measured(page, tables):
+def test_tables_equal_the_results(page, tables):
     text = page.read_text(encoding="utf-8")
-    now = tables.filled(text)
-    assert now == text, "python benchmarks/tables.py --write mends it"
-    # A mark that is not written as it should be would never be filled.
+    assert tables.filled(text) == text, "run python benchmarks/tables.py --write"
+    # A malformed mark would never be filled.
     assert text.count(MARK) == len(tables._BLOCK.findall(text))
 
 
-def test_another_figure_is_told(tables):
+def test_wrong_figures_are_found(tables):
     text = (ROOT / "docs" / "benchmarks" / "discovery.md").read_text(encoding="utf-8")
     figure = re.search(r"\| (0\.\d{3}) ± ", tables.TABLES["novelty"]())
     assert figure is not None

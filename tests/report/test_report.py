@@ -217,7 +217,7 @@ class TestTables:
         issues = find_label_issues(
             TruncatedCNNTransformer(classifier).fit(X[:1]).transform(X),
             y,
-            probabilities=classifier.predict_proba(X),
+            y_prob=classifier.predict_proba(X),
             classes=classifier.classes_,
         )
         expected = dict(
