@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from _common import Store, peak_memory_mb, real_glitches, table
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -56,24 +56,17 @@ DETECTORS = {
     "combined": NoveltyDetector(random_state=0),
     "knn, k=1": NoveltyDetector("knn", n_neighbors=1),
     "knn, k=5": NoveltyDetector("knn"),
-    "lof, k=10": NoveltyDetector("lof"),
     "mahalanobis": NoveltyDetector("mahalanobis", random_state=0),
     "energy": NoveltyDetector("energy", random_state=0),
-    "max_logit": NoveltyDetector("max_logit", random_state=0),
 }
 # Which embeddings, what labels of the training set are given, and with what. "kinds" are all labels
 # but NO_KIND.
 FINDERS = {
     "guided": ("embeddings", "all", NewClassFinder(n_resamples=0, random_state=0)),
     "guided, kinds": ("embeddings", "kinds", NewClassFinder(n_resamples=0, random_state=0)),
-    "no labels": ("embeddings", "none", NewClassFinder(n_resamples=0, random_state=0)),
-    "no labels, t-SNE": (
-        "embeddings",
-        "none",
-        NewClassFinder(reducer="tsne", n_resamples=0, random_state=0),
-    ),
+    "no labels": ("embeddings", "none", None),
     "untuned, guided": ("untuned", "all", NewClassFinder(n_resamples=0, random_state=0)),
-    "untuned": ("untuned", "none", NewClassFinder(n_resamples=0, random_state=0)),
+    "untuned": ("untuned", "none", None),
 }
 # They are told how many classes there are.
 PIXEL_BASELINES = {"KMeans, pixels": None, "KMeans, PCA of pixels": 50}
@@ -159,14 +152,15 @@ def detect(detector: NoveltyDetector, embedded: dict, y: np.ndarray) -> tuple[di
     train, shown = part == TRAIN, part != TRAIN
     is_known = part[shown] == KNOWN
     detector = clone(detector).fit(E[train], y[train])
-    alone, together = detector.score_samples(E[shown]), detector.score_together(E[shown])
+    together = clone(detector).set_params(n_together=6).fit(E[train], y[train])
     return (
-        score_novelty(is_known, alone, alone < detector.offset_),
-        score_novelty(is_known, together, together < detector.together_offset_),
+        score_novelty(is_known, detector.score_samples(E[shown]), detector.offset_),
+        score_novelty(is_known, together.score_samples(E[shown]), together.offset_),
     )
 
 
-def score_novelty(is_known: np.ndarray, scores: np.ndarray, novel: np.ndarray) -> dict:
+def score_novelty(is_known: np.ndarray, scores: np.ndarray, threshold: float) -> dict:
+    novel = scores < threshold
     return {
         "AUROC": float(roc_auc_score(is_known, scores)),
         "false alarms": float(novel[is_known].mean()),
@@ -187,7 +181,7 @@ def clusters(embedded: dict, X: np.ndarray, y: np.ndarray, by_labels: bool = Fal
         if (by_labels and given == "none") or (given == "kinds" and NO_KIND not in y):
             continue
         if given == "none":
-            found[name] = clone(finder).fit(embedded[key][shown]).labels_
+            found[name] = cluster_without_labels(embedded[key][shown])
             continue
         known = np.where(labels == NO_KIND, "", labels) if given == "kinds" else labels
         found[name] = clone(finder).fit(embedded[key], known).labels_[shown]
@@ -195,6 +189,13 @@ def clusters(embedded: dict, X: np.ndarray, y: np.ndarray, by_labels: bool = Fal
         found["told"] = tell(embedded, y)
         found |= cluster_pixels(X[embedded["rows"]][shown], len(np.unique(y[shown])))
     return {name: score_clusters(labels, y[shown], is_new) for name, labels in found.items()}
+
+
+def cluster_without_labels(E: np.ndarray) -> np.ndarray:
+    """Cluster by density along 10 principal axes, like ``discover`` without labels."""
+    size = max(5, round(np.sqrt(len(E)) / 4))
+    clusterer = HDBSCAN(size, min_samples=3, copy=True)
+    return make_pipeline(Normalizer(), PCA(10, random_state=0), clusterer).fit_predict(E)
 
 
 def tell(embedded: dict, y: np.ndarray) -> np.ndarray:
@@ -241,10 +242,10 @@ def experiment(embedded: dict, y: np.ndarray) -> dict:
     n_known = int(np.sum(part == KNOWN))
     return {
         "new clusters": len(new),
-        "most alike": str(new[0].nearest_classes[0][0]) if new else "",
+        "most alike": str(new["nearest_1"].iloc[0]) if len(new) else "",
         "nearest known": str(classes[counts.argmax()]),
         "nearest known, share": float(counts.max() / counts.sum()),
-        "called new without it": sum(c.size for c in finder.new_clusters_) / n_known,
+        "called new without it": int(finder.new_clusters_["size"].sum()) / n_known,
     }
 
 
@@ -322,9 +323,11 @@ def cost(n: int) -> None:
     X = centers[y] + rng.standard_normal((n, 1280), dtype=np.float32)
     few = np.where(np.arange(n) < n // 10, y, -1)
     steps = {
-        # "lof" compares all with all as "knn" does.
         **{name: (clone(DETECTORS[name]), y) for name in ("combined", "knn, k=5", "mahalanobis")},
-        "clusters, no labels": (NewClassFinder(n_resamples=0, random_state=0), None),
+        "clusters, no labels": (
+            make_pipeline(Normalizer(), PCA(10, random_state=0), HDBSCAN(79, min_samples=3)),
+            None,
+        ),
         "clusters, a tenth labeled": (NewClassFinder(n_resamples=0, random_state=0), few),
         "index": (SimilarityIndex("exact"), None),
     }

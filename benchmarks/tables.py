@@ -153,10 +153,8 @@ def novelty() -> str:
         "combined, kinds, together": "the same, each with its 5 nearest",
         "knn, k=5": '`"knn"`, 5 neighbors',
         "knn, k=1": '`"knn"`, 1 neighbor',
-        "lof, k=10": '`"lof"`, 10 neighbors',
         "mahalanobis": '`"mahalanobis"`',
         "energy": '`"energy"`',
-        "max_logit": '`"max_logit"`',
     }
     columns = {"AUROC": "AUROC", "found": "detected", "false alarms": "false alarms"}
     return discovery("novelty", names, columns)

@@ -84,11 +84,12 @@ print(f"{np.mean(y_test[rows] == 'Chirp'):.0%} of the 5 nearest known glitches a
 
 seen = transformer.transform(X_train)
 detector = NoveltyDetector(false_alarm_probability=0.05, random_state=0).fit(seen, y_train)
-detector.calibrate(embeddings[~is_new][::2])
-for how, predict in (("alone", detector.predict), ("together", detector.predict_together)):
-    is_novel = predict(embeddings) == -1
+for n_together in (1, 6):
+    detector.set_params(n_together=n_together).calibrate(embeddings[~is_new][::2])
+    is_novel = detector.predict(embeddings) == -1
     others = is_novel[~is_new][1::2]
-    print(f"novel {how}: {is_novel[is_new].mean():.0%} of {NEW}, {others.mean():.0%} of the others")
+    print(f"n_together={n_together}: novel are {is_novel[is_new].mean():.0%} of {NEW}")
+    print(f"    and {others.mean():.0%} of the others")
 
 # %%
 # Finding the new class
@@ -99,14 +100,14 @@ for how, predict in (("alone", detector.predict), ("together", detector.predict_
 everything = np.concatenate([seen, embeddings])
 labels = np.concatenate([y_train, np.repeat("", len(embeddings))])
 finder = NewClassFinder(random_state=0).fit(everything, labels)
-print(finder.summary())
-found = np.isin(finder.labels_, [cluster.label for cluster in finder.new_clusters_])[len(seen) :]
+print(finder.clusters_[["kind", "class", "size", "stability", "nearest_1"]])
+found = np.isin(finder.labels_, finder.new_clusters_.index)[len(seen) :]
 print(f"in new clusters: {found[is_new].mean():.0%} of {NEW}, {found[~is_new].mean():.0%} of known")
 
 # %%
 # Typical members of the new clusters, and chirps for comparison.
 
-rows = [row for cluster in finder.new_clusters_ for row in cluster.typical][:4]
+rows = [row for members in finder.new_clusters_["typical"] for row in members][:4]
 chirps = len(seen) + np.flatnonzero(y == "Chirp")[:4]
 pictures, names = np.concatenate([X_train, X]), np.concatenate([y_train, y])
 GalleryDisplay.from_data(pictures, names, indices=[*rows, *chirps], durations=(0.5,))

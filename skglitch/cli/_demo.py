@@ -207,7 +207,7 @@ def find_new_class(
     finder = NewClassFinder(n_resamples=0, random_state=0)
     finder.fit(np.concatenate([seen, embeddings]), told)
     is_new = labels == NEW_CLASS
-    clusters = [finder.labels_[len(seen) :] == cluster.label for cluster in finder.new_clusters_]
+    clusters = [finder.labels_[len(seen) :] == label for label in finder.new_clusters_.index]
     inside = max(clusters, key=lambda rows: int(rows[is_new].sum()), default=is_new & False)
     index = NearestNeighbors(n_neighbors=1, metric="cosine").fit(embeddings[~is_new])
     neighbors = index.kneighbors(embeddings[is_new], return_distance=False)[:, 0]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _FORMATS = ("csv", "parquet", "h5")
 _TABLES = ("clusters", "glitches", "onsets")
-_CLUSTERERS = ("auto", "guided", "hdbscan", "kmeans", "agglomerative")
 # Options that are of no use to embeddings that are made already.
 _OF_A_SOURCE = ("triggers", "strain", "channel", "layer", "weights", "views", "durations", "size")
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -108,7 +107,7 @@ class _Runs(click.ParamType):
 @click.option(
     "--novelty-method",
     type=_NoveltyMethod(),
-    help="How novelty is told, such as lof; NoveltyDetector's default otherwise.",
+    help="How novelty is told, such as knn; NoveltyDetector's default otherwise.",
 )
 @click.option("--label-issues", is_flag=True, help="Also look for labels that are probably wrong.")
 @click.option(
@@ -123,32 +122,10 @@ class _Runs(click.ParamType):
     help="Observing runs, each with onsets of its own: ligo, or a CSV table of run, start, stop.",
 )
 @click.option(
-    "--reducer",
-    type=click.Choice(["pca", "tsne", "umap"]),
-    default="pca",
-    show_default=True,
-    help="What takes dimensions away before clusters are looked for.",
-)
-@click.option(
-    "--clusterer",
-    type=click.Choice(_CLUSTERERS),
-    default=_CLUSTERERS[0],
-    show_default=True,
-    help="What finds clusters: guided by labels, by density (hdbscan), guided where there are "
-    "labels enough (auto); the others need --n-clusters.",
-)
-@click.option(
-    "--n-clusters",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Number of clusters of kmeans and agglomerative.",
-)
-@click.option(
     "--min-cluster-size",
     type=click.IntRange(2),
     metavar="N",
-    help="Smallest cluster, of guided ones the smallest new one; larger for more glitches by "
-    "default, and 5 at least.",
+    help="Smallest new cluster; larger for more glitches by default, and 5 at least.",
 )
 @_options.of_a_net
 @_options.random_state
@@ -181,13 +158,13 @@ def discover(
         output, [*(f"{name}.{table_format}" for name in _TABLES), "discover.json"], overwrite
     )
     check_suffix(targets[f"clusters.{table_format}"], [f".{table_format}"])
-    clustering = _clustering(ctx)
     segments = None if options["segments"] is None else read_segments(options["segments"])
     runs = read_runs(options["runs"]) if isinstance(options["runs"], Path) else options["runs"]
 
-    from ._onsets import check_observing
+    from ..discovery import find_onsets
 
-    check_observing(segments, runs)
+    # Wrong for any glitches: before a net is loaded.
+    find_onsets([], [], ifo=[], segments=segments, runs=runs)
     glitches, guessed = _read(ctx, net, source)
 
     from ._discovery import search
@@ -201,13 +178,14 @@ def discover(
         label_issues=options["label_issues"],
         segments=segments,
         runs=runs,
-        clustering=clustering,
+        min_cluster_size=options["min_cluster_size"] or "auto",
         seed=options["random_state"],
     )
+    tables = found.tables()
     for name in _TABLES:
         path = targets[f"{name}.{table_format}"]
-        if name in found.tables:
-            write_table(path, found.tables[name])
+        if name in tables:
+            write_table(path, tables[name].to_dict("list"))
         else:
             # That of an earlier search would be taken for one of this.
             path.unlink(missing_ok=True)
@@ -215,27 +193,6 @@ def discover(
     write_json(targets["discover.json"], result)
     click.echo(to_json(result) if as_json else found.summary())
     say(f"Tables are in {output}")
-
-
-def _clustering(ctx: click.Context) -> dict[str, Any]:
-    """Give the parameters of NewClassFinder, and refuse options that would be of no use."""
-    options = ctx.params
-    clusterer, n_clusters = options["clusterer"], options["n_clusters"]
-    finds_number = clusterer not in ("kmeans", "agglomerative")
-    if finds_number and n_clusters is not None:
-        raise click.UsageError("--n-clusters is for --clusterer kmeans or agglomerative.", ctx)
-    if not finds_number and n_clusters is None:
-        raise click.UsageError(f"--clusterer {clusterer} needs --n-clusters.", ctx)
-    if not finds_number and options["min_cluster_size"] is not None:
-        raise click.UsageError(f"--min-cluster-size is of no use to {clusterer}.", ctx)
-    if clusterer == "guided" and options["reducer"] != "pca":
-        raise click.UsageError("--reducer is of no use to --clusterer guided.", ctx)
-    return {
-        "reducer": options["reducer"],
-        "clusterer": clusterer,
-        "n_clusters": n_clusters,
-        "min_cluster_size": options["min_cluster_size"] or "auto",
-    }
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""What ``skglitch discover`` looks for in embeddings, and the tables that tell of it."""
+"""The search of ``skglitch discover``, and its result as text and JSON."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._tables import format_table
-from ._cluster_table import tabulate_clusters
 from ._messages import say
-from ._onsets import check_onsets, tabulate_onsets
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ..discovery import NewClassFinder
+    from ..discovery import Discovery
 
-# So many known glitches are needed to compare with.
-_LEAST_KNOWN = 2
 # So many ids, the most doubtful first, are printed.
 _SHOWN = 10
 
@@ -75,84 +71,85 @@ _TEXTS = ("id", "ifo", "label")
 
 @dataclass
 class Found:
-    """What a search found.
+    """The result of a search.
 
     Attributes
     ----------
-    finder : NewClassFinder
-        Fitted.
-    tables : dict of str to dict
-        Columns of ``clusters``, ``glitches`` and, where there are times, ``onsets``.
-    onsets : pandas.DataFrame or None
-    n_labeled : int
-        How many glitches are known.
+    discovery : Discovery
+        With the ids of glitches, and typical members of clusters by id.
     false_alarm_probability : float
     """
 
-    finder: NewClassFinder
-    tables: dict[str, dict[str, Any]]
-    onsets: pd.DataFrame | None
-    n_labeled: int
+    discovery: Discovery
     false_alarm_probability: float
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Give the tables to write, by name."""
+        found = self.discovery
+        tables = {"clusters": found.clusters.reset_index(), "glitches": found.glitches}
+        return tables if found.onsets is None else tables | {"onsets": found.onsets}
 
     def to_dict(self) -> dict[str, Any]:
         """Give all but the table of glitches as plain values."""
-        glitches = self.tables["glitches"]
+        glitches, clusters = self.discovery.glitches, self.discovery.clusters
+        counts = {
+            name: int(glitches[column].sum()) if column in glitches else None
+            for name, column in (("n_novel", "is_novel"), ("n_labels_flagged", "label_flagged"))
+        }
         return {
-            "n_glitches": len(self.finder.labels_),
-            "n_labeled": self.n_labeled,
-            "n_clusters": len(self.finder.clusters_),
-            "n_new_clusters": len(self.finder.new_clusters_),
-            "n_in_no_cluster": int((self.finder.labels_ < 0).sum()),
+            "n_glitches": len(glitches),
+            "n_labeled": int(glitches["is_labeled"].sum()),
+            "n_clusters": len(clusters),
+            "n_new_clusters": int((clusters["kind"] == "new").sum()),
+            "n_in_no_cluster": int((glitches["cluster"] < 0).sum()),
             "false_alarm_probability": self.false_alarm_probability,
-            "n_novel": _count(glitches.get("novel")),
-            "n_labels_flagged": _count(glitches.get("label_flagged")),
-            **{name: columns for name, columns in self.tables.items() if name != "glitches"},
+            **counts,
+            **{
+                name: table.to_dict("list")
+                for name, table in self.tables().items()
+                if name != "glitches"
+            },
         }
 
     def summary(self) -> str:
-        """Tell people what was found."""
-        n, labeled = len(self.finder.labels_), self.n_labeled
-        parts = [f"{n} glitches, {labeled} of them labeled", self.finder.summary()]
-        clusters, glitches = self.tables["clusters"], self.tables["glitches"]
-        new = [
-            f"  cluster {one.label}: {clusters['typical'][one.label]}"
-            for one in self.finder.new_clusters_
+        """Summarize the result for people."""
+        glitches, clusters = self.discovery.glitches, self.discovery.clusters
+        shown = clusters[["kind", "class", "size", "purity", "stability", "nearest_1"]]
+        n_outside = int((glitches["cluster"] < 0).sum())
+        parts = [
+            f"{len(glitches)} glitches, {glitches['is_labeled'].sum()} of them labeled",
+            format_table(shown, percent=["purity", "stability"], na_rep=""),
+            f"In no cluster: {n_outside} of {len(glitches)}",
         ]
-        if new:
-            parts.append("\n".join(["Typical glitches of new clusters, the largest first", *new]))
-        if "novel" in glitches:
-            parts.append(self._tell_novel(glitches["novel"], glitches["is_known"]))
+        new = clusters[clusters["kind"] == "new"].sort_values("size", ascending=False)
+        if len(new):
+            lines = [f"  cluster {label}: {ids}" for label, ids in new["typical"].items()]
+            parts.append("\n".join(["Typical glitches of new clusters, the largest first", *lines]))
+        if "is_novel" in glitches:
+            judged, which = glitches[~glitches["is_labeled"]], "glitches without a label are novel"
+            if not len(judged):
+                judged, which = glitches, "glitches are novel to the others"
+            parts.append(
+                f"{judged['is_novel'].sum()} of {len(judged)} {which}, at a false-alarm "
+                f"probability of {self.false_alarm_probability:g}"
+            )
         if "label_flagged" in glitches:
-            parts.append(_tell_issues(glitches))
-        if self.onsets is not None:
-            shown = self.onsets.loc[:, (self.onsets != "").any()]
-            parts.append(f"When the rate of each changed most\n\n{format_table(shown)}")
+            parts.append(_list_issues(glitches))
+        if self.discovery.onsets is not None:
+            onsets = self.discovery.onsets
+            onsets = onsets.loc[:, (onsets != "").any()]
+            parts.append(f"When the rate of each changed most\n\n{format_table(onsets)}")
         return "\n\n".join(parts)
 
-    def _tell_novel(self, novel: NDArray[np.bool_], is_known: NDArray[np.bool_]) -> str:
-        told, which = novel[~is_known], "glitches without a label are novel"
-        if not len(told):
-            told, which = novel, "glitches are odd to the others"
-        return (
-            f"{told.sum()} of {len(told)} {which}, at a false-alarm rate of "
-            f"{self.false_alarm_probability:g}"
-        )
 
-
-def _count(flags: NDArray[np.bool_] | None) -> int | None:
-    return None if flags is None else int(flags.sum())
-
-
-def _tell_issues(glitches: Mapping[str, NDArray[Any]]) -> str:
-    flagged = np.flatnonzero(glitches["label_flagged"])
-    flagged = flagged[np.argsort(glitches["label_score"][flagged], kind="stable")]
-    columns = (glitches[name] for name in ("id", "label", "suggested_label"))
-    told = [
-        f"  {one}: {given}, perhaps {suggested}"
-        for one, given, suggested in zip(*(c[flagged[:_SHOWN]] for c in columns), strict=True)
+def _list_issues(glitches: pd.DataFrame) -> str:
+    flagged = glitches[glitches["label_flagged"].astype(bool)]
+    flagged = flagged.sort_values("label_score", kind="stable")
+    lines = [
+        f"  {row.id}: {row.label}, perhaps {row.suggested_label}"
+        for row in flagged.head(_SHOWN).itertuples()
     ]
-    return "\n".join([f"{len(flagged)} labels are flagged, the most doubtful first", *told])
+    return "\n".join([f"{len(flagged)} labels are flagged, the most doubtful first", *lines])
 
 
 def search(
@@ -165,70 +162,78 @@ def search(
     label_issues: bool,
     segments: Any,
     runs: Any,
-    clustering: Mapping[str, Any],
+    min_cluster_size: int | str,
     seed: int,
 ) -> Found:
-    """Look for new classes, novel glitches, wrong labels and beginnings.
+    """Run :func:`skglitch.discovery.discover`, and add ids to its tables.
 
     Parameters
     ----------
     glitches : Glitches
     guessed : mapping of str to ndarray of shape (n,)
         More columns of the table of glitches.
-    unlabeled : tuple of str
-        Classes whose labels do not count.
-    false_alarm_probability : float
-        As in :class:`skglitch.discovery.NoveltyDetector`.
-    novelty_method : str or None
-        Its method, None for the default.
-    label_issues : bool
-        Whether to look for wrong labels.
-    segments, runs : object
-        As in :func:`skglitch.discovery.find_onsets`.
-    clustering : mapping of str to object
-        Parameters of :class:`skglitch.discovery.NewClassFinder`.
+    unlabeled, label_issues, segments, runs, min_cluster_size : object
+        As in :func:`skglitch.discovery.discover`.
+    false_alarm_probability, novelty_method : object
+        As in :class:`skglitch.discovery.NoveltyDetector`; None is the default method.
     seed : int
 
     Returns
     -------
     found : Found
     """
-    from ..discovery import NewClassFinder
+    from ..discovery import NoveltyDetector, discover
 
-    labels = without_labels(glitches.labels, unlabeled)
-    is_known = labels != ""
-    _tell_of_twins(glitches)
-    # Clusters last: they take the longest, and what is wrong shows before.
-    check_onsets(glitches, segments, runs)
-    odd = {}
-    if is_known.sum() >= _LEAST_KNOWN:
-        odd = find_novel(
-            glitches.embeddings, labels, false_alarm_probability, method=novelty_method, seed=seed
-        )
-    else:
+    _report_shared_ids(glitches)
+    detector = NoveltyDetector(false_alarm_probability=false_alarm_probability, random_state=seed)
+    if novelty_method is not None:
+        detector.set_params(method=novelty_method)
+    has_ifo, has_gps = (glitches.ifo != "").any(), np.isfinite(glitches.gps).any()
+    found = discover(
+        glitches.embeddings,
+        glitches.labels,
+        gps=glitches.gps if has_gps else None,
+        ifo=glitches.ifo if has_ifo else None,
+        is_reference=glitches.is_reference if glitches.is_reference.any() else None,
+        segments=segments,
+        runs=runs,
+        unlabeled=list(unlabeled) or None,
+        detector=detector,
+        min_cluster_size=min_cluster_size,
+        label_issues=label_issues,
+        random_state=seed,
+    )
+    table = found.glitches.rename(columns={"gps": "gps_time"})
+    table.insert(0, "id", glitches.ids)
+    if not (glitches.labels != "").any():
+        table = table.drop(columns="label")
+    for name, values in guessed.items():
+        table[name] = values
+    if found.label_issues is not None:
+        issues = found.label_issues
+        table["label_score"] = issues["score"]
+        table["label_flagged"] = table.index.isin(issues.index[issues["flagged"]])
+        table["suggested_label"] = issues["suggested"].reindex(table.index).fillna("")
+    if "is_novel" not in table:
         say("Too few glitches have a label to call others novel: --known takes labeled ones.")
-    if label_issues:
-        odd |= find_issues(glitches.embeddings, labels, seed)
-    finder = NewClassFinder(random_state=seed, **clustering).fit(glitches.embeddings, labels)
-    columns = _describe(glitches) | {
-        "is_known": is_known,
-        "cluster": finder.labels_,
-        "membership": finder.membership_,
-        **guessed,
-        **odd,
-    }
-    onsets = tabulate_onsets(glitches, finder.labels_, segments, runs, seed)
-    tables: dict[str, dict[str, Any]] = {
-        "clusters": tabulate_clusters(finder, glitches.ids, columns),
-        "glitches": columns,
-    }
-    if onsets is not None:
-        tables["onsets"] = onsets.to_dict("list")
-    return Found(finder, tables, onsets, int(is_known.sum()), false_alarm_probability)
+    clusters = found.clusters.copy()
+    for name in ("typical", "borderline"):
+        clusters[name] = [" ".join(glitches.ids[rows]) for rows in clusters[name]]
+    if "prediction" in table:
+        counts = [
+            table["prediction"][table["cluster"] == label].value_counts(normalize=True)
+            for label in clusters.index
+        ]
+        clusters["predicted"] = [str(count.index[0]) for count in counts]
+        clusters["predicted_share"] = [float(count.iloc[0]) for count in counts]
+    onsets = None if found.onsets is None or not len(found.onsets) else found.onsets
+    return Found(
+        found._replace(glitches=table, clusters=clusters, onsets=onsets), false_alarm_probability
+    )
 
 
-def _tell_of_twins(glitches: Glitches) -> None:
-    """Say which ids do not tell which glitch is meant; known ones may be there once more."""
+def _report_shared_ids(glitches: Glitches) -> None:
+    """Warn of ids that several glitches have, other than known ones."""
     own = ~glitches.is_reference
     names = zip(glitches.ids[own].tolist(), glitches.ifo[own].tolist(), strict=True)
     shared = {name: n for name, n in Counter(names).items() if n > 1}
@@ -238,109 +243,3 @@ def _tell_of_twins(glitches: Glitches) -> None:
             f"{sum(shared.values())} glitches share {len(shared)} ids, such as {first!r}: tables "
             "tell them apart by the order of rows only."
         )
-
-
-def _describe(glitches: Glitches) -> dict[str, NDArray[Any]]:
-    """Make the columns of what is known, without those that would be empty."""
-    columns = {"id": glitches.ids}
-    if (glitches.ifo != "").any():
-        columns["ifo"] = glitches.ifo
-    if np.isfinite(glitches.gps).any():
-        columns["gps_time"] = glitches.gps
-    if (glitches.labels != "").any():
-        columns["label"] = glitches.labels
-    if glitches.is_reference.any():
-        columns["is_reference"] = glitches.is_reference
-    return columns
-
-
-def without_labels(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[Any]:
-    """Take the labels of some classes away."""
-    absent = sorted(set(names) - set(labels.tolist()))
-    if absent:
-        there = ", ".join(sorted(set(labels.tolist()) - {""})) or "none"
-        raise ValueError(
-            f"--unlabeled: no glitch is labeled {' or '.join(map(repr, absent))}; the labels are "
-            f"{there}."
-        )
-    return np.where(np.isin(labels, names), "", labels)
-
-
-def find_novel(
-    embeddings: NDArray[Any],
-    labels: NDArray[Any],
-    rate: float,
-    *,
-    method: str | None = None,
-    seed: int = 0,
-) -> dict[str, NDArray[Any]]:
-    """Tell how odd each glitch is to the known ones.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d)
-    labels : ndarray of shape (n,), dtype str
-        Empty for those that are not known; two at least are.
-    rate : float
-        Share of known glitches that are called novel.
-    method : str, default=None
-        Of :class:`skglitch.discovery.NoveltyDetector`; None is its default.
-    seed : int, default=0
-
-    Returns
-    -------
-    columns : dict of str to ndarray of shape (n,)
-        ``novelty_p_value``, how often a known glitch looks at least as odd to the others, and
-        ``novel``. A known glitch is compared with the other known ones.
-    """
-    from ..discovery import NoveltyDetector
-
-    is_known = labels != ""
-    detector = NoveltyDetector(false_alarm_probability=rate, random_state=seed)
-    if method is not None:
-        detector.set_params(method=method)
-    detector.fit(embeddings[is_known], labels[is_known])
-    held_out = detector.held_out_scores_
-    scores, p_values = np.empty(len(embeddings)), np.empty(len(embeddings))
-    scores[is_known] = held_out
-    # It is one of the known ones itself: m - 1 others, and 1 for itself.
-    p_values[is_known] = np.searchsorted(np.sort(held_out), held_out, side="right") / len(held_out)
-    if not is_known.all():
-        scores[~is_known] = detector.score_samples(embeddings[~is_known])
-        p_values[~is_known] = detector.p_values(embeddings[~is_known])
-    return {"novelty_p_value": p_values, "novel": scores < detector.offset_}
-
-
-def find_issues(
-    embeddings: NDArray[Any], labels: NDArray[Any], seed: int
-) -> dict[str, NDArray[Any]]:
-    """Tell which labels are probably wrong.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d)
-    labels : ndarray of shape (n,), dtype str
-        Empty where there is none.
-    seed : int
-
-    Returns
-    -------
-    columns : dict of str to ndarray of shape (n,)
-        ``label_score``, NaN without a label, ``label_flagged`` and ``suggested_label``.
-    """
-    from ..discovery import find_label_issues
-
-    rows = np.flatnonzero(labels != "")
-    if not len(rows):
-        raise ValueError("--label-issues: no glitch has a label that could be wrong.")
-    issues = find_label_issues(embeddings[rows], labels[rows], random_state=seed)
-    score, flagged = np.full(len(labels), np.nan), np.zeros(len(labels), dtype=bool)
-    suggested = np.full(len(labels), "", dtype=object)
-    examined = rows[issues.index]
-    score[examined], flagged[examined] = issues["score"], issues["flagged"]
-    suggested[examined] = issues["suggested"]
-    return {
-        "label_score": score,
-        "label_flagged": flagged,
-        "suggested_label": suggested.astype(str),
-    }

@@ -1,6 +1,7 @@
 """From embeddings to what is new, odd, mislabeled or alike."""
 
-from ._clusters import Cluster
+from ._clusters import describe_clusters
+from ._discover import Discovery, discover
 from ._label_issues import find_label_issues
 from ._labeling import rank_for_labeling
 from ._new_classes import NewClassFinder
@@ -10,11 +11,13 @@ from ._similarity_index import SimilarityIndex
 from ._similarity_table import SimilarGlitches
 
 __all__ = [
-    "Cluster",
+    "Discovery",
     "NewClassFinder",
     "NoveltyDetector",
     "SimilarGlitches",
     "SimilarityIndex",
+    "describe_clusters",
+    "discover",
     "find_label_issues",
     "find_onsets",
     "rank_for_labeling",

@@ -1,238 +1,294 @@
-"""What is known of a cluster: its class, its members, how stable it is."""
+"""A table of clusters: known class, members, stability."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
 from sklearn.preprocessing import normalize
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
-# As scikit-learn's clusterers mark samples in no cluster.
-NOISE = -1
-# A cluster without a name is a mixture of known classes where so many have a label.
-_MIXED = 0.5
-# Neighbors by which a sample is joined to a cluster.
-_NEAREST = 3
-# Share of the samples that each re-clustering for the stability sees.
+from .._labels import UNLABELED, as_labels, encode_labels
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# The share of samples in each subsample of the stability.
 _SUBSAMPLE = 0.8
+# A cluster that is no known class is mixed, not new, if such a share of it is labeled.
+_MIXED = 0.5
+# The number of nearest classes in the table.
+_N_NEAREST = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Cluster:
-    """One cluster that :class:`NewClassFinder` found.
+@validate_params(
+    {
+        "embeddings": ["array-like"],
+        "labels": ["array-like"],
+        "y": ["array-like", None],
+        "unlabeled": "no_validation",
+        "probabilities": ["array-like", None],
+        "clusterer": [HasMethods("fit_predict"), None],
+        "min_purity": [Interval(Real, 0, 1, closed="both")],
+        "min_labeled": [Interval(Real, 0, 1, closed="both")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "n_resamples": [Interval(Integral, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def describe_clusters(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    unlabeled: Any = None,
+    probabilities: ArrayLike | None = None,
+    clusterer: Any = None,
+    min_purity: float = 0.5,
+    min_labeled: float = 0.1,
+    n_members: int = 5,
+    n_resamples: int = 20,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+) -> DataFrame:
+    """Tabulate the clusters that any clusterer found.
 
     Parameters
     ----------
-    label : int
-        Its number in ``labels_``.
-    size : int
-        Number of its members.
-    known_class : object
-        The known class that it is, or None for a new one and for a mixture of known ones.
-    purity : float
-        Of its labeled members, the share of the most frequent class; NaN without any.
-    labeled : float
-        Share of its members that have a label.
-    stability : float
-        Mean over subsamples of the largest Jaccard index with a cluster found in the subsample
-        alone, from 0 to 1; NaN where none were drawn. Hennig (2007) calls 0.75 and above valid,
-        and does not trust those below 0.6.
-    typical : ndarray of int
-        Rows of X nearest to its center, nearest first.
-    borderline : ndarray of int
-        Rows of its least certain members, least certain first.
-    nearest_classes : tuple of (object, float)
-        The known classes and the cosine of their center with that of the cluster, both seen
-        from the mean of all samples; most alike first. Empty where nothing is labeled.
+    embeddings : array-like of shape (n_samples, n_features)
+        They are scaled to length 1.
+    labels : array-like of shape (n_samples,), dtype int
+        The cluster of each sample, -1 for none.
+    y : array-like of shape (n_samples,), default=None
+        The classes of the samples that have one. None, NaN, ``""`` and -1 stand for no label.
+    unlabeled : object or list of objects, default=None
+        More labels that stand for no label.
+    probabilities : array-like of shape (n_samples,), default=None
+        How certain each sample is of its cluster, such as ``probabilities_`` of
+        :class:`~sklearn.cluster.HDBSCAN`. None takes the distance from the center instead.
+    clusterer : estimator, default=None
+        The estimator with a ``fit_predict`` that found the clusters. It is needed for the
+        stability only.
+    min_purity, min_labeled : float, default=0.5 and 0.1
+        A cluster is a known class if at least a share `min_labeled` of its members is labeled, and
+        a share `min_purity` of these is of one class.
+    n_members : int, default=5
+        The number of typical and of borderline members to list.
+    n_resamples : int, default=20
+        The number of subsamples for the stability.
+    n_jobs : int, default=None
+        The number of subsamples that are clustered in parallel.
+    random_state : int, RandomState instance or None, default=None
+        The seed of the subsamples.
+
+    Returns
+    -------
+    clusters : pandas.DataFrame
+        One row per cluster, with its label as the index and the columns
+
+        - ``kind``: "known", "new", or "mixed" if at least half of the members are labeled, but by
+          several classes;
+        - ``class``: the known class, None for other kinds;
+        - ``size``: the number of members;
+        - ``purity``: the share of the most frequent class among the labeled members, NaN without;
+        - ``labeled``: the share of members that have a label;
+        - ``stability``: the mean, over subsamples of four fifths, of the largest Jaccard index with
+          a cluster of the subsample; NaN without. Hennig [1]_ calls clusters of 0.75 and above
+          valid, and advises not to trust those below 0.6;
+        - ``nearest_1``, ``cosine_1`` and so on: the most similar known classes, and the cosine of
+          the angle between the centers of class and cluster, seen from the mean of all samples;
+        - ``typical``: the rows of the members nearest to the center, nearest first;
+        - ``borderline``: the rows of the least certain members, least certain first.
 
     See Also
     --------
-    NewClassFinder : Finds clusters.
+    NewClassFinder : Finds new classes with the labels of some glitches.
+
+    References
+    ----------
+    .. [1] C. Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics
+       and Data Analysis 52, 258 (2007).
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.discovery import NewClassFinder
+    >>> from sklearn.cluster import HDBSCAN
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import Normalizer
+    >>> from skglitch.discovery import describe_clusters
     >>> rng = np.random.default_rng(0)
-    >>> X = np.repeat(np.eye(4), 20, axis=0) + rng.normal(0, 0.05, (80, 4))
-    >>> y = np.repeat(["Blip", "Chirp", "Tomte", ""], 20)
-    >>> cluster = NewClassFinder(random_state=0).fit(X, y).new_clusters_[0]
-    >>> cluster.size, cluster.known_class, bool((cluster.typical >= 60).all())
-    (20, None, True)
+    >>> X = np.repeat(np.eye(12)[:3], 20, axis=0) + rng.normal(0, 0.05, (60, 12))
+    >>> y = np.repeat(["Blip", "Chirp", ""], 20)
+    >>> clusterer = make_pipeline(Normalizer(), PCA(10), HDBSCAN(5, min_samples=3, copy=True))
+    >>> labels = clusterer.fit_predict(X)
+    >>> clusters = describe_clusters(X, labels, y, clusterer=clusterer, random_state=0)
+    >>> sorted(clusters["kind"])
+    ['known', 'known', 'new']
     """
+    X = normalize(check_array(embeddings, dtype=[np.float64, np.float32]))
+    names, codes = _encode_clusters(labels)
+    check_consistent_length(X, codes, probabilities)
+    classes, known = encode_labels(y, len(X), unlabeled)
+    stability = np.full(len(names), np.nan)
+    if clusterer is not None:
 
-    label: int
-    size: int
-    known_class: Any
-    purity: float
-    labeled: float
-    stability: float
-    typical: NDArray[np.intp]
-    borderline: NDArray[np.intp]
-    nearest_classes: tuple[tuple[Any, float], ...]
+        def cluster_again(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+            return clone(clusterer).fit_predict(np.asarray(embeddings)[rows])
 
-    @property
-    def is_new(self) -> bool:
-        """Whether it is no known class, and no mixture of known ones either."""
-        return self.known_class is None and self.labeled < _MIXED
-
-
-def attach(places: NDArray[Any], labels: NDArray[np.intp], reach: float) -> NDArray[np.intp]:
-    """Join samples in no cluster to one that they are within reach of.
-
-    Parameters
-    ----------
-    places : ndarray of shape (n_samples, n_components)
-    labels : ndarray of shape (n_samples,), dtype int
-        The cluster of each sample, -1 for none.
-    reach : float
-        How many times as far as the loneliest member of a cluster a sample may be.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_samples,), dtype int
-    """
-    inside, outside = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
-    n_neighbors = min(_NEAREST, len(inside) - 1)
-    if reach == 0 or len(outside) == 0 or n_neighbors < 1:
-        return labels
-    # Few dimensions, unlike embeddings: trees serve.
-    index = NearestNeighbors(n_neighbors=n_neighbors).fit(places[inside])
-    own = index.kneighbors()[0].mean(axis=1)
-    farthest = np.zeros(labels.max() + 1)
-    np.maximum.at(farthest, labels[inside], own)
-    distances, rows = index.kneighbors(places[outside])
-    votes = labels[inside][rows]
-    best = np.array([np.bincount(vote).argmax() for vote in votes])
-    near = distances.mean(axis=1) <= reach * farthest[best]
-    labels = labels.copy()
-    labels[outside[near]] = best[near]
-    return labels
+        stability = mean_jaccard(cluster_again, codes, n_resamples, random_state, n_jobs)
+    certainty = None if probabilities is None else np.asarray(probabilities)
+    purity = {"min_purity": min_purity, "min_labeled": min_labeled}
+    table = tabulate_clusters(
+        X, X, codes, certainty, known, classes, stability, n_members=n_members, **purity
+    )
+    return table.set_axis(names, axis="index").rename_axis("cluster")
 
 
-def describe_clusters(
-    embeddings: NDArray[Any],
-    places: NDArray[Any],
-    labels: NDArray[np.intp],
-    membership: NDArray[Any],
-    known: NDArray[Any],
-    *,
-    classes: list[Any],
-    min_purity: float,
-    min_labeled: float,
-    n_members: int,
+def tabulate_clusters(
+    X: NDArray[Any],
+    points: NDArray[Any],
+    codes: NDArray[np.intp],
+    certainty: NDArray[Any] | None,
+    known: NDArray[np.intp],
+    classes: NDArray[Any],
     stability: NDArray[np.float64],
-    by_design: NDArray[np.intp] | None = None,
-) -> tuple[Cluster, ...]:
-    """Make the record of each cluster.
+    *,
+    n_members: int,
+    min_purity: float = 0.0,
+    min_labeled: float = 0.0,
+    cluster_classes: list[Any] | None = None,
+) -> DataFrame:
+    """Tabulate clusters 0, 1, ...
 
     Parameters
     ----------
-    embeddings : ndarray of shape (n_samples, n_features)
-    places : ndarray of shape (n_samples, n_components)
-        What was clustered.
-    labels : ndarray of shape (n_samples,)
-        Cluster of each sample.
-    membership : ndarray of shape (n_samples,)
-        How certain it is.
+    X : ndarray of shape (n_samples, n_features)
+        What clusters and classes are compared by.
+    points : ndarray of shape (n_samples, n_axes)
+        What typical members are found by.
+    codes : ndarray of shape (n_samples,), dtype int
+        The cluster of each sample, -1 for none.
+    certainty : ndarray of shape (n_samples,) or None
+        None takes the distance from the center.
     known : ndarray of shape (n_samples,), dtype int
-        Index of the class of each sample, -1 where there is none.
-    classes : list
-        The known classes.
-    min_purity, min_labeled : float
-        What makes a cluster a known class.
-    n_members : int
-        How many members are listed.
+        The class of each sample, -1 for none.
+    classes : ndarray of shape (n_classes,)
     stability : ndarray of shape (n_clusters,)
-    by_design : ndarray of shape (n_clusters,), dtype int, default=None
-        The class that each cluster was made for, -1 for a new one. None goes by the labels.
-
-    Returns
-    -------
-    clusters : tuple of Cluster
+    n_members : int
+    min_purity, min_labeled : float, default=0
+        What makes a cluster a known class,
+    cluster_classes : list, default=None
+        unless the class of each cluster is given, None for a new one.
     """
-    mean = embeddings.mean(axis=0, dtype=np.float64)
-    centers = [embeddings[known == c].mean(axis=0) - mean for c in range(len(classes))]
-    directions = normalize(np.stack(centers)) if classes else None
-    clusters = []
-    for label in range(labels.max(initial=NOISE) + 1):
-        rows = np.flatnonzero(labels == label)
-        center = places[rows].mean(axis=0)
-        distances = np.linalg.norm(places[rows] - center, axis=1)
-        counts = np.bincount(known[rows][known[rows] >= 0], minlength=len(classes))
-        n_labeled = int(counts.sum())
-        purity = counts.max() / n_labeled if n_labeled else np.nan
-        # NaN is not above anything: without labels a cluster is new.
-        is_known = purity >= min_purity and n_labeled / len(rows) >= min_labeled
-        if by_design is not None:
-            is_known = by_design[label] >= 0
-        nearest: tuple = ()
-        if directions is not None:
-            own = normalize((embeddings[rows].mean(axis=0) - mean)[None])[0]
-            cosines = directions @ own
-            nearest = tuple((classes[c], float(cosines[c])) for c in np.argsort(-cosines))
-        clusters.append(
-            Cluster(
-                label=label,
-                size=len(rows),
-                known_class=classes[counts.argmax()] if is_known else None,
-                purity=float(purity),
-                labeled=n_labeled / len(rows),
-                stability=float(stability[label]),
-                typical=rows[np.argsort(distances, kind="stable")[:n_members]],
-                borderline=rows[np.argsort(membership[rows], kind="stable")[:n_members]],
-                nearest_classes=nearest,
-            )
+    from pandas import DataFrame, Series
+
+    mean = X.mean(axis=0, dtype=np.float64)
+    present = [code for code in range(len(classes)) if (known == code).any()]
+    directions = [normalize([X[known == code].mean(axis=0) - mean])[0] for code in present]
+    records = []
+    for cluster in range(codes.max(initial=UNLABELED) + 1):
+        rows = np.flatnonzero(codes == cluster)
+        labeled = known[rows][known[rows] >= 0]
+        counts = np.bincount(labeled, minlength=1)
+        purity = counts.max() / len(labeled) if len(labeled) else np.nan
+        share = len(labeled) / len(rows)
+        if cluster_classes is not None:
+            name = cluster_classes[cluster]
+        else:
+            is_known = purity >= min_purity and share >= min_labeled
+            name = classes[counts.argmax()] if is_known else None
+        kind = "known" if name is not None else "mixed" if share >= _MIXED else "new"
+        distances = np.linalg.norm(points[rows] - points[rows].mean(axis=0), axis=1)
+        doubt = distances if certainty is None else -certainty[rows]
+        direction = normalize([X[rows].mean(axis=0) - mean])[0]
+        cosines = np.array([float(other @ direction) for other in directions])
+        nearest = [(classes[present[k]], cosines[k]) for k in np.argsort(-cosines)]
+        nearest += [(None, np.nan)] * _N_NEAREST
+        records.append(
+            [
+                *(kind, name, len(rows), purity, share, stability[cluster]),
+                *(value for pair in nearest[:_N_NEAREST] for value in pair),
+                rows[np.argsort(distances, kind="stable")[:n_members]].tolist(),
+                rows[np.argsort(-doubt, kind="stable")[:n_members]].tolist(),
+            ]
         )
-    return tuple(clusters)
+    columns = ["kind", "class", "size", "purity", "labeled", "stability"]
+    for rank in range(1, _N_NEAREST + 1):
+        columns += [f"nearest_{rank}", f"cosine_{rank}"]
+    columns += ["typical", "borderline"]
+    table = DataFrame(records, columns=columns).rename_axis("cluster")
+    for place, column in enumerate(columns):
+        if column == "class" or column.startswith("nearest_"):
+            # Inferred, None would be NaN, and integers with it floats.
+            values = [record[place] for record in records]
+            table[column] = Series(values, index=table.index, dtype=object)
+    return table
 
 
 def mean_jaccard(
     cluster: Callable[[NDArray[np.intp]], NDArray[np.intp]],
-    labels: NDArray[np.intp],
-    *,
+    codes: NDArray[np.intp],
     n_resamples: int,
-    random_state: np.random.RandomState,
-    n_jobs: int | None = None,
+    random_state: Any,
+    n_jobs: int | None,
 ) -> NDArray[np.float64]:
-    """Say how well each cluster is found again in subsamples (Hennig 2007).
+    """Stability of clusters under subsampling (Hennig 2007).
 
     Parameters
     ----------
     cluster : callable
-        Gives the labels of some rows.
-    labels : ndarray of shape (n_samples,)
-        The clusters of all.
-    n_resamples : int
-        Number of subsamples.
-    random_state : RandomState
-    n_jobs : int, default=None
+        Clusters the samples of some rows.
+    codes : ndarray of shape (n_samples,), dtype int
+        The clusters of all samples, numbered from 0 on.
 
     Returns
     -------
     stability : ndarray of shape (n_clusters,)
-        Mean over the subsamples that have a member of the cluster; NaN without any.
+        Mean over the subsamples that have a member of the cluster, NaN without any.
     """
-    n_clusters = labels.max(initial=NOISE) + 1
-    size = max(2, round(_SUBSAMPLE * len(labels)))
-    draws = [random_state.permutation(len(labels))[:size] for _ in range(n_resamples)]
+    random_state = check_random_state(random_state)
+    n_clusters = codes.max(initial=UNLABELED) + 1
+    size = subsample_size(len(codes))
+    draws = [random_state.permutation(len(codes))[:size] for _ in range(n_resamples)]
     found = Parallel(n_jobs=n_jobs)(delayed(cluster)(rows) for rows in draws)
     scores = np.full((n_resamples, n_clusters), np.nan)
-    for number, (rows, again) in enumerate(zip(draws, found, strict=True)):
-        # Column and row 0 are those in no cluster.
-        counts = np.zeros((n_clusters + 1, again.max(initial=NOISE) + 2))
-        np.add.at(counts, (labels[rows] + 1, again + 1), 1)
+    for number, (rows, labels) in enumerate(zip(draws, found, strict=True)):
+        _, again = _encode_clusters(labels)
+        # The first row and column are samples in no cluster.
+        counts = np.zeros((n_clusters + 1, again.max(initial=UNLABELED) + 2))
+        np.add.at(counts, (codes[rows] + 1, again + 1), 1)
         n_old, n_new = counts.sum(axis=1)[1:, None], counts.sum(axis=0)[None, 1:]
         shared = counts[1:, 1:]
         union = n_old + n_new - shared
         jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-        best = jaccard.max(axis=1, initial=0.0)
-        scores[number] = np.where(n_old[:, 0] > 0, best, np.nan)
+        scores[number] = np.where(n_old[:, 0] > 0, jaccard.max(axis=1, initial=0.0), np.nan)
     drawn = np.isfinite(scores)
     total = np.where(drawn, scores, 0.0).sum(axis=0)
     return np.divide(total, drawn.sum(axis=0), out=np.full(n_clusters, np.nan), where=drawn.any(0))
+
+
+def subsample_size(n_samples: int) -> int:
+    """Choose the size of the subsamples for the stability."""
+    return max(2, round(_SUBSAMPLE * n_samples))
+
+
+def _encode_clusters(labels: ArrayLike) -> tuple[list[Any], NDArray[np.intp]]:
+    """Names of clusters, and codes from 0 on."""
+    array = np.asarray(as_labels(labels, "labels"))
+    if array.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels must be integers, -1 for samples in no cluster, got dtype {array.dtype}."
+        )
+    codes = np.full(len(array), UNLABELED)
+    inside = array >= 0
+    names, codes[inside] = np.unique(array[inside], return_inverse=True)
+    return names.tolist(), codes

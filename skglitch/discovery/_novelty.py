@@ -1,4 +1,4 @@
-"""Is a glitch of a kind that is known? An outlier detector with a stated false-alarm rate."""
+"""Novelty detection with a stated false-alarm probability."""
 
 from __future__ import annotations
 
@@ -20,118 +20,104 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._labels import as_labels, is_labeled
-from ._novelty_combined import Combined
+from .._labels import is_labeled
 from ._novelty_scores import (
+    Combined,
+    CrossFitted,
+    Energy,
     Folds,
     KthNeighbor,
-    LocalOutliers,
-    LogitScore,
     Mahalanobis,
-    OverFolds,
-    Score,
-    distinct,
+    drop_copies,
 )
 
-_KNN_NEIGHBORS, _LOF_NEIGHBORS = 5, 10
-# So many known samples are looked at for the threshold of samples that are seen together.
-_MOST_TOGETHER = 5000
+_METHODS = ("combined", "knn", "mahalanobis", "energy")
+_KNN_NEIGHBORS = 5
+# n_together > 1: held-out samples are averaged with the nearest among at most so many of them,
+# since the samples of one batch are farther from each other than those of all that is known.
+_MOST_IN_A_BATCH = 5000
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
-    """Tell glitches of unknown kinds from known ones, by their embeddings.
+    """Detect glitches of unknown classes by their embeddings.
 
-    It learns from embeddings of known glitches how familiar others are, and calls novel what
-    is less familiar than all but a stated share of known glitches that were held out.
+    The detector is fitted to embeddings of known glitches. The threshold of the score is set by
+    held-out known glitches, a stated share of which falls below.
 
     Parameters
     ----------
-    method : {"combined", "knn", "lof", "mahalanobis", "energy", "max_logit"}, \
-            default="combined"
-        What makes a glitch familiar:
+    method : {"combined", "knn", "mahalanobis", "energy"}, default="combined"
+        The score:
 
-        - ``"combined"``: the mean of several opinions: the Mahalanobis distance and, with labels,
-          the energy, both along the first 30 principal axes, or as many as there are classes,
-          and once more along as many as there are eight samples for, up to 200; and the local
-          outlier factor along the latter. All but it are whitened. It was measured to be best,
-          or close to that, for few glitches and for many;
-        - ``"knn"``: a small distance to its k-th nearest known glitch, all embeddings scaled
-          to length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches of each kind:
-          with fewer, known glitches are far from their k-th nearest too, and hardly any new one
-          is told;
-        - ``"lof"``: a small local outlier factor [5]_, the distance to the nearest known
-          glitches in units of how far these lie apart. Needs no labels, but more than
-          `n_neighbors` glitches of each kind;
-        - ``"mahalanobis"``: a small distance to the mean of a class, measured by the spread
-          of samples about the means of their classes [2]_. Without labels all is one class;
-        - ``"energy"``: a large logarithm of the sum of the exponentials of the logits that a
-          linear classifier of the known classes gives [3]_. Needs labels;
-        - ``"max_logit"``: a large greatest logit [4]_. Needs labels.
+        - ``"combined"``: the mean of the Mahalanobis distance and, with labels, the energy, each
+          along the first 30 principal axes and along more axes where there are samples enough
+          (one for every 8 samples, up to 200), and of the local outlier factor [5]_. It was the
+          best one in benchmarks, with few labels and with many.
+        - ``"knn"``: minus the distance to the k-th nearest known glitch, with embeddings scaled to
+          length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches per class.
+        - ``"mahalanobis"``: minus the squared distance to the nearest class mean in units of the
+          covariance about the class means [2]_. Without labels, all is one class.
+        - ``"energy"``: the logarithm of the sum of the exponentials of the logits of a linear
+          classifier [3]_. Needs labels.
     n_neighbors : int or "auto", default="auto"
-        Neighbors of ``"combined"``, ``"knn"`` and ``"lof"``. ``"auto"`` is 5 of ``"knn"`` and 10
-        of ``"lof"``; of ``"combined"`` a quarter of the middle size of a class, from 2 to 20, and
-        20 without labels.
+        The number of neighbors of ``"knn"`` and of the local outlier factor in ``"combined"``.
+        ``"auto"`` is 5 for ``"knn"``. For ``"combined"`` it is a quarter of the median class size,
+        from 2 to 20, and 20 without labels.
     head : estimator, default=None
-        The classifier of ``"energy"`` and ``"max_logit"``, which has a ``decision_function``.
-        None is logistic regression on standardized embeddings. One that is fitted already is
-        taken as it is in a :class:`~sklearn.frozen.FrozenEstimator`; then X should be data
-        that it was not fitted to.
+        The classifier of ``"energy"``, which has a ``decision_function``. None is logistic
+        regression on standardized embeddings. A :class:`~sklearn.frozen.FrozenEstimator` is used
+        without a fit; then X should be data that it was not fitted to.
     false_alarm_probability : float, default=0.05
-        Share of known glitches that are called novel.
+        The share of known glitches that are classified as novel.
     cv : int or cross-validation generator, default=5
-        Folds that the held-out scores of ``fit`` come from. New samples get the mean score of
-        the models of all folds. Each sample has to be held out once, and copies of one glitch
-        are held out together. Not used by ``"knn"`` and ``"lof"``, which leave out a sample at a
-        time.
-    n_together : int, default=5
-        Number of nearest samples whose scores :meth:`score_together` takes into account.
+        The folds of the held-out scores, each sample being held out once. New samples get the mean
+        score of the models of all folds. Copies of one glitch are held out together. Not used by
+        ``"knn"``, which leaves out one sample at a time.
+    n_together : int, default=1
+        The number of glitches whose scores are averaged. 1 scores each glitch by itself. With k,
+        all methods use the mean over the glitch and its k - 1 nearest others in X by cosine. New
+        classes seldom come with a single glitch, and several glitches that lie together are hardly
+        all odd by chance: a value of 6 finds more of a class that is similar to a known one.
     n_jobs : int, default=None
-        Number of folds at a time. Scikit-learn and BLAS use threads of their own beside.
+        The number of folds that are fitted in parallel.
     random_state : int, RandomState instance or None, default=None
-        Seed of the folds.
+        The seed of the folds.
 
     Attributes
     ----------
     offset_ : float
-        Scores below are novel.
-    together_offset_ : float
-        Of :meth:`score_together`, scores below are novel.
+        The threshold: samples with a lower score are novel.
     held_out_scores_ : ndarray of shape (n_samples,)
-        Score of each sample of ``fit``, or of the last :meth:`calibrate`, by what was learnt
+        The score of each sample of ``fit`` or the last ``calibrate`` from models that were fitted
         without it.
+    held_out_p_values_ : ndarray of shape (n_samples,)
+        The p-value of each of these samples with regard to the others.
     classes_ : ndarray of shape (n_classes,)
-        The known classes. Only where y was given.
+        The known classes. Only defined if y was given.
     n_features_in_ : int
-        Length of an embedding.
+        The number of features of an embedding.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it is a data frame.
+        The names of the columns of X, if X is a data frame.
 
     See Also
     --------
-    NewClassFinder : Which of the novel glitches belong together.
+    NewClassFinder : Clusters novel glitches to new classes.
     sklearn.neighbors.LocalOutlierFactor : Outliers by density.
 
     Notes
     -----
-    The threshold is that of split conformal prediction: with m held-out scores it is the
-    r-th lowest, r being ``floor(false_alarm_probability * (m + 1))``, and a new known glitch falls
-    below it with probability r / (m + 1). With fewer than ``1 / false_alarm_probability - 1``
-    samples there is no such threshold; the lowest score is taken, with a warning.
+    The threshold is that of split conformal prediction [4]_: the r-th lowest of m held-out scores
+    with ``r = floor(false_alarm_probability * (m + 1))``. A new known glitch falls below it with
+    probability r / (m + 1). With fewer than ``1 / false_alarm_probability - 1`` samples, it is the
+    lowest score, with a warning. With ``n_together > 1`` held-out scores are averaged among each
+    other, and the probability holds approximately.
 
-    ``together_offset_`` is set in the same way from scores of held-out samples, averaged among
-    each other. Its rate is about what was asked for; glitches that lie between a known and a new
-    kind are counted to the new one.
+    The probability holds for glitches like those of ``fit``. A net embeds the glitches that it was
+    trained on more tightly than others, so fit to embeddings of other glitches, or pass such ones
+    to :meth:`calibrate`.
 
-    Leave out glitches whose label stands for no one kind, such as None_of_the_Above: what is as odd
-    as that would pass for known.
-
-    The rate holds for glitches like those of ``fit``. A net embeds the glitches that it was
-    trained on more tightly than others: give ``fit`` embeddings of glitches that it was not
-    trained on, or give such ones to :meth:`calibrate` after.
-
-    ``fit_predict(X)`` is ``fit(X).predict(X)`` as elsewhere in scikit-learn, so each sample is
-    its own nearest neighbor. ``held_out_scores_ < offset_`` says which samples of ``fit`` look
-    odd to the others.
+    Leave out glitches whose label is not one class, such as None_of_the_Above: whatever is equally
+    odd would count as known.
 
     References
     ----------
@@ -141,8 +127,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
        Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018, arXiv:1807.03888.
     .. [3] W. Liu, X. Wang, J. Owens, Y. Li, "Energy-based Out-of-distribution Detection",
        NeurIPS 2020, arXiv:2010.03759.
-    .. [4] D. Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World
-       Settings", ICML 2022, arXiv:1911.11132.
+    .. [4] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005.
     .. [5] M. M. Breunig, H.-P. Kriegel, R. T. Ng, J. Sander, "LOF: Identifying Density-Based
        Local Outliers", SIGMOD 2000.
 
@@ -158,7 +143,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "method": [StrOptions({"combined", "knn", "lof", "mahalanobis", "energy", "max_logit"})],
+        "method": [StrOptions(set(_METHODS))],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "head": [HasMethods(["fit", "decision_function"]), None],
         "false_alarm_probability": [Interval(Real, 0, 1, closed="neither")],
@@ -176,7 +161,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         head: Any = None,
         false_alarm_probability: float = 0.05,
         cv: Any = 5,
-        n_together: int = 5,
+        n_together: int = 1,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -196,14 +181,14 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> NoveltyDetector:
-        """Learn what is known, and set the threshold.
+        """Fit to known glitches, and set the threshold.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Embeddings of known glitches.
         y : array-like of shape (n_samples,), default=None
-            Their classes, of any kind.
+            Their classes.
 
         Returns
         -------
@@ -212,30 +197,53 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has NaN or infinite values, or y is needed and missing, lacks labels, or has one
-            class where a classifier is fitted, or folds of ``cv`` overlap.
+            If X has NaN or infinite values, y is missing where it is needed, lacks labels or has a
+            single class for a classifier, or folds of `cv` overlap.
         """
-        X, codes = self._read(X, y)
+        self.__dict__.pop("classes_", None)
+        codes = None
+        options: dict = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
+        if y is None and not self._needs_y():
+            X = validate_data(self, X, **options)
+        else:
+            labeled = None if y is None else is_labeled(y)
+            if labeled is not None and not labeled.all():
+                raise ValueError(
+                    f"y has no label for {(~labeled).sum()} of {len(labeled)} samples (None, NaN, "
+                    "'' or -1): leave them out."
+                )
+            X, y = validate_data(self, X, y, **options)
+            check_classification_targets(y)
+            self.classes_, codes = np.unique(y, return_inverse=True)
+            if self._needs_y() and len(self.classes_) < 2:
+                raise ValueError(
+                    f"method={self.method!r} needs two classes, and y has one only, "
+                    f"{str(self.classes_[0])!r}. Use method='combined' or another one."
+                )
         self._score = self._make_score(len(X))
-        return self._calibrate(X, self._score.fit(X, codes, self._folds(X, codes), self.n_jobs))
+        scores = self._score.fit(X, codes, self._make_folds(X, codes), self.n_jobs)
+        return self._set_threshold(X, scores)
 
     def calibrate(self, X: Any) -> NoveltyDetector:
-        """Set the threshold anew, by known glitches that ``fit`` has not seen.
+        """Set the threshold again, from known glitches that were not passed to ``fit``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings of known glitches, in the proportions in which they will come.
+            Embeddings of known glitches, with classes in the proportions of new data.
 
         Returns
         -------
         self : NoveltyDetector
         """
-        scores = self.score_samples(X)
-        return self._calibrate(np.asarray(X), scores)
+        X = self._validate(X)
+        return self._set_threshold(X, self._score.score(X))
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[Any]:
-        """Fit to X, and tell which samples of X are novel.
+        """Fit to X, and classify its samples as known or novel.
+
+        Each sample is compared with a fit that includes it;
+        ``held_out_scores_ < offset_`` is the comparison with the others.
 
         Parameters
         ----------
@@ -244,39 +252,39 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         y : array-like of shape (n_samples,), default=None
             Classes, as in :meth:`fit`.
         **kwargs : dict
-            Nothing; it is there as scikit-learn's outlier detectors have it.
+            Not used, for compatibility with scikit-learn's outlier detectors.
 
         Returns
         -------
-        is_known : ndarray of shape (n_samples,), dtype int64
+        is_inlier : ndarray of shape (n_samples,), dtype int64
             1 for known, -1 for novel.
         """
         return self.fit(X, y, **kwargs).predict(X)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Say how familiar samples are.
+        """Score samples: the higher, the more similar to known glitches.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings.
+            Embeddings. With ``n_together > 1``, pass glitches of one search together, such as those
+            of one day or observing run.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,), dtype float64
-            Higher is more familiar. Distances come with a minus sign.
+            Distances have a minus sign.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return self._score.score(X)
+        X = self._validate(X)
+        return self._average(X, self._score.score(X), np.arange(len(X)))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Scores less the threshold: negative for what is novel.
+        """Scores minus the threshold: negative for novel glitches.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings.
+            Embeddings, see :meth:`score_samples`.
 
         Returns
         -------
@@ -285,107 +293,49 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """Tell known from novel.
+        """Classify samples as known or novel.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings.
+            Embeddings, see :meth:`score_samples`.
 
         Returns
         -------
-        is_known : ndarray of shape (n_samples,), dtype int64
+        is_inlier : ndarray of shape (n_samples,), dtype int64
             1 for known, -1 for novel.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: Any) -> NDArray[np.float64]:
-        """Conformal p-values: how often a known glitch looks at least as odd.
+        """Conformal p-values: the share of known glitches that are at least as odd.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings.
+            Embeddings, see :meth:`score_samples`.
 
         Returns
         -------
         p_values : ndarray of shape (n_samples,), dtype float64
-            Of m held-out scores, one more than those at or below the score, over m + 1. With
-            many glitches at a time, :func:`scipy.stats.false_discovery_control` turns them
-            into a list with a known share of false discoveries.
+            (1 + n) / (1 + m), where n of the m held-out scores are at or below that of the sample.
+            For many glitches, :func:`scipy.stats.false_discovery_control` turns them into a list
+            with a known share of false discoveries.
         """
-        scores = self.score_samples(X)
-        ranked = np.sort(self.held_out_scores_)
-        return (1 + np.searchsorted(ranked, scores, side="right")) / (1 + len(ranked))
+        return self._to_p_values(self.score_samples(X))
 
-    def score_together(self, X: Any) -> NDArray[np.float64]:
-        """Say how familiar samples are, each seen together with those of X that are like it.
-
-        A single new glitch near a known class may be one of it; five that lie together are hardly
-        all odd by chance. So this finds much more of kinds that come several times in X, and less
-        of what comes once.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings of glitches that came together, such as those of a day or a run.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), dtype float64
-            Mean of :meth:`score_samples` over each sample and the ``n_together`` nearest to it by
-            cosine.
-        """
-        scores = self.score_samples(X)
-        return self._among(np.asarray(X), scores)
-
-    def predict_together(self, X: Any) -> NDArray[np.int64]:
-        """Tell known from novel, each sample seen together with those of X that are like it.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings, as for :meth:`score_together`.
-
-        Returns
-        -------
-        is_known : ndarray of shape (n_samples,), dtype int64
-            1 for known, -1 for novel.
-        """
-        return np.where(self.score_together(X) < self.together_offset_, -1, 1)
-
-    def _among(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        n_neighbors = min(self.n_together + 1, len(X))
-        index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(normalize(X))
-        # Each sample is among its own nearest.
-        return scores[index.kneighbors(normalize(X), return_distance=False)].mean(axis=1)
+    def _to_p_values(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        held_out = np.sort(self.held_out_scores_)
+        return (1 + np.searchsorted(held_out, scores, side="right")) / (1 + len(held_out))
 
     def _needs_y(self) -> bool:
-        return self.method in ("energy", "max_logit") and not isinstance(self.head, FrozenEstimator)
+        return self.method == "energy" and not isinstance(self.head, FrozenEstimator)
 
-    def _read(self, X: Any, y: Any) -> tuple[NDArray[Any], NDArray[np.intp] | None]:
-        options: dict = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
-        self.__dict__.pop("classes_", None)
-        if y is None and not self._needs_y():
-            return validate_data(self, X, **options), None
-        missing = 0 if y is None else int((~is_labeled(y)).sum())
-        if missing:
-            raise ValueError(
-                f"y has no label for {missing} of {len(as_labels(y))} samples (None, NaN, '' or "
-                "-1): leave them out."
-            )
-        # What y must be is told by scikit-learn, in the words of its other estimators.
-        X, y = validate_data(self, X, y, **options)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if self._needs_y() and len(self.classes_) < 2:
-            raise ValueError(
-                f"method={self.method!r} tells classes apart, and y has one only, "
-                f"{str(self.classes_[0])!r}. Use method='combined' or another one."
-            )
-        return X, codes
+    def _validate(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
 
-    def _make_score(self, n_samples: int) -> Score:
+    def _make_score(self, n_samples: int) -> Combined | KthNeighbor | CrossFitted:
         n_neighbors = None if self.n_neighbors == "auto" else int(self.n_neighbors)
         if n_neighbors is not None and n_neighbors >= n_samples:
             warnings.warn(
@@ -398,52 +348,82 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             return Combined(n_neighbors)
         if self.method == "knn":
             return KthNeighbor(n_neighbors or _KNN_NEIGHBORS)
-        if self.method == "lof":
-            return LocalOutliers(n_neighbors or _LOF_NEIGHBORS)
         if self.method == "mahalanobis":
-            return OverFolds(Mahalanobis)
-        make = partial(LogitScore, self.method, self.head)
-        return OverFolds(make)
+            return CrossFitted(Mahalanobis)
+        return CrossFitted(partial(Energy, self.head))
 
-    def _folds(self, X: NDArray[Any], codes: NDArray[np.intp] | None) -> Folds:
+    def _make_folds(self, X: NDArray[Any], codes: NDArray[np.intp] | None) -> Folds:
         if not isinstance(self.cv, Integral):
             return self.cv.split(X, np.zeros(len(X)) if codes is None else codes)
-        # Copies of a glitch are held out together: one of them would tell of the others.
-        copies = distinct(X)[1]
+        # Copies of a glitch are held out together: in training, one makes the other familiar.
+        copies = drop_copies(X)[1]
         n_distinct = copies.max() + 1
         has_copies = 1 < n_distinct < len(X)
         n_splits = min(self.cv, n_distinct if has_copies else len(X))
         options: dict = {"shuffle": True, "random_state": check_random_state(self.random_state)}
         if codes is not None and np.bincount(codes).max() >= n_splits:
-            kind = StratifiedGroupKFold if has_copies else StratifiedKFold
+            splitter = StratifiedGroupKFold if has_copies else StratifiedKFold
         else:
-            kind = GroupKFold if has_copies else KFold
+            splitter = GroupKFold if has_copies else KFold
         with warnings.catch_warnings():
-            # Classes with fewer glitches than folds are usual, and fine here.
+            # Classes with fewer glitches than folds are common, and fine here.
             warnings.filterwarnings("ignore", message="The least populated class")
-            return list(kind(n_splits, **options).split(X, codes, copies if has_copies else None))
+            return list(
+                splitter(n_splits, **options).split(X, codes, copies if has_copies else None)
+            )
 
-    def _calibrate(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NoveltyDetector:
-        rank = math.floor(self.false_alarm_probability * (len(scores) + 1))
+    def _set_threshold(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NoveltyDetector:
+        n_samples = len(scores)
+        rank = math.floor(self.false_alarm_probability * (n_samples + 1))
         if rank == 0:
             needed = math.ceil(1 / self.false_alarm_probability) - 1
             warnings.warn(
                 f"{needed} held-out samples are needed for "
-                f"false_alarm_probability={self.false_alarm_probability:g}, and "
-                f"there are {len(scores)}: the threshold is their lowest score, at a rate of "
-                f"{1 / (len(scores) + 1):.2g}.",
+                f"false_alarm_probability={self.false_alarm_probability:g}, and there are "
+                f"{n_samples}: the threshold is their lowest score, with a probability of "
+                f"{1 / (n_samples + 1):.2g}.",
                 UserWarning,
                 stacklevel=3,
             )
-        self.held_out_scores_ = scores
-        self.offset_ = self._lowest(scores)
-        # A batch is smaller than all that is known, and its samples are farther from each other.
-        rng = check_random_state(self.random_state)
-        rows = rng.permutation(len(X))[:_MOST_TOGETHER]
-        self.together_offset_ = self._lowest(self._among(X[rows], scores[rows]))
+            rank = 1
+        batch = check_random_state(self.random_state).permutation(n_samples)[:_MOST_IN_A_BATCH]
+        self.held_out_scores_ = self._average(X, scores, batch)
+        ranked = np.sort(self.held_out_scores_)
+        # Each is one of those at or below its own score: m - 1 others, and 1 for itself.
+        ranks = np.searchsorted(ranked, self.held_out_scores_, side="right")
+        self.held_out_p_values_ = ranks / n_samples
+        self.offset_ = float(ranked[rank - 1])
         return self
 
-    def _lowest(self, scores: NDArray[np.float64]) -> float:
-        """Give the score below which is the stated share of new samples like these."""
-        rank = max(1, math.floor(self.false_alarm_probability * (len(scores) + 1)))
-        return float(np.partition(scores, rank - 1)[rank - 1])
+    def _average(
+        self, X: NDArray[Any], scores: NDArray[np.float64], batch: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Average the score of each sample with those of the nearest others among some rows."""
+        n_neighbors = min(self.n_together, len(batch))
+        if n_neighbors == 1:
+            return scores
+        directions = normalize(X)
+        index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(directions[batch])
+        nearest = batch[index.kneighbors(directions, return_distance=False)]
+        # Each sample is the nearest to itself, unless it is not in the batch or has copies.
+        own = np.arange(len(X))
+        is_missing = (nearest != own[:, None]).all(axis=1)
+        nearest[is_missing, -1] = own[is_missing]
+        return scores[nearest].mean(axis=1)
+
+
+def compare_all(
+    detector: NoveltyDetector, X: NDArray[Any], labeled: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """p-values of all samples, and which are novel.
+
+    Those that the detector was fitted to, in the same order, are compared with the others.
+    """
+    p_values, is_novel = np.empty(len(X)), np.empty(len(X), dtype=bool)
+    p_values[labeled] = detector.held_out_p_values_
+    is_novel[labeled] = detector.held_out_scores_ < detector.offset_
+    if not labeled.all():
+        scores = detector.score_samples(X[~labeled])
+        p_values[~labeled] = detector._to_p_values(scores)
+        is_novel[~labeled] = scores < detector.offset_
+    return p_values, is_novel

@@ -1,15 +1,19 @@
-"""How familiar a sample is: the scores that NoveltyDetector can take, higher for what is known."""
+"""Scores of NoveltyDetector: higher for samples that are more like the known ones.
+
+Each score has ``fit(X, codes, folds, n_jobs)``, which returns the score of each known sample by
+a fit without it, and ``score(X)`` for new samples.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.base import clone
-from sklearn.covariance import LedoitWolf
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
@@ -18,46 +22,29 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
+from ._axes import (
+    FEWEST_AXES,
+    MOST_AXES,
+    class_means,
+    count_axes,
+    fit_axes,
+    subtract_class_means,
+    whitening_matrix,
+)
+
+Codes = NDArray[np.intp]
 Folds = Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
-# Rows at a time where a method would need float64 copies of all of X.
-_ROWS = 8192
-
-
-class Score(Protocol):
-    """What is learnt from known samples and then says how familiar others are."""
-
-    def fit(
-        self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
-    ) -> NDArray[np.float64]:
-        """Learn what is known; give the score of each sample by what is learnt without it."""
-
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Score samples, higher for what is more like the known ones."""
-
-
-def distinct(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Keep one of each row that comes several times.
-
-    A copy of a sample says nothing of what else is known, and would be its nearest neighbor.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-
-    Returns
-    -------
-    rows : ndarray of shape (n_distinct, n_features)
-        In the order in which they come first.
-    inverse : ndarray of shape (n_samples,)
-        The one that each sample is.
-    """
-    _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(X):
-        return X, np.arange(len(X))
-    place = np.empty(len(first), dtype=np.intp)
-    place[np.argsort(first)] = np.arange(len(first))
-    return X[np.sort(first)], place[inverse.reshape(-1)]
+# "combined" divides each of its scores by the distance between their median and this quantile:
+# new classes are on the low side, and the local outlier factor of some known samples is far out.
+_LOW_QUANTILE = 0.2
+# Neighbors of its local outlier factor: a quarter of a class, within these bounds.
+_FEWEST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
+# Regularization of its logistic regression. Logits are large along whitened axes; this keeps them
+# small enough to express doubt.
+_C = 0.1
+# Rows at a time where float64 copies of all of X would take too much memory.
+_BATCH = 8192
 
 
 class KthNeighbor:
@@ -67,12 +54,12 @@ class KthNeighbor:
         self.n_neighbors = n_neighbors
 
     def fit(
-        self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
+        self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
     ) -> NDArray[np.float64]:
-        """Keep the known samples; score each against all others, folds as small as can be."""
-        rows, inverse = distinct(normalize(X))
+        """Leave out one sample at a time instead of folds."""
+        rows, inverse = drop_copies(normalize(X))
         n_neighbors = min(self.n_neighbors, max(1, len(rows) - 1))
-        # In hundreds of dimensions trees are slower than comparing with all.
+        # Trees are slower than comparing all pairs in hundreds of dimensions.
         self.index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(rows)
         if len(rows) == 1:
             return np.zeros(len(X))
@@ -83,57 +70,28 @@ class KthNeighbor:
         return -self.index.kneighbors(normalize(X))[0][:, -1].astype(np.float64)
 
 
-class LocalOutliers:
-    """Minus the local outlier factor among known samples, all at length 1 (Breunig et al. 2000)."""
+class CrossFitted:
+    """Mean of the scores of one model per fold, each fitted without its fold.
 
-    def __init__(self, n_neighbors: int) -> None:
-        self.n_neighbors = n_neighbors
-
-    def fit(
-        self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
-    ) -> NDArray[np.float64]:
-        """Keep the known samples; score each against all others, folds as small as can be."""
-        rows = normalize(X)
-        self.model = fit_local_outliers(rows, self.n_neighbors)
-        inverse = distinct(rows)[1]
-        return self.model.negative_outlier_factor_[inverse].astype(np.float64)
-
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Score new samples."""
-        return self.model.score_samples(normalize(X)).astype(np.float64)
-
-
-def fit_local_outliers(X: NDArray[Any], n_neighbors: int) -> LocalOutlierFactor:
-    """Fit to the distinct rows of X, with at most as many neighbors as there are."""
-    rows, _ = distinct(X)
-    # One place alone has no neighbor but itself.
-    rows = np.concatenate([rows, rows]) if len(rows) == 1 else rows
-    n_neighbors = min(n_neighbors, len(rows) - 1)
-    return LocalOutlierFactor(n_neighbors, algorithm="brute", novelty=True).fit(rows)
-
-
-class OverFolds:
-    """The mean of one score a fold, each learnt without its fold.
-
-    One more, learnt from all, would score new samples on another scale than the held-out ones:
-    logits grow with the number of samples, and distances shrink.
+    A model of all samples would score new ones on another scale than held-out ones: logits grow
+    with the number of samples, and distances shrink.
 
     Parameters
     ----------
     make : callable
-        Gives a model with ``fit(X, y)`` and ``score(X)``.
+        Makes a model with ``fit(X, codes)`` and ``score(X)``.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
 
     def fit(
-        self, X: NDArray[Any], y: NDArray[np.intp] | None, folds: Folds, n_jobs: int | None
+        self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
     ) -> NDArray[np.float64]:
-        """Fit once a fold, and score each fold by the fit without it."""
+        """Fit one model per fold, and score each fold."""
 
-        def of_fold(train: NDArray[np.intp], test: NDArray[np.intp]) -> Any:
-            model = self.make().fit(X[train], None if y is None else y[train])
+        def fit_fold(train: NDArray[np.intp], test: NDArray[np.intp]) -> Any:
+            model = self.make().fit(X[train], None if codes is None else codes[train])
             return model, model.score(X[test])
 
         folds = list(folds)
@@ -146,9 +104,9 @@ class OverFolds:
                 f"{int((held_out == 0).sum())} samples never and "
                 f"{int((held_out > 1).sum())} more than once."
             )
-        # Threads, since the work is in BLAS and processes would each need a copy of X.
+        # Threads: the work is in BLAS, and processes would each copy X.
         fitted = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(of_fold)(train, test) for train, test in folds
+            delayed(fit_fold)(train, test) for train, test in folds
         )
         self.models = [model for model, _ in fitted]
         scores = np.empty((len(X), *fitted[0][1].shape[1:]))
@@ -162,98 +120,170 @@ class OverFolds:
 
 
 class Mahalanobis:
-    """Minus the squared distance to the nearest class, all sharing a covariance (Lee et al. 2018).
+    """Minus the squared distance to the nearest class mean, in units of the shared covariance."""
 
-    The covariance is that of samples about the mean of their class, shrunk as Ledoit and Wolf do.
-    """
-
-    def fit(self, X: NDArray[Any], y: NDArray[np.intp] | None) -> Mahalanobis:
-        """Learn the mean of each class and the covariance about them."""
-        codes = (
-            np.zeros(len(X), dtype=np.intp) if y is None else np.unique(y, return_inverse=True)[1]
-        )
-        means = class_means(X, codes)
-        self.whiten = whitener(within_classes(X, codes))
-        self.means = means @ self.whiten
+    def fit(self, X: NDArray[Any], codes: Codes | None) -> Mahalanobis:
+        """Estimate the class means and the covariance about them."""
+        codes = _without_gaps(codes, len(X))
+        self.whiten = whitening_matrix(subtract_class_means(X, codes))
+        self.means = class_means(X, codes) @ self.whiten
         return self
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score samples."""
         scores = np.empty(len(X))
-        for rows in gen_batches(len(X), _ROWS):
-            scores[rows] = -nearest_distance(X[rows] @ self.whiten, self.means)
+        for rows in gen_batches(len(X), _BATCH):
+            scores[rows] = -self.squared_distances(X[rows] @ self.whiten)
         return scores
 
+    def squared_distances(self, whitened: NDArray[Any]) -> NDArray[np.float64]:
+        """Squared distance of whitened samples to the nearest mean."""
+        nearest = np.full(len(whitened), np.inf)
+        # Class by class from differences: |x|^2 - 2 x m + |m|^2 loses digits far away.
+        for mean in self.means:
+            np.minimum(nearest, ((whitened - mean) ** 2).sum(axis=1), out=nearest)
+        return nearest
 
-class LogitScore:
-    """A number made of the logits that a linear head gives.
+
+class Energy:
+    """Logarithm of the sum of the exponentials of the logits, minus the energy of Liu et al. 2020.
 
     Parameters
     ----------
-    kind : {"energy", "max_logit"}
-        The logarithm of the sum of their exponentials, the negative free energy of Liu et al.
-        (2020), or the largest (Hendrycks et al. 2022).
     head : estimator or None
-        What has a ``decision_function``. None is logistic regression.
+        It has a ``decision_function``. None is logistic regression.
     """
 
-    def __init__(self, kind: str, head: Any) -> None:
-        self.kind = kind
+    def __init__(self, head: Any) -> None:
         self.head = head
 
-    def fit(self, X: NDArray[Any], y: NDArray[np.intp] | None) -> LogitScore:
+    def fit(self, X: NDArray[Any], codes: Codes | None) -> Energy:
         """Fit the head, unless it is frozen."""
         head = self.head
         if head is None:
             head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        self.fitted = head if isinstance(head, FrozenEstimator) else clone(head).fit(X, y)
+        self.fitted = head if isinstance(head, FrozenEstimator) else clone(head).fit(X, codes)
         return self
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score samples."""
-        logits = class_logits(self.fitted, X)
-        return logsumexp(logits, axis=1) if self.kind == "energy" else logits.max(axis=1)
+        logits = np.asarray(self.fitted.decision_function(X), dtype=np.float64)
+        if logits.ndim == 1:
+            # With two classes there is one number, the difference of their logits.
+            logits = np.stack([-logits / 2, logits / 2], axis=1)
+        return logsumexp(logits, axis=1)
 
 
-def class_means(X: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Mean of each class."""
-    return np.stack(
-        [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)]
-    )
+class Combined:
+    """Mean of several scores, each centered on its median and scaled by its spread.
+
+    Parameters
+    ----------
+    n_neighbors : int or None
+        Of the local outlier factor; None depends on the size of the classes.
+    """
+
+    def __init__(self, n_neighbors: int | None = None) -> None:
+        self.n_neighbors = n_neighbors
+
+    def fit(
+        self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
+    ) -> NDArray[np.float64]:
+        """Fit the scores by cross-validation, and measure their spread among held-out samples."""
+        n_classes = 1 if codes is None else len(np.unique(codes))
+        # With one sample per class, a classifier would learn samples.
+        has_classes = 1 < n_classes < len(X)
+        # From all samples: all folds need the same scores.
+        widths = sorted({count_axes(X.shape, max(n, n_classes)) for n in (FEWEST_AXES, MOST_AXES)})
+        self.columns = CrossFitted(partial(CombinedColumns, self.n_neighbors, has_classes, widths))
+        held_out = self.columns.fit(X, codes, folds, n_jobs)
+        self.center = np.median(held_out, axis=0)
+        spread = self.center - np.quantile(held_out, _LOW_QUANTILE, axis=0)
+        self.spread = np.where(spread > 0, spread, 1.0)
+        return self._mean(held_out)
+
+    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Score new samples."""
+        return self._mean(self.columns.score(X))
+
+    def _mean(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ((columns - self.center) / self.spread).mean(axis=1)
 
 
-def within_classes(X: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[Any]:
-    """Give the difference of samples from the mean of their class, or of all if none has two."""
-    if codes.max() + 1 == len(X):
-        codes = np.zeros_like(codes)
-    return X - class_means(X, codes).astype(X.dtype)[codes]
+class CombinedColumns:
+    """The scores that "combined" averages, one column each.
+
+    They are the local outlier factor along all axes, and for each number of axes the Mahalanobis
+    distance and, with classes, the energy of a logistic regression, both along whitened axes.
+    Logarithms keep single scores from growing without bound far away.
+
+    Parameters
+    ----------
+    n_neighbors : int or None
+    has_classes : bool
+        Whether there is an energy; a fold may have lost all classes but one.
+    widths : list of int
+        Numbers of axes, rising.
+    """
+
+    def __init__(self, n_neighbors: int | None, has_classes: bool, widths: list[int]) -> None:
+        self.n_neighbors = n_neighbors
+        self.has_classes = has_classes
+        self.widths = widths
+
+    def fit(self, X: NDArray[Any], codes: Codes | None) -> CombinedColumns:
+        """Fit all scores."""
+        codes = _without_gaps(codes, len(X))
+        self.axes, projected = fit_axes(X, self.widths[-1])
+        n_neighbors = self.n_neighbors
+        if n_neighbors is None:
+            quarter = round(float(np.median(np.bincount(codes))) / 4)
+            bounded = min(max(quarter, _FEWEST_NEIGHBORS), _MOST_NEIGHBORS)
+            n_neighbors = bounded if codes.max() > 0 else _MOST_NEIGHBORS
+        rows, _ = drop_copies(projected)
+        # A single row has no neighbor but itself.
+        rows = np.concatenate([rows, rows]) if len(rows) == 1 else rows
+        self.density = LocalOutlierFactor(
+            min(n_neighbors, len(rows) - 1), algorithm="brute", novelty=True
+        ).fit(rows)
+        self.distances = [Mahalanobis().fit(projected[:, :n], codes) for n in self.widths]
+        self.energies: list[Energy | None] = [None] * len(self.widths)
+        if self.has_classes and codes.max() > 0:
+            self.energies = [
+                Energy(LogisticRegression(C=_C, max_iter=1000)).fit(
+                    projected[:, :n] @ distance.whiten, codes
+                )
+                for n, distance in zip(self.widths, self.distances, strict=True)
+            ]
+        return self
+
+    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Score samples: one column per score."""
+        projected = self.axes.transform(X)
+        columns = [-np.log(-self.density.score_samples(projected))]
+        for n, distance, energy in zip(self.widths, self.distances, self.energies, strict=True):
+            whitened = projected[:, :n] @ distance.whiten
+            columns.append(-np.log1p(distance.squared_distances(whitened) / n))
+            if self.has_classes:
+                columns.append(np.zeros(len(X)) if energy is None else energy.score(whitened))
+        return np.stack(columns, axis=1).astype(np.float64)
 
 
-def whitener(residuals: NDArray[Any]) -> NDArray[np.float64]:
-    """Give what turns residuals into such with the unit matrix as their shrunk covariance."""
-    covariance = LedoitWolf(assume_centered=True, store_precision=False)
-    values, vectors = np.linalg.eigh(covariance.fit(residuals).covariance_.astype(np.float64))
-    if values[-1] <= 0:
-        # A single sample tells nothing of any spread.
-        return vectors
-    # Constant features have no spread; the floor keeps what is outside of them far, not
-    # infinitely far.
-    floor = max(values[-1] * np.finfo(residuals.dtype).eps, np.finfo(np.float64).tiny)
-    return vectors / np.sqrt(np.maximum(values, floor))
+def drop_copies(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Distinct rows of X in the order of their first appearance, and which of them each row is.
+
+    A copy of a sample would be its nearest neighbor.
+    """
+    _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(X):
+        return X, np.arange(len(X))
+    position = np.empty(len(first), dtype=np.intp)
+    position[np.argsort(first)] = np.arange(len(first))
+    return X[np.sort(first)], position[inverse.reshape(-1)]
 
 
-def nearest_distance(white: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Squared distance to the nearest mean."""
-    nearest = np.full(len(white), np.inf)
-    # By differences, class by class: |x|^2 - 2 x m + |m|^2 loses digits far out.
-    for mean in means:
-        np.minimum(nearest, ((white - mean) ** 2).sum(axis=1), out=nearest)
-    return nearest
-
-
-def class_logits(head: Any, X: NDArray[Any]) -> NDArray[np.float64]:
-    logits = np.asarray(head.decision_function(X), dtype=np.float64)
-    if logits.ndim == 1:
-        # Two classes have one number, the difference of their logits.
-        logits = np.stack([-logits / 2, logits / 2], axis=1)
-    return logits
+def _without_gaps(codes: Codes | None, n_samples: int) -> Codes:
+    """Codes from 0 on: a fold may have lost a class. All samples are one class without codes."""
+    if codes is None:
+        return np.zeros(n_samples, dtype=np.intp)
+    return np.unique(codes, return_inverse=True)[1]

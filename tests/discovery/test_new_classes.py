@@ -1,28 +1,37 @@
-"""NewClassFinder: clusters of known and new classes, odd data, scikit-learn's checks."""
+"""NewClassFinder and describe_clusters: known and new classes, odd data, scikit-learn's checks."""
 
 from __future__ import annotations
-
-import sys
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
-from sklearn.cluster import DBSCAN
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils import check_random_state
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.datasets import load_gravity_spy
-from skglitch.discovery import NewClassFinder
-from skglitch.discovery._clusters import attach, mean_jaccard
+from skglitch.discovery import NewClassFinder, NoveltyDetector, describe_clusters
+from skglitch.discovery._clusters import mean_jaccard
+from skglitch.discovery._guided import attach
 
 CLASSES = np.array(["Blip", "Chirp", "Tomte", "New"])
+NEEDS_LABELS = "fits without labels, and the search needs those of known classes"
+FEW_LABELS = "fits with fewer labels than the search needs"
+EXPECTED_FAILURES = {
+    "check_clustering": NEEDS_LABELS,
+    "check_n_features_in_after_fitting": FEW_LABELS,
+    "check_estimators_nan_inf": FEW_LABELS,
+    "check_fit2d_1feature": FEW_LABELS,
+}
 
 
 @parametrize_with_checks(
     [NewClassFinder(n_resamples=1)],
-    expected_failed_checks=lambda _: {},
+    expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -39,83 +48,39 @@ def data():
     return X, np.where(codes < 3, CLASSES[codes], "").astype("U20"), codes
 
 
-class TestClusters:
-    @pytest.mark.parametrize(
-        "params",
-        [
-            {},
-            {"clusterer": "guided"},
-            {"clusterer": "hdbscan"},
-            {"reducer": None},
-            {"reducer": "tsne"},
-            {"clusterer": "kmeans", "n_clusters": 4},
-            {"clusterer": "agglomerative", "n_clusters": 4},
-            {"clusterer": DBSCAN(eps=0.2)},
-        ],
-        ids=str,
-    )
-    def test_known_classes_are_named_and_the_new_one_stands_out(self, data, params):
+class TestFinder:
+    def test_known_classes_are_named_and_the_new_one_stands_out(self, data):
         X, y, codes = data
-        finder = NewClassFinder(n_resamples=2, random_state=0, **params).fit(X, y)
+        finder = NewClassFinder(n_resamples=2, random_state=0).fit(X, y)
         assert adjusted_rand_score(codes, finder.labels_) > 0.9
-        assert sorted(c.known_class for c in finder.clusters_ if not c.is_new) == sorted(
-            CLASSES[:3]
-        )
-        (new,) = finder.new_clusters_
-        assert np.mean(codes[finder.labels_ == new.label] == 3) == 1
-        assert {label for label, _ in new.nearest_classes[:2]} == {"Blip", "Chirp"}
-        assert np.isnan(new.purity)
-        assert new.labeled == 0
+        assert finder.clusters_["class"].tolist()[:3] == sorted(CLASSES[:3])
+        assert finder.clusters_["kind"].tolist() == ["known"] * 3 + ["new"]
+        (label,), new = finder.new_clusters_.index, finder.new_clusters_.iloc[0]
+        assert np.mean(codes[finder.labels_ == label] == 3) == 1
+        assert {new["nearest_1"], new["nearest_2"]} == {"Blip", "Chirp"}
+        assert np.isnan(new["purity"])
+        assert new["class"] is None
+        assert new["labeled"] == 0
 
-    def test_labels_that_do_not_guide_name_clusters_and_do_not_move_them(self, data):
+    def test_members(self, data):
         X, y, _ = data
-        bare = NewClassFinder(random_state=0).fit(X)
-        named = NewClassFinder(clusterer="hdbscan", random_state=0).fit(X, y)
-        assert_array_equal(bare.labels_, named.labels_)
-        assert len(bare.new_clusters_) == len(bare.clusters_) == 4
-
-    def test_records_by_hand(self, data):
-        X, y, _ = data
-        y[:6] = "Chirp"
-        finder = NewClassFinder(reducer=None, normalize=False, random_state=0).fit(X, y)
-        blip = finder.clusters_[finder.labels_[29]]
-        rows = np.flatnonzero(finder.labels_ == blip.label)
-        assert blip.size == len(rows)
-        assert blip.purity == np.mean(y[rows] == "Blip")
-        distances = np.linalg.norm(X[rows] - X[rows].mean(axis=0), axis=1)
-        assert_array_equal(blip.typical, rows[np.argsort(distances)[:5]])
-        assert finder.membership_[blip.borderline[0]] == finder.membership_[rows].min()
-        a = X[rows].mean(axis=0) - X.mean(axis=0)
-        b = X[y == "Tomte"].mean(axis=0) - X.mean(axis=0)
-        cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        assert dict(blip.nearest_classes)["Tomte"] == pytest.approx(cosine)
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        for label, cluster in finder.clusters_.iterrows():
+            rows = np.flatnonzero(finder.labels_ == label)
+            points = finder.embedding_[rows]
+            distances = np.linalg.norm(points - points.mean(axis=0), axis=1)
+            assert cluster["typical"] == rows[np.argsort(distances)[:5]].tolist()
+            probabilities = finder.probabilities_[rows]
+            assert cluster["borderline"] == rows[np.argsort(probabilities)[:5]].tolist()
 
     def test_the_largest_new_cluster_comes_first(self):
         rng = np.random.default_rng(0)
-        sizes = (12, 30, 20, 15)
-        X = np.repeat(np.eye(6)[:4], sizes, axis=0)
+        sizes = (12, 30, 20, 15, 15)
+        X = np.repeat(np.eye(8)[:5], sizes, axis=0)
         X += rng.normal(0, 0.05, X.shape)
-        known = np.repeat(["", "", "", "Blip"], sizes)
+        known = np.repeat(["", "", "", "Blip", "Tomte"], sizes)
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, known)
-        assert [cluster.size for cluster in finder.new_clusters_] == [30, 20, 12]
-
-    def test_thresholds_of_what_is_known(self, data):
-        X, y, _ = data
-        y[92:95] = "Chirp"
-        few = NewClassFinder(clusterer="hdbscan", n_resamples=0, random_state=0)
-        assert len(few.fit(X, y).new_clusters_) == 0
-        assert len(few.set_params(min_labeled=0.2).fit(X, y).new_clusters_) == 1
-        y[92] = "Blip"
-        strict = few.set_params(min_labeled=0.05, min_purity=0.9).fit(X, y)
-        assert [round(c.purity, 2) for c in strict.new_clusters_] == [0.67]
-
-    def test_known_classes_in_one_cluster_are_mixed_and_not_new(self, data):
-        X, y, codes = data
-        y = np.where(codes < 3, np.arange(120) % 3, -1)
-        finder = NewClassFinder(clusterer="hdbscan", n_resamples=0, min_purity=0.8).fit(X, y)
-        assert [c.known_class for c in finder.clusters_] == [None] * 4
-        assert len(finder.new_clusters_) == 1
-        assert finder.summary().count(" mixed ") == 3
+        assert finder.new_clusters_["size"].tolist() == [30, 20, 12]
 
     @pytest.mark.parametrize("mark", ["None_of_the_Above", ["None_of_the_Above", "?"]])
     def test_a_class_of_leftovers_counts_as_unlabeled(self, data, mark):
@@ -133,13 +98,9 @@ class TestClusters:
         X, y, codes = data
         numbers = NewClassFinder(random_state=0).fit(X, np.where(codes < 3, codes, -1))
         assert numbers.classes_.tolist() == [0, 1, 2]
+        assert numbers.clusters_["class"].tolist() == [0, 1, 2, None]
         objects = np.where(y == "", None, y)
         assert len(NewClassFinder(random_state=0).fit(X, objects).new_clusters_) == 1
-
-    def test_one_class_splits_into_what_it_is_made_of(self, data):
-        X, _, codes = data
-        finder = NewClassFinder(random_state=0).fit(X[codes != 3])
-        assert len(finder.clusters_) == 3
 
     def test_new_samples(self, data):
         X, y, _ = data
@@ -148,19 +109,39 @@ class TestClusters:
         labels = finder.predict(X + rng.normal(0, 0.01, X.shape))
         assert np.mean(labels == finder.labels_) > 0.95
 
+    def test_fit_predict_takes_labels(self, data):
+        X, y, _ = data
+        finder = NewClassFinder(n_resamples=0, random_state=0)
+        assert_array_equal(finder.fit_predict(X, y), finder.fit(X, y).labels_)
+
     def test_random_state(self, data):
         X, y, _ = data
-        first, second = (NewClassFinder(reducer="tsne", random_state=3).fit(X, y) for _ in range(2))
-        assert_array_equal(first.places_, second.places_)
-        assert [c.stability for c in first.clusters_] == [c.stability for c in second.clusters_]
+        first, second = (NewClassFinder(random_state=3).fit(X, y) for _ in range(2))
+        assert_array_equal(first.probabilities_, second.probabilities_)
+        assert first.clusters_["stability"].tolist() == second.clusters_["stability"].tolist()
 
-    def test_summary(self, data):
+    def test_novelty_is_that_of_the_detector(self, data):
         X, y, _ = data
-        lines = NewClassFinder(random_state=0).fit(X, y).summary().splitlines()
-        header = "cluster class size purity [%] stability [%] most alike"
-        assert " ".join(lines[0].split()) == header
-        assert sum(" new " in line for line in lines) == 1
-        assert lines[-1].startswith("In no cluster: ")
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        detector = NoveltyDetector(random_state=0).fit(X[y != ""], y[y != ""])
+        assert_array_equal(finder.novelty_p_values_[y == ""], detector.p_values(X[y == ""]))
+        assert_array_equal(finder.novelty_p_values_[y != ""], detector.held_out_p_values_)
+        assert_array_equal(finder.is_novel_[y == ""], detector.predict(X[y == ""]) == -1)
+        other = NoveltyDetector("knn", n_neighbors=2, false_alarm_probability=0.2)
+        finder.set_params(detector=other).fit(X, y)
+        assert not hasattr(other, "offset_")
+        other.fit(X[y != ""], y[y != ""])
+        assert_array_equal(finder.novelty_p_values_[y == ""], other.p_values(X[y == ""]))
+
+    def test_too_few_labels(self, unseen):
+        X, y, _codes, _labeled = unseen
+        few = np.where(np.arange(len(y)) % 40 < 3, y, "")
+        with pytest.raises(ValueError, match=r"20 labeled samples .* 3, 3, 3, 3\. .*HDBSCAN"):
+            NewClassFinder().fit(X, few)
+        with pytest.raises(ValueError, match=r"y have none\. .*describe_clusters"):
+            NewClassFinder().fit(X, np.repeat("", len(X)))
+        with pytest.raises(ValueError, match=r"y is None.*describe_clusters"):
+            NewClassFinder().fit(X, None)
 
 
 @pytest.fixture
@@ -210,7 +191,8 @@ def beyond_the_first_axes(rng):
 
 def most_in_one(finder, is_new):
     """Give the greatest number of new glitches that are in one new cluster."""
-    return max((np.sum(is_new[finder.labels_ == c.label]) for c in finder.new_clusters_), default=0)
+    sizes = [np.sum(is_new[finder.labels_ == label]) for label in finder.new_clusters_.index]
+    return max(sizes, default=0)
 
 
 class TestGuided:
@@ -255,9 +237,9 @@ class TestGuided:
             rng = np.random.default_rng(seed)
             X, y, codes = lean_on_a_class(rng, 40, 80, rng.uniform(0.3, 1.5, 80))
             finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-            (new,) = finder.new_clusters_
-            found.append(np.sum(codes[finder.labels_ == new.label] == 4))
-            others.append(new.size - found[-1])
+            (label,) = finder.new_clusters_.index
+            found.append(np.sum(codes[finder.labels_ == label] == 4))
+            others.append(np.sum(finder.labels_ == label) - found[-1])
         # By themselves 62 of the 80 look new, and 4 of other classes.
         assert np.mean(found) > 72
         assert np.mean(others) < 3
@@ -265,28 +247,29 @@ class TestGuided:
     def test_a_cluster_that_shrinks_is_none(self):
         rng = np.random.default_rng(6)
         X, y, _codes = lean_on_a_class(rng, 40, 80, rng.uniform(0.3, 1.5, 80))
-        (new,) = NewClassFinder(n_resamples=0, random_state=0).fit(X, y).new_clusters_
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        (size,) = finder.new_clusters_["size"]
         # One more looks new at first.
-        finder = NewClassFinder(min_cluster_size=new.size + 1, n_resamples=0, random_state=0)
-        assert finder.fit(X, y).new_clusters_ == ()
+        finder.set_params(min_cluster_size=size + 1)
+        assert len(finder.fit(X, y).new_clusters_) == 0
 
-    def test_a_doubtful_label_has_a_low_membership(self, unseen):
+    def test_a_doubtful_label_has_a_low_probability(self, unseen):
         X, y, _codes, _labeled = unseen
         y[0] = "b"
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-        assert finder.membership_[0] < 0.5 < np.median(finder.membership_)
+        assert finder.probabilities_[0] < 0.5 < np.median(finder.probabilities_)
 
     def test_subsample_without_labels(self, unseen):
         X, y, _codes, labeled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         rows = np.flatnonzero(~labeled)
-        again = finder.clusterer_.cluster(rows)
+        again = finder._clustering.cluster(rows)
         assert adjusted_rand_score(finder.labels_[rows], again) > 0.8
 
     def test_thousands_of_a_new_kind_leave_a_class_its_own(self):
         X, y, codes = lean_on_a_class(np.random.default_rng(1), 20, 2000, 0.8)
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
-        is_new = np.isin(finder.labels_, [cluster.label for cluster in finder.new_clusters_])
+        is_new = np.isin(finder.labels_, finder.new_clusters_.index)
         assert is_new[codes == 4].mean() > 0.95
         assert is_new[codes == 0].mean() < 0.1
 
@@ -294,14 +277,14 @@ class TestGuided:
         X, y, codes, labeled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         assert adjusted_rand_score(codes[~labeled], finder.labels_[~labeled]) > 0.95
-        assert [c.known_class for c in finder.clusters_] == ["a", "b", "c", "d", None, None]
+        assert finder.clusters_["class"].tolist() == ["a", "b", "c", "d", None, None]
 
     def test_labeled_glitches_keep_their_class(self, unseen):
         X, y, codes, labeled = unseen
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         assert_array_equal(finder.labels_[labeled], codes[labeled])
-        assert [c.purity for c in finder.clusters_[:4]] == [1] * 4
-        assert np.isnan([c.purity for c in finder.new_clusters_]).all()
+        assert finder.clusters_["purity"].tolist()[:4] == [1] * 4
+        assert finder.new_clusters_["purity"].isna().all()
 
     @pytest.mark.parametrize("wider", [1.0, 1.5])
     def test_nothing_new(self, unseen, wider):
@@ -311,7 +294,7 @@ class TestGuided:
         known = ~labeled & (codes < 4)
         X[known] = means[codes[known]] + wider * (X[known] - means[codes[known]])
         finder = NewClassFinder(n_resamples=0, random_state=0).fit(X[codes < 4], y[codes < 4])
-        assert finder.new_clusters_ == ()
+        assert len(finder.new_clusters_) == 0
         assert adjusted_rand_score(codes[codes < 4], finder.labels_) > 0.95
 
     def test_unlabeled_copies_of_labeled_ones(self, unseen):
@@ -326,16 +309,16 @@ class TestGuided:
         many = np.concatenate([X, *(X[~labeled] + 0.001 * i for i in range(1, 20))])
         finder = NewClassFinder(n_resamples=0, random_state=0)
         finder.fit(many, np.concatenate([y, np.repeat("", len(many) - len(y))]))
-        assert [c.known_class for c in finder.clusters_[:4]] == list("abcd")
-        assert min(c.labeled for c in finder.clusters_[:4]) < finder.min_labeled
+        assert finder.clusters_["class"].tolist()[:4] == list("abcd")
+        assert finder.clusters_["labeled"][:4].min() < 0.1
 
     def test_new_samples_and_stability(self, unseen):
         X, y, _, _labeled = unseen
         finder = NewClassFinder(n_resamples=3, random_state=0).fit(X, y)
         noisy = X + np.random.default_rng(0).normal(0, 0.02, X.shape)
         assert np.mean(finder.predict(noisy) == finder.labels_) > 0.95
-        assert min(c.stability for c in finder.clusters_) > 0.75
-        assert ((finder.membership_ >= 0) & (finder.membership_ <= 1)).all()
+        assert finder.clusters_["stability"].min() > 0.75
+        assert ((finder.probabilities_ >= 0) & (finder.probabilities_ <= 1)).all()
 
     def test_lone_oddities_are_in_no_cluster(self, unseen):
         X, y, codes, _ = unseen
@@ -343,7 +326,7 @@ class TestGuided:
         few = np.concatenate([X[codes < 4], odd])
         labels = np.concatenate([y[codes < 4], [""] * 3])
         finder = NewClassFinder(n_resamples=0, random_state=0, min_cluster_size=5)
-        assert finder.fit(few, labels).new_clusters_ == ()
+        assert len(finder.fit(few, labels).new_clusters_) == 0
         assert finder.labels_[-3:].tolist() == [-1, -1, -1]
         # Within reach of a cluster, one does belong to it.
         alone = np.concatenate([X[codes < 4], X[codes == 0].mean(axis=0)[None]])
@@ -357,31 +340,17 @@ class TestGuided:
         quick = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
         assert adjusted_rand_score(whole.labels_, quick.labels_) > 0.85
 
-    def test_labels_enough(self, unseen):
-        X, y, _codes, _labeled = unseen
-        few = np.where(np.arange(len(y)) % 40 < 3, y, "")
-        auto = NewClassFinder(n_resamples=0, random_state=0).fit(X, few)
-        blind = NewClassFinder(clusterer="hdbscan", n_resamples=0, random_state=0).fit(X, few)
-        assert_array_equal(auto.labels_, blind.labels_)
-        with pytest.raises(ValueError, match=r"needs 20 labeled samples of two .* 3, 3, 3, 3\."):
-            NewClassFinder(clusterer="guided").fit(X, few)
-        with pytest.raises(ValueError, match=r"y has none"):
-            NewClassFinder(clusterer="guided").fit(X)
-
 
 class TestReach:
     def test_joins_what_is_at_the_rim(self):
-        places = np.concatenate([np.arange(10.0), [10.8, 14.0, 40.0], np.arange(20.0, 30)])[:, None]
+        points = np.concatenate([np.arange(10.0), [10.8, 14.0, 40.0], np.arange(20.0, 30)])[:, None]
         labels = np.repeat([0, -1, 1], [10, 3, 10])
         # The loneliest member is 2 away from its 3 nearest, on average: of 0, 1 and 2 and 3.
-        joined = attach(places, labels, 1.5)
-        assert joined[10:13].tolist() == [0, -1, -1]
-        assert attach(places, labels, 20.0)[10:13].tolist() == [0, 0, 1]
-        assert_array_equal(attach(places, labels, 0), labels)
+        assert attach(points, labels)[10:13].tolist() == [0, -1, -1]
 
     def test_nothing_to_join_to(self):
         labels = np.full(4, -1)
-        assert_array_equal(attach(np.ones((4, 1)), labels, 1.5), labels)
+        assert_array_equal(attach(np.ones((4, 1)), labels), labels)
 
 
 class TestLabels:
@@ -419,71 +388,127 @@ class TestLabels:
             NewClassFinder().fit(X, mixed)
 
 
-class TestStability:
+RECIPE = make_pipeline(Normalizer(), PCA(8), HDBSCAN(5, min_samples=3, copy=True))
+
+
+class TestDescribe:
+    @pytest.mark.parametrize(
+        "clusterer",
+        [RECIPE, KMeans(4, random_state=0), AgglomerativeClustering(4), DBSCAN(eps=0.2)],
+        ids=lambda clusterer: type(clusterer).__name__,
+    )
+    def test_clusterers_of_scikit_learn(self, data, clusterer):
+        X, y, codes = data
+        labels = clusterer.fit_predict(X)
+        assert adjusted_rand_score(codes, labels) > 0.9
+        found = describe_clusters(X, labels, y, clusterer=clusterer, random_state=0)
+        assert sorted(found["class"][found["kind"] == "known"]) == sorted(CLASSES[:3])
+        assert found["stability"].min() > 0.8
+        (new,) = found.index[found["kind"] == "new"]
+        assert np.mean(codes[labels == new] == 3) == 1
+        assert {found["nearest_1"][new], found["nearest_2"][new]} == {"Blip", "Chirp"}
+
+    def test_by_hand(self, data):
+        X, y, codes = data
+        y[:6] = "Chirp"
+        probabilities = np.random.default_rng(0).uniform(size=120)
+        found = describe_clusters(X, codes, y, probabilities=probabilities, n_members=7)
+        assert found.index.tolist() == [0, 1, 2, 3]
+        assert found.index.name == "cluster"
+        blip, rows = found.loc[0], np.arange(30)
+        assert (blip["size"], blip["purity"], blip["labeled"]) == (30, 0.8, 1)
+        assert found["labeled"].tolist() == [1, 1, 1, 0]
+        assert found["stability"].isna().all()
+        X /= np.linalg.norm(X, axis=1, keepdims=True)
+        distances = np.linalg.norm(X[rows] - X[rows].mean(axis=0), axis=1)
+        assert blip["typical"] == np.argsort(distances)[:7].tolist()
+        assert blip["borderline"] == np.argsort(probabilities[rows])[:7].tolist()
+        far = describe_clusters(X, codes, y)["borderline"][0]
+        assert far == np.argsort(-distances)[:5].tolist()
+        a = X[rows].mean(axis=0) - X.mean(axis=0)
+        b = X[y == "Tomte"].mean(axis=0) - X.mean(axis=0)
+        (rank,) = [k for k in (1, 2, 3) if blip[f"nearest_{k}"] == "Tomte"]
+        cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        assert blip[f"cosine_{rank}"] == pytest.approx(cosine)
+
+    def test_thresholds(self, data):
+        X, y, codes = data
+        y[92:95] = "Chirp"
+        kinds = lambda **options: describe_clusters(X, codes, y, **options)["kind"][3]  # noqa: E731
+        assert kinds() == "known"
+        assert kinds(min_labeled=0.2) == "new"
+        y[92] = "Blip"
+        assert kinds(min_labeled=0.05, min_purity=0.9) == "new"
+
+    def test_known_classes_in_one_cluster_are_mixed(self, data):
+        X, _, codes = data
+        y = np.where(codes < 3, np.arange(120) % 3, -1)
+        found = describe_clusters(X, codes, y, min_purity=0.8)
+        assert found["kind"].tolist() == ["mixed"] * 3 + ["new"]
+        assert found["class"].tolist() == [None] * 4
+
+    def test_without_labels(self, data):
+        X, _, codes = data
+        found = describe_clusters(X, np.where(codes == 1, -1, 10 * codes))
+        assert found.index.tolist() == [0, 20, 30]
+        assert (found["kind"] == "new").all()
+        assert found["nearest_1"].isna().all()
+
+    def test_nothing_but_noise(self):
+        X = np.random.default_rng(0).normal(size=(30, 5))
+        found = describe_clusters(X, np.full(30, -1), clusterer=DBSCAN(eps=1e-6))
+        assert len(found) == 0
+        assert "stability" in found
+
+    def test_halves_of_a_class_are_not_stable(self):
+        blob = np.random.default_rng(0).normal(size=(100, 8))
+        clusterer = KMeans(6, random_state=0)
+        labels = clusterer.fit_predict(blob)
+        found = describe_clusters(blob, labels, clusterer=clusterer, random_state=0)
+        assert found["stability"].min() < 0.6
+
     def test_jaccard_by_hand(self):
         labels = np.repeat([0, 1], 10)
-        half = mean_jaccard(
-            lambda rows: np.where(rows < 10, 0, -1),
-            labels,
-            n_resamples=4,
-            random_state=check_random_state(0),
-        )
+        half = mean_jaccard(lambda rows: np.where(rows < 10, 0, -1), labels, 4, 0, None)
         # The first is found whole each time, of the second nothing is found.
         assert_allclose(half, [1, 0])
-        merged = mean_jaccard(
-            lambda rows: np.zeros(len(rows), int),
-            labels,
-            n_resamples=50,
-            random_state=check_random_state(0),
-        )
+        merged = mean_jaccard(lambda rows: np.zeros(len(rows), int), labels, 50, 0, None)
         assert_allclose(merged, 0.5, atol=0.05)
 
-    def test_real_clusters_are_stable_and_halves_of_one_are_not(self, data):
-        X, y, _ = data
-        real = NewClassFinder(random_state=0).fit(X, y)
-        assert min(c.stability for c in real.clusters_) > 0.8
-        blob = np.random.default_rng(0).normal(size=(100, 8))
-        cut = NewClassFinder(clusterer="kmeans", n_clusters=6, random_state=0).fit(blob)
-        assert min(c.stability for c in cut.clusters_) < 0.6
-
-    def test_none_drawn(self, data):
-        finder = NewClassFinder(n_resamples=0).fit(data[0])
-        assert np.isnan([c.stability for c in finder.clusters_]).all()
+    def test_errors(self, data):
+        X, y, codes = data
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            describe_clusters(X, codes[:-1], y)
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            describe_clusters(X, codes, y[:-1])
+        with pytest.raises(ValueError, match="labels must be integers"):
+            describe_clusters(X, y)
+        with pytest.raises(ValueError, match="min_purity"):
+            describe_clusters(X, codes, min_purity=2)
 
 
 class TestData:
-    def test_constant_embeddings_are_one_cluster(self):
-        finder = NewClassFinder(random_state=0).fit(np.ones((30, 5)))
-        assert [c.size for c in finder.clusters_] == [30]
-
-    def test_nothing_but_noise(self):
-        finder = NewClassFinder(clusterer=DBSCAN(eps=1e-6), random_state=0)
-        finder.fit(np.random.default_rng(0).normal(size=(30, 5)))
-        assert finder.clusters_ == ()
-        assert set(finder.predict(np.ones((2, 5)))) == {-1}
-        assert "In no cluster: 30 of 30" in finder.summary()
+    def test_no_stability_is_asked_for(self, data):
+        X, y, _ = data
+        finder = NewClassFinder(n_resamples=0, random_state=0).fit(X, y)
+        assert finder.clusters_["stability"].isna().all()
 
     def test_duplicates(self):
-        X = np.repeat(np.eye(5)[:3], 20, axis=0)
-        finder = NewClassFinder(random_state=0).fit(X)
-        assert adjusted_rand_score(np.repeat([0, 1, 2], 20), finder.labels_) == 1
-
-    def test_few_samples(self):
-        assert NewClassFinder().fit([[0.0, 1.0], [1.0, 0.0]]).labels_.tolist() == [-1, -1]
-
-    def test_clusters_as_many_as_subsamples_have_samples(self):
-        NewClassFinder(n_resamples=2, random_state=0).fit(np.eye(3))
-        X = np.random.default_rng(0).normal(size=(50, 4))
-        NewClassFinder(clusterer="kmeans", n_clusters=45, n_resamples=2, random_state=0).fit(X)
+        X, codes = np.repeat(np.eye(9)[:3], 20, axis=0), np.repeat([0, 1, 2], 20)
+        y = np.array(["a", "b", "c"])[codes].astype(object)
+        y[::2] = None
+        finder = NewClassFinder(n_resamples=2, random_state=0).fit(X, y)
+        assert adjusted_rand_score(codes, finder.labels_) == 1
+        labels = RECIPE.fit_predict(X)
+        assert adjusted_rand_score(codes, labels) == 1
+        assert (describe_clusters(X, labels, y)["purity"] == 1).all()
 
     def test_output_of_pandas(self, data):
-        pytest.importorskip("pandas")
         X, y, _ = data
         bare = NewClassFinder(n_resamples=1, random_state=0)
-        for labels in (None, y):
-            expected = bare.fit(X, labels).labels_
-            with config_context(transform_output="pandas"):
-                assert_array_equal(bare.fit(X, labels).labels_, expected)
+        expected = bare.fit(X, y).labels_
+        with config_context(transform_output="pandas"):
+            assert_array_equal(bare.fit(X, y).labels_, expected)
 
     def test_nan(self, data):
         X, y, _ = data
@@ -495,12 +520,3 @@ class TestData:
         X, y, _ = data
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             NewClassFinder().fit(X, y[:-1])
-
-    def test_number_of_clusters_is_needed(self, data):
-        with pytest.raises(ValueError, match="clusterer='kmeans' needs n_clusters"):
-            NewClassFinder(clusterer="kmeans").fit(data[0])
-
-    def test_umap_that_is_not_installed(self, data, monkeypatch):
-        monkeypatch.setitem(sys.modules, "umap", None)
-        with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
-            NewClassFinder(reducer="umap").fit(data[0])

@@ -21,21 +21,21 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skglitch.discovery import NoveltyDetector
-from skglitch.discovery._guided import GuidedClusterer
-from skglitch.discovery._novelty_combined import Axes, Combined, n_axes
+from skglitch.discovery._axes import WhitenedAxes, count_axes
+from skglitch.discovery._guided import GuidedClustering
+from skglitch.discovery._novelty import compare_all
+from skglitch.discovery._novelty_scores import Combined
 
-METHODS = ("combined", "knn", "lof", "mahalanobis", "energy", "max_logit")
+METHODS = ("combined", "knn", "mahalanobis", "energy")
 NO_LABELS = "fits without labels, and this method learns from labels"
 EXPECTED_FAILURES = {
     "combined": {},
     "knn": {},
-    "lof": {},
     "mahalanobis": {},
     "energy": {"check_outliers_fit_predict": NO_LABELS, "check_outliers_train": NO_LABELS},
 }
 
 
-# "max_logit" is "energy" but for one line.
 @parametrize_with_checks(
     [NoveltyDetector(method) for method in EXPECTED_FAILURES],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES[estimator.method],
@@ -74,25 +74,6 @@ class TestScores:
         detector = NoveltyDetector("knn", n_neighbors=2).fit(known)
         alone = NoveltyDetector("knn", n_neighbors=2).fit(known[1:]).score_samples(known[:1])
         assert_allclose(detector.held_out_scores_[0], alone[0], rtol=1e-6)
-
-    def test_lof_is_scikit_learns_on_the_sphere(self, rng):
-        known, _, novel = blobs(rng)
-        detector = NoveltyDetector("lof", n_neighbors=7).fit(known)
-        theirs = LocalOutlierFactor(7, novelty=True).fit(normalize(known))
-        assert_allclose(detector.score_samples(novel), theirs.score_samples(normalize(novel)))
-        assert_allclose(detector.held_out_scores_, theirs.negative_outlier_factor_)
-
-    def test_lof_tells_what_is_near_a_dense_kind(self, rng):
-        # As far from the dense kind as those of the wide one are from each other.
-        dense = np.array([1.0, 0, 0, 0]) + rng.normal(0, 0.01, (40, 4))
-        wide = np.array([0, 1.0, 0, 0]) + rng.normal(0, 0.3, (40, 4))
-        near = np.array([1.0, 0, 0.2, 0]) + rng.normal(0, 0.01, (10, 4))
-        known = np.concatenate([dense, wide])
-        found = {
-            method: np.mean(NoveltyDetector(method).fit(known).predict(near) == -1)
-            for method in ("knn", "lof")
-        }
-        assert found == {"knn": 0, "lof": 1}
 
     @pytest.mark.parametrize(("n", "widths"), [(90, [30]), (300, [30, 37])])
     def test_combined_is_the_mean_of_opinions(self, rng, n, widths):
@@ -134,12 +115,13 @@ class TestScores:
         [((20, 80), 30), ((100, 80), 30), ((320, 80), 40), ((900, 80), 70), ((900, 50), 50)],
     )
     def test_more_samples_have_more_axes(self, shape, axes):
-        assert n_axes(shape, most=70) == axes
+        assert count_axes(shape, most=70) == axes
 
     @pytest.mark.parametrize(("n", "axes"), [(20, 19), (100, 30), (320, 40), (900, 60)])
     def test_there_are_no_more_axes_than_samples_bear(self, rng, n, axes):
         X = rng.normal(size=(n, 80))
-        assert GuidedClusterer(5, 1.5, 0).fit(X, np.arange(n) % 4).places_.shape == (n, axes)
+        clustering = GuidedClustering(X, np.arange(n) % 4, np.ones(n), 5, 0)
+        assert clustering.embedding.shape == (n, axes)
 
     def test_classes_are_as_wide_along_each_axis(self, rng):
         """New samples too, and however wide they are; those without a label have no say."""
@@ -147,7 +129,7 @@ class TestScores:
         kinds = np.eye(6)[[0, 1, 2]] * 4
         X = kinds[codes] + rng.normal(size=(6000, 6)) * [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
         X[codes < 0, 3] *= 9
-        axes = Axes(60).fit(X[::2], codes[::2])
+        axes = WhitenedAxes(60).fit(X[::2], codes[::2])
         for rows in (slice(0, None, 2), slice(1, None, 2)):
             places = axes.transform(X[rows])
             spread = [np.cov(places[codes[rows] == code], rowvar=False) for code in (0, 1)]
@@ -169,9 +151,9 @@ class TestScores:
         X, y = rng.normal(size=(n, n_features)), np.arange(n) % n_classes
         scored = Combined()
         scored.fit(X, y, [(np.arange(n), np.arange(n))], None)
-        (opinions,) = scored.opinions.models
-        assert opinions.density.n_features_in_ == max(widths)
-        shapes = [scale.distance.means.shape for scale in opinions.of_classes]
+        (columns,) = scored.columns.models
+        assert columns.density.n_features_in_ == max(widths)
+        shapes = [distance.means.shape for distance in columns.distances]
         assert shapes == [(n_classes, width) for width in widths]
 
     def test_folds_have_the_same_opinions_where_one_more_axis_comes(self, rng):
@@ -211,19 +193,17 @@ class TestScores:
         )
 
     @pytest.mark.parametrize("n_classes", [2, 3])
-    def test_energy_and_greatest_logit(self, rng, n_classes):
+    def test_energy(self, rng, n_classes):
         known, y, novel = blobs(rng, n_classes=n_classes)
         head = LogisticRegression().fit(known, y)
         logits = head.decision_function(novel)
         if n_classes == 2:
             logits = np.stack([-logits / 2, logits / 2], axis=1)
-        for method, expected in (("energy", logsumexp(logits, 1)), ("max_logit", logits.max(1))):
-            given_head = NoveltyDetector(method, head=LogisticRegression(), cv=Whole()).fit(
-                known, y
-            )
-            assert_allclose(given_head.score_samples(novel), expected, rtol=1e-6)
-            frozen = NoveltyDetector(method, head=FrozenEstimator(head)).fit(known)
-            assert_allclose(frozen.score_samples(novel), expected, rtol=1e-6)
+        expected = logsumexp(logits, axis=1)
+        given_head = NoveltyDetector("energy", head=LogisticRegression(), cv=Whole()).fit(known, y)
+        assert_allclose(given_head.score_samples(novel), expected, rtol=1e-6)
+        frozen = NoveltyDetector("energy", head=FrozenEstimator(head)).fit(known)
+        assert_allclose(frozen.score_samples(novel), expected, rtol=1e-6)
 
     @pytest.mark.parametrize("method", METHODS)
     def test_held_out_scores_are_of_the_rows_that_they_stand_at(self, rng, method):
@@ -292,35 +272,63 @@ class TestThreshold:
         assert detector.offset_ == detector.held_out_scores_.min()
 
 
+class TestHeldOut:
+    def test_p_values_are_with_regard_to_the_others(self, rng):
+        known, y, _ = blobs(rng, n=40)
+        detector = NoveltyDetector(false_alarm_probability=0.2, random_state=0).fit(known, y)
+        held_out = detector.held_out_scores_
+        for row in range(40):
+            others = np.delete(held_out, row)
+            expected = (1 + np.sum(others <= held_out[row])) / (1 + len(others))
+            assert detector.held_out_p_values_[row] == pytest.approx(expected)
+
+    def test_all_samples(self, rng):
+        known, y, novel = blobs(rng, n=40)
+        labeled = rng.permutation(np.arange(80) < 40)
+        X = np.empty((80, 6))
+        X[labeled], X[~labeled] = known, novel
+        detector = NoveltyDetector(false_alarm_probability=0.2, random_state=0).fit(known, y)
+        p_values, is_novel = compare_all(detector, X, labeled)
+        assert_array_equal(p_values[labeled], detector.held_out_p_values_)
+        assert_array_equal(p_values[~labeled], detector.p_values(novel))
+        assert_array_equal(is_novel[~labeled], detector.predict(novel) == -1)
+        assert is_novel[labeled].sum() == 7  # floor(0.2 * 41) - 1
+
+
 class TestTogether:
     def test_scores_by_hand(self, rng):
         known, y, novel = blobs(rng)
-        detector = NoveltyDetector(n_together=3, random_state=0).fit(known, y)
-        scores, directions = detector.score_samples(novel), normalize(novel)
+        alone = NoveltyDetector(random_state=0).fit(known, y)
+        detector = NoveltyDetector(n_together=4, random_state=0).fit(known, y)
+        scores, directions = alone.score_samples(novel), normalize(novel)
         nearest = np.argsort(-directions @ directions.T, axis=1)[:, :4]
-        assert_allclose(detector.score_together(novel), scores[nearest].mean(axis=1))
-        is_novel = detector.score_together(novel) < detector.together_offset_
-        assert_array_equal(detector.predict_together(novel) == -1, is_novel)
+        together = detector.score_samples(novel)
+        assert_allclose(together, scores[nearest].mean(axis=1))
+        assert_array_equal(detector.decision_function(novel), together - detector.offset_)
+        assert_array_equal(detector.predict(novel) == -1, together < detector.offset_)
+        directions = normalize(known)
+        nearest = np.argsort(-directions @ directions.T, axis=1)[:, :4]
+        held_out = alone.held_out_scores_[nearest].mean(axis=1)
+        assert_allclose(detector.held_out_scores_, held_out)
+        assert detector.offset_ == np.sort(detector.held_out_scores_)[5]
+        expected = [(1 + np.sum(detector.held_out_scores_ <= score)) / 121 for score in together]
+        assert_allclose(detector.p_values(novel), expected)
 
-    def test_finds_a_kind_near_a_known_one(self):
+    def test_finds_a_class_near_a_known_one(self):
         """One at a time they are like known ones, as a hair's breadth off as many of these."""
         rng = np.random.default_rng(3)
-        found, alarms = {"alone": [], "together": []}, {"alone": [], "together": []}
+        found, alarms = {1: [], 6: []}, {1: [], 6: []}
         for _ in range(10):
             known, y, _ = blobs(rng, n=300, spread=0.4)
             fresh, _, _ = blobs(rng, n=150, spread=0.4)
             new = 3 * np.eye(6)[0] + [0, 0, 0, 1.0, 0, 0] + rng.normal(0, 0.4, (40, 6))
-            detector = NoveltyDetector(random_state=0).fit(known, y)
-            batch = np.concatenate([fresh, new])
-            for name, predict in (
-                ("alone", detector.predict),
-                ("together", detector.predict_together),
-            ):
-                is_novel = predict(batch) == -1
-                found[name].append(is_novel[150:].mean())
-                alarms[name].append(is_novel[:150].mean())
-        assert np.mean(found["together"]) > np.mean(found["alone"]) + 0.2
-        assert np.mean(alarms["together"]) < 0.12
+            for n_together in (1, 6):
+                detector = NoveltyDetector(n_together=n_together, random_state=0).fit(known, y)
+                is_novel = detector.predict(np.concatenate([fresh, new])) == -1
+                found[n_together].append(is_novel[150:].mean())
+                alarms[n_together].append(is_novel[:150].mean())
+        assert np.mean(found[6]) > np.mean(found[1]) + 0.2
+        assert np.mean(alarms[6]) < 0.12
 
     def test_the_rate_where_nothing_is_new(self):
         rng = np.random.default_rng(4)
@@ -328,25 +336,43 @@ class TestTogether:
         for _ in range(12):
             known, y, _ = blobs(rng, n=200)
             fresh, _, _ = blobs(rng, n=200)
-            detector = NoveltyDetector(false_alarm_probability=0.1, random_state=0).fit(known, y)
-            rates.append(np.mean(detector.predict_together(fresh) == -1))
+            detector = NoveltyDetector(
+                false_alarm_probability=0.1, n_together=6, random_state=0
+            ).fit(known, y)
+            rates.append(np.mean(detector.predict(fresh) == -1))
         assert np.mean(rates) == pytest.approx(0.1, abs=0.05)
 
     def test_calibrate_sets_it_anew(self, rng):
         known, y, _ = blobs(rng)
         wide, _, _ = blobs(rng, spread=0.8)
-        detector = NoveltyDetector(random_state=0).fit(known, y)
-        before = detector.together_offset_
-        assert detector.calibrate(wide).together_offset_ < before
+        detector = NoveltyDetector(n_together=6, random_state=0).fit(known, y)
+        before = detector.offset_
+        assert detector.calibrate(wide).offset_ < before
+        assert_allclose(detector.held_out_scores_, detector.score_samples(wide))
 
     def test_fewer_samples_than_neighbors(self, rng):
         known, y, novel = blobs(rng)
+        alone = NoveltyDetector(random_state=0).fit(known, y)
         detector = NoveltyDetector(n_together=9, random_state=0).fit(known, y)
-        one = detector.score_together(novel[:1])
-        assert_allclose(one, detector.score_samples(novel[:1]))
-        assert_allclose(
-            detector.score_together(novel[:3]), detector.score_samples(novel[:3]).mean()
-        )
+        one = detector.score_samples(novel[:1])
+        assert_allclose(one, alone.score_samples(novel[:1]))
+        assert_allclose(detector.score_samples(novel[:3]), alone.score_samples(novel[:3]).mean())
+
+    def test_more_samples_than_a_batch(self, rng, monkeypatch):
+        """Each sample is averaged with the nearest of the batch, itself included."""
+        monkeypatch.setattr("skglitch.discovery._novelty._MOST_IN_A_BATCH", 30)
+        known, y, _ = blobs(rng)
+        alone = NoveltyDetector("knn").fit(known, y)
+        detector = NoveltyDetector("knn", n_together=2, random_state=0).fit(known, y)
+        batch = np.random.RandomState(0).permutation(120)[:30]
+        cosines = normalize(known) @ normalize(known).T
+        np.fill_diagonal(cosines, -2)
+        nearest = batch[cosines[:, batch].argmax(axis=1)]
+        outside = np.setdiff1d(np.arange(120), batch)
+        pairs = np.stack([np.arange(120), nearest], axis=1)
+        expected = alone.held_out_scores_[pairs].mean(axis=1)
+        assert_allclose(detector.held_out_scores_[outside], expected[outside])
+        assert_allclose(detector.held_out_scores_[batch], expected[batch])
 
 
 class TestData:
@@ -395,7 +421,7 @@ class TestData:
             detector = NoveltyDetector(method, random_state=0).fit(known, y)
         assert "Helix" in detector.classes_
 
-    @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
+    @pytest.mark.parametrize("method", ["combined", "knn", "mahalanobis"])
     def test_a_class_that_a_fold_leaves_alone(self, rng, method):
         known, _, novel = blobs(rng)
         y = ["Blip"] * (len(known) - 1) + ["Tomte"]
@@ -403,7 +429,7 @@ class TestData:
         assert np.isfinite(detector.score_samples(novel)).all()
 
     @pytest.mark.filterwarnings("ignore:The number of unique classes")
-    @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
+    @pytest.mark.parametrize("method", ["combined", "knn", "mahalanobis"])
     def test_classes_of_one_sample_each(self, rng, method):
         known, _, novel = blobs(rng)
         detector = NoveltyDetector(method, random_state=0).fit(known, np.arange(len(known)))
@@ -460,7 +486,7 @@ class TestData:
     @pytest.mark.filterwarnings(
         "ignore:false_alarm_probability", "ignore:Only one sample available"
     )
-    @pytest.mark.parametrize("method", ["combined", "knn", "lof", "mahalanobis"])
+    @pytest.mark.parametrize("method", ["combined", "knn", "mahalanobis"])
     @pytest.mark.parametrize("n", [2, 3, 4])
     def test_few_samples(self, rng, method, n):
         known, _, novel = blobs(rng, n=n)

@@ -1,0 +1,344 @@
+"""All searches of the package in one call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.cluster import HDBSCAN
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import Normalizer
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+
+from .._labels import as_labels, encode_labels
+from .._validation import check_gps, check_ifo
+from ._clusters import describe_clusters, subsample_size
+from ._label_issues import find_label_issues
+from ._new_classes import NewClassFinder, default_cluster_size, has_enough_labels
+from ._novelty import NoveltyDetector, compare_all
+from ._onsets import find_onsets
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Without labels: principal axes, and the neighbors (itself included) that make a sample dense. As
+# many neighbors as the smallest cluster, HDBSCAN's default, leave out more and gain no purity.
+_N_AXES, _MIN_SAMPLES = 10, 3
+
+
+class Discovery(NamedTuple):
+    """The result of :func:`discover`.
+
+    Parameters
+    ----------
+    glitches : pandas.DataFrame
+        One row per glitch.
+    clusters : pandas.DataFrame
+        One row per cluster, see :func:`describe_clusters`.
+    label_issues : pandas.DataFrame or None
+        One row per labeled glitch, the most doubtful label first; see :func:`find_label_issues`.
+    onsets : pandas.DataFrame or None
+        One row per cluster, interferometer and observing run, see :func:`find_onsets`.
+
+    See Also
+    --------
+    discover : Makes it.
+    """
+
+    glitches: DataFrame
+    clusters: DataFrame
+    label_issues: DataFrame | None
+    onsets: DataFrame | None
+
+
+@validate_params(
+    {
+        "embeddings": ["array-like"],
+        "y": ["array-like", None],
+        "gps": ["array-like", None],
+        "ifo": ["array-like", str, None],
+        "is_reference": ["array-like", None],
+        "segments": "no_validation",
+        "runs": [Mapping, StrOptions({"LIGO"}), None],
+        "unlabeled": "no_validation",
+        "detector": [NoveltyDetector, None],
+        "clusterer": [HasMethods("fit_predict"), None],
+        "min_cluster_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "label_issues": ["boolean"],
+        "n_resamples": [Interval(Integral, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def discover(
+    embeddings: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    gps: ArrayLike | None = None,
+    ifo: ArrayLike | str | None = None,
+    is_reference: ArrayLike | None = None,
+    segments: Any = None,
+    runs: Any = None,
+    unlabeled: Any = None,
+    detector: NoveltyDetector | None = None,
+    clusterer: Any = None,
+    min_cluster_size: int | str = "auto",
+    label_issues: bool = False,
+    n_resamples: int = 20,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+) -> Discovery:
+    """Find new classes, novel glitches, doubtful labels and onsets.
+
+    Parameters
+    ----------
+    embeddings : array-like of shape (n_samples, n_features)
+        Embeddings of labeled and unlabeled glitches.
+    y : array-like of shape (n_samples,), default=None
+        The classes of the labeled glitches. None, NaN, ``""`` and -1 stand for no label.
+    gps : array-like of shape (n_samples,), default=None
+        GPS times in s, NaN where unknown. None looks for no onsets.
+    ifo : array-like of shape (n_samples,) or str, default=None
+        The interferometer of each glitch, such as "H1".
+    is_reference : array-like of shape (n_samples,), dtype bool, default=None
+        Glitches that are there for their labels only: onsets leave them out.
+    segments, runs : object, default=None
+        Observing segments and runs, as in :func:`find_onsets`.
+    unlabeled : object or list of objects, default=None
+        More labels that stand for no label.
+    detector : NoveltyDetector, default=None
+        The detector that is fitted to the labeled glitches. None is
+        ``NoveltyDetector(random_state=random_state)``.
+    clusterer : estimator, default=None
+        A clusterer that takes no labels. None is :class:`NewClassFinder` if there are enough labels
+        for it, and else HDBSCAN on 10 principal axes of embeddings of length 1.
+    min_cluster_size : int or "auto", default="auto"
+        The smallest new cluster, where `clusterer` is None.
+    label_issues : bool, default=False
+        Whether to look for doubtful labels.
+    n_resamples : int, default=20
+        The number of subsamples for the stability of clusters.
+    n_jobs : int, default=None
+        The number of subsamples that are clustered in parallel.
+    random_state : int, RandomState instance or None, default=None
+        The seed of all random numbers. With an int, each part is as if it was called by itself
+        with that int.
+
+    Returns
+    -------
+    discovery : Discovery
+        The tables ``glitches``, ``clusters``, ``label_issues`` (None if not asked for) and
+        ``onsets`` (None without GPS times). The columns of ``glitches`` are
+
+        - ``ifo``, ``gps``, ``label``, ``is_reference``: what was passed;
+        - ``is_labeled``: whether the label counts;
+        - ``cluster``: -1 for none;
+        - ``probability``: how certain the glitch is of its cluster, NaN if `clusterer` has no
+          ``probabilities_``;
+        - ``is_new``: whether the cluster is a new class;
+        - ``novelty_p_value``, ``is_novel``: see :class:`NoveltyDetector`. Labeled glitches are
+          compared with the others. Missing with fewer than two labeled glitches.
+
+        ``clusters`` also has ``novel``, the share of novel members.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, values are not valid, segments or runs leave no glitch for onsets, or
+        there is no label to look for doubtful ones.
+
+    Warns
+    -----
+    UserWarning
+        If onsets leave out glitches.
+
+    See Also
+    --------
+    NewClassFinder, NoveltyDetector, describe_clusters, find_label_issues, find_onsets
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.discovery import discover
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat(np.eye(4), 20, axis=0) + rng.normal(0, 0.05, (80, 4))
+    >>> y = np.repeat(["Blip", "Chirp", "Tomte", ""], 20)
+    >>> found = discover(X, y, random_state=0)
+    >>> found.clusters["kind"].tolist()
+    ['known', 'known', 'known', 'new']
+    >>> bool(found.glitches["is_novel"][60:].all())
+    True
+    """
+    from pandas import DataFrame
+
+    if isinstance(clusterer, NewClassFinder):
+        raise ValueError(
+            "clusterer must be a clusterer that takes no labels, or None: NewClassFinder is the "
+            "default where there are enough labels."
+        )
+    if clusterer is not None and min_cluster_size != "auto":
+        raise ValueError(
+            f"min_cluster_size={min_cluster_size} has no effect with a clusterer: set it there."
+        )
+    X = check_array(embeddings, dtype=[np.float64, np.float32], ensure_min_samples=2)
+    n_samples = len(X)
+    classes, codes = encode_labels(y, n_samples, unlabeled)
+    labeled = codes >= 0
+    glitches = DataFrame(index=np.arange(n_samples))
+    if ifo is not None:
+        glitches["ifo"] = check_ifo(ifo, n_samples)
+    if gps is not None:
+        times = check_gps(gps)
+        check_consistent_length(X, times)
+        glitches["gps"] = times
+    if y is not None:
+        glitches["label"] = as_labels(y)
+    if is_reference is not None:
+        check_consistent_length(X, is_reference)
+        glitches["is_reference"] = np.asarray(is_reference, dtype=bool)
+    glitches["is_labeled"] = labeled
+    # Clusters take the longest: errors and warnings come first.
+    with_onset = _check_onsets(glitches, segments, runs)
+    issues = None
+    if label_issues:
+        issues = _tabulate_issues(X, classes, codes, random_state, n_jobs)
+    if detector is None:
+        detector = NoveltyDetector(random_state=random_state)
+    known = np.full(n_samples, None, dtype=object)
+    known[labeled] = classes[codes[labeled]]
+    p_values = is_novel = None
+    if clusterer is None and has_enough_labels(codes):
+        finder = NewClassFinder(
+            detector=detector,
+            min_cluster_size=min_cluster_size,
+            n_resamples=n_resamples,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        ).fit(X, known)
+        labels, clusters, probabilities = finder.labels_, finder.clusters_, finder.probabilities_
+        p_values, is_novel = finder.novelty_p_values_, finder.is_novel_
+    else:
+        if labeled.sum() >= 2:
+            detector = clone(detector).fit(X[labeled], classes[codes[labeled]])
+            p_values, is_novel = compare_all(detector, X, labeled)
+        if clusterer is None:
+            clusterer = _make_clusterer(X.shape, min_cluster_size, random_state)
+        fitted = clone(clusterer)
+        labels = np.asarray(fitted.fit_predict(X))
+        last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+        probabilities = getattr(last, "probabilities_", None)
+        clusters = describe_clusters(
+            X,
+            labels,
+            known,
+            probabilities=probabilities,
+            clusterer=clusterer,
+            n_resamples=n_resamples,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+    glitches["cluster"] = labels
+    glitches["probability"] = np.nan if probabilities is None else probabilities
+    new = clusters.index[clusters["kind"] == "new"]
+    glitches["is_new"] = np.isin(labels, new)
+    if is_novel is not None:
+        glitches["novelty_p_value"], glitches["is_novel"] = p_values, is_novel
+        share = [is_novel[labels == label].mean() for label in clusters.index]
+        clusters.insert(clusters.columns.get_loc("stability") + 1, "novel", share)
+    onsets = None
+    if with_onset.any():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="gps: ")
+            onsets = _find_onsets(glitches, with_onset, labels, segments, runs, random_state)
+    return Discovery(glitches, clusters, issues, onsets)
+
+
+def _make_clusterer(shape: tuple[int, int], min_cluster_size: Any, random_state: Any) -> Pipeline:
+    n_samples, n_features = shape
+    size = default_cluster_size(n_samples) if min_cluster_size == "auto" else min_cluster_size
+    # It has to work with the subsamples of the stability too.
+    most = subsample_size(n_samples)
+    return make_pipeline(
+        Normalizer(),
+        PCA(min(_N_AXES, most, n_features), random_state=random_state),
+        HDBSCAN(int(min(size, n_samples)), min_samples=min(_MIN_SAMPLES, most), copy=True),
+    )
+
+
+def _tabulate_issues(
+    X: NDArray[Any],
+    classes: NDArray[Any],
+    codes: NDArray[np.intp],
+    random_state: Any,
+    n_jobs: int | None,
+) -> DataFrame:
+    """Doubtful labels, with the rows of X as the index."""
+    rows = np.flatnonzero(codes >= 0)
+    if not len(rows):
+        raise ValueError("label_issues=True: no glitch has a label that could be wrong.")
+    issues = find_label_issues(
+        X[rows], classes[codes[rows]], random_state=random_state, n_jobs=n_jobs
+    )
+    return issues.set_axis(rows[issues.index], axis="index")
+
+
+def _check_onsets(glitches: DataFrame, segments: Any, runs: Any) -> NDArray[np.bool_]:
+    """Check segments and runs, warn of glitches that onsets leave out, and return the others."""
+    # They are wrong for any glitches.
+    find_onsets([], [], ifo=[], segments=segments, runs=runs)
+    rows = np.zeros(len(glitches), dtype=bool)
+    if "gps" in glitches:
+        rows = np.isfinite(glitches["gps"].to_numpy())
+    if "is_reference" in glitches:
+        # They may be from another time.
+        rows &= ~glitches["is_reference"].to_numpy()
+    is_asked_for = segments is not None or runs is not None
+    if not rows.any():
+        if is_asked_for:
+            warnings.warn(
+                "gps: no glitch has a GPS time, so there are no onsets.", UserWarning, stacklevel=4
+            )
+        return rows
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clusters = np.zeros(len(rows), dtype=int)
+        found = _find_onsets(glitches, rows, clusters, segments, runs, None, n_simulations=1)
+    notes = [str(warning.message) for warning in caught]
+    if "ifo" in glitches and not isinstance(segments, Mapping):
+        n_nameless = int((glitches["ifo"][rows] == "").sum())
+        if 0 < n_nameless < rows.sum():
+            notes.append(f"ifo: {n_nameless} glitches without an ifo have onsets of their own.")
+    if not len(found) and is_asked_for:
+        raise ValueError(" ".join(["gps: no glitch is left for onsets.", *notes]))
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=4)
+    return rows if len(found) else np.zeros_like(rows)
+
+
+def _find_onsets(
+    glitches: DataFrame,
+    rows: NDArray[np.bool_],
+    labels: NDArray[np.intp],
+    segments: Any,
+    runs: Any,
+    random_state: Any,
+    **options: Any,
+) -> DataFrame:
+    return find_onsets(
+        glitches["gps"].to_numpy()[rows],
+        labels[rows],
+        ifo=glitches["ifo"].to_numpy()[rows] if "ifo" in glitches else None,
+        segments=segments,
+        runs=runs,
+        outside="warn",
+        random_state=random_state,
+        **options,
+    )
