@@ -23,30 +23,30 @@ PAGES = [page for page in PAGES if "_build" not in page.parts and "auto_examples
 if len(PAGES) < 2:
     pytest.skip("not a checkout", allow_module_level=True)
 
-# These stand by themselves, but for X, y and a classifier. howto/grid-search does too, and takes
-# minutes: its workers do not know that they should be quick.
+# Pages that need only X, y and a classifier. howto/grid-search is left out, since it takes minutes:
+# the fixture that shortens training does not reach its worker processes.
 RUN = ["faq", "save", "scale", "howto/add-a-class", "howto/own-backbone"]
 
 
 def blocks(page: Path) -> list[str]:
-    """Python code of a page; that within a list is indented."""
-    found = re.findall(r"(?ms)^( *)```python\n(.*?)^ *```", page.read_text(encoding="utf-8"))
-    return [re.sub(f"(?m)^{indent}", "", code) for indent, code in found]
+    """Return the blocks of Python code of a page, without the indentation of lists."""
+    matches = re.findall(r"(?ms)^( *)```python\n(.*?)^ *```", page.read_text(encoding="utf-8"))
+    return [re.sub(f"(?m)^{indent}", "", code) for indent, code in matches]
 
 
-def named(page: Path) -> str:
+def relative_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Train for one epoch where nobody says how long."""
+    """Train for one epoch unless max_epochs is given."""
     monkeypatch.setattr(_recipe, "_MIN_EPOCHS", 1)
     monkeypatch.setattr(_recipe, "_MIN_STEPS", 1)
 
 
 @pytest.fixture
-def _signals_of_before():
+def _restored_signals():
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -54,7 +54,7 @@ def _signals_of_before():
 
 @pytest.fixture
 def names() -> dict[str, Any]:
-    """X and y of a few tiny images, which differ by where they are bright, and a classifier."""
+    """Return X and y of a few tiny images, bright in columns set by the class, and a net."""
     X = np.random.default_rng(0).integers(0, 60, (12, 1, 32, 32), dtype=np.uint8)
     for number in range(len(X)):
         X[number, :, :, 10 * (number % 3) : 10 * (number % 3) + 8] += 180
@@ -64,11 +64,11 @@ def names() -> dict[str, Any]:
 
 
 class TestCode:
-    def test_there_is_some(self):
+    def test_pages_have_code(self):
         assert sum(len(blocks(page)) for page in PAGES) > 50
         assert all((ROOT / "docs" / f"{name}.md").is_file() for name in RUN)
 
-    @pytest.mark.parametrize("page", PAGES, ids=named)
+    @pytest.mark.parametrize("page", PAGES, ids=relative_name)
     def test_names_and_parameters_exist(self, page):
         known: dict[str, object] = {"skglitch": skglitch}
         wrong = []
@@ -78,21 +78,21 @@ class TestCode:
                 if isinstance(node, ast.ImportFrom) and node.module.startswith("skglitch"):
                     known |= imported(node)
             wrong += [
-                told
+                keyword
                 for node in nodes
                 if isinstance(node, ast.Call)
-                for told in unknown(node, known)
+                for keyword in unknown_keywords(node, known)
             ]
         assert wrong == []
 
-    @pytest.mark.usefixtures("quick", "_signals_of_before")
+    @pytest.mark.usefixtures("quick", "_restored_signals")
     @pytest.mark.parametrize("page", RUN)
     def test_runs(self, page, names, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         for code in blocks(ROOT / "docs" / f"{page}.md"):
             exec(compile(code, f"{page}.md", "exec"), names)
 
-    @pytest.mark.parametrize("page", PAGES, ids=named)
+    @pytest.mark.parametrize("page", PAGES, ids=relative_name)
     def test_doctests(self, page):
         options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=options)
@@ -100,22 +100,22 @@ class TestCode:
 
 
 class TestLinks:
-    @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=named)
-    def test_lead_somewhere(self, page):
+    @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=relative_name)
+    def test_targets_exist(self, page):
         targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-        inside = [target for target in targets if not target.startswith(("http://", "https://"))]
-        assert [target for target in inside if not (page.parent / target).exists()] == []
+        local = [target for target in targets if not target.startswith(("http://", "https://"))]
+        assert [target for target in local if not (page.parent / target).exists()] == []
 
 
 def imported(node: ast.ImportFrom) -> dict[str, object]:
-    """What an import brings; an error where the name is not there."""
+    """Return the imported objects by name; a missing name is an error."""
     module = importlib.import_module(node.module)
     return {alias.asname or alias.name: getattr(module, alias.name) for alias in node.names}
 
 
-def unknown(call: ast.Call, known: dict[str, object]) -> list[str]:
-    """Keywords of a call that what is called does not take."""
-    called = resolved(call.func, known)
+def unknown_keywords(call: ast.Call, known: dict[str, object]) -> list[str]:
+    """Return the keywords of a call that the called object does not accept."""
+    called = resolve(call.func, known)
     if not callable(called):
         return []
     parameters = inspect.signature(called).parameters
@@ -128,11 +128,11 @@ def unknown(call: ast.Call, known: dict[str, object]) -> list[str]:
     ]
 
 
-def resolved(node: ast.expr, known: dict[str, object]) -> object:
-    """What a dotted name stands for, None where it is not of skglitch."""
+def resolve(node: ast.expr, known: dict[str, object]) -> object:
+    """Return the object of a dotted name, None if it is not part of skglitch."""
     if isinstance(node, ast.Name):
         return known.get(node.id)
     if isinstance(node, ast.Attribute):
-        of = resolved(node.value, known)
-        return None if of is None else getattr(of, node.attr, None)
+        parent = resolve(node.value, known)
+        return None if parent is None else getattr(parent, node.attr, None)
     return None
