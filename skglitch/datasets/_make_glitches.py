@@ -1,9 +1,9 @@
-"""Simulated glitches as a labeled set, with nothing downloaded."""
+"""Simulated glitches as a labeled data set."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,10 +14,8 @@ from tqdm.auto import tqdm
 
 from ._simulate import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS, NoiseModel, simulate_glitch
 
-# So many are simulated, then transformed, at a time.
+# Number of glitches that are simulated, then transformed, at a time.
 _BATCH = 64
-# Digits of the number in an id.
-_ID_WIDTH = 6
 
 
 def make_glitches(
@@ -37,48 +35,48 @@ def make_glitches(
     random_state: Any = None,
     progress: bool = False,
 ) -> Any:
-    """Simulate glitches in detector noise, and turn them into spectrograms.
+    """Simulate glitches in detector noise, and transform them to spectrograms.
 
-    Each glitch is made from what is published about its class, with parameters drawn as widely
-    as real ones spread, added to noise of a spectrum of its own, and transformed as real strain
-    is. What whitening would hide, such as a line that lasts for half of the strain, is drawn
-    again. Nothing is downloaded.
+    Each glitch follows a published description of its class, with parameters that vary as widely
+    as in real data. It is added to noise with a spectrum of its own, and transformed like real
+    strain. Glitches that whitening would hide, such as a line that lasts for half of the strain,
+    are drawn again. Nothing is downloaded.
 
     Parameters
     ----------
     n_samples : int, default=100
         Number of glitches.
     classes : sequence of str, "all" or None, default=None
-        Which classes. None stands for the 22 of Gravity Spy's training set [1]_, ``"all"`` for
-        these and Blip_Low_Frequency, Fast_Scattering and Reverse_Chirp.
+        Classes. None is the 22 classes of Gravity Spy's training set [1]_; ``"all"`` adds
+        Blip_Low_Frequency, Fast_Scattering and Reverse_Chirp.
     weights : {"gravity_spy", "balanced"} or dict, default="gravity_spy"
-        How many of each: in the proportions of Gravity Spy's training set [2]_, the mean of
-        which goes to classes that it does not have; as many of each; or a weight for each
-        class. Each class with a weight has one glitch at least, if ``n_samples`` allows.
+        Class proportions: those of Gravity Spy's training set [2]_ (classes that are not in it
+        have its mean), equal ones, or a weight per class. Each class with a positive weight has
+        at least one glitch, if ``n_samples`` allows.
     sample_rate : float, default=4096.0
-        In Hz.
+        Sample rate in Hz.
     duration : float, default=16.0
-        Length in s of the strain around each glitch. Of much less, the spectrum that whitens is
-        that of the glitch as well, and long glitches fade.
+        Duration in s of the strain around each glitch. With much less, the spectrum that whitens
+        is dominated by the glitch, and long glitches fade.
     noise : {"random", "observed", "aligo"}, tuple or ndarray, default="random"
-        Noise that glitches are added to: of a sensitivity like those of the observing runs
-        (``"observed"``), of Advanced LIGO's design (``"aligo"``), or one or the other; of a
-        one-sided power spectral density ``(frequencies, values)`` in Hz and 1/Hz; or real
-        strain, an array of at least ``duration`` from which stretches are cut.
+        Noise with a sensitivity like those of the observing runs (``"observed"``), of Advanced
+        LIGO's design (``"aligo"``), or either; with a one-sided power spectral density
+        ``(frequencies, values)`` in Hz and 1/Hz; or real strain of at least ``duration``, from
+        which random parts are taken.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
-        Durations in s of the views.
+        Durations of the views in s.
     size : tuple of int, default=(140, 170)
-        ``(height, width)`` of a view.
+        Height and width of a view in pixels.
     return_strain : bool, default=False
-        Whether the strain is in the bunch too.
+        Whether to return the strain, too.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` instead of a bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     n_jobs : int, default=None
-        Processes that simulate. The result does not depend on it.
+        Number of processes that simulate. The result does not depend on it.
     device : str or torch.device, default="auto"
-        Where the spectrograms are computed.
+        Where to compute the spectrograms.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything.
+        Seed.
     progress : bool, default=False
         Whether to show a progress bar.
 
@@ -92,31 +90,31 @@ def make_glitches(
         target_names : list of str
             The classes, sorted.
         descriptions : dict
-            What each class looks like, and what causes it.
+            Appearance and cause of each class.
         ids : ndarray of shape (n_samples,), dtype str
             Names of the glitches.
         snr, peak_frequency : ndarray of shape (n_samples,)
             Optimal signal-to-noise ratio, and frequency in Hz of the loudest tile without noise.
         parameters : list of dict
-            What was drawn for each glitch.
+            Random parameters of each glitch.
         durations : tuple of float
-            Duration in s of each view.
+            Duration of each view in s.
         sample_rate : float
             In Hz.
         strain : ndarray of shape (n_samples, n_times), dtype float64
-            If ``return_strain`` is True; the trigger is in the middle.
+            Strain with the trigger in the middle, if ``return_strain=True``.
     (data, target) : tuple
-        If ``return_X_y`` is True.
+        If ``return_X_y=True``.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range or there is no such class.
+        If a parameter is invalid or there is no such class.
 
     See Also
     --------
-    skglitch.spectrograms.QTransformer : Strain to spectrograms.
-    load_gravity_spy : Real ones.
+    skglitch.spectrograms.QTransformer : Transform strain to spectrograms.
+    load_gravity_spy : Load real glitches.
 
     References
     ----------
@@ -138,25 +136,53 @@ def make_glitches(
         raise ValueError(f"n_samples={n_samples!r} is not a positive integer.")
     names = _class_names(classes)
     generator = check_random_state(random_state)
-    labels = _draw_labels(int(n_samples), names, weights, generator)
-    transformer = QTransformer(
-        sample_rate,
-        tuple(durations),
-        (10.0, min(2048.0, sample_rate / 2)),
-        size=size,
-        device=device,
-    )
+    counts = _apportion(int(n_samples), _proportions(names, weights))
+    labels = generator.permutation(np.repeat(np.array(names), counts))
+    n_times = round(duration * sample_rate)
+    frange = (10.0, min(2048.0, sample_rate / 2))
+    transformer = QTransformer(sample_rate, tuple(durations), frange, size=size, device=device)
     # Checks the parameters before anything is simulated.
-    transformer.fit(np.linspace(-1.0, 1.0, round(duration * sample_rate))[None])
+    transformer.fit(np.linspace(-1.0, 1.0, n_times)[None])
     source = _noise_source(noise, sample_rate, duration)
     seeds = generator.randint(np.iinfo(np.int32).max, size=(len(labels), 4))
-    bunch = _empty(labels, names, transformer, round(duration * sample_rate), return_strain)
-    parts = _simulate_parts(labels, seeds, source, sample_rate, duration, n_jobs)
-    with tqdm(total=len(labels), desc="simulate", unit="glitch", disable=not progress) as bar:
-        for rows, glitches in parts:
-            _fill(bunch, rows, glitches, transformer)
+
+    n = len(labels)
+    data = np.empty((n, len(transformer.durations), *size), dtype=np.uint8)
+    strain = np.empty((n, n_times) if return_strain else 0)
+    parameters: list[dict[str, float]] = []
+    bar = tqdm(total=n, desc="simulate", unit="glitch", disable=not progress)
+    with bar, Parallel(n_jobs=n_jobs) as parallel:
+        # In batches, so that the strain of all glitches is never in memory at once.
+        for start in range(0, n, _BATCH):
+            rows = slice(start, start + _BATCH)
+            glitches = parallel(
+                delayed(_simulate)(str(label), seed, source, sample_rate, duration)
+                for label, seed in zip(labels[rows], seeds[rows], strict=True)
+            )
+            batch = np.stack([values for values, _ in glitches])
+            # Views look like those of much longer strain.
+            data[rows] = transformer.scan(batch, clean_medians=True).data
+            if return_strain:
+                strain[rows] = batch
+            parameters += [drawn for _, drawn in glitches]
             bar.update(len(glitches))
-    return (bunch.data, bunch.target) if return_X_y else bunch
+    if return_X_y:
+        return data, labels
+    bunch = Bunch(
+        data=data,
+        target=labels,
+        target_names=names,
+        descriptions={name: DESCRIPTIONS[name] for name in names},
+        ids=np.array([f"SIM_{number:06d}" for number in range(n)]),
+        snr=np.array([drawn["snr"] for drawn in parameters]),
+        peak_frequency=np.array([drawn["peak_frequency"] for drawn in parameters]),
+        parameters=parameters,
+        durations=tuple(durations),
+        sample_rate=sample_rate,
+    )
+    if return_strain:
+        bunch.strain = strain
+    return bunch
 
 
 def _class_names(classes: Sequence[str] | str | None) -> list[str]:
@@ -166,33 +192,21 @@ def _class_names(classes: Sequence[str] | str | None) -> list[str]:
         if classes != "all":
             raise ValueError(f"classes={classes!r} is neither a list of classes nor 'all'.")
         return sorted(CLASS_NAMES)
+    lower = {name.lower(): name for name in CLASS_NAMES}
     for name in classes:
         if name not in CLASS_NAMES:
-            near = difflib.get_close_matches(str(name), CLASS_NAMES, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            close = difflib.get_close_matches(str(name).lower(), list(lower), 1)
+            hint = f" Did you mean {lower[close[0]]!r}?" if close else ""
             raise ValueError(
-                f"classes: {name!r} is no simulated class.{hint} "
+                f"classes: {name!r} is not a simulated class.{hint} "
                 f"There are {', '.join(CLASS_NAMES)}."
             )
     if not classes:
-        raise ValueError("classes=[] is empty: name one at least.")
+        raise ValueError("classes=[] is empty: pass at least one class.")
     return sorted(set(classes))
 
 
-def _draw_labels(
-    n_samples: int,
-    names: list[str],
-    weights: Mapping[str, float] | str,
-    generator: np.random.RandomState,
-) -> np.ndarray:
-    """Labels in random order, as many of each as their weights say."""
-    shares = _shares(names, weights)
-    counts = _apportion(n_samples, shares)
-    labels = np.repeat(np.array(names), counts)
-    return generator.permutation(labels)
-
-
-def _shares(names: list[str], weights: Mapping[str, float] | str) -> np.ndarray:
+def _proportions(names: list[str], weights: Mapping[str, float] | str) -> np.ndarray:
     if isinstance(weights, str):
         if weights == "balanced":
             return np.full(len(names), 1 / len(names))
@@ -205,20 +219,22 @@ def _shares(names: list[str], weights: Mapping[str, float] | str) -> np.ndarray:
     else:
         unknown = sorted(set(weights) - set(names))
         if unknown:
-            raise ValueError(f"weights names {', '.join(map(repr, unknown))}, not in classes.")
+            raise ValueError(f"weights: {', '.join(map(repr, unknown))} is not in classes.")
         values = [weights.get(name, 0) for name in names]
     if not all(isinstance(v, Real) and v >= 0 for v in values) or sum(values) <= 0:
-        raise ValueError(f"weights={weights!r} must be numbers from 0 up, one of them positive.")
+        raise ValueError(
+            f"weights={weights!r} must be non-negative numbers, at least one of them positive."
+        )
     return np.array(values, dtype=float) / sum(values)
 
 
 def _apportion(n_samples: int, shares: np.ndarray) -> np.ndarray:
-    """Whole numbers that add up: one for each share above 0 first, then largest remainders."""
+    """Divide a number: at least 1 for each positive share, then largest remainders."""
     wanted = shares > 0
     least = wanted.astype(int) if wanted.sum() <= n_samples else np.zeros(len(shares), dtype=int)
     exact = shares * n_samples
     counts = np.maximum(np.floor(exact).astype(int), least)
-    while counts.sum() > n_samples:  # the ones given to small classes come from large ones
+    while counts.sum() > n_samples:  # small classes take from large ones
         counts[np.argmax(np.where(counts > least, counts - exact, -np.inf))] -= 1
     while counts.sum() < n_samples:
         counts[np.argmax(np.where(wanted, exact - counts, -np.inf))] += 1
@@ -226,10 +242,8 @@ def _apportion(n_samples: int, shares: np.ndarray) -> np.ndarray:
 
 
 def _noise_source(noise: Any, sample_rate: float, duration: float) -> NoiseModel | np.ndarray:
-    if isinstance(noise, str):
+    if isinstance(noise, str) or (isinstance(noise, tuple) and len(noise) == 2):
         return NoiseModel(sample_rate, duration, noise)  # type: ignore[arg-type]
-    if isinstance(noise, tuple) and len(noise) == 2:
-        return NoiseModel(sample_rate, duration, noise)
     strain = np.asarray(noise, dtype=float)
     if strain.ndim != 1 or len(strain) < round(duration * sample_rate):
         raise ValueError(
@@ -237,30 +251,8 @@ def _noise_source(noise: Any, sample_rate: float, duration: float) -> NoiseModel
             f"({round(duration * sample_rate)} samples at {sample_rate:g} Hz)."
         )
     if not np.isfinite(strain).all():
-        raise ValueError("noise has NaN or infinite samples: cut gaps out of it first.")
+        raise ValueError("noise has NaN or infinite samples: remove gaps first.")
     return strain
-
-
-def _simulate_parts(
-    labels: np.ndarray,
-    seeds: np.ndarray,
-    source: NoiseModel | np.ndarray,
-    sample_rate: float,
-    duration: float,
-    n_jobs: int | None,
-) -> Iterator[tuple[slice, list[Any]]]:
-    """Glitches of a batch at a time, so that strain of all is never in memory at once."""
-    with Parallel(n_jobs=n_jobs) as parallel:
-        for start in range(0, len(labels), _BATCH):
-            rows = slice(start, start + _BATCH)
-            task: Callable = delayed(_simulate)
-            yield (
-                rows,
-                parallel(
-                    task(str(label), seed, source, sample_rate, duration)
-                    for label, seed in zip(labels[rows], seeds[rows], strict=True)
-                ),
-            )
 
 
 def _simulate(
@@ -269,7 +261,7 @@ def _simulate(
     source: NoiseModel | np.ndarray,
     sample_rate: float,
     duration: float,
-) -> Any:
+) -> tuple[np.ndarray, dict[str, float]]:
     rng = np.random.default_rng(seed)
     if isinstance(source, np.ndarray):
         n_times = round(duration * sample_rate)
@@ -277,36 +269,3 @@ def _simulate(
         source = source[start : start + n_times]
     glitch = simulate_glitch(label, rng, sample_rate=sample_rate, duration=duration, noise=source)
     return glitch.strain, glitch.parameters
-
-
-def _empty(
-    labels: np.ndarray, names: list[str], transformer: Any, n_times: int, with_strain: bool
-) -> Bunch:
-    n = len(labels)
-    shape = (n, len(transformer.durations), *transformer.size)
-    bunch = Bunch(
-        data=np.empty(shape, dtype=np.uint8),
-        target=labels,
-        target_names=names,
-        descriptions={name: DESCRIPTIONS[name] for name in names},
-        ids=np.array([f"SIM_{number:0{_ID_WIDTH}d}" for number in range(n)]),
-        snr=np.empty(n),
-        peak_frequency=np.empty(n),
-        parameters=[],
-        durations=tuple(transformer.durations),
-        sample_rate=transformer.sample_rate,
-    )
-    if with_strain:
-        bunch.strain = np.empty((n, n_times))
-    return bunch
-
-
-def _fill(bunch: Bunch, rows: slice, glitches: list[Any], transformer: Any) -> None:
-    strain = np.stack([values for values, _ in glitches])
-    # A few s of strain should show what pictures of more of it show.
-    bunch.data[rows] = transformer.scan(strain, clean_medians=True).data
-    for name in ("snr", "peak_frequency"):
-        bunch[name][rows] = [parameters[name] for _, parameters in glitches]
-    bunch.parameters += [parameters for _, parameters in glitches]
-    if "strain" in bunch:
-        bunch.strain[rows] = strain

@@ -264,7 +264,7 @@ class TestWhatIsNoSource:
             (["--triggers", "bad.csv", "--strain", "x.hdf5"], 1, "no column of GPS times"),
             (["t.csv"], 1, "neither a folder of pictures nor an HDF5 file"),
             (["cut.hdf5"], 1, "'cut.hdf5' is not an HDF5 file"),
-            (["empty"], 1, "holds no picture named"),
+            (["empty"], 1, "contains no picture named"),
             (["nowhere"], 2, "'nowhere' does not exist"),
         ],
     )

@@ -221,7 +221,7 @@ def test_offline_says_what_to_put_where(fetch, shelf):
         fetch(base_url="http://127.0.0.1:9", n_retries=0)
     message = str(caught.value)
     assert f"http://127.0.0.1:9/records/1476551/files/{ARCHIVE}?download=1" in message
-    assert message.endswith(f"put it at {shelf / ARCHIVE}")
+    assert message.endswith(f"put the file at {shelf / ARCHIVE}")
 
 
 def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):

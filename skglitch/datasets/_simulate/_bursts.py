@@ -7,7 +7,7 @@ import numpy as np
 from ._canvas import Canvas
 from ._noise import wandering
 from ._pulses import ring_violins
-from ._registry import MANY, angle, draws, log_uniform, power_law
+from ._registry import MANY, draws, log_uniform, power_law
 
 
 @draws("No_Glitch", snr=(0.5, 6.0, 1.5))
@@ -17,7 +17,7 @@ def _no_glitch(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
         return {}
     frequency = log_uniform(rng, 12.0, 0.8 * canvas.top)
     sigma = log_uniform(rng, 3.0, 60.0) / (2 * np.pi * frequency)
-    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng))
+    canvas.burst(0.0, frequency, sigma, 1.0)
     return {"frequency": frequency}
 
 
@@ -43,7 +43,7 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
         sigma = log_uniform(rng, 0.5, 2.2) / frequency
         size = power_law(rng, 0.3, 1.0, 1.8)
         canvas.burst(
-            time, frequency, sigma, size, phase=angle(rng), sweep=rng.normal(0, 0.2) / sigma**2
+            time, frequency, sigma, size, phase=canvas.phase(), sweep=rng.normal(0, 0.2) / sigma**2
         )
     return {"low_frequency": low, "high_frequency": high, "duration": duration}
 
@@ -77,7 +77,7 @@ def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
                 frequency,
                 sigma,
                 size,
-                phase=angle(rng),
+                phase=canvas.phase(),
                 sweep=side * rng.normal(0, 0.15) / sigma**2,
             )
     return {"low_frequency": low, "high_frequency": high, "n_vortices": float(n)}
@@ -101,13 +101,13 @@ def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, flo
         frequency = log_uniform(rng, 15.0, 70.0)
         size = np.exp(-abs(time) / (1.5 * width)) * power_law(rng, 0.15, 1.0, 1.6)
         sigma = log_uniform(rng, 0.3, 1.2) / frequency
-        canvas.burst(time, frequency, sigma, size, phase=angle(rng))
+        canvas.burst(time, frequency, sigma, size)
     n_spikes = int(rng.integers(2, 14))
     for i in range(n_spikes):
         time = rng.normal(0, 0.02) if i == 0 else rng.laplace(0, 1.3 * width)
         f0, gbw = log_uniform(rng, 12.0, 90.0), log_uniform(rng, 0.3, 1.6)
         size = (0.8 if i == 0 else 0.6 * np.exp(-abs(time) / (3 * width))) * rng.uniform(0.3, 1.0)
-        canvas.pulse(time, f0, gbw, size, angle(rng))
+        canvas.pulse(time, f0, gbw, size)
     return {"duration": 2 * width, "n_spikes": float(n_spikes)}
 
 
@@ -116,11 +116,11 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     """Saturate all of the picture or most of it, at all frequencies, for up to some seconds."""
     width = log_uniform(rng, 0.05, 1.0)
     f0, gbw = log_uniform(rng, 10.0, 120.0), log_uniform(rng, 0.25, 1.5)
-    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    canvas.pulse(0.0, f0, gbw, 1.0)
     for _ in range(rng.integers(3, 18)):
         time = rng.laplace(0, width)
         size = log_uniform(rng, 0.02, 0.8) * np.exp(-abs(time) / (2 * width))
-        canvas.pulse(time, log_uniform(rng, 10, 200), log_uniform(rng, 0.3, 2.5), size, angle(rng))
+        canvas.pulse(time, log_uniform(rng, 10, 200), log_uniform(rng, 0.3, 2.5), size)
     for _ in range(rng.integers(2, 12)):
         frequency = log_uniform(rng, 11.0, 80.0)
         decay = log_uniform(rng, 0.05, 0.6) if rng.random() < 0.5 else None
@@ -129,7 +129,6 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
             frequency,
             log_uniform(rng, 0.02, 0.4),
             log_uniform(rng, 0.05, 1.0),
-            phase=angle(rng),
             decay=decay,
         )
     if rng.random() < 0.5:
@@ -158,7 +157,7 @@ def _odd_burst(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
     """Add a sine-Gaussian anywhere."""
     frequency = log_uniform(rng, 20.0, 0.9 * canvas.top)
     sigma = min(log_uniform(rng, 2.0, 80.0) / (2 * np.pi * frequency), 1.0)
-    canvas.burst(time, frequency, sigma, snr, phase=angle(rng))
+    canvas.burst(time, frequency, sigma, snr)
 
 
 def _odd_band(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
@@ -173,7 +172,6 @@ def _odd_band(rng: np.random.Generator, canvas: Canvas, time: float, snr: float)
             frequency,
             log_uniform(rng, 1.0, 4.0) / frequency,
             snr * rng.uniform(0.2, 0.6),
-            phase=angle(rng),
         )
 
 
@@ -184,7 +182,7 @@ def _odd_comb(rng: np.random.Generator, canvas: Canvas, time: float, snr: float)
     for harmonic in range(1, int(rng.integers(3, 9))):
         frequency = harmonic * step
         if frequency < canvas.top:
-            canvas.burst(time, frequency, sigma, snr * rng.uniform(0.3, 1.0), phase=angle(rng))
+            canvas.burst(time, frequency, sigma, snr * rng.uniform(0.3, 1.0))
 
 
 def _odd_sweep(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
@@ -195,14 +193,14 @@ def _odd_sweep(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
     place = (t - time) / duration + 0.5
     bend = 0.1 * wandering(rng, len(t), duration, duration / 4)
     frequency = ends[0] * (ends[1] / ends[0]) ** place * np.exp(bend)
-    canvas.track(part, frequency, np.sin(np.pi * place.clip(0, 1)), snr, phase=angle(rng))
+    canvas.track(part, frequency, np.sin(np.pi * place.clip(0, 1)), snr)
 
 
 def _odd_pulses(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
     """Add pulses at higher frequencies than blips have."""
     for _ in range(rng.integers(1, 4)):
         f0, gbw = log_uniform(rng, 300.0, 0.7 * canvas.top), log_uniform(rng, 1.0, 8.0)
-        canvas.pulse(time + rng.normal(0, 0.15), f0, gbw, snr * rng.uniform(0.4, 1), angle(rng))
+        canvas.pulse(time + rng.normal(0, 0.15), f0, gbw, snr * rng.uniform(0.4, 1))
 
 
 _ODD = (_odd_burst, _odd_band, _odd_comb, _odd_sweep, _odd_pulses)

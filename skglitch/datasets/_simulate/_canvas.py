@@ -1,4 +1,4 @@
-"""What glitches are drawn on: whitened strain, where a spectrogram shows what is drawn."""
+"""Whitened strain that glitches are drawn on, as a spectrogram shows them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-# Pulses are made in a window of this many s.
+# Pulses are computed in a window of this many s.
 _PULSE = 1.0
 # Drawn frequencies end this far below half the sample rate.
 _TOP = 0.95
-# Lengths of tiles in s, and cycles in the longest.
+# Durations of tiles in s, and the largest number of cycles in a tile.
 _TILES = tuple(2.0**-i for i in range(9))
 _MOST_CYCLES = 36
 
-
-# A function of frequencies in Hz.
+# A function of frequency in Hz.
 Response = Callable[[np.ndarray], np.ndarray]
+
+
+def random_phase(rng: np.random.Generator) -> float:
+    """Draw a phase."""
+    return float(rng.uniform(0, 2 * np.pi))
 
 
 class Tile(NamedTuple):
@@ -32,9 +36,9 @@ class Tile(NamedTuple):
 class Canvas:
     """Whitened strain of unit noise, with time 0 in its middle.
 
-    A burst of amplitude ``a`` has a signal-to-noise ratio of ``a``: sizes on the canvas are what
-    counts in a spectrogram, whatever the noise. Strain of a given shape (pulses, chirps,
-    scattered light) is divided by the amplitude density of the noise as it is drawn.
+    A burst of amplitude ``a`` has a signal-to-noise ratio of ``a``: amplitudes on the canvas are
+    the ones that count in a spectrogram, whatever the noise. Strain of a given shape (pulses,
+    chirps, scattered light) is divided by the amplitude density of the noise when it is drawn.
 
     Parameters
     ----------
@@ -43,21 +47,32 @@ class Canvas:
     duration : float
         In s.
     asd : callable
-        Amplitude density of the noise in 1/sqrt(Hz) from frequencies in Hz.
+        Amplitude density of the noise in 1/sqrt(Hz) as a function of frequency in Hz.
+    rng : numpy.random.Generator, default=None
+        Draws the phases that are not given. Without it they are 0.
     """
 
     def __init__(
-        self, sample_rate: float, duration: float, asd: Callable[[np.ndarray], np.ndarray]
+        self,
+        sample_rate: float,
+        duration: float,
+        asd: Response,
+        rng: np.random.Generator | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.duration = duration
         self.top = _TOP * sample_rate / 2
         self._asd = asd
+        self._rng = rng
         self._knots = np.arange(0.0, sample_rate / 2, 0.5)
         self._at_knots = asd(np.array([100.0])) / asd(self._knots)
         n = round(duration * sample_rate)
         self.values = np.zeros(n)
         self._start = -(n // 2) / sample_rate
+
+    def phase(self) -> float:
+        """Draw a phase."""
+        return 0.0 if self._rng is None else random_phase(self._rng)
 
     def times(self, start: float, stop: float) -> tuple[slice, np.ndarray]:
         """Part of the canvas between two times, and the times of its samples."""
@@ -68,12 +83,12 @@ class Canvas:
     def sensitivity(self, frequencies: np.ndarray) -> np.ndarray:
         """Whitened amplitude of strain of unit amplitude, relative to that at 100 Hz."""
         if len(frequencies) > len(self._knots):
-            # Along a track it is quicker to look up than to compute.
+            # Along a track, interpolation is faster.
             return np.interp(frequencies, self._knots, self._at_knots)
         return self._asd(np.array([100.0])) / self._asd(frequencies)
 
     def add(self, part: slice, values: np.ndarray, snr: float | None = None) -> None:
-        """Add a waveform, scaled to a signal-to-noise ratio if one is given."""
+        """Add a waveform, scaled to a signal-to-noise ratio if given."""
         if snr is not None:
             norm = np.sqrt(np.dot(values, values))
             values = values * (snr / norm if norm > 0 else 0.0)
@@ -86,25 +101,16 @@ class Canvas:
         sigma: float,
         snr: float,
         *,
-        phase: float = 0.0,
+        phase: float | None = None,
         sweep: float = 0.0,
         decay: float | None = None,
     ) -> None:
-        """Add a sinusoid in an envelope.
+        """Add a sinusoid of ``frequency`` (Hz) and ``sweep`` (Hz/s) in a Gaussian envelope.
 
-        Parameters
-        ----------
-        time, frequency : float
-            Of its middle, in s and Hz.
-        sigma : float
-            Of the envelope, in s: a Gaussian, whose second half may be an exponential.
-        snr : float
-        phase : float, default=0.0
-        sweep : float, default=0.0
-            Change of frequency in Hz/s.
-        decay : float, default=None
-            Time constant of the second half in s.
+        ``time`` and ``sigma`` are the middle and the width of the envelope in s. With ``decay`` its
+        second half is an exponential of this time constant in s.
         """
+        phase = self.phase() if phase is None else phase
         after = 4 * sigma if decay is None else 7 * decay
         part, t = self.times(time - 4 * sigma, time + after)
         t = t - time
@@ -114,19 +120,10 @@ class Canvas:
         wave = np.cos(2 * np.pi * (frequency + 0.5 * sweep * t) * t + phase)
         self.add(part, envelope * wave, snr)
 
-    def pulse(self, time: float, f0: float, gbw: float, snr: float, phase: float = 0.0) -> None:
+    def pulse(
+        self, time: float, f0: float, gbw: float, snr: float, phase: float | None = None
+    ) -> None:
         """Add a pulse whose strain has a spectrum of exp(-gbw / 2 ln(f / f0)^2) [1]_.
-
-        Parameters
-        ----------
-        time : float
-            In s.
-        f0 : float
-            In Hz.
-        gbw : float
-            The greater, the narrower.
-        snr : float
-        phase : float, default=0.0
 
         References
         ----------
@@ -134,10 +131,11 @@ class Canvas:
            removing short glitches from LIGO and Virgo data", Phys. Rev. D 108, 122004 (2023),
            arXiv:2309.06594.
         """
+        phase = self.phase() if phase is None else phase
         size = next_fast_len(round(_PULSE * self.sample_rate), real=True)
         f = rfftfreq(size, 1 / self.sample_rate)[1:]
         amplitude = np.zeros(size // 2 + 1)
-        # Below 10 Hz nobody looks, and whitening has no wall left there.
+        # Pictures start at 10 Hz, and below it whitening has no seismic wall left.
         high_pass = 1.0 / (1.0 + (9.0 / f) ** 8)
         amplitude[1:] = np.exp(-0.5 * gbw * np.log(f / f0) ** 2) * self.sensitivity(f) * high_pass
         amplitude[1:][f > self.top] = 0.0
@@ -155,23 +153,14 @@ class Canvas:
         amplitude: np.ndarray,
         snr: float | None = None,
         *,
-        phase: float = 0.0,
+        phase: float | None = None,
         strain: bool = False,
     ) -> None:
-        """Add a sinusoid that follows a frequency.
+        """Add a sinusoid that follows a frequency in Hz, given at each sample of a part.
 
-        Parameters
-        ----------
-        part : slice
-            Of the canvas.
-        frequency : ndarray
-            In Hz, at each sample of the part.
-        amplitude : ndarray
-        snr : float, default=None
-        phase : float, default=0.0
-        strain : bool, default=False
-            Whether the amplitude is that of strain, or of whitened strain.
+        ``amplitude`` is of whitened strain or, with ``strain=True``, of strain.
         """
+        phase = self.phase() if phase is None else phase
         angle = 2 * np.pi / self.sample_rate * np.cumsum(frequency) + phase
         absolute = np.abs(frequency)
         amplitude = np.where(absolute < self.top, amplitude, 0.0)
@@ -180,21 +169,12 @@ class Canvas:
         self.add(part, amplitude * np.cos(angle), snr)
 
     def loudest(self, reach: float, response: Response | None = None) -> Tile:
-        """Find the loudest tile within ``reach`` (s) of the middle.
+        """Find the loudest tile within ``reach`` s of the middle.
 
-        Quality factors go from 4 to 64, as in Gravity Spy, on a grid that is just fine enough to
-        tell what the picture is centered on. The SNR of the tile is about what a search would
-        report, unlike that of the whole waveform.
-
-        Parameters
-        ----------
-        reach : float
-        response : callable, default=None
-            What whitening leaves of each frequency (Hz), for it weakens what is near a line.
-
-        Returns
-        -------
-        tile : Tile
+        Q goes from 4 to 64 as in Gravity Spy, on a grid just fine enough to find what a picture is
+        centered on. The SNR is about what a search would report, unlike that of the whole
+        waveform. ``response`` is what whitening leaves of each frequency, since it weakens
+        signals near a line.
         """
         part, times = self.times(-reach, reach)
         values = self.values
@@ -209,7 +189,7 @@ class Canvas:
             frames = np.lib.stride_tricks.sliding_window_view(values, size)[::step]
             window = np.hanning(size)
             spectra = rfft(frames * (window / np.sqrt(np.dot(window, window))))
-            # From some 2 to 36 cycles in a Hann window are quality factors from 4 to 64.
+            # 2 to 36 cycles in a Hann window are about a Q of 4 to 64.
             spectra = spectra[:, : _MOST_CYCLES + 1]
             power = spectra.real**2 + spectra.imag**2
             power[:, :2] = 0.0
@@ -221,7 +201,7 @@ class Canvas:
         return best
 
     def strain(self, center: float, n_times: int) -> np.ndarray:
-        """Color what is around ``center`` (s) with the noise's own density."""
+        """Color the canvas around ``center`` (s) with the density of the noise."""
         first = round((center - self._start) * self.sample_rate) - n_times // 2
         first = min(max(first, 0), len(self.values) - n_times)
         spectrum = rfft(self.values[first : first + n_times])

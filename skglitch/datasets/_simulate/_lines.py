@@ -6,7 +6,7 @@ import numpy as np
 
 from ._canvas import Canvas
 from ._noise import wandering
-from ._registry import angle, draws, log_uniform
+from ._registry import draws, log_uniform
 
 
 @draws("Air_Compressor", snr=(7.5, 60.0, 2.2), jitter=0.05)
@@ -15,14 +15,13 @@ def _air_compressor(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     frequency = rng.normal(50.0, 1.7)
     sigma = log_uniform(rng, 0.12, 1.0)
     sweep = rng.normal(0.0, 0.8)
-    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng), sweep=sweep)
+    canvas.burst(0.0, frequency, sigma, 1.0, sweep=sweep)
     if rng.random() < 0.3:
         canvas.burst(
             rng.normal(0, sigma),
             frequency + rng.normal(0, 3),
             sigma * rng.uniform(0.3, 1.0),
             rng.uniform(0.2, 0.5),
-            phase=angle(rng),
         )
     return {"frequency": frequency, "duration": 2 * sigma}
 
@@ -32,7 +31,7 @@ def _power_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a burst of 0.2 to 0.5 s at 60 Hz, where mains hums, now and then with a harmonic."""
     frequency = rng.normal(60.5, 1.2)
     sigma = log_uniform(rng, 0.025, 0.16)
-    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng))
+    canvas.burst(0.0, frequency, sigma, 1.0)
     for harmonic in (2, 3, 5):
         if rng.random() < 0.2:
             canvas.burst(
@@ -40,15 +39,10 @@ def _power_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
                 harmonic * frequency,
                 sigma * rng.uniform(0.4, 1.0),
                 rng.uniform(0.2, 0.6),
-                phase=angle(rng),
             )
     if rng.random() < 0.15:
         canvas.burst(
-            rng.choice([-1, 1]) * rng.uniform(0.4, 1.9),
-            frequency,
-            sigma,
-            rng.uniform(0.4, 0.9),
-            phase=angle(rng),
+            rng.choice([-1, 1]) * rng.uniform(0.4, 1.9), frequency, sigma, rng.uniform(0.4, 0.9)
         )
     return {"frequency": frequency, "duration": 4 * sigma}
 
@@ -86,7 +80,7 @@ def _unsteady_line(
         - 0.5 * ((t - time) / sigma) ** 2
     )
     shift = rng.uniform(0.0, 0.5) * wandering(rng, len(t), duration, rng.uniform(0.5, 2.0))
-    canvas.track(part, frequency + shift, level, snr, phase=angle(rng))
+    canvas.track(part, frequency + shift, level, snr)
 
 
 @draws("Wandering_Line", snr=(7.5, 25.0, 3.0), jitter=0.05)
@@ -101,7 +95,7 @@ def _wandering_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     level = np.exp(rng.uniform(0.1, 0.6) * wandering(rng, len(t), 2 * reach, 0.4))
     level *= np.clip((reach - np.abs(t)) / 0.3, 0, 1)
     track = frequency * np.exp(depth * path)
-    canvas.track(part, track, level, 1.0, phase=angle(rng))
+    canvas.track(part, track, level, 1.0)
     if rng.random() < 0.25:
-        canvas.track(part, 2 * track, level, rng.uniform(0.2, 0.6), phase=angle(rng))
+        canvas.track(part, 2 * track, level, rng.uniform(0.2, 0.6))
     return {"frequency": frequency, "depth": depth, "duration": 2 * reach}

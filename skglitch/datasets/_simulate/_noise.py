@@ -14,25 +14,25 @@ from ._psd import design_psd, observed_psd
 
 Psd = str | Callable[[np.ndarray], np.ndarray] | tuple[np.ndarray, np.ndarray]
 
-# In s, generated beyond the segment and cut off, so that its two ends have nothing in common.
+# Time in s that is generated in addition and cut off, so that the two ends are not correlated.
 _MARGIN = 2.0
-# Groups of violin modes in Hz, an interval for each of the two detectors.
+# Frequency ranges in Hz of the groups of violin modes, for each of the two detectors.
 _VIOLINS = (
     ((499.0, 517.0), (500.0, 510.0)),
     ((990.0, 1026.0), (990.0, 1011.0)),
     ((1470.0, 1512.0), (1455.0, 1486.0)),
     ((1960.0, 1992.0), (1922.0, 1960.0)),
 )
-# The resolution that strengths of lines are told at.
+# Resolution in Hz at which the strength of lines is defined.
 _LINE_WIDTH = 0.25
 # Width in Hz of the main lobe of a Hann window of 2 s, as a standard deviation.
 _BLUR = 0.45
-# Times the floor, from which on a peak in real noise counts as a line.
+# A peak in real noise above this many times the floor counts as a line.
 _LINE_HEIGHT = 4.0
 
 
 class Noise(NamedTuple):
-    """A stretch of noise and its density.
+    """Noise and its density.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Noise(NamedTuple):
     smooth : ndarray
         The same without lines.
     seen : ndarray
-        The same with lines as wide as spectra of 2 s show them: what whitening divides by.
+        The same with lines as wide as in spectra of 2 s, by which whitening divides.
     """
 
     strain: np.ndarray
@@ -55,25 +55,23 @@ class Noise(NamedTuple):
 
 
 class NoiseModel:
-    """Draw stretches of noise like those of a LIGO detector.
+    """Noise like that of a LIGO detector.
 
     Parameters
     ----------
-    sample_rate : float, default=4096.0
-        In Hz.
-    duration : float, default=8.0
-        In s.
+    sample_rate, duration : float
+        In Hz and s.
     psd : {"random", "observed", "aligo"}, callable or (frequencies, psd), default="random"
-        One-sided density in 1/Hz. "aligo" is :func:`design_psd`, "observed" is a new curve for
-        each stretch (:func:`observed_psd`), "random" is one or the other. A callable takes
-        frequencies in Hz. A pair is interpolated, and held at its ends.
+        One-sided density in 1/Hz. "aligo" is :func:`design_psd`, "observed" a new curve for each
+        draw (:func:`observed_psd`), "random" one or the other. A callable takes frequencies in Hz.
+        A pair is interpolated, and constant beyond its ends.
     lines : bool, default=True
         Add mains, calibration lines and violin modes, of random strength.
     wander : float, default=0.3
-        Largest standard deviation of the logarithm of the level, as it drifts over seconds. Low
-        frequencies drift by up to this much, high ones by a quarter. 0 is stationary noise.
+        Largest standard deviation of the logarithm of the level, as it drifts over seconds. High
+        frequencies drift by a quarter of it. 0 is stationary noise.
     background : float, default=0.3
-        How likely a stretch has small glitches of its own, away from its middle.
+        Probability of weak glitches away from the middle.
     """
 
     def __init__(
@@ -99,21 +97,12 @@ class NoiseModel:
         self._frequencies = rfftfreq(self._size, 1 / sample_rate)
 
     def draw(self, rng: np.random.Generator) -> Noise:
-        """Draw one stretch.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        noise : Noise
-        """
+        """Draw noise."""
         f = self._frequencies
         smooth = self._smooth_psd(rng)
         psd = add_lines(f, smooth, rng) if self.lines else smooth
         spectrum = rng.normal(size=(2, len(f)))
-        # Half the one-sided density in either part, and the first bin has no partner.
+        # Half the one-sided density in the real and in the imaginary part; the mean is 0.
         spectrum *= np.sqrt(psd * (self.sample_rate * self._size / 4))
         spectrum[:, 0] = 0.0
         strain = self._drift(spectrum[0] + 1j * spectrum[1], rng)
@@ -126,7 +115,7 @@ class NoiseModel:
             return np.asarray(self.psd(f), dtype=float)
         if not isinstance(self.psd, str):
             return np.interp(f, *self.psd)
-        # Curves are smooth: fewer powers of fewer numbers.
+        # Curves are smooth, so that few points are enough.
         knots = np.geomspace(4.0, f[-1], 400)
         if self.psd == "aligo" or (self.psd == "random" and rng.random() < 0.08):
             values = design_psd(knots)
@@ -135,7 +124,7 @@ class NoiseModel:
         return np.exp(np.interp(f, knots, np.log(values)))
 
     def _drift(self, spectrum: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """To the time domain; low and high frequencies rise and fall on their own."""
+        """Convert to the time domain; low and high frequencies drift independently."""
         start = (self._size - self.n_times) // 2
         kept = slice(start, start + self.n_times)
         if self.wander == 0:
@@ -151,7 +140,7 @@ class NoiseModel:
 def wandering(
     rng: np.random.Generator, n_times: int, duration: float, timescale: float
 ) -> np.ndarray:
-    """Smooth random curve with values of about 1, which changes within ``timescale`` (s)."""
+    """Draw a smooth curve with values of order 1, which varies over ``timescale`` s."""
     n_knots = max(4, int(np.ceil(duration / timescale)) + 3)
     knots = rng.normal(size=n_knots)
     at = np.linspace(1.0, n_knots - 2.0, n_times, endpoint=False)
@@ -162,11 +151,11 @@ def wandering(
 
 
 def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add narrow lines to a density on an even grid of frequencies.
+    """Add narrow lines to a density at equally spaced frequencies.
 
-    Mains and harmonics, calibration lines near 36 and 331.9 Hz, groups of violin modes near 500,
-    1000, 1500 and 1950 Hz, a few more anywhere. Strengths are amplitude ratios to the floor at a
-    resolution of 0.25 Hz, a decade or two wide, as in published spectra [1]_.
+    These are mains and harmonics, calibration lines near 36 and 331.9 Hz, groups of violin modes
+    near 500, 1000, 1500 and 1950 Hz, and a few more anywhere. Strengths are amplitude ratios to the
+    floor at a resolution of 0.25 Hz over one or two decades, as in published spectra [1]_.
 
     References
     ----------
@@ -206,39 +195,30 @@ def _add_line(out: np.ndarray, f: np.ndarray, frequency: float, power: float, wi
     near = slice(max(center - reach, 0), min(center + reach + 1, len(f)))
     if near.start >= near.stop:
         return
-    # Wider than a bin, or a line between two bins would vanish.
+    # At least half a bin wide: a line between two bins would vanish.
     scale = max(width, step / 2)
     shape = 1.0 / (1.0 + ((f[near] - frequency) / scale) ** 2)
     out[near] += power / step * shape / shape.sum()
 
 
 def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
-    """Tell the density of real noise.
+    """Measure the density of real noise.
 
-    Parameters
-    ----------
-    strain : ndarray of shape (n_times,)
-    sample_rate : float
-        In Hz.
-
-    Returns
-    -------
-    noise : Noise
-        Density as the median over stretches of 2 s, smoothed over 8 Hz but for lines.
+    It is the median over Fourier transforms of 2 s, smoothed over 8 Hz except for lines.
     """
     strain = np.array(strain, dtype=float)
     f, psd = median_density(strain, sample_rate)
     psd[0] = psd[1]
     smooth = median_filter(psd, max(3, round(8.0 / f[1])), mode="nearest")
-    # A median that wide would flatten the wall.
+    # A median over 8 Hz would flatten the seismic wall.
     smooth = np.where(f < 40.0, median_filter(psd, 3, mode="nearest"), smooth)
-    # One over a noisy density is too large on average: only lines are told from what is around.
+    # The inverse of a noisy density is too large on average: only lines are kept unsmoothed.
     psd = np.where(psd > _LINE_HEIGHT * smooth, psd, smooth)
     return Noise(strain, f, psd, smooth, psd)
 
 
 def median_density(strain: np.ndarray, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies in Hz, and the density of strain in 1/Hz as the median over stretches of 2 s."""
+    """Frequencies in Hz and density in 1/Hz, the median over Fourier transforms of 2 s."""
     size = min(len(strain), round(2 * sample_rate))
     f, psd = welch(strain, sample_rate, nperseg=size, average="median")
     return f, np.maximum(psd, psd.max() * 1e-30)

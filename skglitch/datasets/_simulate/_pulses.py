@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from ._canvas import Canvas
-from ._registry import MANY, angle, draws, log_uniform, power_law
+from ._canvas import Canvas, random_phase
+from ._registry import MANY, draws, log_uniform, power_law
 
 _LEVELS = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 # f0 in Hz and gbw at these levels, and their rank correlation.
@@ -68,17 +68,11 @@ def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
        (2019), arXiv:1901.05093.
     """
     f0, gbw = draw_shape(rng, "Blip")
-    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    canvas.pulse(0.0, f0, gbw, 1.0)
     if rng.random() < 0.2:
         # Some drag a weak tail of low frequency behind them.
         time = rng.uniform(-0.02, 0.06)
-        canvas.burst(
-            time,
-            rng.uniform(15, 60),
-            rng.uniform(0.01, 0.04),
-            rng.uniform(0.1, 0.4),
-            phase=angle(rng),
-        )
+        canvas.burst(time, rng.uniform(15, 60), rng.uniform(0.01, 0.04), rng.uniform(0.1, 0.4))
     return {"f0": f0, "gbw": gbw}
 
 
@@ -86,7 +80,7 @@ def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 def _blip_low_frequency(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a blip below some 250 Hz, with the widths fitted to those of the third run."""
     f0, gbw = draw_shape(rng, "Blip_Low_Frequency")
-    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    canvas.pulse(0.0, f0, gbw, 1.0)
     return {"f0": f0, "gbw": gbw}
 
 
@@ -94,14 +88,13 @@ def _blip_low_frequency(rng: np.random.Generator, canvas: Canvas) -> dict[str, f
 def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a pulse that is wide below and pointed above, like a gnome's cap, 20 to 150 Hz."""
     f0, gbw = draw_shape(rng, "Tomte")
-    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    canvas.pulse(0.0, f0, gbw, 1.0)
     if rng.random() < 0.4:
         canvas.burst(
             rng.uniform(-0.04, 0.04),
             rng.uniform(22, 50),
             rng.uniform(0.015, 0.035),
             rng.uniform(0.1, 0.4),
-            phase=angle(rng),
         )
     return {"f0": f0, "gbw": gbw}
 
@@ -113,14 +106,10 @@ def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     Often several come in a row, and the loudest ring the violin modes.
     """
     f0, gbw = draw_shape(rng, "Koi_Fish")
-    canvas.pulse(0.0, f0, gbw, 1.0, angle(rng))
+    canvas.pulse(0.0, f0, gbw, 1.0)
     # The tail: a broad pulse at the same time.
     canvas.pulse(
-        rng.normal(0, 0.002),
-        rng.uniform(40, 250),
-        rng.uniform(0.3, 1.0),
-        rng.uniform(0.1, 0.6),
-        angle(rng),
+        rng.normal(0, 0.002), rng.uniform(40, 250), rng.uniform(0.3, 1.0), rng.uniform(0.1, 0.6)
     )
     for _ in range(rng.integers(0, 5)):
         frequency = log_uniform(rng, 18, 60)
@@ -129,7 +118,6 @@ def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
             frequency,
             rng.uniform(0.4, 1.4) / frequency,
             log_uniform(rng, 0.03, 0.3),
-            phase=angle(rng),
         )
     if rng.random() < 0.3:
         ring_violins(rng, canvas, 0.0, rng.uniform(0.05, 0.15))
@@ -137,7 +125,7 @@ def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     for _ in range(n_more):
         time = rng.choice([-1, 1]) * log_uniform(rng, 0.03, 1.2)
         f1, gbw1 = draw_shape(rng, "Koi_Fish" if rng.random() < 0.6 else "Blip")
-        canvas.pulse(time, f1, gbw1, log_uniform(rng, 0.05, 0.6), angle(rng))
+        canvas.pulse(time, f1, gbw1, log_uniform(rng, 0.05, 0.6))
     return {"f0": f0, "gbw": gbw, "n_pulses": 1.0 + n_more}
 
 
@@ -151,7 +139,6 @@ def ring_violins(rng: np.random.Generator, canvas: Canvas, time: float, snr: flo
             harmonic * rng.uniform(495, 512),
             rng.uniform(0.01, 0.08),
             snr * rng.uniform(0.2, 1.0),
-            phase=angle(rng),
         )
 
 
@@ -165,14 +152,14 @@ def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     if n_before + n_after < 2:
         n_after += 2
     unsteady = rng.uniform(0.0, 0.12)
-    phase = angle(rng)
+    phase = random_phase(rng)
     for i in range(-n_before, n_after + 1):
         time = (i + rng.normal(0, unsteady)) * spacing
         shape = f0 * np.exp(rng.normal(0, 0.1)), gbw * np.exp(rng.normal(0, 0.15))
         size = 1.0 if i == 0 else rng.uniform(0.6, 1.0)
         canvas.pulse(time, *shape, size, phase + rng.normal(0, 0.4))
         if rng.random() < 0.15:
-            canvas.pulse(time + rng.uniform(0.02, 0.06), *shape, 0.6 * size, angle(rng))
+            canvas.pulse(time + rng.uniform(0.02, 0.06), *shape, 0.6 * size)
     return {"f0": f0, "gbw": gbw, "spacing": spacing, "n_pulses": float(n_before + n_after + 1)}
 
 
@@ -198,7 +185,6 @@ def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, 
             frequency,
             rng.uniform(0.5, 1.4) / frequency,
             (1 - 0.6 * height) * rng.uniform(0.4, 1.0),
-            phase=angle(rng),
         )
     return {"top": top, "duration": duration}
 
@@ -221,7 +207,7 @@ def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     frequency = rng.uniform(*bands[main])
     sigma = log_uniform(rng, 0.008, 0.07)
     decay = sigma * rng.uniform(0.8, 2.5) if rng.random() < 0.4 else None
-    canvas.burst(0.0, frequency, sigma, 1.0, phase=angle(rng), decay=decay)
+    canvas.burst(0.0, frequency, sigma, 1.0, decay=decay)
     for i, band in enumerate(bands):
         if i != main and rng.random() < 0.45:
             canvas.burst(
@@ -229,16 +215,11 @@ def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
                 rng.uniform(*band),
                 sigma * rng.uniform(0.5, 1.3),
                 rng.uniform(0.3, 0.9),
-                phase=angle(rng),
             )
     for _ in range(rng.integers(0, 3)):
         time = rng.choice([-1, 1]) * rng.uniform(0.05, 1.8)
         canvas.burst(
-            time,
-            frequency + rng.normal(0, 5),
-            sigma * rng.uniform(0.5, 1.5),
-            rng.uniform(0.3, 0.8),
-            phase=angle(rng),
+            time, frequency + rng.normal(0, 5), sigma * rng.uniform(0.5, 1.5), rng.uniform(0.3, 0.8)
         )
     return {"frequency": frequency, "duration": 2 * sigma}
 
@@ -258,7 +239,7 @@ def _ripples_1400(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
             frequency + rng.normal(0, 40),
             spacing * rng.uniform(0.2, 0.45),
             size,
-            phase=angle(rng),
+            phase=canvas.phase(),
             sweep=rng.normal(0, 1500.0),
         )
     return {"frequency": frequency, "duration": duration, "spacing": spacing}
@@ -281,7 +262,6 @@ def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
             frequency + rng.normal(0, 6),
             log_uniform(rng, 0.008, 0.05),
             power_law(rng, 0.25, 1.0, 1.5),
-            phase=angle(rng),
         )
-    canvas.burst(0.0, frequency, rng.uniform(0.015, 0.05), 1.1, phase=angle(rng))
+    canvas.burst(0.0, frequency, rng.uniform(0.015, 0.05), 1.1)
     return {"frequency": frequency, "spacing": spacing, "duration": 2 * reach}

@@ -1,4 +1,4 @@
-"""Which function draws which class, and how loud."""
+"""Registry of the functions that draw the classes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ._canvas import Canvas
 
 Draw = Callable[[np.random.Generator, Canvas], dict[str, float]]
 
-# Least signal-to-noise ratio of the loudest tile of classes that are told by there being several
-# parts: at 7.5, where searches start, only one of them would be seen.
+# Least signal-to-noise ratio of the loudest tile of classes that consist of several parts: at 7.5,
+# the threshold of searches, only one of them would be visible.
 MANY = 10.0
 
 
@@ -22,16 +22,16 @@ class Recipe(NamedTuple):
     Attributes
     ----------
     draw : callable
-        Draws a waveform of any size on a canvas and tells its parameters.
+        Draws a waveform of any amplitude on a canvas and returns its parameters.
     snr : tuple of float
         Least and greatest signal-to-noise ratio of the loudest tile, and the slope of the power
         law between them.
     centered : bool
         Whether the segment is centered on the loudest tile, or on the canvas.
     jitter : float
-        In s, standard deviation of the time of the trigger.
+        Standard deviation in s of the time of the trigger.
     peak : tuple of float
-        Least and greatest frequency of the loudest tile in Hz; what is outside is drawn again.
+        Least and greatest frequency of the loudest tile in Hz. Others are drawn again.
     """
 
     draw: Draw
@@ -62,7 +62,7 @@ def draws(
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a number whose logarithm is uniform."""
+    """Draw a number with a uniform logarithm."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -70,8 +70,3 @@ def power_law(rng: np.random.Generator, low: float, high: float, slope: float) -
     """Draw a number from a density of x**-slope between two bounds; slope 1 is not allowed."""
     a, b = low ** (1 - slope), high ** (1 - slope)
     return float((a + rng.random() * (b - a)) ** (1 / (1 - slope)))
-
-
-def angle(rng: np.random.Generator) -> float:
-    """Draw a phase."""
-    return float(rng.uniform(0, 2 * np.pi))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._canvas import Canvas
-from ._registry import angle, draws, log_uniform
+from ._canvas import Canvas, random_phase
+from ._registry import draws, log_uniform
 
 WAVELENGTH = 1.064e-6
 # In s, either side of the middle: what is beyond is in no picture.
@@ -46,13 +46,12 @@ def scatter(
     amplitude: np.ndarray | float,
     *,
     bounces: int = 1,
-    phase: float = 0.0,
 ) -> None:
-    """Add the strain of scattered light, a sine of the path in wavelengths."""
+    """Add the strain of scattered light: a sine of the path in wavelengths, of random phase."""
     cycles = 2.0 * bounces / WAVELENGTH * velocity
     ends = np.minimum(np.arange(len(velocity)), np.arange(len(velocity))[::-1])
     ends = np.minimum(ends / (_FADE * canvas.sample_rate), 1.0)
-    canvas.track(part, cycles, amplitude * ends, phase=phase, strain=True)
+    canvas.track(part, cycles, amplitude * ends, strain=True)
 
 
 @draws("Scattered_Light", snr=(7.5, 60.0, 1.7), jitter=0.03)
@@ -79,7 +78,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     velocity = 0.5 * WAVELENGTH * top * level * np.cos(2 * np.pi * swing * t)
     # A second motion tilts the arch and makes neighbors unequal.
     other = rng.uniform(0.0, 0.35) * 0.5 * WAVELENGTH * top
-    velocity += other * np.cos(2 * np.pi * log_uniform(rng, 0.05, 1.0) * t + angle(rng))
+    velocity += other * np.cos(2 * np.pi * log_uniform(rng, 0.05, 1.0) * t + random_phase(rng))
     # How much light comes back changes as the beam moves over the surface.
     width = rng.uniform(0.15, 0.6) / swing
     amplitude = np.exp(-0.5 * ((t - rng.normal(0, 0.1)) / width) ** 2)
@@ -91,7 +90,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
         # How bright an arch is, is told by what is left of it above the noise at its top.
         seen = canvas.sensitivity(np.array([bounces * peak]))[0]
         size = (first / bounces) ** steep * np.exp(rng.normal(0, 0.3)) / seen
-        scatter(canvas, part, velocity, size * amplitude, bounces=bounces, phase=angle(rng))
+        scatter(canvas, part, velocity, size * amplitude, bounces=bounces)
     return {
         "swing_frequency": swing,
         "peak_arch_frequency": first * peak,
@@ -122,17 +121,19 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     group = 1.0 - rng.uniform(0.0, 0.7) * np.sin(np.pi * rng.uniform(0.1, 0.8) * t) ** 2
     velocity = (1 - share) * group * np.cos(2 * np.pi * fast * t)
     velocity += share * np.cos(2 * np.pi * slow * t + rng.normal(0, 0.4))
-    velocity += rng.uniform(0.0, 0.15) * np.cos(2 * np.pi * rng.uniform(0.4, 1.3) * t + angle(rng))
+    velocity += rng.uniform(0.0, 0.15) * np.cos(
+        2 * np.pi * rng.uniform(0.4, 1.3) * t + random_phase(rng)
+    )
     velocity *= 0.5 * WAVELENGTH * top
-    scatter(canvas, part, velocity, 1.0, phase=angle(rng))
+    scatter(canvas, part, velocity, 1.0)
     for bounces, chance in ((2, 0.7), (3, 0.3)):
         if rng.random() < chance:
             size = log_uniform(rng, 0.05, 0.5)
-            scatter(canvas, part, velocity, size, bounces=bounces, phase=angle(rng))
+            scatter(canvas, part, velocity, size, bounces=bounces)
     for _ in range(rng.integers(0, 4)):
         # Other spots move with the same ground, by more or less: they fill the arches.
         scale = rng.uniform(0.5, 1.4)
-        scatter(canvas, part, scale * velocity, rng.uniform(0.2, 1.0), phase=angle(rng))
+        scatter(canvas, part, scale * velocity, rng.uniform(0.2, 1.0))
     return {"arch_rate": float(fast), "peak_arch_frequency": top, "swing_frequency": slow}
 
 
@@ -197,4 +198,4 @@ def _wing(
     top = top * np.exp(rng.normal(0, 0.1))
     frequency = bottom * (top / bottom) ** rise
     envelope = np.sin(np.pi * away) ** 0.7
-    canvas.track(part, frequency, envelope, size, phase=angle(rng))
+    canvas.track(part, frequency, envelope, size)

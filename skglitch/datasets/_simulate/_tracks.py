@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._canvas import Canvas
+from ._canvas import Canvas, random_phase
 from ._noise import wandering
-from ._registry import angle, draws, log_uniform
+from ._registry import draws, log_uniform
 
 # Mass of the sun, in s.
 _SUN = 4.925490947e-6
@@ -40,7 +40,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
         quick = log_uniform(rng, 0.2, 1.2)
         swing = log_uniform(rng, 300.0, 4000.0)
         offset = rng.uniform(-1.2, 1.2) * swing + rng.normal(0, 300.0)
-        difference = offset + swing * np.cos(2 * np.pi * t / quick + angle(rng))
+        difference = offset + swing * np.cos(2 * np.pi * t / quick + random_phase(rng))
     slow = wandering(rng, len(t), 2 * reach, rng.uniform(0.3, 1.5))
     difference = difference * (1.0 + 0.05 * slow)
     frequency = np.abs(difference)
@@ -54,7 +54,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     level *= np.exp(rng.uniform(0.1, 0.6) * wandering(rng, len(t), 2 * reach, 0.15))
     width = max(log_uniform(rng, 0.1, 1.0), 0.6 * quick)
     level *= np.exp(-0.5 * (t / width) ** 2)
-    phase = angle(rng)
+    phase = random_phase(rng)
     canvas.track(part, frequency, level, 1.0, phase=phase)
     if rng.random() < 0.2:
         canvas.track(part, 2 * frequency, level, rng.uniform(0.1, 0.5), phase=2 * phase)
@@ -82,7 +82,7 @@ def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -
     reach = min(canvas.duration / 2, 4.0)
     part, t = canvas.times(-reach, reach)
     frequency, level = chirp_track(t, *masses)
-    canvas.track(part, frequency, level, 1.0, phase=angle(rng), strain=True)
+    canvas.track(part, frequency, level, 1.0, strain=True)
     if backwards:
         canvas.values = canvas.values[::-1].copy()
     return {"mass_1": max(masses), "mass_2": min(masses)}
