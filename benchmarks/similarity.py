@@ -26,6 +26,7 @@ import numpy as np
 from _common import Store, peak_memory_mb, table
 from sklearn.neighbors import NearestNeighbors
 
+import skglitch
 from skglitch.discovery import SimilarityIndex
 
 METHODS: dict[str, Callable[[], Any]] = {
@@ -83,10 +84,10 @@ def run(method: str, n_samples: int) -> dict:
     result["rows"] = found.tolist()
     if method != "scikit-learn":
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "index"
-            result["save [s]"] = seconds(lambda: index.save(file), 1)
+            file = Path(folder) / "index.skglitch"
+            result["save [s]"] = seconds(lambda: skglitch.save(index, file), 1)
             del index
-            result["load [s]"] = seconds(lambda: SimilarityIndex.load(file), 1)
+            result["load [s]"] = seconds(lambda: skglitch.load(file), 1)
     return result
 
 

@@ -8,13 +8,11 @@ from ._new_classes import NewClassFinder
 from ._novelty import NoveltyDetector
 from ._onsets import find_onsets
 from ._similarity_index import SimilarityIndex
-from ._similarity_table import SimilarGlitches
 
 __all__ = [
     "Discovery",
     "NewClassFinder",
     "NoveltyDetector",
-    "SimilarGlitches",
     "SimilarityIndex",
     "describe_clusters",
     "discover",

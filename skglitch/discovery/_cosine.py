@@ -56,7 +56,12 @@ def unit_rows(X: NDArray[Any]) -> Floats:
 
 
 def find_neighbors(
-    units: Floats, queries: Floats, n_neighbors: int, *, exclude: Rows | None = None
+    units: Floats,
+    queries: Floats,
+    n_neighbors: int,
+    *,
+    exclude: Rows | None = None,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[Floats, Rows]:
     """Find the rows of highest cosine with each query, among all.
 
@@ -70,6 +75,8 @@ def find_neighbors(
     n_neighbors : int
     exclude : ndarray of shape (n_queries,), default=None
         A row that each query must not find, such as itself.
+    allowed : ndarray of shape (n_samples,), dtype bool, default=None
+        The rows that may be found, at least `n_neighbors` besides `exclude`.
 
     Returns
     -------
@@ -83,9 +90,10 @@ def find_neighbors(
         found = queries[batch] @ units.T
         if exclude is not None:
             np.put_along_axis(found, exclude[batch, np.newaxis], -np.inf, axis=1)
+        if allowed is not None:
+            found[:, ~allowed] = -np.inf
         best = np.argpartition(found, -n_candidates, axis=1)[:, -n_candidates:]
-        if exclude is not None:
-            best[best == exclude[batch, np.newaxis]] = -1
+        best[np.isneginf(np.take_along_axis(found, best, axis=1))] = -1
         cosines[batch], rows[batch] = rank_candidates(units, queries[batch], best, n_neighbors)
     return cosines, rows
 

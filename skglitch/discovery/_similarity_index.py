@@ -1,11 +1,10 @@
-"""More like this: the nearest glitches in the space of embeddings."""
+"""Search for similar glitches by the cosine of their embeddings."""
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
-from os import PathLike
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,63 +12,66 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._similarity_approximate import build, extended, has_faiss, nearest_approximately
-from ._similarity_file import FEATURE_NAMES, read_index, write_index
-from ._similarity_labels import (
-    GlitchLabels,
-    check_labels,
-    check_unique,
-    join_labels,
-    passing,
-    row_of,
-)
-from ._similarity_search import Floats, check_finite, nearest, unit_rows
-from ._similarity_table import SimilarGlitches
+from .._labels import as_labels
+from .._validation import check_gps, check_ifo
+from ._cosine import Floats, Rows, check_finite, find_neighbors, rank_candidates, unit_rows
 
-# Up to so many glitches, comparing all of them takes less than 0.1 s a query.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# All numbers on the approximate search are measured in benchmarks/similarity.py.
+# Up to so many glitches an exact search takes less than 0.1 s per query.
 _EXACT_UP_TO = 100_000
+# Vectors per cell for k-means, and how many cells a query searches: a fraction, and at least so
+# many.
+_TRAINED_ON = 64
+_PROBED, _MIN_PROBES = 1 / 16, 8
+# So many times the neighbors asked for are compared in full precision.
+_CANDIDATES = 2
+# The cells are rebuilt once there are so many times the glitches that they were built for.
+_GROWTH = 2
 
 
 class SimilarityIndex(BaseEstimator):
-    r"""Find the glitches most like a given one, by the cosine of embeddings.
+    r"""Index of glitches that finds the most similar ones.
+
+    The similarity is the cosine of two embeddings.
 
     Parameters
     ----------
     method : {"auto", "exact", "approximate"}, default="auto"
-        How to search. ``"exact"`` compares with all glitches, ``"approximate"`` with those in
-        the cells around, and may miss some; it needs faiss: ``pip install
-        "skglitch[similarity]"``. ``"auto"`` is exact up to 100,000 glitches and approximate
-        beyond, where faiss is there.
+        The search. ``"exact"`` compares all glitches. ``"approximate"`` may miss some neighbors
+        and requires faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is exact up to
+        100,000 glitches, and above if faiss is not installed.
     n_neighbors : int, default=5
-        How many glitches to find where a search does not say.
+        The default number of neighbors.
 
     Attributes
     ----------
-    units_ : ndarray of shape (n_glitches, `n_features_in_`), dtype float32
-        The embeddings, of length 1.
+    embeddings_ : ndarray of shape (n_glitches, `n_features_in_`), dtype float32
+        The embeddings, scaled to unit length.
     ids_ : ndarray of shape (n_glitches,)
-        Names of the glitches, strings or integers.
-    times_ : ndarray of shape (n_glitches,), dtype float64
-        GPS times in s, NaN where they were not given.
-    detectors_ : ndarray of shape (n_glitches,), dtype str
-        Detectors, empty where they were not given.
+        The ids, strings or integers.
+    gps_ : ndarray of shape (n_glitches,), dtype float64
+        GPS times in s, NaN if unknown.
+    ifo_ : ndarray of shape (n_glitches,), dtype str
+        Interferometers, empty if unknown.
     n_features_in_ : int
-        Number of features of an embedding.
+        The number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, where it is a data frame.
+        The names of the features, if X has them.
 
     See Also
     --------
-    skglitch.TruncatedCNNTransformer : Embeddings of glitches.
-    sklearn.neighbors.NearestNeighbors : Other metrics; no ids, filters or files.
+    skglitch.TruncatedCNNTransformer : Computes embeddings.
+    sklearn.neighbors.NearestNeighbors : Has other metrics, but neither ids nor filters.
 
     Notes
     -----
-    The approximate search puts glitches into :math:`\sqrt{n}` cells of like ones, looks into
-    the cells nearest to the query in half precision, and compares the best of what it finds in
-    full (an inverted file [1]_). With a filter that leaves 100,000 glitches or
-    fewer, all of these are compared. In either case what is found passes the filter, and there
-    are as many as asked for if so many pass.
+    The approximate search is an inverted file [1]_ with :math:`\sqrt{n}` cells in half
+    precision. The best candidates of the cells nearest to the query are compared in full
+    precision. If a filter leaves 100,000 glitches or fewer, the search is exact. Both searches
+    return as many glitches as requested, if so many pass the filter.
 
     References
     ----------
@@ -81,14 +83,15 @@ class SimilarityIndex(BaseEstimator):
     >>> from skglitch.discovery import SimilarityIndex
     >>> X = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.8, 0.3]]
     >>> index = SimilarityIndex().fit(
-    ...     X, ids=["a", "b", "c", "d"], times=[10, 20, 30, 40], detectors=["H1", "L1", "H1", "H1"]
+    ...     X, ids=["a", "b", "c", "d"], gps=[10, 20, 30, 40], ifo=["H1", "L1", "H1", "H1"]
     ... )
-    >>> print(index.search(id="a", n_neighbors=2))
-    id  detector  GPS time [s]  similarity
-    b   L1              20.000       0.994
-    d   H1              40.000       0.936
-    >>> index.search([1.0, 0.1], detectors="H1", time_range=(15, 100)).ids
-    array(['d', 'c'], dtype='<U1')
+    >>> index.search(id="a", n_neighbors=2)
+          id ifo   gps  similarity
+    index
+    1      b  L1  20.0    0.993884
+    3      d  H1  40.0    0.936329
+    >>> index.search([1.0, 0.1], ifo="H1", gps_range=(15, 100))["id"].tolist()
+    ['d', 'c']
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -96,9 +99,18 @@ class SimilarityIndex(BaseEstimator):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, method: str = "auto", *, n_neighbors: int = 5) -> None:
+    # The faiss index: not part of the state, as it can be rebuilt.
+    _cells: Any = None
+
+    def __init__(
+        self, method: Literal["auto", "exact", "approximate"] = "auto", *, n_neighbors: int = 5
+    ) -> None:
         self.method = method
         self.n_neighbors = n_neighbors
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_cells"}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -107,38 +119,36 @@ class SimilarityIndex(BaseEstimator):
         y: Any = None,
         *,
         ids: ArrayLike | None = None,
-        times: ArrayLike | None = None,
-        detectors: ArrayLike | None = None,
+        gps: ArrayLike | None = None,
+        ifo: ArrayLike | str | None = None,
     ) -> Self:
-        """Take glitches in, and forget what was there before.
+        """Fill the index.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Embeddings.
         y : None
-            Not used.
+            Ignored.
         ids : array-like of shape (n_samples,), default=None
-            A name for each glitch, strings or integers. None counts from 0.
-        times : array-like of shape (n_samples,), default=None
-            GPS times in s, to search in a range of them. NaN where there is none.
-        detectors : array-like of shape (n_samples,) or str, default=None
-            Detectors such as ``"H1"``; a string is that of all. Empty, None or NaN where nobody
-            knows.
+            Unique ids, strings or integers. By default, they count from 0.
+        gps : array-like of shape (n_samples,), default=None
+            GPS times in s, NaN if unknown.
+        ifo : array-like of shape (n_samples,) or str, default=None
+            Interferometers such as ``"H1"``; a string is that of all glitches. Missing values and
+            empty strings are unknown.
 
         Returns
         -------
         self : SimilarityIndex
-            Itself.
+            The filled index.
 
         Raises
         ------
         ValueError
-            If X is no table of finite numbers, lengths differ, times are dates, or an id is there
-            twice.
+            If X is not finite, lengths differ, times are not GPS times, or an id occurs twice.
         """
-        units = unit_rows(self._embeddings(X, reset=True))
-        self._take(units, check_labels(len(units), 0, ids, times, detectors))
+        self._set(self._check_X(X, reset=True), ids, gps, ifo, n_kept=0)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -148,42 +158,33 @@ class SimilarityIndex(BaseEstimator):
         y: Any = None,
         *,
         ids: ArrayLike | None = None,
-        times: ArrayLike | None = None,
-        detectors: ArrayLike | None = None,
+        gps: ArrayLike | None = None,
+        ifo: ArrayLike | str | None = None,
     ) -> Self:
-        """Add glitches to those that are there.
-
-        All arrays are copied: add many at a time.
+        """Add glitches to the index. This copies all arrays, so add many at once.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Embeddings.
         y : None
-            Not used.
-        ids : array-like of shape (n_samples,), default=None
-            As in `fit`. None goes on counting.
-        times : array-like of shape (n_samples,), default=None
-            As in `fit`.
-        detectors : array-like of shape (n_samples,) or str, default=None
-            As in `fit`.
+            Ignored.
+        ids, gps, ifo : array-like of shape (n_samples,), default=None
+            As in :meth:`fit`. Default ids continue to count.
 
         Returns
         -------
         self : SimilarityIndex
-            Itself.
+            The larger index.
 
         Raises
         ------
         ValueError
-            As in `fit`, or if an id is taken, or ids here are strings and those there integers.
+            As in :meth:`fit`, or if an id is in use, or new ids are strings and old ones integers.
         """
-        if not hasattr(self, "units_"):
-            return self.fit(X, ids=ids, times=times, detectors=detectors)
-        units = unit_rows(self._embeddings(X, reset=False))
-        new = check_labels(len(units), len(self.units_), ids, times, detectors)
-        labels = join_labels(self._labels(), new)
-        self._take(np.concatenate([self.units_, units]), labels, self._cells)
+        is_first = not hasattr(self, "embeddings_")
+        n_kept = 0 if is_first else len(self.embeddings_)
+        self._set(self._check_X(X, reset=is_first), ids, gps, ifo, n_kept=n_kept)
         return self
 
     def kneighbors(
@@ -197,36 +198,33 @@ class SimilarityIndex(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            Embeddings. None asks for the neighbors of each glitch of the index, itself
-            excluded.
+            Embeddings. By default, those of the index, each without itself as a neighbor.
         n_neighbors : int, default=None
-            How many. None takes that of the constructor.
+            The number of neighbors. By default, that of the constructor.
         return_distance : bool, default=True
-            Whether to return distances too.
+            Whether to return distances.
 
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors), dtype float32
-            1 minus the cosine, rising. Only if `return_distance` is true.
+            1 minus the cosine, in increasing order. Only if `return_distance` is True.
         rows : ndarray of shape (n_queries, n_neighbors), dtype intp
-            Rows of the index.
+            Rows of the index. Those of equal distance are sorted.
 
         Raises
         ------
         ValueError
-            If there are fewer glitches than neighbors are asked for.
+            If there are fewer glitches than `n_neighbors`.
         """
         check_is_fitted(self)
-        k = _check_count(self.n_neighbors if n_neighbors is None else n_neighbors)
-        queries = self.units_ if X is None else unit_rows(self._embeddings(X, reset=False))
-        own = np.arange(len(queries)) if X is None else None
-        n_others = len(self.units_) - (X is None)
+        k = self._check_n_neighbors(n_neighbors)
+        queries = self.embeddings_ if X is None else self._check_X(X, reset=False)
+        exclude = np.arange(len(queries)) if X is None else None
+        n_others = len(self.embeddings_) - (X is None)
         if k > n_others:
-            raise ValueError(
-                f"n_neighbors={k} are asked for, but there are only {n_others} (other) glitches."
-            )
-        rows, cosines = self._nearest(queries, k, own, None)
-        return (np.clip(1 - cosines, 0, 2), rows) if return_distance else rows
+            raise ValueError(f"n_neighbors={k} is more than the {n_others} (other) glitches.")
+        cosines, rows = self._find(queries, k, exclude)
+        return (1 - cosines, rows) if return_distance else rows
 
     def search(
         self,
@@ -234,156 +232,226 @@ class SimilarityIndex(BaseEstimator):
         *,
         id: str | int | None = None,
         n_neighbors: int | None = None,
-        time_range: tuple[float, float] | None = None,
-        detectors: str | list[str] | None = None,
-    ) -> SimilarGlitches:
-        """Find the glitches most like one, in some time and some detectors.
+        gps_range: tuple[float, float] | None = None,
+        ifo: str | list[str] | None = None,
+    ) -> pd.DataFrame:
+        """Find the glitches most similar to one, within some time and interferometers.
 
         Parameters
         ----------
         X : array-like of shape (n_features,) or (1, n_features), default=None
             Embedding of the glitch.
         id : str or int, default=None
-            In place of X: a glitch of the index, which is not among those found.
+            Id of a glitch of the index, instead of X. It is not among the results.
         n_neighbors : int, default=None
-            Largest number to find: there are fewer where fewer pass. None takes that of the
-            constructor.
-        time_range : tuple of two floats, default=None
-            GPS times in s from which on (included) and up to which (excluded) glitches count;
-            ``-inf`` and ``inf`` leave an end open.
-        detectors : str or list of str, default=None
-            The detectors whose glitches count.
+            The largest number of results. By default, that of the constructor.
+        gps_range : (float, float), default=None
+            GPS times in s, the first included and the second excluded. Use ``-inf`` and ``inf``
+            for open ranges.
+        ifo : str or list of str, default=None
+            The interferometers to search.
 
         Returns
         -------
-        found : SimilarGlitches
-            Fields `index`, `ids`, `times`, `detectors` and `similarity`. Of equal ones, those
-            come first, and are found first by an exact search, that were added first.
+        found : pandas.DataFrame
+            One row per glitch, the most similar first, with the columns `id`, `ifo`, `gps` and
+            `similarity`, the cosine. The index holds the rows of the index.
 
         Raises
         ------
         ValueError
-            If not one of X and id is given, or the filter is for what the index was not told.
+            If not exactly one of X and id is given, or a filter is for unknown times or
+            interferometers.
         KeyError
             If there is no such id.
         """
+        import pandas as pd
+
         check_is_fitted(self)
-        k = _check_count(self.n_neighbors if n_neighbors is None else n_neighbors)
+        k = self._check_n_neighbors(n_neighbors)
         if (X is None) == (id is None):
             raise ValueError("Give either X, an embedding, or id, a glitch of the index.")
-        own = None if id is None else np.array([row_of(self.ids_, id)])
-        if own is not None:
-            query = self.units_[own]
+        if id is not None:
+            exclude = np.array([self._find_row(id)])
+            query = self.embeddings_[exclude]
         else:
-            query = unit_rows(self._embeddings(_as_table(X), reset=False))
+            exclude = None
+            query = self._check_X(_to_table(X), reset=False)
             if len(query) != 1:
-                raise ValueError(f"X has {len(query)} glitches; for many at once use kneighbors.")
-        among = passing(self._labels(), time_range, detectors)
-        n_there = len(self.units_) if among is None else len(among)
-        if own is not None and (among is None or np.isin(own, among)[0]):
-            n_there -= 1
-        rows, cosines = self._nearest(query, min(k, n_there), own, among)
-        found = rows[0]
-        return SimilarGlitches(
-            found, self.ids_[found], self.times_[found], self.detectors_[found], cosines[0]
+                raise ValueError(f"X has {len(query)} glitches; for more than one use kneighbors.")
+        allowed = self._filter(gps_range, ifo)
+        if allowed is not None and exclude is not None:
+            allowed[exclude] = False
+        n_allowed = len(self.ids_) - (id is not None) if allowed is None else int(allowed.sum())
+        cosines = np.empty((1, 0), np.float32)
+        rows = np.empty((1, 0), np.intp)
+        if n_allowed:
+            cosines, rows = self._find(query, min(k, n_allowed), exclude, allowed)
+        columns = {name: getattr(self, f"{name}_")[rows[0]] for name in ("ids", "ifo", "gps")}
+        return pd.DataFrame(
+            {"id": columns.pop("ids"), **columns, "similarity": cosines[0]},
+            index=pd.Index(rows[0], name="index"),
         )
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the index to a file, whole or not at all, without pickle.
-
-        The parts of the approximate search are not in it: `load` makes them anew.
-
-        Parameters
-        ----------
-        path : path
-            The file, of NumPy's npz format. What is there is replaced at the end.
-        """
-        check_is_fitted(self)
-        arrays = {"units": self.units_, **self._labels()._asdict()}
-        if hasattr(self, "feature_names_in_"):
-            arrays[FEATURE_NAMES] = self.feature_names_in_.astype(str)
-        write_index(Path(path), self.get_params(), arrays)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Read an index that `save` wrote; nothing in the file is run.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        index : SimilarityIndex
-            Fitted.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is another kind of file, damaged, or written by a newer skglitch.
-        """
-        parameters, arrays = read_index(Path(path))
-        index = cls(**parameters)
-        index._validate_params()
-        index.n_features_in_ = arrays["units"].shape[1]
-        if FEATURE_NAMES in arrays:
-            index.feature_names_in_ = arrays.pop(FEATURE_NAMES).astype(object)
-        index._take(arrays.pop("units"), GlitchLabels(**arrays))
-        return index
-
-    def _embeddings(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        checked: NDArray[Any] = validate_data(
+    def _check_X(self, X: Any, *, reset: bool) -> Floats:
+        checked = validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
         )
         check_finite(checked)
-        return checked
+        return unit_rows(checked)
 
-    def _labels(self) -> GlitchLabels:
-        return GlitchLabels(self.ids_, self.times_, self.detectors_)
+    def _check_n_neighbors(self, n_neighbors: Any) -> int:
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not isinstance(k, Integral) or k < 1:
+            raise ValueError(f"n_neighbors must be an integer of at least 1, got {k!r}.")
+        return int(k)
 
-    def _take(self, units: Floats, labels: GlitchLabels, cells: Any = None) -> None:
-        # Before anything is kept, so that an index given a wrong id stays as it was.
-        check_unique(labels.ids)
-        if self._is_approximate(len(units)):
-            cells = build(units) if cells is None else extended(cells, units)
-        self.units_, self._cells = units, cells
-        self.ids_, self.times_, self.detectors_ = labels
+    def _set(self, units: Floats, ids: Any, gps: Any, ifo: Any, *, n_kept: int) -> None:
+        """Check everything, then keep the first `n_kept` glitches and append the new ones."""
+        n = len(units)
+        new_ids = np.arange(n_kept, n_kept + n) if ids is None else _check_ids(ids)
+        new_gps = np.full(n, np.nan) if gps is None else check_gps(gps)
+        new_ifo = check_ifo("" if ifo is None else ifo, n)
+        for name, values in {"ids": new_ids, "gps": new_gps}.items():
+            if values.shape != (n,):
+                raise ValueError(f"{name} has shape {values.shape}, but X has {n} samples.")
+        new = {"embeddings_": units, "ids_": new_ids, "gps_": new_gps, "ifo_": new_ifo}
+        if n_kept:
+            if self.ids_.dtype.kind != new_ids.dtype.kind:
+                raise ValueError(
+                    "ids must all be strings or all be integers, but new ones are like "
+                    f"{new_ids[0].item()!r} and old ones like {self.ids_[0].item()!r}."
+                )
+            new = {name: np.concatenate([getattr(self, name), new[name]]) for name in new}
+        unique, counts = np.unique(new["ids_"], return_counts=True)
+        if len(unique) < len(new["ids_"]):
+            shown = unique[counts > 1][0].item()
+            raise ValueError(f"ids must be unique, but {shown!r} occurs more than once.")
+        self.__dict__.update(new)
+        self._update_cells(n_kept)
 
-    def _is_approximate(self, n_samples: int) -> bool:
+    def _update_cells(self, n_kept: int) -> None:
+        n = len(self.embeddings_)
+        has_too_few = self._cells is not None and n > _GROWTH * self._cells.nlist**2
+        if not n_kept or has_too_few or not self._is_approximate():
+            self._cells = None
+        if self._cells is not None:
+            self._cells.add(self.embeddings_[n_kept:])
+        elif self._is_approximate():
+            self._cells = _build_cells(self.embeddings_)
+
+    def _is_approximate(self) -> bool:
         if self.method == "auto":
-            return n_samples > _EXACT_UP_TO and has_faiss()
+            return len(self.embeddings_) > _EXACT_UP_TO and _has_faiss()
         return self.method == "approximate"
 
-    def _nearest(
+    def _find_row(self, id_: Any) -> int:
+        # A comparison of strings with numbers would be False or a warning, and True equals 1.
+        is_integer = isinstance(id_, Integral) and not isinstance(id_, bool)
+        if isinstance(id_, str) if self.ids_.dtype.kind == "U" else is_integer:
+            rows = np.flatnonzero(self.ids_ == id_)
+            if len(rows):
+                return int(rows[0])
+        shown = id_.item() if isinstance(id_, np.generic) else id_
+        raise KeyError(f"id={shown!r} is not in the index, whose ids are like {self.ids_[0]!s}.")
+
+    def _filter(self, gps_range: Any, ifo: Any) -> NDArray[np.bool_] | None:
+        """Find the glitches that pass the filters; None without filters."""
+        allowed = None if gps_range is None and ifo is None else np.ones(len(self.ids_), dtype=bool)
+        if gps_range is not None:
+            bounds = check_gps(gps_range, "gps_range")
+            if bounds.shape != (2,) or not bounds[0] < bounds[1]:
+                raise ValueError(f"gps_range must be a start and a later end, got {gps_range!r}.")
+            if np.isnan(self.gps_).all():
+                raise ValueError("gps_range requires GPS times: give gps to fit.")
+            allowed &= (self.gps_ >= bounds[0]) & (self.gps_ < bounds[1])
+        if ifo is not None:
+            wanted = [ifo] if isinstance(ifo, str) else ifo
+            if not isinstance(wanted, list | tuple) or not all(isinstance(v, str) for v in wanted):
+                raise ValueError(f"ifo must be a string or a list of strings, got {ifo!r}.")
+            present = np.unique(self.ifo_).tolist()
+            if not set(wanted) <= set(present):
+                raise ValueError(f"ifo={ifo!r} is not in the index, which has {present}.")
+            allowed &= np.isin(self.ifo_, wanted)
+        return allowed
+
+    def _find(
         self,
         queries: Floats,
         k: int,
-        own: NDArray[np.intp] | None,
-        among: NDArray[np.intp] | None,
-    ) -> tuple[NDArray[np.intp], Floats]:
-        if k == 0:
-            return np.empty((len(queries), 0), np.intp), np.empty((len(queries), 0), np.float32)
-        few = among is not None and len(among) <= _EXACT_UP_TO
-        if self._cells is None or few:
-            return nearest(queries, self.units_, k, leave_out=own, among=among)
-        return nearest_approximately(
-            self._cells, queries, self.units_, k, leave_out=own, among=among
-        )
+        exclude: Rows | None,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> tuple[Floats, Rows]:
+        exact = {"exclude": exclude, "allowed": allowed}
+        is_narrow = allowed is not None and allowed.sum() <= _EXACT_UP_TO
+        if is_narrow or not self._is_approximate():
+            return find_neighbors(self.embeddings_, queries, k, **exact)
+        import faiss
+
+        if self._cells is None:
+            self._cells = _build_cells(self.embeddings_)
+        options = {"nprobe": max(_MIN_PROBES, math.ceil(_PROBED * self._cells.nlist))}
+        if allowed is not None:
+            options["sel"] = faiss.IDSelectorBatch(np.flatnonzero(allowed))
+        n_candidates = min(_CANDIDATES * (k + 1), len(self.embeddings_))
+        parameters = faiss.SearchParametersIVF(**options)
+        _, candidates = self._cells.search(queries, n_candidates, params=parameters)
+        if exclude is not None:
+            candidates[candidates == exclude[:, np.newaxis]] = -1
+        cosines, rows = rank_candidates(self.embeddings_, queries, candidates, k)
+        # The cells that were searched may hold too few glitches.
+        short = np.flatnonzero((rows < 0).any(axis=1))
+        if len(short):
+            exact["exclude"] = None if exclude is None else exclude[short]
+            found = find_neighbors(self.embeddings_, queries[short], k, **exact)
+            cosines[short], rows[short] = found
+        return cosines, rows
 
 
-def _check_count(n_neighbors: Any) -> int:
-    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be an integer of at least 1, got {n_neighbors!r}.")
-    return int(n_neighbors)
+def _check_ids(ids: ArrayLike) -> NDArray[Any]:
+    # An array of both would turn integers into strings.
+    values = as_labels(ids, "ids")
+    if values and all(isinstance(value, str) for value in values):
+        return np.array(values, dtype=str)
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        raise ValueError("ids must all be strings or all be integers.")
+    if values and max(values) >= 2**63:
+        raise ValueError(f"ids must be strings or integers below 2**63, got {max(values)}.")
+    return np.array(values, dtype=np.int64)
 
 
-def _as_table(X: Any) -> Any:
-    """Make one row of one embedding; a table keeps the names of its columns."""
+def _to_table(X: Any) -> Any:
+    """Convert one embedding to a table of one row; a table keeps the names of its columns."""
     if hasattr(X, "columns"):
         return X
-    if hasattr(X, "to_frame"):
-        return X.to_frame().T
-    return np.atleast_2d(np.asarray(X))
+    return X.to_frame().T if hasattr(X, "to_frame") else np.atleast_2d(np.asarray(X))
+
+
+def _has_faiss() -> bool:
+    try:
+        import faiss  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _build_cells(units: Floats) -> Any:
+    """Build an inverted file in half precision."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise ImportError(
+            'method="approximate" requires faiss: pip install "skglitch[similarity]"'
+        ) from error
+    n_cells = math.isqrt(len(units))
+    # One byte per feature would have a range, which later classes can leave.
+    name = f"IVF{n_cells},SQfp16"
+    cells = faiss.index_factory(units.shape[1], name, faiss.METRIC_INNER_PRODUCT)
+    # faiss warns of few vectors per cell, which is harmless in small indices.
+    cells.cp.min_points_per_centroid = 1
+    n_trained = min(len(units), _TRAINED_ON * n_cells)
+    # A fixed seed: the same glitches give the same index.
+    sample = np.random.default_rng(0).choice(len(units), n_trained, replace=False)
+    cells.train(units[np.sort(sample)])
+    cells.add(units)
+    return cells
