@@ -85,8 +85,8 @@ def find_label_issues(
         :func:`sklearn.model_selection.cross_val_predict`. By default, `estimator` is
         cross-validated.
     classes : array-like of shape (n_classes,), default=None
-        The class of each column of `y_prob`. By default, the names of the columns of a data
-        frame, or the sorted labels.
+        The class of each column of `y_prob`. By default, the sorted labels. The columns of a
+        data frame are matched by name.
     flag_by : {"confident_joint", "noise_rate"}, default="confident_joint"
         The rule that flags labels as wrong. ``"noise_rate"`` estimates the number of wrong labels
         of each class and flags as many. It flags more labels, fewer of them correctly, and none
@@ -122,7 +122,7 @@ def find_label_issues(
     ValueError
         If `X` or `y_prob` is not finite, does not fit `y`, or is None where it is required; if
         all rows of X are the same; if `y` has missing labels, one class only, or no class of two
-        samples; or if `classes` lacks labels or contradicts the columns of `y_prob`.
+        samples; or if `classes` lacks labels or is not the columns of a data frame.
     ImportError
         If ``flag_by="noise_rate"`` and cleanlab is not installed.
 
@@ -174,10 +174,10 @@ def find_label_issues(
     if X is None and y_prob is None:
         raise ValueError("X and y_prob are both None: give embeddings, probabilities or both.")
     embeddings = None if X is None else _check_X(X, len(labels))
-    names = _check_classes(labels, classes, y_prob)
+    names = _check_classes(labels, classes, has_probabilities=y_prob is not None)
     codes = encode_labels(labels, names)
     if y_prob is not None:
-        classifier = check_probabilities(y_prob, len(labels), len(names))
+        classifier = check_probabilities(y_prob, len(labels), names)
     else:
         estimator = _default_estimator() if estimator is None else estimator
         classifier = _cross_validate(
@@ -225,27 +225,19 @@ def _check_X(X: ArrayLike, n_samples: int) -> NDArray[Any]:
     return embeddings if 1 / _LARGE < largest < _LARGE else embeddings / largest
 
 
-def _check_classes(labels: list[Any], classes: ArrayLike | None, y_prob: Any) -> list[Any]:
-    """Find the class of each column of probabilities."""
+def _check_classes(
+    labels: list[Any], classes: ArrayLike | None, *, has_probabilities: bool
+) -> list[Any]:
     present = sorted(set(labels))
     if len(present) == len(labels):
         raise ValueError(f"Each of the {len(labels)} labels in y is unique: none can be checked.")
-    columns = list(getattr(y_prob, "columns", []))
-    if columns == list(range(len(columns))):
-        # pandas numbers columns that have no names.
-        columns = []
-    names = check_labels(classes, "classes") if classes is not None else columns or present
-    if classes is not None and set(columns) == set(names) and columns != names:
-        raise ValueError(
-            f"classes is {names}, but the columns of y_prob are {columns}: leave classes out, or "
-            "reorder the columns."
-        )
+    names = present if classes is None else check_labels(classes, "classes")
     check_same_kind(y=labels, classes=names)
     check_unique(names, "classes")
     lacking = sorted(set(present) - set(names))
     if lacking:
         raise ValueError(f"classes lacks labels of y: {lacking}; it has {names}.")
-    if len(names) < 2 or (len(present) < 2 and y_prob is None):
+    if len(names) < 2 or (len(present) < 2 and not has_probabilities):
         raise ValueError(f"y has one class only, {present[0]!r}: labels cannot be mixed up.")
     return names
 

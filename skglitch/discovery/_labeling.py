@@ -105,10 +105,10 @@ def rank_for_labeling(
         return _rank_by_distance(unit_rows(embeddings), unit_rows(known), n_samples)
     if y_prob is None:
         raise ValueError(f"y_prob is None, but method={method!r} requires probabilities.")
-    shape = np.shape(y_prob)
-    if len(shape) != 2 or shape[1] < 2:
-        raise ValueError(f"y_prob must have one column per class, got shape {shape}.")
-    prob = check_probabilities(y_prob, *shape)
+    table = np.asarray(y_prob)
+    if table.ndim != 2 or table.shape[1] < 2:
+        raise ValueError(f"y_prob must have one column per class, got shape {table.shape}.")
+    prob = check_probabilities(table, len(table), range(table.shape[1]))
     if method == "entropy":
         uncertainty = entr(prob).sum(axis=1)
     else:
