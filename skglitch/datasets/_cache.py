@@ -1,4 +1,4 @@
-"""Decoded views on disk: written once, mapped into memory ever after."""
+"""Decoded views on disk: written once, memory-mapped afterwards."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import numpy as np
 
 from ._scan import PictureFile
 
-# To be raised whenever a picture would be decoded to other numbers than before, or the
-# sidecar is laid out differently: caches of any other number are made anew.
+# Caches of another format are replaced. Increase it if pictures are decoded to other numbers than
+# before, or if the layout of the sidecar changes.
 FORMAT = 1
 _STALE_AFTER = 24 * 3600.0
 
@@ -27,15 +27,15 @@ Row = tuple[PictureFile | None, ...]
 
 @dataclass
 class CachedViews:
-    """A cache that was found.
+    """Content of a cache.
 
     Attributes
     ----------
     array : memmap of shape (n, n_views, height, width), dtype uint8
     rows : list of tuple
-        The files that each row of ``array`` was decoded from, None for a missing view.
+        Files that each row of ``array`` was decoded from, None for a missing view.
     broken : dict
-        Why files could not be decoded, by file.
+        Why a file could not be decoded.
     """
 
     array: np.ndarray
@@ -44,18 +44,18 @@ class CachedViews:
 
 
 class ViewCache:
-    """The cache of one folder read with one set of settings.
+    """Cache of one folder that is read with one set of parameters.
 
-    Two files: a ``.json`` sidecar, which names the ``.npy`` that belongs to it. The array is
-    put in place first and the sidecar replaced after it, in one step: whoever reads meets
-    the old pair or the new one, however many write and wherever they are interrupted.
+    A ``.json`` sidecar names the ``.npy`` file that belongs to it. The array is put in place
+    first, and the sidecar is then replaced in one step: readers find the old pair or the new
+    one, even with several writers and after interruptions.
 
     Parameters
     ----------
     directory : pathlib.Path
-        Where the two files go. Created if need be.
+        Folder of the two files. Created if necessary.
     key : str
-        Their name, which must tell the settings apart.
+        Name of the files, different for each set of parameters.
     item_shape : tuple of (n_views, height, width)
     """
 
@@ -66,33 +66,33 @@ class ViewCache:
         self.sidecar = directory / f"{key}.json"
 
     def load(self) -> CachedViews | None:
-        """Open what there is, or return None if that is nothing or of no use."""
+        """Open the cache, or return None if there is none or it is damaged."""
         try:
             content = json.loads(self.sidecar.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 return None
             array = np.load(self.directory / content["array"], mmap_mode="r", allow_pickle=False)
-            rows = [_row_from_json(row) for row in content["rows"]]
+            rows = [
+                tuple(None if file is None else PictureFile(*file) for file in row)
+                for row in content["rows"]
+            ]
             broken = {PictureFile(*file): reason for file, reason in content["broken"]}
         except (OSError, EOFError, ValueError, KeyError, TypeError):
-            # Absent, damaged, or replaced by somebody else at this very moment.
+            # Absent, damaged, or being replaced by another process.
             return None
         if array.dtype != np.uint8 or array.shape != (len(rows), *self.item_shape):
             return None
         return CachedViews(array, rows, broken)
 
     def new_file(self) -> Path:
-        """Path for an array in the making, no two of them alike."""
+        """Return a unique path for a new array."""
         self.directory.mkdir(parents=True, exist_ok=True)
         return self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"
 
     def publish(self, made: Path, rows: list[Row], broken: dict[PictureFile, str]) -> np.ndarray:
-        """Make a finished array the cache and open it.
+        """Make a complete array the cache, and open it.
 
-        Raises
-        ------
-        OSError
-            If that fails. The array then has its temporary name as before.
+        If that fails with an OSError, the array keeps its temporary name.
         """
         final = made.with_suffix("")
         content = {
@@ -106,7 +106,7 @@ class ViewCache:
         try:
             draft.write_text(json.dumps(content), encoding="utf-8")
             os.replace(made, final)
-            # Opened while nobody knows of it yet and so nobody can remove it.
+            # Opened before the sidecar names it, so that no other process removes it.
             array = np.load(final, mmap_mode="r", allow_pickle=False)
             os.replace(draft, self.sidecar)
         except OSError:
@@ -115,90 +115,84 @@ class ViewCache:
             raise
         finally:
             draft.unlink(missing_ok=True)
-        self._sweep(final.name, previous)
+        # The replaced array goes, and files of interrupted processes. Others may be in use:
+        # only files that have not changed for a day count as such.
+        with contextlib.suppress(OSError):
+            for path in self.directory.glob(f"{self.key}-*"):
+                stale = time.time() - path.stat().st_mtime > _STALE_AFTER
+                if path.name != final.name and (stale or path.name == previous):
+                    path.unlink()
         return array
 
     def _array_name(self) -> str | None:
-        """Read the name of the array that the sidecar now belongs to."""
         try:
             return str(json.loads(self.sidecar.read_text(encoding="utf-8"))["array"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _sweep(self, current: str, previous: str | None) -> None:
-        """Remove the array that was replaced, and the remains of interruptions.
-
-        Any other file may be another process's in the making: only one that nobody has
-        touched for a day is taken for remains.
-        """
-        with contextlib.suppress(OSError):
-            for path in self.directory.glob(f"{self.key}-*"):
-                stale = time.time() - path.stat().st_mtime > _STALE_AFTER
-                if path.name != current and (stale or path.name == previous):
-                    path.unlink()
-
 
 class RowSink:
-    """Takes rows one by one, into a file or, where that fails, into memory.
+    """Rows of an array that are appended one by one, to a file or in memory.
 
-    Rows are written with plain writes: a full disk then is an error to act upon, while
-    through a memory map it would kill the process.
+    If the file cannot be written, a warning says so and the rows are kept in memory. Rows are
+    written with plain writes: a full disk is then an error, whereas it kills a process that writes
+    through a memory map.
 
     Parameters
     ----------
     max_rows : int
-        Upper bound of the number of rows.
+        Largest number of rows.
     item_shape : tuple of int
         Shape of a row.
-    file : pathlib.Path or None
-        File to write to; None is memory from the start.
+    path : pathlib.Path or None
+        File to write to. None keeps the rows in memory.
     """
 
-    def __init__(self, max_rows: int, item_shape: tuple[int, ...], file: Path | None):
+    def __init__(self, max_rows: int, item_shape: tuple[int, ...], path: Path | None):
         self.max_rows = max_rows
         self.item_shape = item_shape
-        self.path = file
+        self.path = path
         self.n_rows = 0
         self._memory: np.ndarray | None = None
         self._stream: io.FileIO | None = None
         self._offset = 0
-        if file is None:
+        if path is None:
             self._memory = self._new_memory()
             return
         try:
-            self._stream = open(file, "w+b", buffering=0)  # noqa: SIM115 (closed in close)
+            self._stream = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed in close)
             self._offset = self._write_header(max_rows)
         except OSError as error:
-            self._to_memory(error)
+            self._move_to_memory(error)
 
     def append(self, row: np.ndarray) -> None:
-        """Take the next row."""
+        """Append a row."""
         if self._stream is not None:
             try:
                 _write_all(self._stream, np.ascontiguousarray(row).data.cast("B"))
             except OSError as error:
-                self._to_memory(error)
+                self._move_to_memory(error)
         if self._memory is not None:
             self._memory[self.n_rows] = row
         self.n_rows += 1
 
     def finish(self) -> Path | None:
         """Complete the file and return its path, or None if the rows are in memory."""
-        if self._stream is not None:
-            try:
-                if self._write_header(self.n_rows) != self._offset:
-                    raise OSError("the header of the array changed its length")
-                os.fsync(self._stream.fileno())
-            except OSError as error:
-                self._to_memory(error)
-            else:
-                self._stream.close()
-                self._stream = None
-                return self.path
-        return None
+        if self._stream is None:
+            return None
+        try:
+            if self._write_header(self.n_rows) != self._offset:
+                raise OSError("the header of the array has another length")
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            self._move_to_memory(error)
+            return None
+        self._stream.close()
+        self._stream = None
+        return self.path
 
     def array(self) -> np.ndarray:
-        """Rows in memory, whether they went there or to the file."""
+        """All rows, in memory."""
         if self._memory is None:
             assert self.path is not None
             return np.load(self.path)
@@ -217,15 +211,15 @@ class RowSink:
         return np.zeros((self.max_rows, *self.item_shape), dtype=np.uint8)
 
     def _write_header(self, n_rows: int) -> int:
-        """Write the .npy header and return its length, the same for any number of rows."""
+        """Write the .npy header and return its length, which is the same for all numbers."""
         assert self._stream is not None
         self._stream.seek(0)
         header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *self.item_shape)}
         np.lib.format.write_array_header_1_0(self._stream, header)
         return self._stream.tell()
 
-    def _to_memory(self, error: OSError) -> None:
-        """Read back what was written and go on without the file."""
+    def _move_to_memory(self, error: OSError) -> None:
+        """Read the written rows back, and continue without the file."""
         warn_no_cache(error)
         self._memory = self._new_memory()
         if self._stream is not None and self.n_rows:
@@ -234,26 +228,23 @@ class RowSink:
             while written:
                 n_read = self._stream.readinto(written)
                 if not n_read:
-                    raise OSError(f"{self.path} ended before its time") from error
+                    raise OSError(f"{self.path} is shorter than what was written to it") from error
                 written = written[n_read:]
         self.close()
 
 
 def warn_no_cache(error: OSError) -> None:
-    """Tell that the views stay in memory and why."""
+    """Warn that the views are kept in memory, and why."""
     warnings.warn(
         f"The decoded views cannot be cached ({error}), so they are kept in memory and will be "
-        "decoded again by the next call. Give a folder with room as cache=, or set SKGLITCH_HOME.",
+        "decoded again by the next call. Pass a folder with free space as cache=, or set "
+        "SKGLITCH_HOME.",
         UserWarning,
         stacklevel=2,
     )
 
 
-def _write_all(stream: io.FileIO, content: memoryview) -> None:
-    # An unbuffered write may take a part only.
+def _write_all(stream: io.FileIO, content: Any) -> None:
+    # An unbuffered write may write a part only.
     while content:
         content = content[stream.write(content) :]
-
-
-def _row_from_json(row: list[list[Any] | None]) -> Row:
-    return tuple(None if file is None else PictureFile(*file) for file in row)

@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 
 from .._home import get_data_home
 from ._cache import FORMAT, ViewCache, warn_no_cache
-from ._decode import Reader, load_views
+from ._decode import load_views
 from ._messages import list_problems, shorten
 from ._parameters import MissingViewsError, check_choice, check_durations, check_size
 from ._scan import Glitch, Scan, scan_folder
@@ -25,7 +25,7 @@ _DESCR = """\
 Gravity Spy omega scans of glitches
 -----------------------------------
 data: normalized Q-transform energy, uint8, 255 = 25.5; axes are glitch, view, frequency
-(logarithmic, 2048 Hz at the top to 10 Hz) and time (linear, the glitch in the middle).
+(logarithmic, from 2048 Hz at the top to 10 Hz) and time (linear, the glitch in the middle).
 target: the class of each glitch, None for a folder without class folders.
 
 Zevin et al. 2017, Class. Quantum Grav. 34 064003, https://doi.org/10.1088/1361-6382/aa5cea
@@ -49,58 +49,56 @@ def load_gravity_spy(
     Parameters
     ----------
     folder : path
-        With a folder for each class that holds pictures named
-        ``<ifo>_<id>_spectrogram_<duration>.png``, or with such pictures directly, which then
-        have no labels. Hidden files and files that are no pictures are ignored.
+        Folder with one folder per class, which contain pictures named
+        ``<ifo>_<id>_spectrogram_<duration>.png``, or with such pictures directly, which are then
+        unlabeled. Hidden files and files that are not pictures are ignored.
     durations : sequence of float or None, default=(0.5, 1.0, 2.0, 4.0)
-        Durations in s of the views to load, in the order they get in ``data``. None loads
-        every duration that the folder holds, the shortest first.
+        Durations in s of the views to load, in the order that they have in ``data``. None is all
+        durations in the folder, the shortest first.
     size : tuple of (height, width) or None, default=(140, 170)
-        Size in pixels of a view. None keeps the pictures' own 466 x 566.
+        Size in pixels of a view. None is the size of the pictures, 466 x 566.
     missing : {"raise", "skip", "fill"}, default="raise"
-        What to do about glitches that lack a view: raise an error, leave them out, or fill
-        the view with zeros (then marked in ``missing_views``).
+        Whether glitches that lack a view raise an error, are left out, or get a view of zeros,
+        which ``missing_views`` marks.
     on_error : {"raise", "skip"}, default="raise"
-        What to do about a picture that is broken, no Gravity Spy picture or wrongly named,
-        and about a glitch that is in several classes: raise an error, or leave the file and
-        its glitch out and name them in one warning.
+        Whether pictures that are broken, not from Gravity Spy or misnamed, and glitches that are
+        in several classes, raise an error, or are left out with their glitches and listed in a
+        warning.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     cache : bool or path, default=True
-        Where the decoded views are kept: True is the folder ``gravity_spy_cache`` in
-        :func:`get_data_home`, a path another folder, False is nowhere but in memory.
+        Folder of the cache of decoded views. True is the folder ``gravity_spy_cache`` in
+        :func:`get_data_home`; False is no cache.
     n_jobs : int or None, default=-1
-        Threads that decode pictures. -1 is one a processor, None is 1 or what a surrounding
-        :func:`joblib.parallel_config` says.
+        Number of threads that decode pictures. -1 is one per processor. None is 1, unless in a
+        :func:`joblib.parallel_config` context.
     progress : bool, default=True
-        Whether to show a progress bar when decoding takes more than 2 s.
+        Whether to show a progress bar after 2 s of decoding.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        With
-
         data : ndarray of shape (n, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5. From the cache, this is a read-only
-            :class:`numpy.memmap`: copy it, or parts of it, to write to it.
+            Normalized energy, 255 being 25.5. With a cache it is a read-only
+            :class:`numpy.memmap`: copy it to modify it.
         target : ndarray of shape (n,), dtype str, or None
-            Class of each glitch; None if the folder has no class folders.
+            Class of each glitch. None without class folders.
         target_names : ndarray of shape (n_classes,), dtype str, or None
             The classes, sorted.
         ids, ifo : ndarray of shape (n,), dtype str
             Identifier and detector of each glitch, from the file names.
         durations : tuple of float
-            Duration in s of each view.
+            Duration of each view in s.
         filenames : ndarray of shape (n, n_views), dtype str
-            Path below ``folder`` of each view, empty for a missing one.
+            Path of each view relative to ``folder``. Empty for a missing view.
         missing_views : ndarray of shape (n, n_views), dtype bool
-            Which views are missing and filled with zeros.
+            Views that are missing and zero.
         folder : str
             The folder.
         DESCR : str
-            What the numbers mean.
+            Description.
     (data, target) : tuple
-        If ``return_X_y`` is True.
+        If ``return_X_y=True``.
 
     Raises
     ------
@@ -109,24 +107,24 @@ def load_gravity_spy(
     MissingViewsError
         If glitches lack views (``missing="raise"``), or no glitch has a view of a duration.
     ValueError
-        If a parameter is out of range, the folder holds no pictures, a file cannot be used
+        If a parameter is invalid, the folder contains no pictures, a file cannot be used
         (``on_error="raise"``), or ``return_X_y=True`` and the folder has no labels.
 
     See Also
     --------
     fetch_gravity_spy : Download the Gravity Spy training set and load it.
-    skglitch.spectrograms.read_picture : How one picture is read.
+    skglitch.spectrograms.read_picture : Read one picture.
 
     Notes
     -----
-    Glitches are sorted by class, then by id. The colors are turned back into the energy
-    they stand for; see :func:`~skglitch.spectrograms.read_picture`.
+    Glitches are sorted by class, then by id. Colors are converted back to energies, see
+    :func:`~skglitch.spectrograms.read_picture`.
 
-    Each picture is decoded once. The next call with the same folder, durations, size and
-    ``missing`` compares names, sizes and times of change with the cache and maps it into
-    memory. Where files were added, changed or removed, only those are decoded. The cache is
-    written aside and put in place at the end, so an interrupted call leaves none. If it
-    cannot be written, a warning says so and the views stay in memory.
+    Each picture is decoded once. Later calls with the same folder, durations, size and
+    ``missing`` compare names, sizes and times of change with the cache and map it into memory.
+    Only files that were added or changed are decoded again. The cache is written to a temporary
+    file and put in place at the end, so that an interrupted call leaves none. If it cannot be
+    written, a warning says so and the views stay in memory.
 
     References
     ----------
@@ -156,12 +154,11 @@ def load_gravity_spy(
     """
     durations, size = check_parameters(durations, size, missing, on_error, cache)
     folder = Path(folder).expanduser()
-
     scan = scan_folder(folder)
     if return_X_y and not scan.labeled:
         raise ValueError(
-            f"return_X_y=True, but folder={str(folder)!r} has no class folders and so no y: take "
-            "the data of the Bunch that return_X_y=False gives."
+            f"return_X_y=True, but folder={str(folder)!r} has no class folders and so no y. Take "
+            "data of the Bunch that return_X_y=False returns."
         )
     if scan.problems and on_error == "raise":
         raise ValueError(
@@ -170,10 +167,15 @@ def load_gravity_spy(
         )
     durations = _match_durations(scan, durations, missing, folder)
     glitches = _treat_missing(scan.glitches(durations), durations, missing)
-
-    reader = Reader(folder, (len(durations), *size), n_jobs, progress)
-    store = _open_cache(cache, folder, durations, size, missing)
-    data, broken = load_views(reader, glitches, store, on_error)
+    data, broken = load_views(
+        folder,
+        glitches,
+        (len(durations), *size),
+        _open_cache(cache, folder, durations, size, missing),
+        on_error=on_error,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
     problems = scan.problems | {file.name: reason for file, reason in broken.items()}
     if problems:
         warnings.warn(
@@ -184,9 +186,22 @@ def load_gravity_spy(
         )
     glitches = [glitch for glitch in glitches if broken.keys().isdisjoint(glitch.files)]
     if not glitches:
-        raise ValueError(f"No glitch of folder={str(folder)!r} is left.")
-    bunch = _make_bunch(data, glitches, durations, folder, scan.labeled)
-    return (bunch.data, bunch.target) if return_X_y else bunch
+        raise ValueError(f"No glitch of folder={str(folder)!r} can be used.")
+    target = np.array([glitch.label for glitch in glitches]) if scan.labeled else None
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        target_names=None if target is None else np.unique(target),
+        ids=np.array([glitch.id for glitch in glitches]),
+        ifo=np.array([glitch.ifo for glitch in glitches]),
+        durations=durations,
+        filenames=np.array([[f.name if f else "" for f in g.files] for g in glitches]),
+        missing_views=np.array([[f is None for f in g.files] for g in glitches]),
+        folder=str(folder),
+        DESCR=_DESCR,
+    )
 
 
 def check_parameters(
@@ -203,19 +218,19 @@ def check_parameters(
 def _match_durations(
     scan: Scan, durations: tuple[float, ...] | None, missing: str, folder: Path
 ) -> tuple[float, ...]:
-    """Settle the durations, all of which some glitch must have unless views may be filled."""
-    present = tuple(sorted(scan.durations))
+    """Determine the durations. Each must be available, unless missing views are filled."""
+    available = tuple(sorted(scan.durations))
     if durations is None:
-        return present
-    absent = [duration for duration in durations if duration not in present]
+        return available
+    absent = tuple(duration for duration in durations if duration not in available)
     if absent and (missing != "fill" or len(absent) == len(durations)):
-        counts = ", ".join(f"{d} s of {scan.durations[d]} glitches" for d in present)
-        useful = tuple(d for d in durations if d in present) or present
+        counts = ", ".join(f"{d} s of {scan.durations[d]} glitches" for d in available)
+        usable = tuple(d for d in durations if d in available) or available
         raise MissingViewsError(
             f"durations={durations!r}, but no glitch in folder={str(folder)!r} has a picture of "
-            f"{' or '.join(map(str, absent))} s; there are {counts}. Pass durations={useful!r}.",
-            tuple(absent),
-            {duration: scan.durations[duration] for duration in present},
+            f"{' or '.join(map(str, absent))} s; there are {counts}. Pass durations={usable!r}.",
+            absent,
+            {duration: scan.durations[duration] for duration in available},
         )
     return durations
 
@@ -226,24 +241,27 @@ def _treat_missing(
     incomplete = [glitch for glitch in glitches if not glitch.is_complete]
     if not incomplete:
         return glitches
-    lacking = [f"{glitch} ({glitch.lacks(durations)})" for glitch in incomplete]
-    what = f"{len(incomplete)} of {len(glitches)} glitches lack a view: {shorten(lacking)}."
+    lacking = []
+    for glitch in incomplete:
+        pairs = zip(durations, glitch.files, strict=True)
+        absent = ", ".join(f"{duration} s" for duration, file in pairs if file is None)
+        lacking.append(f"{glitch} ({absent})")
+    message = f"{len(incomplete)} of {len(glitches)} glitches lack a view: {shorten(lacking)}."
     if missing == "raise":
-        has = np.array([[file is not None for file in glitch.files] for glitch in glitches])
+        counts = np.sum([[file is not None for file in g.files] for g in glitches], axis=0).tolist()
+        available = dict(zip(durations, counts, strict=True))
         raise MissingViewsError(
-            f"{what} missing='skip' leaves them out, missing='fill' fills in zeros.",
-            tuple(
-                d for d, complete in zip(durations, has.all(axis=0), strict=True) if not complete
-            ),
-            dict(zip(durations, has.sum(axis=0).tolist(), strict=True)),
+            f"{message} missing='skip' leaves them out, missing='fill' fills in zeros.",
+            tuple(duration for duration, n in available.items() if n < len(glitches)),
+            available,
         )
-    done = "They are left out." if missing == "skip" else "These views are filled with zeros."
-    warnings.warn(f"{what} {done}", UserWarning, stacklevel=3)
+    action = "They are left out." if missing == "skip" else "These views are filled with zeros."
+    warnings.warn(f"{message} {action}", UserWarning, stacklevel=3)
     if missing == "fill":
         return glitches
     complete = [glitch for glitch in glitches if glitch.is_complete]
     if not complete:
-        raise ValueError(f"{what} With missing='skip' that leaves none.")
+        raise ValueError(f"{message} With missing='skip' no glitch is left.")
     return complete
 
 
@@ -256,38 +274,13 @@ def _open_cache(
 ) -> ViewCache | None:
     if cache is False:
         return None
-    if cache is True:
-        try:
-            directory = get_data_home() / "gravity_spy_cache"
-        except OSError as error:
-            warn_no_cache(error)
-            return None
-    else:
-        directory = Path(cache).expanduser()
+    try:
+        directory = get_data_home() / "gravity_spy_cache" if cache is True else Path(cache)
+    except OSError as error:
+        warn_no_cache(error)
+        return None
     settings = [FORMAT, str(folder.resolve()), durations, size, missing]
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-    # Some of the folder's name, for people who look; the digest is what tells caches apart.
+    # The name of the folder is for people. The digest distinguishes caches.
     readable = re.sub(r"\W+", "_", folder.resolve().name)[:40]
-    return ViewCache(directory, f"{readable}-{digest}", (len(durations), *size))
-
-
-def _make_bunch(
-    data: np.ndarray,
-    glitches: list[Glitch],
-    durations: tuple[float, ...],
-    folder: Path,
-    labeled: bool,
-) -> Bunch:
-    target = np.array([glitch.label for glitch in glitches]) if labeled else None
-    return Bunch(
-        data=data,
-        target=target,
-        target_names=None if target is None else np.unique(target),
-        ids=np.array([glitch.id for glitch in glitches]),
-        ifo=np.array([glitch.ifo for glitch in glitches]),
-        durations=durations,
-        filenames=np.array([[f.name if f else "" for f in g.files] for g in glitches]),
-        missing_views=np.array([[f is None for f in g.files] for g in glitches]),
-        folder=str(folder),
-        DESCR=_DESCR,
-    )
+    return ViewCache(directory.expanduser(), f"{readable}-{digest}", (len(durations), *size))

@@ -1,4 +1,4 @@
-"""Viridis backwards: from the colors of a picture to the numbers it was drawn from."""
+"""The inverse of viridis: from the colors of a picture to energies."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Euclidean distance in 8-bit RGB beyond which a color is none of viridis. Neighbors in the
-# table are 2 apart and rounding adds at most 1; grays stay more than 60 away.
-FOREIGN_DISTANCE = 24.0
-_COLOURS_A_CHUNK = 4096
+# Euclidean distance in 8-bit RGB beyond which a color does not belong to viridis. Neighbors in the
+# table are 2 apart and rounding adds at most 1; grays are more than 60 away.
+_FOREIGN_DISTANCE = 24.0
+_CHUNK = 4096
 
 
 class DecodedColors(NamedTuple):
-    """Result of :func:`colors_to_energy`.
+    """Energies of colors: arrays of shape (height, width).
 
     Attributes
     ----------
-    energy : ndarray of shape (height, width), dtype uint8
+    energy : ndarray of uint8
         Normalized energy, 255 being 25.5.
-    exact : ndarray of shape (height, width), dtype bool
-        Pixels whose color is in the table, so that nothing was guessed.
-    foreign : ndarray of shape (height, width), dtype bool
-        Pixels whose color is far from all of viridis.
+    exact : ndarray of bool
+        Pixels whose color is in the table.
+    foreign : ndarray of bool
+        Pixels whose color is far from all colors of viridis.
     """
 
     energy: np.ndarray
@@ -32,41 +32,23 @@ class DecodedColors(NamedTuple):
 
 
 def colors_to_energy(colors: np.ndarray) -> DecodedColors:
-    """Look the colors of a viridis picture up again.
+    """Find the energies of the colors of a viridis picture.
+
+    There are two 8-bit versions of viridis, rounded and truncated. The one that more pixels match
+    exactly is used, the rounded one in a tie. Other colors are assigned to the nearest one in it.
+
+    With 8 bits per channel, two pairs of neighboring levels in each version have the same color.
+    They are read as the lower one.
 
     Parameters
     ----------
     colors : ndarray of shape (height, width, 3) or (height, width, 4), dtype uint8
-        RGB or RGBA. The alpha channel is not read.
-
-    Returns
-    -------
-    decoded : DecodedColors
-        ``energy`` (uint8, 0 to 255), ``exact`` and ``foreign`` (bool), each of shape
-        (height, width).
-
-    Raises
-    ------
-    ValueError
-        If ``colors`` is not uint8 RGB or RGBA.
-
-    See Also
-    --------
-    skglitch.spectrograms.read_picture : The same for a file, axes and borders cut away.
-
-    Notes
-    -----
-    There are two 8-bit versions of viridis about, the same colors rounded and truncated, and
-    a picture is drawn with one of them. The one that more pixels match exactly is taken (the
-    rounded one in a draw). A color in neither is taken for the nearest in that table.
-
-    With 8 bits a channel, two pairs of neighbors in each version have the same color. The
-    lower of the two is taken, so that these levels may come back one too low.
+        RGB or RGBA. The alpha channel is ignored.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skglitch.spectrograms import colors_to_energy
+    >>> from skglitch.spectrograms._colormap import colors_to_energy
     >>> darkest, brightest, gray = (68, 1, 84), (253, 231, 37), (128, 128, 128)
     >>> decoded = colors_to_energy(np.array([[darkest, brightest, gray]], dtype=np.uint8))
     >>> decoded.energy[0, :2]
@@ -82,7 +64,7 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
     packed = _pack(colors)
     table, found = _best_table(packed)
     exact = found > 0
-    # Where nothing was found, 0 - 1 wraps to 255; those pixels are set right below.
+    # Where nothing was found, 0 - 1 wraps to 255; these pixels are set below.
     energy = (found - 1).astype(np.uint8)
     foreign = np.zeros(energy.shape, dtype=bool)
     if not exact.all():
@@ -91,7 +73,7 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:
-    """One number a color: red + 256 green + 65536 blue."""
+    """One number per color: red + 256 green + 65536 blue."""
     if colors.shape[2] == 4 and colors.flags.c_contiguous:
         return colors.view("<u4")[..., 0] & np.uint32(0xFFFFFF)
     wide = colors.astype(np.uint32)
@@ -99,7 +81,7 @@ def _pack(colors: np.ndarray) -> np.ndarray:
 
 
 def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Table that matches most pixels, and for each pixel its place in it plus one, or 0."""
+    """Table that matches most pixels, and the index of each pixel in it plus one, or 0."""
     (rounded, lookup), (truncated, other_lookup) = _tables()
     found = np.take(lookup, packed)
     if found.all():
@@ -112,10 +94,10 @@ def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Make both versions of viridis, rounded and truncated, each with its look-up.
+    """Both versions of viridis, rounded and truncated, each with its look-up table.
 
-    A look-up gives place + 1 for every packed 24-bit color. Nearly all stay zero and are never
-    touched, so that the system gives them no memory.
+    A look-up table holds index + 1 for every packed 24-bit color. Nearly all are zero and never
+    touched, so that the system allocates no memory for them.
     """
     import matplotlib
 
@@ -124,24 +106,24 @@ def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     for table in (np.rint(255 * viridis), np.floor(255 * viridis)):
         table = table.astype(np.uint8)
         lookup = np.zeros(1 << 24, dtype=np.int16)
-        # Backwards: of neighbors with the same color the lower one is written last.
+        # Backwards: the lower of neighbors with the same color is written last.
         lookup[_pack(table[None])[0][::-1]] = np.arange(256, 0, -1)
         made.append((table, lookup))
     return tuple(made)
 
 
 def _nearest(packed: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest place in ``table`` and whether even that is far, for a 1-D run of colors."""
+    """Index of the nearest color in ``table``, and whether it is far, for 1-D ``packed``."""
     unique, inverse = np.unique(packed, return_inverse=True)
-    place = np.empty(len(unique), dtype=np.uint8)
+    nearest = np.empty(len(unique), dtype=np.uint8)
     distance = np.empty(len(unique), dtype=np.float32)
     wanted = table.astype(np.float32)
-    for start in range(0, len(unique), _COLOURS_A_CHUNK):
-        chunk = slice(start, start + _COLOURS_A_CHUNK)
+    for start in range(0, len(unique), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
         channels = [(unique[chunk] >> shift) & 0xFF for shift in (0, 8, 16)]
         rgb = np.stack(channels, axis=1).astype(np.float32)
         # |a - b|^2 by its expansion: small integers, so float32 is exact here.
         squared = (rgb**2).sum(1)[:, None] - 2 * rgb @ wanted.T + (wanted**2).sum(1)
-        place[chunk] = squared.argmin(axis=1)
+        nearest[chunk] = squared.argmin(axis=1)
         distance[chunk] = np.sqrt(squared.min(axis=1))
-    return place[inverse], (distance > FOREIGN_DISTANCE)[inverse]
+    return nearest[inverse], (distance > _FOREIGN_DISTANCE)[inverse]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skglitch import spectrograms
 from skglitch.datasets import _cache, get_data_home, load_gravity_spy
-from skglitch.spectrograms import _pictures
 
 TWO = (1.0, 4.0)
 
@@ -31,13 +31,13 @@ def levels(bunch):
 def decoded(monkeypatch):
     """Names of the files that were decoded, in no order."""
     names = []
-    read_picture = _pictures.read_picture
+    read_picture = spectrograms.read_picture
 
     def counting(path, size):
         names.append(Path(path).name)
         return read_picture(path, size=size)
 
-    monkeypatch.setattr(_pictures, "read_picture", counting)
+    monkeypatch.setattr(spectrograms, "read_picture", counting)
     return names
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skglitch import spectrograms
 from skglitch.datasets import MissingViewsError, load_gravity_spy
 from skglitch.spectrograms import read_picture
 
@@ -126,7 +127,7 @@ def test_flat_folder_has_no_target(small_tree):
 
 def test_picture_beside_class_folders(small_tree, draw):
     draw(small_tree / "H1_e5_spectrogram_1.0.png", 90)
-    with pytest.raises(ValueError, match=r"H1_e5_spectrogram_1\.0\.png: lies beside the class"):
+    with pytest.raises(ValueError, match=r"H1_e5_spectrogram_1\.0\.png: is outside the class"):
         load(small_tree)
 
 
@@ -145,19 +146,19 @@ def test_absent_folder(tmp_path):
 
 
 def test_file_for_a_folder(small_tree):
-    with pytest.raises(NotADirectoryError, match="is a file: give the folder"):
+    with pytest.raises(NotADirectoryError, match="is a file: pass the folder"):
         load(small_tree / "Blip" / "H1_a1_spectrogram_1.0.png")
 
 
 def test_folders_without_pictures(tmp_path):
-    with pytest.raises(ValueError, match="holds no picture named"):
+    with pytest.raises(ValueError, match="contains no picture named"):
         load(tmp_path)
     (tmp_path / "Blip").mkdir()
     (tmp_path / "Blip" / "list.csv").write_text("")
-    with pytest.raises(ValueError, match="holds no picture named"):
+    with pytest.raises(ValueError, match="contains no picture named"):
         load(tmp_path)
     (tmp_path / "Blip" / "cat.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"Left aside: Blip/cat\.png"):
+    with pytest.raises(ValueError, match=r"Not used: Blip/cat\.png"):
         load(tmp_path)
 
 
@@ -213,7 +214,7 @@ def test_skipping_everything_is_an_error(small_tree):
         path.unlink()
     with (
         pytest.warns(UserWarning, match="They are left out"),
-        pytest.raises(ValueError, match="leaves none"),
+        pytest.raises(ValueError, match="no glitch is left"),
     ):
         load_gravity_spy(small_tree, durations=TWO, missing="skip")
 
@@ -282,19 +283,17 @@ def test_bad_files_are_named(small_tree, harm, message, left, cache, recwarn):
 
 
 def test_error_stops_the_decoding(tmp_path, draw, monkeypatch):
-    from skglitch.spectrograms import _pictures
-
     for i in range(40):
         draw(tmp_path / f"H1_{i:02}_spectrogram_4.0.png", 3)
     (tmp_path / "H1_05_spectrogram_4.0.png").write_bytes(b"")
     seen = []
-    read_picture = _pictures.read_picture
+    read_picture = spectrograms.read_picture
 
     def counting(path, size):
         seen.append(path)
         return read_picture(path, size=size)
 
-    monkeypatch.setattr(_pictures, "read_picture", counting)
+    monkeypatch.setattr(spectrograms, "read_picture", counting)
     with pytest.raises(ValueError, match=r"H1_05_spectrogram_4\.0\.png: is empty"):
         load(tmp_path, durations=(4.0,), n_jobs=2)
     assert len(seen) < 20
@@ -305,7 +304,7 @@ def test_nothing_left(small_tree):
         path.write_bytes(b"no picture")
     with (
         pytest.warns(UserWarning, match="4 in .* cannot be used"),
-        pytest.raises(ValueError, match=r"No glitch of .* is left"),
+        pytest.raises(ValueError, match=r"No glitch of .* can be used"),
     ):
         load_gravity_spy(small_tree, durations=TWO, on_error="skip")
 
