@@ -139,7 +139,7 @@ class TestRooms:
 
     BELOW_ALL: ClassVar = {
         *("_device", "_download", "_files", "_home", "_labels", "_lazy", "_memory", "_tables"),
-        *("_text", "_validation", "_version"),
+        *("_pictures", "_text", "_validation", "_version"),
     }
     ALLOWED: ClassVar = {
         "spectrograms": set(),
