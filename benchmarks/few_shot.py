@@ -31,12 +31,13 @@ from sklearn.neighbors import NearestCentroid
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch.datasets import load_gravity_spy, make_glitches
 from skglitch.datasets._simulate import CLASS_NAMES
+from skglitch.estimators import Encoder
 from skglitch.spectrograms import QTransformer
 
 # Nets as they are: which features, and what of ImageNet is in them.
 FROZEN = {
     "default": {},
-    "default, penultimate": {"layer": "penultimate", "colors": "gray"},
+    "default, penultimate": {"layer": "penultimate", "encoder": Encoder(colormap="gray")},
     "default, random weights": {"weights": None},
     "resnet18 layer3, random": {"source": "resnet18", "weights": None, "layer": "layer3"},
 }

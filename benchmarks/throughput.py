@@ -39,7 +39,9 @@ from skglitch._device import (
     kept_memory,
     to_channels_last,
 )
-from skglitch._training import EvenBatches, GlitchNet, ViewEncoder, ViewLayout, measure_batch_norm
+from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
+from skglitch._training._batch_norm import measure_batch_norm
+from skglitch._training._data import EvenBatches
 from skglitch.datasets import load_gravity_spy
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22

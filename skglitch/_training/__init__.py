@@ -1,14 +1,13 @@
 """What stands between X and a trained net: views, augmentation, encoder, head, training."""
 
 from ._augment import SpectrogramAugment
-from ._batch_norm import measure_batch_norm
-from ._data import EvenBatches, ImageDataset, split_rows, spread
+from ._data import ImageDataset, split_rows, spread
 from ._encoder import COLORMAPS, ViewEncoder
-from ._head import add_rows, regress_head
+from ._head import add_rows
 from ._images import read_images
 from ._inference import run_in_batches
 from ._module import GlitchNet
-from ._net import GlitchNetClassifier, warm_up_and_decay
+from ._net import GlitchNetClassifier
 from ._recipe import (
     CENTER_IMAGES,
     TrainingRecipe,
@@ -16,13 +15,12 @@ from ._recipe import (
     auto_learning_rate,
     check_net_params,
 )
-from ._scale import PixelScale, check_finite
+from ._scale import PixelScale
 from ._views import ViewLayout
 
 __all__ = [
     "CENTER_IMAGES",
     "COLORMAPS",
-    "EvenBatches",
     "GlitchNet",
     "GlitchNetClassifier",
     "ImageDataset",
@@ -34,13 +32,9 @@ __all__ = [
     "add_rows",
     "auto_epochs",
     "auto_learning_rate",
-    "check_finite",
     "check_net_params",
-    "measure_batch_norm",
     "read_images",
-    "regress_head",
     "run_in_batches",
     "split_rows",
     "spread",
-    "warm_up_and_decay",
 ]

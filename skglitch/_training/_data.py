@@ -85,7 +85,7 @@ class EvenBatches:
 
     Examples
     --------
-    >>> from skglitch._training import EvenBatches
+    >>> from skglitch._training._data import EvenBatches
     >>> [len(batch) for batch in EvenBatches(33, batch_size=32, seed=0)]
     [17, 16]
     """

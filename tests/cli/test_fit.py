@@ -75,7 +75,8 @@ def test_options_reach_the_classifier(run, folder):
     assert result.exit_code == 0, result.output
     expected = {
         "backbone": "test_efficientnet", "weights": None, "views": (4.0, 1.0),
-        "durations": (1.0, 4.0), "max_epochs": 1, "batch_size": 3, "learning_rate": 0.01,
+        "encoder__durations": (1.0, 4.0), "max_epochs": 1, "batch_size": 3,
+        "learning_rate": 0.01,
         "fine_tune": "head", "class_weight": "balanced", "early_stopping": True,
         "precision": "float32", "device": "cpu", "random_state": 5,
     }  # fmt: skip

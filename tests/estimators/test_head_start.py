@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._backbones import Readout, make_backbone
-from skglitch._training import ViewEncoder, ViewLayout, regress_head
+from skglitch._training import ViewEncoder, ViewLayout
+from skglitch._training._head import regress_head
 
 from .conftest import TinyNet, make_stripes
 

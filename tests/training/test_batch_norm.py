@@ -13,8 +13,8 @@ from skglitch._training import (
     PixelScale,
     ViewEncoder,
     ViewLayout,
-    measure_batch_norm,
 )
+from skglitch._training._batch_norm import measure_batch_norm
 
 
 def _net():

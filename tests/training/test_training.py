@@ -13,15 +13,15 @@ from torch import nn
 
 from skglitch._backbones import make_backbone
 from skglitch._training import (
-    EvenBatches,
     GlitchNet,
     ImageDataset,
     PixelScale,
     ViewEncoder,
     ViewLayout,
     run_in_batches,
-    warm_up_and_decay,
 )
+from skglitch._training._data import EvenBatches
+from skglitch._training._net import warm_up_and_decay
 
 
 @given(n=st.integers(1, 300), batch_size=st.integers(1, 70))
