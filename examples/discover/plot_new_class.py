@@ -61,7 +61,7 @@ left, right = figure.subfigures(1, 2)
 display = EmbeddingDisplay.from_embeddings(
     embeddings, y, n_components=3, title=f"{NEW} is not in the training set", ax=left
 )
-EmbeddingDisplay(display.places, pair, method="t-SNE").plot(right, highlight=["Chirp", NEW])
+EmbeddingDisplay(display.embedding, pair, method="t-SNE").plot(right, highlight=["Chirp", NEW])
 plt.show()
 
 # %%

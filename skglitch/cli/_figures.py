@@ -59,7 +59,8 @@ def draw_confusion(path: Path, y_true: np.ndarray, y_pred: np.ndarray) -> None:
 
     from ..display import ConfusionDisplay
 
-    display = ConfusionDisplay(confusion_matrix(y_true, y_pred), np.union1d(y_true, y_pred))
+    matrix = confusion_matrix(y_true, y_pred)
+    display = ConfusionDisplay(matrix, display_labels=np.union1d(y_true, y_pred))
     figure = new_figure(display.figsize)
     display.plot(figure)
     save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""Where displays draw, and how they color."""
+"""Axes and colors of displays."""
 
 from __future__ import annotations
 
@@ -9,62 +9,56 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colors, which any kind of color vision tells apart, but for their yellow,
-# which is hardly seen on white.
+# The colorblind-safe colors of Okabe and Ito, without yellow, which is hard to see on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P")
-HIGHLIGHT, GREY = COLORS[1], "0.72"
+HIGHLIGHT, GRAY = COLORS[1], "0.72"
 
 
 def color_and_marker(number: int) -> dict[str, Any]:
-    """Options that draw things of this number unlike any other number, up to 42 of them."""
-    # The numbers of colors and of markers have no common divisor.
+    """Return a combination of color and marker, different for up to 42 numbers."""
+    # The numbers of colors and of markers are coprime.
     return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def make_axes(
     ax: Any, figsize: tuple[float, float], shape: tuple[int, int] = (1, 1), **options: Any
 ) -> tuple[Any, np.ndarray]:
-    """Make the axes that a display needs.
+    """Create the axes of a display, and return the figure and an array of axes of `shape`.
 
     Parameters
     ----------
     ax : matplotlib Axes, Figure or SubFigure, or None
-        None makes a figure with pyplot. Axes are taken as they are where one is needed, and
-        give their place to others where more are.
+        None creates a figure with pyplot. Given axes are used for one panel, and replaced for
+        several.
     figsize : tuple of float
-        Size in inches of a new figure, if text has matplotlib's usual size: figures grow with
-        it, so that it keeps its room.
+        Size of a new figure in inches, for matplotlib's default text size; it grows with the
+        size of text.
     shape : tuple of int, default=(1, 1)
         Rows and columns.
     **options
-        As for :meth:`matplotlib.figure.Figure.subplots`.
-
-    Returns
-    -------
-    figure : matplotlib Figure or SubFigure
-    axes : ndarray of Axes of shape ``shape``
+        Passed to :meth:`matplotlib.figure.Figure.subplots`.
     """
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=np.multiply(figsize, text_scale()), layout="constrained")
     if not hasattr(ax, "figure"):
-        raise TypeError(f"ax={ax!r} is neither matplotlib axes nor a figure: None makes one.")
+        raise TypeError(f"ax={ax!r} is neither matplotlib axes nor a figure: None creates one.")
     if hasattr(ax, "subplots"):
         return ax, ax.subplots(*shape, squeeze=False, **options)
     if shape == (1, 1):
         return ax.figure, np.array([[ax]])
-    place = ax.get_subplotspec()
-    if place is None:
+    spec = ax.get_subplotspec()
+    if spec is None:
         raise ValueError(
-            f"ax has no place in a grid, but {shape[0] * shape[1]} axes are needed: pass a figure, "
-            "or axes that subplots made."
+            f"ax is not part of a grid, but {shape[0] * shape[1]} axes are needed: pass a figure, "
+            "or axes created by subplots."
         )
     figure = ax.figure
     ax.remove()
     gridspec_options = {"height_ratios": options.pop("height_ratios", None)}
-    grid = place.subgridspec(*shape, **gridspec_options)
+    grid = spec.subgridspec(*shape, **gridspec_options)
     return figure, grid.subplots(squeeze=False, **options)
 
 
@@ -74,7 +68,7 @@ def error_bars(values: Any, low: Any, high: Any) -> np.ndarray:
 
 
 def text_scale() -> float:
-    """Give how large text is set, as a multiple of matplotlib's usual sizes."""
+    """Return the size of text, as a multiple of matplotlib's default."""
     from matplotlib import rcParams, rcParamsDefault
     from matplotlib.font_manager import FontProperties
 
@@ -88,7 +82,7 @@ def text_scale() -> float:
 
 
 def settle(figure: Any) -> None:
-    """Run the layout, so that sizes in pixels are what they will be."""
+    """Run the layout, so that sizes in pixels are final."""
     figure.canvas.figure.draw_without_rendering()
 
 

@@ -1,4 +1,4 @@
-"""What was taken for what."""
+"""Confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,41 +9,45 @@ from numpy.typing import ArrayLike
 
 from ._axes import make_axes, settle
 
-# Inches: a cell that holds four digits, and room for labels and the scale.
+# Inches: a cell that holds four digits, and space for labels and the color bar.
 _CELL, _MARGIN = 0.31, 2.3
-# Share of the cell's width that a digit takes at a font size as large as the cell is wide.
+# Width of a digit, as a fraction of the font size.
 _DIGIT = 0.64
-_LEGIBLE = 4.0
+_MIN_FONT_SIZE = 4.0
 _DARK = 0.5
 
 
 class ConfusionDisplay:
     """Confusion matrix that stays readable with 40 classes.
 
-    Colors are shares of the true class; the numbers in the cells are counts, or these shares
-    in percent. It is recommended to use :meth:`from_predictions` or :meth:`from_estimator`,
-    which draw at once.
+    Colors are fractions of the true class. Use :meth:`from_predictions` or
+    :meth:`from_estimator` to create and plot one.
 
     Parameters
     ----------
-    counts : array-like of shape (n_labels, n_labels)
-        How many samples of the class of the row were taken for that of the column.
-    labels : array-like of shape (n_labels,)
-        The classes.
+    confusion_matrix : array-like of shape (n_labels, n_labels)
+        The number of samples of the class of the row that are predicted as the class of the
+        column.
+    display_labels : array-like of shape (n_labels,), default=None
+        The names of the classes. None takes the numbers from 0 to ``n_labels - 1``.
 
     Attributes
     ----------
+    im_ : matplotlib AxesImage
+        The image of the matrix.
+    text_ : ndarray of shape (n_labels, n_labels), dtype=matplotlib Text, or None
+        The values in the cells, None where they are zero; None without values.
     ax_ : matplotlib Axes
-        Where it was drawn.
+        The axes.
     figure_ : matplotlib Figure
-        The figure that this is in.
+        The figure that contains the axes.
     labels_ : ndarray of shape (n_labels,)
-        The classes in the order in which they were drawn.
+        The names of the classes in the order in which they are plotted.
 
     See Also
     --------
     ClassScoresDisplay : Precision and recall of each class.
-    sklearn.metrics.ConfusionMatrixDisplay : Scikit-learn's, for a few classes.
+    sklearn.metrics.ConfusionMatrixDisplay : Scikit-learn's display, for a few classes.
 
     Examples
     --------
@@ -52,15 +56,17 @@ class ConfusionDisplay:
     >>> y_true = ["Blip", "Blip", "Tomte", "Whistle"]
     >>> y_pred = ["Blip", "Tomte", "Tomte", "Whistle"]
     >>> display = ConfusionDisplay.from_predictions(y_true, y_pred, ax=Figure())
-    >>> display.counts
+    >>> display.confusion_matrix
     array([[1, 1, 0],
            [0, 1, 0],
            [0, 0, 1]])
     """
 
-    def __init__(self, counts: ArrayLike, labels: ArrayLike) -> None:
-        self.counts = counts
-        self.labels = labels
+    def __init__(
+        self, confusion_matrix: ArrayLike, *, display_labels: ArrayLike | None = None
+    ) -> None:
+        self.confusion_matrix = confusion_matrix
+        self.display_labels = display_labels
 
     @classmethod
     def from_predictions(
@@ -70,9 +76,9 @@ class ConfusionDisplay:
         *,
         labels: ArrayLike | None = None,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> ConfusionDisplay:
-        """Count and draw.
+        """Plot the confusion matrix of predictions.
 
         Parameters
         ----------
@@ -81,11 +87,11 @@ class ConfusionDisplay:
         y_pred : array-like of shape (n_samples,)
             Predicted labels.
         labels : array-like of shape (n_labels,), default=None
-            The classes, in this order. None takes those in either, sorted.
+            The classes, in this order. None takes all classes of either, sorted.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -95,21 +101,14 @@ class ConfusionDisplay:
 
         true, predicted = np.asarray(y_true), np.asarray(y_pred)
         names = np.union1d(true, predicted) if labels is None else np.asarray(labels)
-        counts = confusion_matrix(true, predicted, labels=names)
-        return cls(counts, names).plot(ax, **options)
+        matrix = confusion_matrix(true, predicted, labels=names)
+        return cls(matrix, display_labels=names).plot(ax, **kwargs)
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        labels: ArrayLike | None = None,
-        ax: Any = None,
-        **options: Any,
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Any = None, **kwargs: Any
     ) -> ConfusionDisplay:
-        """Predict, count and draw.
+        """Plot the confusion matrix of a classifier.
 
         Parameters
         ----------
@@ -119,23 +118,21 @@ class ConfusionDisplay:
             Samples.
         y : array-like of shape (n_samples,)
             True labels.
-        labels : array-like of shape (n_labels,), default=None
-            The classes, in this order. None takes those in `y` or predicted, sorted.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            `labels` and others, passed to :meth:`from_predictions`.
 
         Returns
         -------
         display : ConfusionDisplay
         """
-        return cls.from_predictions(y, estimator.predict(X), labels=labels, ax=ax, **options)
+        return cls.from_predictions(y, estimator.predict(X), ax=ax, **kwargs)
 
     @property
     def figsize(self) -> tuple[float, float]:
-        """Width and height in inches that suit so many classes."""
-        side = max(4.2, _MARGIN + _CELL * len(np.asarray(self.labels)))
+        """Suitable width and height of a figure in inches."""
+        side = max(4.2, _MARGIN + _CELL * len(np.asarray(self.confusion_matrix)))
         return side + 0.9, side
 
     def plot(
@@ -143,79 +140,79 @@ class ConfusionDisplay:
         ax: Any = None,
         *,
         order: str = "given",
-        values: str | None = "counts",
+        include_values: bool = True,
+        values_format: str = ".0f",
         cmap: Any = "Blues",
         colorbar: bool = True,
     ) -> ConfusionDisplay:
-        """Draw the matrix.
+        """Plot the matrix.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure of the size `figsize`.
+            Where to plot; None creates a figure of the size `figsize`.
         order : {"given", "similarity"}, default="given"
-            The order of the classes; by similarity, those that are taken for each other are
-            neighbors.
-        values : {"counts", "rates"} or None, default="counts"
-            The numbers in the cells: counts, shares of the true class in percent, or none.
-            Those that are zero, or round to it, are left out, as are all where the cells are
-            too small to read them.
+            The order of the classes. With ``"similarity"`` classes that are confused with each
+            other are neighbors.
+        include_values : bool, default=True
+            Whether to write values into the cells. Zeros are left out, and all values if the
+            cells are too small for them.
+        values_format : str, default=".0f"
+            The format of the values. Formats in percent, such as ``".0%"``, show fractions of
+            the true class.
         cmap : str or matplotlib Colormap, default="Blues"
-            Colors of the shares, from light to dark.
+            The colormap of the fractions, from light to dark.
         colorbar : bool, default=True
-            Whether to draw the scale of the colors.
+            Whether to add a color bar.
 
         Returns
         -------
         display : ConfusionDisplay
-            Itself.
 
         Raises
         ------
         ValueError
-            If `order` or `values` is none of these, or `counts` do not fit `labels`.
+            If `order` is invalid, or the matrix does not fit `display_labels`.
         """
-        counts, labels = self._checked(order, values)
-        if order == "similarity":
-            places = _by_similarity(counts)
-            counts, labels = counts[np.ix_(places, places)], labels[places]
-        self.labels_ = labels
-        rates = _rates(counts)
-        self.figure_, axes = make_axes(ax, self.figsize)
-        self.ax_ = axes[0, 0]
-        image = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap)
-        # Packages that set one for all axes when imported (gwpy) would strike out the numbers.
-        self.ax_.grid(False)
-        if colorbar:
-            bar = self.figure_.colorbar(image, ax=self.ax_, shrink=0.7, pad=0.02)
-            bar.set_label("share of the true class [%]")
-            bar.ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}")
-        size = self._label_classes(counts, labels)
-        if values is not None:
-            numbers = counts if values == "counts" else np.rint(100 * rates)
-            self._write(numbers, rates, size)
-        return self
-
-    def _checked(self, order: str, values: str | None) -> tuple[np.ndarray, np.ndarray]:
-        counts, labels = np.asarray(self.counts), np.asarray(self.labels)
-        if counts.shape != (len(labels), len(labels)):
+        matrix = np.asarray(self.confusion_matrix)
+        given = np.arange(len(matrix)) if self.display_labels is None else self.display_labels
+        labels = np.asarray(given)
+        if matrix.shape != (len(labels), len(labels)):
             raise ValueError(
-                f"counts has shape {counts.shape}, but there are {len(labels)} labels."
+                f"confusion_matrix has shape {matrix.shape}, but there are {len(labels)} "
+                "display_labels."
             )
         if order not in ("given", "similarity"):
             raise ValueError(f"order={order!r} is neither 'given' nor 'similarity'.")
-        if values not in ("counts", "rates", None):
-            raise ValueError(f"values={values!r} is none of 'counts', 'rates' and None.")
-        return counts, labels
+        if order == "similarity":
+            rows = _order_by_similarity(matrix)
+            matrix, labels = matrix[np.ix_(rows, rows)], labels[rows]
+        self.labels_ = labels
+        rates = _normalize(matrix)
+        self.figure_, axes = make_axes(ax, self.figsize)
+        self.ax_ = axes[0, 0]
+        self.im_ = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap)
+        # Packages that enable grids when imported (gwpy) would strike out the numbers.
+        self.ax_.grid(False)
+        if colorbar:
+            bar = self.figure_.colorbar(self.im_, ax=self.ax_, shrink=0.7, pad=0.02)
+            bar.set_label("fraction of the true class [%]")
+            bar.ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.0f}")
+        cell = self._label_classes(matrix, labels)
+        self.text_ = None
+        if include_values:
+            values = rates if values_format.endswith("%") else matrix
+            self.text_ = self._write_values(values, rates, values_format, cell)
+        return self
 
-    def _label_classes(self, counts: np.ndarray, labels: np.ndarray) -> float:
-        """Label both axes in a size that fits the cells, and return the cell's side in points."""
+    def _label_classes(self, matrix: np.ndarray, labels: np.ndarray) -> float:
+        """Label both axes in a size that fits the cells, and return the cell size in points."""
         ax, n = self.ax_, len(labels)
         ax.set(xlabel="predicted class", ylabel="true class (samples)")
-        true = [f"{name} ({n})" for name, n in zip(labels, counts.sum(axis=1), strict=True)]
+        n_samples = matrix.sum(axis=1)
         ax.set_xticks(range(n), labels.astype(str), rotation=90)
-        ax.set_yticks(range(n), true)
-        # Labels take room from the cells and these set the size of labels: once more settles it.
+        ax.set_yticks(range(n), [f"{x} ({k:g})" for x, k in zip(labels, n_samples, strict=True)])
+        # The size of labels depends on the size of cells, and the reverse: the second run settles.
         for _ in range(2):
             settle(self.figure_)
             cell = ax.get_window_extent().width / n * 72 / ax.figure.dpi
@@ -223,35 +220,40 @@ class ConfusionDisplay:
             ax.tick_params(labelsize=min(usual, 0.8 * cell))
         return cell
 
-    def _write(self, numbers: np.ndarray, rates: np.ndarray, cell: float) -> None:
-        digits = len(f"{numbers.max():.0f}")
-        fontsize = min(9.0, 0.6 * cell, 0.9 * cell / (_DIGIT * digits))
-        if fontsize < _LEGIBLE:
-            return
-        for row, column in np.argwhere(numbers > 0):
-            self.ax_.text(
-                column,
-                row,
-                f"{numbers[row, column]:.0f}",
-                ha="center",
-                va="center",
-                fontsize=fontsize,
-                color="white" if rates[row, column] > _DARK else "black",
-            )
+    def _write_values(
+        self, values: np.ndarray, rates: np.ndarray, values_format: str, cell: float
+    ) -> np.ndarray:
+        texts = np.full(values.shape, None, dtype=object)
+        zero = format(0, values_format)
+        shown = {
+            (row, column): format(values[row, column], values_format)
+            for row, column in np.argwhere(values > 0)
+        }
+        n_characters = max(map(len, shown.values()), default=1)
+        fontsize = min(9.0, 0.6 * cell, 0.9 * cell / (_DIGIT * n_characters))
+        if fontsize < _MIN_FONT_SIZE:
+            return texts
+        for (row, column), text in shown.items():
+            if text != zero:
+                color = "white" if rates[row, column] > _DARK else "black"
+                texts[row, column] = self.ax_.text(
+                    column, row, text, ha="center", va="center", fontsize=fontsize, color=color
+                )
+        return texts
 
 
-def _rates(counts: np.ndarray) -> np.ndarray:
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+def _normalize(matrix: np.ndarray) -> np.ndarray:
+    return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
-def _by_similarity(counts: np.ndarray) -> np.ndarray:
-    """Order in which classes that are taken for each other are neighbors."""
-    if len(counts) < 3:
-        return np.arange(len(counts))
+def _order_by_similarity(matrix: np.ndarray) -> np.ndarray:
+    """Order classes such that those that are confused with each other are neighbors."""
+    if len(matrix) < 3:
+        return np.arange(len(matrix))
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    rates = _rates(counts)
+    rates = _normalize(matrix)
     distance = 1 - (rates + rates.T) / 2
     np.fill_diagonal(distance, 0)
     return leaves_list(linkage(squareform(distance), "average", optimal_ordering=True))

@@ -1,4 +1,4 @@
-"""A map of embeddings."""
+"""Map of embeddings."""
 
 from __future__ import annotations
 
@@ -9,50 +9,49 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
 from ._axes import make_axes
-from ._layout import METHOD_NAMES, check_layout, check_method, check_places, lay_out
-from ._map_classes import IN_GREY, MapClasses, find_classes
-from ._name_places import densest, write_names
+from ._layout import METHOD_NAMES, check_layout, check_map, check_method, compute_map
+from ._map_classes import UNLABELED_STYLE, MapClasses, find_classes
+from ._map_names import find_densest, write_names
 
-_ROWS_OF_LEGEND = 24
-_SIZE_IN_LEGEND = 42
-_INCHES_A_LETTER = 0.075
+_LEGEND_ROWS = 24
+_LEGEND_MARKER_SIZE = 42
+_INCHES_PER_CHARACTER = 0.075
 
 
 class EmbeddingDisplay:
     """Map of glitches in two or three dimensions, colored by class or cluster.
 
-    It is recommended to use :meth:`from_embeddings` or :meth:`from_estimator`, which compute a
-    map and draw it.
+    Use :meth:`from_embeddings` or :meth:`from_estimator` to compute and plot a map.
 
     Parameters
     ----------
-    places : array-like of shape (n_samples, 2) or (n_samples, 3)
-        Where each glitch lies.
+    embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
+        The coordinates of each glitch on the map.
     labels : array-like of shape (n_samples,), default=None
-        Class or cluster of each, all of them strings or all numbers. None, NaN, the empty string
-        and the number -1, for samples in no cluster, are drawn in gray beneath the others.
+        The class or cluster of each glitch, all strings or all numbers. Missing values, empty
+        strings and the number -1 (noise) are gray, below the others.
     title : str, default=None
-        What to write above.
+        The title.
     method : str, default=None
-        How the places came about, to write below.
+        The method that computed the map, for the label below.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it was drawn.
+        The axes.
     figure_ : matplotlib Figure
-        The figure that this is in.
+        The figure that contains the axes.
     texts_ : list of matplotlib Annotation
-        The names in the map.
+        The names on the map.
 
     See Also
     --------
+    EmbeddingExplorer : An interactive map.
     skglitch.TruncatedCNNTransformer : Computes embeddings.
-    skglitch.discovery.NoveltyDetector : Which glitches are like none before.
 
     Notes
     -----
-    Up to 42 classes have a color or a marker of their own; beyond that both repeat.
+    Up to 42 classes differ in color or marker; beyond that both repeat.
 
     Examples
     --------
@@ -64,19 +63,19 @@ class EmbeddingDisplay:
     >>> display = EmbeddingDisplay.from_embeddings(
     ...     embeddings, labels, method="pca", ax=Figure()
     ... )
-    >>> display.places.shape, [text.get_text() for text in display.texts_]
+    >>> display.embedding.shape, [text.get_text() for text in display.texts_]
     ((20, 2), ['Blip', 'Tomte'])
     """
 
     def __init__(
         self,
-        places: ArrayLike,
+        embedding: ArrayLike,
         labels: ArrayLike | None = None,
         *,
         title: str | None = None,
         method: str | None = None,
     ) -> None:
-        self.places = places
+        self.embedding = embedding
         self.labels = labels
         self.title = title
         self.method = method
@@ -92,28 +91,28 @@ class EmbeddingDisplay:
         random_state: Any = 0,
         title: str | None = None,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> EmbeddingDisplay:
-        """Compute a map and draw it.
+        """Compute and plot a map.
 
         Parameters
         ----------
         embeddings : array-like of shape (n_samples, n_features)
-            What :class:`skglitch.TruncatedCNNTransformer` returns.
+            Embeddings of :class:`skglitch.TruncatedCNNTransformer`.
         labels : array-like of shape (n_samples,), default=None
-            Class or cluster of each, as for the class.
+            The class or cluster of each glitch.
         method : {"tsne", "pca", "umap"}, default="tsne"
-            How to lay them out. ``"umap"`` needs ``pip install "skglitch[umap]"``.
+            The method. ``"umap"`` needs ``pip install "skglitch[umap]"``.
         n_components : {2, 3}, default=2
-            Dimensions of the map.
+            The dimensions of the map.
         random_state : int, RandomState instance or None, default=0
-            Seed of the layout.
+            The seed of the method.
         title : str, default=None
-            What to write above.
+            The title.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -124,13 +123,13 @@ class EmbeddingDisplay:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If `method` or `n_components` is none of these, or labels and options are not what
-            :meth:`plot` takes, which is told before the map is computed.
+            If a parameter is invalid, or for labels that :meth:`plot` refuses; before the map
+            is computed.
         """
         checked = check_layout(embeddings, method, n_components)
-        cls(np.zeros((len(checked), n_components)), labels)._checked(ax, **options)
-        places = lay_out(checked, method, n_components, random_state)
-        return cls(places, labels, title=title, method=METHOD_NAMES[method]).plot(ax, **options)
+        cls(np.zeros((len(checked), n_components)), labels)._check(ax, **kwargs)
+        embedding = compute_map(checked, method, n_components, random_state)
+        return cls(embedding, labels, title=title, method=METHOD_NAMES[method]).plot(ax, **kwargs)
 
     @classmethod
     def from_estimator(
@@ -140,9 +139,9 @@ class EmbeddingDisplay:
         labels: ArrayLike | None = None,
         *,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> EmbeddingDisplay:
-        """Embed, compute a map and draw it.
+        """Embed glitches, and compute and plot a map.
 
         Parameters
         ----------
@@ -151,20 +150,20 @@ class EmbeddingDisplay:
         X : array-like
             Samples.
         labels : array-like of shape (n_samples,), default=None
-            Class or cluster of each.
+            The class or cluster of each glitch.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`from_embeddings`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`from_embeddings`.
 
         Returns
         -------
         display : EmbeddingDisplay
         """
-        check_method(options.get("method", "tsne"), options.get("n_components", 2))
-        # Before the net takes its time.
-        find_classes(labels, _num_samples(X), options.get("highlight"))
-        return cls.from_embeddings(estimator.transform(X), labels, ax=ax, **options)
+        # Checked before the network runs.
+        check_method(kwargs.get("method", "tsne"), kwargs.get("n_components", 2))
+        find_classes(labels, _num_samples(X), kwargs.get("highlight"))
+        return cls.from_embeddings(estimator.transform(X), labels, ax=ax, **kwargs)
 
     def plot(
         self,
@@ -174,61 +173,60 @@ class EmbeddingDisplay:
         legend: bool | None = None,
         highlight: Any = None,
     ) -> EmbeddingDisplay:
-        """Draw the map.
+        """Plot the map.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure. For three dimensions axes must be made with
+            Where to plot; None creates a figure. Axes for three dimensions need
             ``projection="3d"``.
         names : bool, default=None
-            Whether to write the names of classes into the map, near where each is densest. In
-            three dimensions they cannot be, as turning the map would move them. None writes them
-            in two dimensions.
+            Whether to write the name of each class near its densest point. None does in two
+            dimensions; in three it is not possible.
         legend : bool, default=None
-            Whether to list the classes beside the map, all that is gray on one line. None does
-            where there are no names.
+            Whether to add a legend. None adds one where there are no names.
         highlight : label or list of labels, default=None
             The classes to color, with names in bold; all others are gray. None colors all.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Itself.
 
         Raises
         ------
         ValueError
-            If places are not in two or three dimensions, labels are not as many, one to
-            highlight is not there, or names are wanted in three dimensions.
+            If the map does not have two or three dimensions, there is not one label per glitch,
+            a highlighted class does not occur, or ``names=True`` in three dimensions.
         """
-        places, classes, names = self._checked(ax, names=names, highlight=highlight)
+        embedding, classes, names = self._check(ax, names=names, highlight=highlight)
         legend = self.labels is not None and (not names if legend is None else legend)
-        flat = places.shape[1] == 2
+        is_flat = embedding.shape[1] == 2
         listed = [classes.unlabeled]
         listed += [
             n for n, colored in zip(classes.names, classes.is_colored, strict=True) if colored
         ]
-        n_columns = -(-len(listed) // _ROWS_OF_LEGEND) if legend else 0
-        options: dict[str, Any] = {} if flat else {"subplot_kw": {"projection": "3d"}}
-        # The box of three dimensions is square.
-        width = (8 if flat else 6.5) + n_columns * (0.55 + _INCHES_A_LETTER * max(map(len, listed)))
+        n_columns = -(-len(listed) // _LEGEND_ROWS) if legend else 0
+        options: dict[str, Any] = {} if is_flat else {"subplot_kw": {"projection": "3d"}}
+        # The axes in three dimensions are square.
+        width = (8 if is_flat else 6.5) + n_columns * (
+            0.55 + _INCHES_PER_CHARACTER * max(map(len, listed))
+        )
         self.figure_, axes = make_axes(ax, (width, 6.5), **options)
         self.ax_ = axes[0, 0]
-        handles = self._draw(places, classes)
-        self._label_axes(flat)
-        notes = [f"{self.method} of the net's features"] if self.method else []
+        handles = self._scatter(embedding, classes)
+        self._label_axes(is_flat)
+        notes = [f"{self.method} of the embeddings"] if self.method else []
         if -1 in handles and all(classes.is_colored) and not legend:
             notes.append(f"gray: {classes.unlabeled}")
         self.ax_.set_xlabel("; ".join(notes))
         if legend:
-            self._draw_legend(handles, classes, n_columns)
+            self._add_legend(handles, classes, n_columns)
         self.texts_: list[Any] = []
         if names and self.labels is not None:
-            self._write_names(places, classes)
+            self._write_names(embedding, classes)
         return self
 
-    def _checked(
+    def _check(
         self,
         ax: Any,
         *,
@@ -236,62 +234,63 @@ class EmbeddingDisplay:
         legend: bool | None = None,
         highlight: Any = None,
     ) -> tuple[np.ndarray, MapClasses, bool]:
-        """Places, classes, and whether to write names, before anything is drawn."""
-        places = check_places(self.places)
-        classes = find_classes(self.labels, len(places), highlight)
-        flat = places.shape[1] == 2
-        if names and not flat:
+        """Return coordinates, classes and whether to write names, before anything is plotted."""
+        embedding = check_map(self.embedding)
+        classes = find_classes(self.labels, len(embedding), highlight)
+        is_flat = embedding.shape[1] == 2
+        if names and not is_flat:
             raise ValueError("names=True needs a map in two dimensions: use legend=True.")
-        # A figure makes the axes that are needed.
-        if ax is not None and not hasattr(ax, "subplots") and hasattr(ax, "get_zlim") is flat:
+        # A figure creates the axes that are needed.
+        if ax is not None and not hasattr(ax, "subplots") and hasattr(ax, "get_zlim") is is_flat:
             raise ValueError(
-                f"ax={ax!r} does not have the {places.shape[1]} dimensions of the map: pass "
-                + ("others" if flat else 'axes with projection="3d"')
+                f"ax={ax!r} does not have the {embedding.shape[1]} dimensions of the map: pass "
+                + ("others" if is_flat else 'axes with projection="3d"')
                 + ", or a figure."
             )
-        return places, classes, flat if names is None else names
+        return embedding, classes, is_flat if names is None else names
 
-    def _draw(self, places: np.ndarray, classes: MapClasses) -> dict[int, Any]:
-        """Draw the points, and give what was drawn by the number of its class."""
-        size = np.clip(20000 / len(places), 9, 42)
-        looks = {-1: IN_GREY, **dict(enumerate(classes.looks))}
+    def _scatter(self, embedding: np.ndarray, classes: MapClasses) -> dict[int, Any]:
+        """Plot the points, and return the collection of each class code."""
+        size = np.clip(20000 / len(embedding), 9, 42)
+        styles = {-1: UNLABELED_STYLE, **dict(enumerate(classes.styles))}
         texts = {-1: classes.unlabeled, **dict(enumerate(classes.names))}
         is_colored = {-1: False, **dict(enumerate(classes.is_colored))}
-        if places.shape[1] == 3 and not all(is_colored[code] for code in np.unique(classes.codes)):
-            # By depth, as matplotlib has it, gray ones would lie above.
+        codes = np.unique(classes.codes).tolist()
+        if embedding.shape[1] == 3 and not all(is_colored[code] for code in codes):
+            # matplotlib sorts by depth, which would put gray points above others.
             self.ax_.computed_zorder = False
-        drawn = {}
-        # Gray at the bottom, what has a color on top.
-        for code in sorted(np.unique(classes.codes).tolist(), key=is_colored.__getitem__):
-            members = places[classes.codes == code]
-            drawn[code] = self.ax_.scatter(
+        handles = {}
+        # Gray at the bottom, colors on top.
+        for code in sorted(codes, key=is_colored.__getitem__):
+            members = embedding[classes.codes == code]
+            handles[code] = self.ax_.scatter(
                 *members.T,
-                # A dot is half as wide as the other markers of its size.
+                # A dot is half as wide as other markers of the same size.
                 s=size if is_colored[code] else 1.6 * size,
                 alpha=0.8,
                 label=texts[code],
-                **looks[code],
+                **styles[code],
             )
-        return drawn
+        return handles
 
-    def _label_axes(self, flat: bool) -> None:
+    def _label_axes(self, is_flat: bool) -> None:
         ax = self.ax_
-        # The axes of such maps have no meaning, nor have their numbers.
+        # Coordinates of such maps have no meaning.
         ax.set(xticks=[], yticks=[])
         ax.margins(0.06)
-        if not flat:
+        if not is_flat:
             ax.set_zticks([])
-            # The box is square: left in its place, it leaves the rest to the legend.
+            # The axes are square: at the left they leave space for the legend.
             ax.set_anchor("W")
         if self.title:
             ax.set_title(self.title)
 
-    def _draw_legend(self, handles: dict[int, Any], classes: MapClasses, n_columns: int) -> None:
+    def _add_legend(self, handles: dict[int, Any], classes: MapClasses, n_columns: int) -> None:
         listed = [code for code, colored in enumerate(classes.is_colored) if colored]
         texts = [classes.names[code] for code in listed]
         gray = [code for code in handles if code not in listed]
         if gray:
-            # They look the same.
+            # All gray points share one entry.
             listed.append(gray[0])
             texts.append(classes.unlabeled if gray == [-1] else "others")
         legend = self.ax_.legend(
@@ -305,21 +304,21 @@ class EmbeddingDisplay:
             frameon=False,
         )
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
-            # Those of many points are too small to tell shapes by.
-            handle.set(sizes=[_SIZE_IN_LEGEND], alpha=1)
+            # The markers of many points are too small to recognize.
+            handle.set(sizes=[_LEGEND_MARKER_SIZE], alpha=1)
             text.set_parse_math(False)
 
-    def _write_names(self, places: np.ndarray, classes: MapClasses) -> None:
-        members = [places[classes.codes == code] for code in range(len(classes.names))]
-        # With a highlight, the names of what it is on get the better places.
+    def _write_names(self, embedding: np.ndarray, classes: MapClasses) -> None:
+        members = [embedding[classes.codes == code] for code in range(len(classes.names))]
+        # Names of highlighted classes are placed first.
         some_gray = not all(classes.is_colored)
         bold = [some_gray and colored for colored in classes.is_colored]
         order = sorted(range(len(members)), key=lambda code: (not bold[code], -len(members[code])))
         self.texts_ = write_names(
             self.ax_,
             [classes.names[code] for code in order],
-            np.array([densest(members[code]) for code in order]).reshape(-1, 2),
-            places,
+            np.array([find_densest(members[code]) for code in order]).reshape(-1, 2),
+            embedding,
             weights=["bold" if bold[code] else "normal" for code in order],
             fontsize="small",
         )

@@ -17,29 +17,21 @@ from numpy.typing import NDArray
 
 from .._labels import is_labeled
 from ._axes import COLORS
-from ._columns import is_whole, text_of
+from ._map_classes import format_value, is_whole
 
 _SCRIPTS = ("points.js", "pictures.js", "controls.js")
-# Without the last, black, which is not seen on black. With the seven markers that the page has,
-# 42 classes look different: six and seven have no common divisor.
+# Without black, which is invisible on a dark page. With the seven markers of the page, 42 classes
+# look different: six and seven are coprime.
 _COLORS = COLORS[:6]
 # The code of samples without a class.
 _NONE = 2**32 - 1
 
 
 def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Give the classes of each column numbers; columns of floats stay as they are.
+    """Encode classes of columns as numbers; columns of measured floats stay numbers.
 
-    Parameters
-    ----------
-    columns : dict of str to list of length n_samples
-        The classes of the column "label" have the same numbers, and so the same colors, in all
-        other columns that have one of them.
-
-    Returns
-    -------
-    encoded : list of dict
-        With a name, and either ``numbers`` or ``classes`` and ``codes``.
+    Classes that are among the labels (the column "label", which is first) have the same codes,
+    and so the same colors, in all columns.
     """
     labels: list[str] = []
     encoded = []
@@ -48,7 +40,9 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
         if name != "label" and _are_measured(values, is_known):
             encoded.append({"name": name, "numbers": list(map(_finite_or_none, values))})
             continue
-        texts = [text_of(v) if known else "" for v, known in zip(values, is_known, strict=True)]
+        texts = [
+            format_value(v) if known else "" for v, known in zip(values, is_known, strict=True)
+        ]
         classes = sorted(set(texts) - {""}, key=_by_number)
         if name == "label":
             labels = classes
@@ -61,8 +55,8 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _are_measured(values: list[Any], is_known: NDArray[np.bool_]) -> bool:
-    """Tell numbers with a fraction, or nothing at all, from what has classes."""
-    known = [value for value, there in zip(values, is_known, strict=True) if there]
+    """Return whether a column has floats with a fraction, or no values, instead of classes."""
+    known = [value for value, flag in zip(values, is_known, strict=True) if flag]
     if not all(isinstance(value, int | float) for value in known):
         return False
     return not known or any(isinstance(value, float) and not is_whole(value) for value in known)
@@ -73,43 +67,30 @@ def _finite_or_none(value: Any) -> float | None:
 
 
 def _by_number(text: str) -> tuple[float, str]:
-    """Put 10 after 9, and numbers before words."""
+    """Sort 10 after 9, and numbers before words."""
     return (int(text), "") if text.isdecimal() else (np.inf, text)
 
 
 def in_base64(array: Any, dtype: str) -> str:
-    """Write numbers as a browser reads them."""
+    """Encode numbers for a browser."""
     return base64.b64encode(np.asarray(array).astype(dtype).tobytes()).decode()
 
 
 def viridis() -> str:
-    """Give the colors of all levels of energy, three bytes each."""
+    """Return the colors of all levels of energy, three bytes each."""
     import matplotlib
 
     return in_base64(matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3], "u1")
 
 
 def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
-    """Fill in the template, piece by piece, as the pictures of many glitches are large.
-
-    Parameters
-    ----------
-    data : dict
-        What the scripts read, but for the pictures.
-    sheets : iterable of str
-        Pictures as data URIs.
-
-    Yields
-    ------
-    piece : str
-        The next part of the file.
-    """
+    """Fill in the template and yield it in parts, as sheets of pictures can be large."""
     folder = resources.files(__package__) / "_explorer"
     script = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     style = (folder / "style.css").read_text(encoding="utf-8")
     values = {
         "title": html.escape(data["title"]),
-        # Nothing but this script runs, and nothing is fetched, whatever the texts hold.
+        # Only this script runs and nothing is fetched, whatever the texts contain.
         "policy": f"default-src 'none'; img-src data:; style-src '{_sha256(style)}'; "
         f"script-src '{_sha256(script)}'",
         "style": style,
@@ -128,7 +109,7 @@ def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
 
 
 def _json_in_html(data: Any) -> str:
-    """Write JSON that no text in it can end the element of, nor begin another."""
+    """Write JSON whose texts cannot end the HTML element that contains it."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

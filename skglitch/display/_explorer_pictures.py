@@ -1,4 +1,4 @@
-"""Pictures of many glitches in few small files, for the explorer."""
+"""Encoding of the explorer's pictures: many glitches in few small images."""
 
 from __future__ import annotations
 
@@ -15,37 +15,24 @@ from ._spectrogram import LEVELS_PER_ENERGY, check_views
 # Energies come back to within three levels of 255 on average, in an eighth of the bytes that a
 # PNG takes. Slower methods than 1 save another eighth, in three times the time.
 _WEBP = {"quality": 50, "method": 1}
-# What a browser decodes when one glitch of it is looked at: some milliseconds.
-_PIXELS_A_SHEET = 250_000
-# Below that many pixels a view, glitches are no longer told apart by eye.
+# A browser decodes a sheet in some milliseconds to show one of its glitches.
+_PIXELS_PER_SHEET = 250_000
+# With fewer pixels, glitches can no longer be distinguished by eye.
 _SMALLEST_HEIGHT = 32
 _STEP = 0.9
-# So many are encoded to foresee how large all will be.
+# The number of glitches that are encoded to predict the size of all.
 _N_TRIAL = 48
 # Neither side of a WebP can be longer.
 _LONGEST_SIDE = 16_383
 
 
 def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tuple[int, int]:
-    """Find the largest size of a view with which all pictures fit into a file.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_views, height, width)
-    durations : tuple of float
-        One for each view.
-    max_megabytes : float
-        How large all pictures may be.
-
-    Returns
-    -------
-    size : tuple of int
-        Height and width in pixels.
+    """Find the largest height and width of views with which all pictures fit into a file.
 
     Raises
     ------
     ValueError
-        If not even the smallest fit.
+        If not even the smallest size fits.
     """
     some = np.linspace(0, len(X) - 1, min(len(X), _N_TRIAL)).astype(int)
     height, width = full = np.shape(X[0])[-2:]
@@ -66,65 +53,30 @@ def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tupl
 
 
 def refuse_gaps(X: Any, rows: Any) -> None:
-    """Refuse glitches with pixels that are no finite numbers.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_views, height, width)
-        May be a memory map, of which one glitch is read at a time.
-    rows : sequence of int
-        Glitches to look at.
-
-    Raises
-    ------
-    ValueError
-        If there is such a pixel.
-    """
+    """Refuse glitches with pixels that are NaN or infinite, reading one glitch at a time."""
     if X.dtype.kind != "f":
         return
     for row in rows:
         if not np.isfinite(X[row]).all():
             raise ValueError(
-                f"X[{row}] has pixels that are NaN or infinite: leave such glitches out, or fill "
-                "them in, as numpy.nan_to_num does."
+                f"X[{row}] has pixels that are NaN or infinite: leave such glitches out, or "
+                "replace them with numpy.nan_to_num."
             )
 
 
 def count_per_sheet(n_views: int, size: tuple[int, int]) -> int:
-    """Tell how many glitches share a sheet.
-
-    Examples
-    --------
-    >>> from skglitch.display._explorer_pictures import count_per_sheet
-    >>> count_per_sheet(4, (140, 170))
-    2
-    """
+    """Return the number of glitches per sheet."""
     height, width = size
-    return max(1, min(_PIXELS_A_SHEET // (n_views * height * width), _LONGEST_SIDE // height))
+    return max(1, min(_PIXELS_PER_SHEET // (n_views * height * width), _LONGEST_SIDE // height))
 
 
 def encode_sheets(
     X: Any, rows: Any, durations: tuple[float, ...], size: tuple[int, int]
 ) -> Iterator[str]:
-    """Make pictures, several glitches in one.
+    """Yield pictures as data URIs, several glitches per sheet, reading one glitch at a time.
 
-    They are gray: colors are looked up in the browser, where they are exact.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_views, height, width)
-        May be a memory map, of which one glitch is read at a time.
-    rows : sequence of int
-        Glitches to show.
-    durations : tuple of float
-        One for each view.
-    size : tuple of int
-        Height and width of a view.
-
-    Yields
-    ------
-    sheet : str
-        A data URI. Views of a glitch are side by side, glitches one below the other.
+    Views of a glitch are next to each other, glitches one below the other. Pictures are gray:
+    the browser looks up colors, where they are exact.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Which glitches on a map are of which class, and how each class looks."""
+"""Classes of the glitches on a map, and their colors and markers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._labels import as_labels, is_labeled
-from ._axes import GREY, color_and_marker
-from ._columns import check_column, text_of
+from ._axes import GRAY, color_and_marker
 
-# What clustering calls samples in no cluster.
-_NO_CLUSTER = -1
-IN_GREY = {"color": GREY, "marker": ".", "linewidths": 0}
+# The label of noise in clusterings.
+_NOISE = -1
+UNLABELED_STYLE = {"color": GRAY, "marker": ".", "linewidths": 0}
+# Larger floats are always whole.
+_LARGEST_WHOLE = 2.0**53
 
 
 class MapClasses(NamedTuple):
@@ -22,53 +23,40 @@ class MapClasses(NamedTuple):
     Attributes
     ----------
     codes : ndarray of shape (n_samples,)
-        The number of the class of each glitch; -1 for those without a label.
+        The number of the class of each glitch; -1 without a label.
     names : list of str
-        Of the classes, in their order.
+        The names of the classes.
     is_colored : list of bool
         Which classes have a color; all others are gray.
-    looks : list of dict
-        How each is drawn, as options of matplotlib.
+    styles : list of dict
+        The style of each class, as options of matplotlib.
     unlabeled : str
-        What to call glitches without a label.
+        The name of glitches without a label.
     """
 
     codes: NDArray[np.intp]
     names: list[str]
     is_colored: list[bool]
-    looks: list[dict[str, Any]]
+    styles: list[dict[str, Any]]
     unlabeled: str
 
 
 def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> MapClasses:
-    """Sort glitches into classes.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n_samples,) or None
-        Without a label are those that :func:`skglitch._labels.is_labeled` says.
-        None makes one class of all.
-    n_samples : int
-    highlight : label, list of labels or None
-        The classes to color. None colors all.
-
-    Returns
-    -------
-    classes : MapClasses
+    """Find the classes of labels; None makes one class of all glitches.
 
     Raises
     ------
     ValueError
-        If labels are not as many, some are strings and some are numbers, or one to highlight is
-        not among them.
+        If there is not one label per glitch, labels are strings and numbers, or a highlighted
+        class does not occur.
     """
     if labels is None:
         if highlight is not None:
             raise ValueError(f"highlight={highlight!r} needs labels, which are None.")
-        return MapClasses(np.zeros(n_samples, np.intp), ["all"], [True], [_look(0)], "")
+        return MapClasses(np.zeros(n_samples, np.intp), ["all"], [True], [_style(0)], "")
     values = check_column(labels, "labels", n_samples)
     is_known = is_labeled(values)
-    known = [value for value, there in zip(values, is_known, strict=True) if there]
+    known = [value for value, flag in zip(values, is_known, strict=True) if flag]
     try:
         found = sorted(set(known))
     except TypeError as error:
@@ -80,23 +68,23 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
     number_of = {value: number for number, value in enumerate(found)}
     codes = np.full(n_samples, -1)
     codes[is_known] = [number_of[value] for value in known]
-    chosen = found if highlight is None else _check_highlight(highlight, found)
-    # From the second look on, which is orange, where few stand out from gray.
+    colored = found if highlight is None else _check_highlight(highlight, found)
+    # Highlighted classes start with the second color, orange, which stands out from gray.
     first = int(highlight is not None)
-    looks = {value: _look(first + number) for number, value in enumerate(chosen)}
-    marks = [value for value, there in zip(values, is_known, strict=True) if not there]
-    only_clusters = all(isinstance(mark, int | float) and mark == _NO_CLUSTER for mark in marks)
+    styles = {value: _style(first + number) for number, value in enumerate(colored)}
+    missing = [value for value, flag in zip(values, is_known, strict=True) if not flag]
+    is_noise = all(isinstance(value, int | float) and value == _NOISE for value in missing)
     return MapClasses(
         codes,
-        [text_of(value) for value in found],
-        [value in looks for value in found],
-        [looks.get(value, IN_GREY) for value in found],
-        "in no cluster" if only_clusters else "unlabeled",
+        [format_value(value) for value in found],
+        [value in styles for value in found],
+        [styles.get(value, UNLABELED_STYLE) for value in found],
+        "in no cluster" if is_noise else "unlabeled",
     )
 
 
-def _look(number: int) -> dict[str, Any]:
-    # A rim parts markers that overlap, whose shapes would run together.
+def _style(number: int) -> dict[str, Any]:
+    # A white edge separates markers that overlap.
     return {**color_and_marker(number), "edgecolors": "white", "linewidths": 0.4}
 
 
@@ -109,3 +97,31 @@ def _check_highlight(highlight: Any, found: list[Any]) -> list[Any]:
         if label not in found:
             raise ValueError(f"highlight={label!r} is not among the labels.")
     return chosen
+
+
+def check_column(values: ArrayLike, name: str, n_samples: int) -> list[Any]:
+    """Convert one value per glitch to a list of Python values, or refuse another number."""
+    shape = np.shape(np.asarray(values, dtype=object))
+    if shape not in ((n_samples,), (n_samples, 1)):
+        raise ValueError(
+            f"{name} has shape {shape}, but there are {n_samples} glitches on the map: pass one "
+            "value per glitch."
+        )
+    return as_labels(values, name)
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a float that is an integer, as in integer columns with gaps.
+
+    Examples
+    --------
+    >>> from skglitch.display._map_classes import is_whole
+    >>> [is_whole(value) for value in (3.0, 3.5, 1e300, float("inf"), "Blip")]
+    [True, False, False, False, False]
+    """
+    return isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE
+
+
+def format_value(value: Any) -> str:
+    """Convert a value to text, floats that are whole to integers."""
+    return str(int(value)) if is_whole(value) else str(value)

@@ -116,7 +116,7 @@ def add_map(
         display = EmbeddingDisplay.from_embeddings(
             embeddings, names, method=method, random_state=random_state, ax=figure
         )
-        x, y = np.asarray(display.places).T
+        x, y = np.asarray(display.embedding).T
         tables["map"] = pd.DataFrame({"id": findings.ids[rows], "class": names, "x": x, "y": y})
 
     with findings.timed("map"):

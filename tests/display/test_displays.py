@@ -157,7 +157,9 @@ class TestConfusion:
     def test_similar_classes_are_neighbors(self):
         # a and d are taken for each other, b and c are.
         counts = [[5, 0, 0, 5], [0, 6, 4, 0], [0, 4, 6, 0], [5, 0, 0, 5]]
-        display = ConfusionDisplay(counts, list("abcd")).plot(Figure(), order="similarity")
+        display = ConfusionDisplay(counts, display_labels=list("abcd")).plot(
+            Figure(), order="similarity"
+        )
         places = {label: n for n, label in enumerate(display.labels_)}
         assert abs(places["a"] - places["d"]) == 1
         assert abs(places["b"] - places["c"]) == 1
@@ -167,39 +169,48 @@ class TestConfusion:
         )
 
     def test_rows_are_labeled_by_their_counts(self):
-        display = ConfusionDisplay([[3, 1], [0, 0]], ["a", "b"]).plot(Figure())
+        display = ConfusionDisplay([[3, 1], [0, 0]], display_labels=["a", "b"]).plot(Figure())
         assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["a (4)", "b (0)"]
         assert [text.get_text() for text in display.ax_.texts] == ["3", "1"]
 
-    @pytest.mark.parametrize("values", ["counts", "rates"])
-    def test_rows_are_true_classes_and_columns_guesses(self, values):
+    @pytest.mark.parametrize("values_format", [".0f", ".0%"])
+    def test_rows_are_true_classes_and_columns_predictions(self, values_format):
         # Of true a's one is taken for b and three for c; nothing else is alike in both ways.
         counts = np.array([[4, 1, 3], [0, 5, 0], [2, 0, 0]])
         rates = counts / np.array([[8], [5], [2]])
-        display = ConfusionDisplay(counts, list("abc")).plot(Figure(), values=values)
-        np.testing.assert_allclose(display.ax_.images[0].get_array(), rates)
+        display = ConfusionDisplay(counts, display_labels=list("abc"))
+        display.plot(Figure(), values_format=values_format)
+        np.testing.assert_allclose(display.im_.get_array(), rates)
+        assert display.im_ is display.ax_.images[0]
         assert display.ax_.get_xlabel() == "predicted class"
         assert display.ax_.get_ylabel().startswith("true class")
-        told = counts if values == "counts" else np.rint(100 * rates)
+        values = rates if values_format == ".0%" else counts
         shown = {text.get_position(): text.get_text() for text in display.ax_.texts}
         # x is the column, and y the row, which matplotlib counts from the top.
         assert display.ax_.get_ylim()[0] > display.ax_.get_ylim()[1]
-        assert shown == {(j, i): f"{told[i, j]:.0f}" for i, j in np.argwhere(counts)}
+        assert shown == {
+            (j, i): format(values[i, j], values_format) for i, j in np.argwhere(counts)
+        }
+        texts = np.array([[t and t.get_text() for t in row] for row in display.text_])
+        assert (texts == np.where(counts, np.vectorize(format)(values, values_format), None)).all()
 
     def test_numbers_stand_out(self):
-        display = ConfusionDisplay([[9, 1], [0, 3]], ["a", "b"]).plot(Figure())
+        display = ConfusionDisplay([[9, 1], [0, 3]], display_labels=["a", "b"]).plot(Figure())
         colors = {text.get_text(): text.get_color() for text in display.ax_.texts}
         assert colors == {"9": "white", "1": "black", "3": "white"}
 
     def test_numbers_that_cannot_be_read_are_left_out(self):
-        display = ConfusionDisplay(np.eye(60), np.arange(60)).plot(Figure(figsize=(3, 3)))
+        display = ConfusionDisplay(np.eye(60)).plot(Figure(figsize=(3, 3)))
         assert not display.ax_.texts
+        display = ConfusionDisplay(np.eye(2)).plot(Figure(), include_values=False)
+        assert not display.ax_.texts
+        assert display.text_ is None
 
     def test_errors(self):
         with pytest.raises(ValueError, match="order='size'"):
-            ConfusionDisplay(np.eye(2), [0, 1]).plot(order="size")
-        with pytest.raises(ValueError, match="there are 3 labels"):
-            ConfusionDisplay(np.eye(2), [0, 1, 2]).plot()
+            ConfusionDisplay(np.eye(2)).plot(order="size")
+        with pytest.raises(ValueError, match="there are 3 display_labels"):
+            ConfusionDisplay(np.eye(2), display_labels=[0, 1, 2]).plot()
 
 
 class TestScores:
@@ -216,7 +227,7 @@ class TestScores:
         scores = ClassScoresDisplay.from_estimator(model, X, y, ax=Figure())
         assert scores.table.f1["accuracy"] == (predicted == y).mean()
         matrix = ConfusionDisplay.from_estimator(model, X, y, ax=Figure())
-        assert np.trace(matrix.counts) == (predicted == y).sum()
+        assert np.trace(matrix.confusion_matrix) == (predicted == y).sum()
         diagram = ReliabilityDisplay.from_estimator(model, X, y, ax=Figure())
         assert diagram.table.n_samples.sum() == 60
         assert "LogisticRegression" in diagram.axes_[0].get_title()

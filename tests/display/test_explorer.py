@@ -278,7 +278,7 @@ def test_maps_are_computed_as_by_the_figure(X):
     flat = X.reshape(6, -1)
     explorer = EmbeddingExplorer.from_embeddings(flat, list("aabbcc"), method="pca", n_components=3)
     np.testing.assert_allclose(
-        explorer.places, PCA(3, random_state=0).fit_transform(flat), atol=1e-6
+        explorer.embedding, PCA(3, random_state=0).fit_transform(flat), atol=1e-6
     )
     assert explorer.X is None
 
@@ -291,7 +291,7 @@ def test_maps_are_computed_as_by_the_figure(X):
     of_estimator = EmbeddingExplorer.from_estimator(
         Flatten(), X, list("aabbcc"), method="pca", ids=list("uvwxyz"), n_components=3
     )
-    np.testing.assert_array_equal(of_estimator.places, explorer.places)
+    np.testing.assert_array_equal(of_estimator.embedding, explorer.embedding)
     assert of_estimator.X is X
     assert of_estimator.durations == (1.0, 4.0)
     assert of_estimator.ids == list("uvwxyz")

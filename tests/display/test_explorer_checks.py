@@ -16,15 +16,15 @@ IDS = list("uvwxyz")
 
 # What the map and the page have in common: options of the class, and what is told.
 REFUSED = [
-    ({"labels": list("abc")}, r"labels has shape \(3,\), but there are 6 places"),
-    ({"labels": "a"}, r"labels has shape \(\), but there are 6 places"),
+    ({"labels": list("abc")}, r"labels has shape \(3,\), but there are 6 glitches"),
+    ({"labels": "a"}, r"labels has shape \(\), but there are 6 glitches"),
     ({"ids": list("abc")}, r"ids has shape \(3,\)"),
     ({"ids": list("uvwxyu")}, r"ids\[0\] and ids\[5\] are both 'u'.* or pass ids=None for row"),
     ({"ids": [1, 2, 3, 4, 5, "1"]}, r"ids\[0\] and ids\[5\] are both '1'"),
-    ({"ids": [None, *IDS[1:]]}, r"ids\[0\]=None names no glitch"),
-    ({"ids": [*IDS[:5], ""]}, r"ids\[5\]='' names no glitch"),
-    ({"ids": [1.0, 2, 3, np.nan, 5, 6]}, r"ids\[3\]=nan names no glitch"),
-    ({"ids": pd.Series([1, 2, 3, None, 5, 6], dtype="Int64")}, r"ids\[3\]=\S+ names no glitch"),
+    ({"ids": [None, *IDS[1:]]}, r"ids\[0\]=None is missing"),
+    ({"ids": [*IDS[:5], ""]}, r"ids\[5\]='' is missing"),
+    ({"ids": [1.0, 2, 3, np.nan, 5, 6]}, r"ids\[3\]=nan is missing"),
+    ({"ids": pd.Series([1, 2, 3, None, 5, 6], dtype="Int64")}, r"ids\[3\]=\S+ is missing"),
     ({"about": {"snr": np.zeros(7)}}, r"about\['snr'\] has shape \(7,\)"),
     ({"about": {"snr": 8.0}}, r"about\['snr'\] has shape \(\)"),
     ({"about": {"label": list("abcdef")}}, "about has a column 'label': pass it as labels="),
@@ -34,8 +34,8 @@ REFUSED = [
         {"about": pd.DataFrame(np.zeros((6, 2)), columns=["snr", "snr"])},
         "about has two columns 'snr'",
     ),
-    ({"X": X[:5]}, r"X has shape \(5, 2, 8, 9\), but there are 6 places"),
-    ({"X": 1}, r"X has shape \(\), but there are 6 places"),
+    ({"X": X[:5]}, r"X has shape \(5, 2, 8, 9\), but there are 6 glitches"),
+    ({"X": 1}, r"X has shape \(\), but there are 6 glitches"),
     ({"X": X[..., :0]}, r"shape \(2, 8, 0\), which is no pixel"),
     ({"X": X.reshape(6, -1)}, r"views must be those of one glitch"),
     ({"X": X.astype(str)}, "X has the type .*, but energies of pixels are numbers"),
@@ -65,7 +65,9 @@ def test_errors_come_early(options, message, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=message):
         EmbeddingExplorer(PLACES, **options).write(path)
     assert not any(tmp_path.iterdir())
-    monkeypatch.setattr(_explorer_display, "lay_out", lambda *args: pytest.fail("it was laid out"))
+    monkeypatch.setattr(
+        _explorer_display, "compute_map", lambda *args: pytest.fail("it was laid out")
+    )
     with pytest.raises(ValueError, match=message):
         EmbeddingExplorer.from_embeddings(np.eye(6), **options)
     pictures = options.pop("X")
@@ -93,9 +95,9 @@ def test_what_is_known_needs_names(about, tmp_path):
     ("places", "message"),
     [
         (np.zeros((6, 5)), r"shape \(6, 5\), but a map .* 2 or 3 columns"),
-        (np.zeros(6), r"places has shape \(6,\)"),
-        (np.empty((0, 2)), r"places has shape \(0, 2\)"),
-        (np.full((6, 2), np.nan), "places contains NaN"),
+        (np.zeros(6), r"embedding has shape \(6,\)"),
+        (np.empty((0, 2)), r"embedding has shape \(0, 2\)"),
+        (np.full((6, 2), np.nan), "embedding contains NaN"),
     ],
 )
 def test_places_are_checked(places, message, tmp_path):
@@ -125,4 +127,4 @@ def test_labels_in_a_column(tmp_path):
 
 def test_a_map_of_glitches_that_are_all_alike():
     explorer = EmbeddingExplorer.from_embeddings(np.ones((88, 5)), ["a"] * 88)
-    np.testing.assert_array_equal(explorer.places, 0)
+    np.testing.assert_array_equal(explorer.embedding, 0)

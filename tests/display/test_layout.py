@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 
-from skglitch.display._layout import lay_out
+from skglitch.display._layout import compute_map
 
 METHODS = ["tsne", "pca", "umap"]
 
@@ -41,7 +41,7 @@ def random(n_samples, n_features, dtype=np.float64):
 )
 def test_glitches_that_are_alike_lie_at_one_place(method, n_components, embeddings):
     # t-SNE ends the interpreter where all distances are zero.
-    places = lay_out(embeddings, method, n_components, 0)
+    places = compute_map(embeddings, method, n_components, 0)
     np.testing.assert_array_equal(places, np.zeros((len(embeddings), n_components)))
 
 
@@ -53,7 +53,7 @@ def test_glitches_that_are_alike_lie_at_one_place(method, n_components, embeddin
 def test_numbers_of_any_size(method, scale, dtype):
     # Their squares are zero or infinite, of which t-SNE and eigenvalues make no map.
     embeddings = (scale * np.rint(4 * random(40, 5))).astype(dtype)
-    places = lay_out(embeddings, method, 2, 0)
+    places = compute_map(embeddings, method, 2, 0)
     assert np.isfinite(places).all()
     assert len(np.unique(places, axis=0)) > 20
 
@@ -62,7 +62,7 @@ def test_numbers_of_any_size(method, scale, dtype):
 @pytest.mark.parametrize("n_components", [2, 3])
 @pytest.mark.parametrize("n_samples", [3, 4, 5, 6])
 def test_few_glitches(method, n_components, n_samples):
-    places = lay_out(random(n_samples, 7), method, n_components, 0)
+    places = compute_map(random(n_samples, 7), method, n_components, 0)
     assert places.shape == (n_samples, n_components)
     assert np.isfinite(places).all()
     assert len(np.unique(places, axis=0)) == n_samples
@@ -71,21 +71,21 @@ def test_few_glitches(method, n_components, n_samples):
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 @pytest.mark.parametrize("n_components", [2, 3])
 def test_two_glitches(method, n_components):
-    places = lay_out(random(2, 7), method, n_components, 0)
+    places = compute_map(random(2, 7), method, n_components, 0)
     assert places.shape == (2, n_components)
     assert not np.array_equal(*places)
 
 
 def test_two_glitches_by_umap():
-    with pytest.raises(ValueError, match='needs 3 glitches at least, got 2: use method="pca"'):
-        lay_out(random(2, 7), "umap", 2, 0)
+    with pytest.raises(ValueError, match='needs at least 3 glitches, got 2: use method="pca"'):
+        compute_map(random(2, 7), "umap", 2, 0)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("n_features", "n_components"), [(1, 2), (1, 3), (2, 3)])
 def test_few_features(method, n_features, n_components):
     embeddings = random(40, n_features)
-    places = lay_out(embeddings, method, n_components, 0)
+    places = compute_map(embeddings, method, n_components, 0)
     assert places.shape == (40, n_components)
     assert len(np.unique(places, axis=0)) == 40
     if method == "pca":
@@ -100,7 +100,7 @@ def test_scaling_leaves_principal_components_as_they_are():
     embeddings = 37 * random(60, 9)
     embeddings[:, 4] = 12.5
     expected = PCA(2, random_state=0).fit_transform(embeddings)
-    np.testing.assert_allclose(lay_out(embeddings, "pca", 2, 0), expected, atol=1e-10)
+    np.testing.assert_allclose(compute_map(embeddings, "pca", 2, 0), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -117,23 +117,23 @@ def test_scaling_leaves_principal_components_as_they_are():
 )
 def test_what_is_no_embedding(method, embeddings, message):
     with pytest.raises(ValueError, match=message):
-        lay_out(embeddings, method, 2, 0)
+        compute_map(embeddings, method, 2, 0)
 
 
 def test_errors(monkeypatch):
     for method in ("mds", ["tsne"], None):
         with pytest.raises(ValueError, match=r"is none of \('tsne', 'pca', 'umap'\)"):
-            lay_out(np.eye(4), method, 2, 0)
+            compute_map(np.eye(4), method, 2, 0)
     with pytest.raises(ValueError, match="n_components=4 is neither 2 nor 3"):
-        lay_out(np.eye(4), "pca", 4, 0)
+        compute_map(np.eye(4), "pca", 4, 0)
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
-        lay_out(np.eye(4), "umap", 2, 0)
+        compute_map(np.eye(4), "umap", 2, 0)
 
 
 def test_tsne_throws_no_glitch_far_out():
     for seed in range(6):
         X, _ = make_blobs(100, 50, centers=8, random_state=seed)
-        places = lay_out(X, "tsne", 3, random_state=0)
+        places = compute_map(X, "tsne", 3, random_state=0)
         radius = np.linalg.norm(places - np.median(places, axis=0), axis=1)
         assert radius.max() < 2 * np.median(radius)

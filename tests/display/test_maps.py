@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from skglitch.display import EmbeddingDisplay, _embedding
-from skglitch.display._axes import GREY
+from skglitch.display._axes import GRAY
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_methods(method, n_components):
     display = EmbeddingDisplay.from_embeddings(
         embeddings, method=method, n_components=n_components, ax=Figure()
     )
-    assert display.places.shape == (30, n_components)
+    assert display.embedding.shape == (30, n_components)
 
 
 def test_without_umap(monkeypatch):
@@ -77,7 +77,7 @@ def test_highlight():
 def test_errors():
     with pytest.raises(ValueError, match="2 or 3 columns"):
         EmbeddingDisplay(np.eye(4)).plot()
-    with pytest.raises(ValueError, match=r"labels has shape \(1,\), but there are 3 places"):
+    with pytest.raises(ValueError, match=r"labels has shape \(1,\), but there are 3 glitches"):
         EmbeddingDisplay(np.eye(3), ["a"]).plot()
     with pytest.raises(ValueError, match="names=True needs a map in two dimensions"):
         EmbeddingDisplay(np.eye(3), list("abc")).plot(names=True)
@@ -107,8 +107,8 @@ def test_glitches_without_a_label_are_gray_and_beneath(labels, n_components):
     drawn = sorted(display.ax_.collections, key=lambda collection: collection.get_zorder())
     assert [len(collection.get_offsets()) for collection in drawn] == [2, 2, 2]
     assert drawn[0].get_label() == "unlabeled"
-    assert tuple(drawn[0].get_facecolor()[0, :3]) == to_rgba(GREY)[:3]
-    assert not any(to_rgba(GREY)[:3] == tuple(c.get_facecolor()[0, :3]) for c in drawn[1:])
+    assert tuple(drawn[0].get_facecolor()[0, :3]) == to_rgba(GRAY)[:3]
+    assert not any(to_rgba(GRAY)[:3] == tuple(c.get_facecolor()[0, :3]) for c in drawn[1:])
 
 
 def test_numbers_with_gaps_are_whole(places):
@@ -116,19 +116,17 @@ def test_numbers_with_gaps_are_whole(places):
     for labels in (gaps, np.array(gaps), pd.Series([2, None, 10, 2, None, 1], dtype="Int64")):
         display = EmbeddingDisplay(places, labels).plot(Figure(), legend=True)
         assert names_in_legend(display) == ["1", "2", "10", "unlabeled"]
-    display = EmbeddingDisplay(places, [2.5, -1, 0, -1, 2.5, 0]).plot(Figure(), legend=True)
-    assert names_in_legend(display) == ["0", "2.5", "in no cluster"]
+    display = EmbeddingDisplay(places, [2.5, None, 0, None, 2.5, 0]).plot(Figure(), legend=True)
+    assert names_in_legend(display) == ["0", "2.5", "unlabeled"]
 
 
 def test_a_map_without_a_legend_tells_what_gray_is(places):
     def note(labels, **options):
         return EmbeddingDisplay(places, labels, **options).plot(Figure()).ax_.get_xlabel()
 
-    assert note([*list("aabb"), "", ""], method="PCA") == (
-        "PCA of the net's features; gray: unlabeled"
-    )
+    assert note([*list("aabb"), "", ""], method="PCA") == ("PCA of the embeddings; gray: unlabeled")
     assert note([0, 0, 1, 1, -1, -1]) == "gray: in no cluster"
-    assert note(list("aabbcc"), method="PCA") == "PCA of the net's features"
+    assert note(list("aabbcc"), method="PCA") == "PCA of the embeddings"
 
 
 def test_no_glitch_has_a_label(places):
@@ -177,13 +175,13 @@ def test_labels_in_a_column(places):
     [
         (["a", 1, "b", 2, "a", ""], "labels hold int and str, which have no order"),
         ([0, 1, None, 2, "a", ""], "labels hold int and str, which have no order"),
-        ("a", r"labels has shape \(\), but there are 6 places"),
-        (np.zeros((6, 2)), r"labels has shape \(6, 2\), but there are 6 places"),
-        (list("abc"), r"labels has shape \(3,\), but there are 6 places"),
+        ("a", r"labels has shape \(\), but there are 6 glitches"),
+        (np.zeros((6, 2)), r"labels has shape \(6, 2\), but there are 6 glitches"),
+        (list("abc"), r"labels has shape \(3,\), but there are 6 glitches"),
     ],
 )
 def test_labels_are_refused_before_the_map_is_computed(places, labels, message, monkeypatch):
-    monkeypatch.setattr(_embedding, "lay_out", lambda *args: pytest.fail("it was computed"))
+    monkeypatch.setattr(_embedding, "compute_map", lambda *args: pytest.fail("it was computed"))
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay(places, labels).plot(Figure())
     with pytest.raises(ValueError, match=message):
@@ -209,7 +207,7 @@ def test_labels_are_refused_before_the_map_is_computed(places, labels, message, 
     ],
 )
 def test_options_are_refused_before_the_map_is_computed(options, message, monkeypatch):
-    monkeypatch.setattr(_embedding, "lay_out", lambda *args: pytest.fail("it was computed"))
+    monkeypatch.setattr(_embedding, "compute_map", lambda *args: pytest.fail("it was computed"))
     before = plt.get_fignums()
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay.from_embeddings(np.eye(6), list("aabbcc"), **options)
@@ -231,11 +229,11 @@ def test_axes_of_other_dimensions(places):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (np.full((6, 2), np.nan), "places contains NaN"),
-        (np.full((6, 2), np.inf), "places contains infinity"),
-        (np.empty((0, 2)), r"places has shape \(0, 2\)"),
-        (np.zeros(6), r"places has shape \(6,\)"),
-        (np.zeros((6, 4)), r"places has shape \(6, 4\), but a map .* 2 or 3 columns"),
+        (np.full((6, 2), np.nan), "embedding contains NaN"),
+        (np.full((6, 2), np.inf), "embedding contains infinity"),
+        (np.empty((0, 2)), r"embedding has shape \(0, 2\)"),
+        (np.zeros(6), r"embedding has shape \(6,\)"),
+        (np.zeros((6, 4)), r"embedding has shape \(6, 4\), but a map .* 2 or 3 columns"),
     ],
 )
 def test_places_are_checked(wrong, message):
@@ -245,5 +243,5 @@ def test_places_are_checked(wrong, message):
 
 def test_a_map_of_glitches_that_are_all_alike():
     display = EmbeddingDisplay.from_embeddings(np.ones((88, 5)), ["a"] * 88, ax=Figure())
-    np.testing.assert_array_equal(display.places, 0)
+    np.testing.assert_array_equal(display.embedding, 0)
     render(display)

@@ -70,22 +70,26 @@ def make_map(names, n_dimensions, n_each=25):
 
 @pytest.mark.parametrize("n_classes", [3, 22, 40])
 class TestManyClasses:
-    @pytest.mark.parametrize("values", ["counts", "rates"])
-    def test_confusion(self, n_classes, values):
+    @pytest.mark.parametrize("values_format", [".0f", ".0%"])
+    def test_confusion(self, n_classes, values_format):
         names = class_names(n_classes)
         y_true, y_prob = make_predictions(names, n_samples=9000)
         display = ConfusionDisplay.from_predictions(
-            y_true, names[y_prob.argmax(axis=1)], labels=names, order="similarity", values=values
+            y_true,
+            names[y_prob.argmax(axis=1)],
+            labels=names,
+            order="similarity",
+            values_format=values_format,
         )
         assert_inside(display.figure_)
         for labels in tick_labels(display.ax_):
             assert len(boxes(labels)) == n_classes
             assert_apart(labels)
         assert_apart(display.ax_.texts)
-        if values == "counts":
+        if values_format == ".0f":
             written = {text.get_text() for text in display.ax_.texts}
             assert "0" not in written
-            assert len(display.ax_.texts) == np.count_nonzero(display.counts)
+            assert len(display.ax_.texts) == np.count_nonzero(display.confusion_matrix)
 
     def test_class_scores(self, n_classes):
         names = class_names(n_classes)
@@ -139,7 +143,7 @@ class TestManyClasses:
 class TestOtherSettings:
     def test_many_classes(self, settings):
         with matplotlib.rc_context(settings):
-            TestManyClasses().test_confusion(22, "counts")
+            TestManyClasses().test_confusion(22, ".0f")
             TestManyClasses().test_class_scores(22)
             TestManyClasses().test_gallery(22)
 

@@ -1,4 +1,4 @@
-"""Where names go in a map, so that none hides another."""
+"""Placement of names on a map, without overlaps."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ._axes import settle
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Of a class, so many members tell where it is densest.
-_MOST_MEMBERS = 500
+# The number of members that are enough to find the densest point of a class.
+_MAX_MEMBERS = 500
 _N_ANGLES = 24
-# A point that is covered weighs as much as so many pixels that a name is away from its place.
+# The cost of a covered point, as a distance of the name in pixels.
 _COVERED = 3.0
 _GAP = 2.0
 
 
-def densest(points: np.ndarray) -> np.ndarray:
-    """Pick the member in the densest part: a mean may lie where nothing is."""
-    step = -(-len(points) // _MOST_MEMBERS)
+def find_densest(points: np.ndarray) -> np.ndarray:
+    """Return the most central member; a mean may be far from all members."""
+    step = -(-len(points) // _MAX_MEMBERS)
     members = points[::step]
     distance = np.linalg.norm(members[:, None] - members, axis=2)
     return members[np.median(distance, axis=1).argmin()]
@@ -36,57 +36,38 @@ def write_names(
     weights: Sequence[str],
     **options: Any,
 ) -> list[Any]:
-    """Write names near places of a map, none on another and all within the axes.
+    """Write names near their anchors, in the order given, and return the annotations.
 
-    The names are placed one after the other, each where it is near to its place, free of names,
-    and hides few points.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Its limits must be set.
-    names : sequence of str
-        The most important first: they get the better places.
-    anchors : ndarray of shape (n_names, 2)
-        The places, in data coordinates.
-    points : ndarray of shape (n_points, 2)
-        What had better not be hidden, in data coordinates.
-    weights : sequence of str
-        Of the font of each name.
-    **options
-        Of the texts.
-
-    Returns
-    -------
-    texts : list of matplotlib Annotation
+    Each name is placed near its anchor and within the axes, where it overlaps no other name and
+    covers few points. The limits of the axes must be set. All coordinates are data coordinates.
     """
     from matplotlib.patheffects import withStroke
 
     settle(ax.figure)
     window = np.array(ax.get_window_extent().extents)
-    drawn = ax.transData.transform(points)
+    pixels = ax.transData.transform(points)
     taken = np.empty((0, 4))
     texts = []
     to_points = 72 / ax.figure.dpi
-    # A dollar in a name is no formula.
+    # Dollars in names are not formulas.
     options["parse_math"] = False
-    drawn_anchors = ax.transData.transform(anchors)
-    for name, anchor, weight in zip(names, drawn_anchors, weights, strict=True):
-        place = tuple(tuple(ax.transData.inverted().transform(anchor)))
-        text = ax.annotate(name, place, weight=weight, **options)
+    pixel_anchors = ax.transData.transform(anchors)
+    for name, anchor, weight in zip(names, pixel_anchors, weights, strict=True):
+        xy = tuple(tuple(ax.transData.inverted().transform(anchor)))
+        text = ax.annotate(name, xy, weight=weight, **options)
         extent = text.get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _GAP
-        center = _best_center(anchor, size, window, taken, drawn)
+        center = _best_center(anchor, size, window, taken, pixels)
         offset = (center - anchor) * to_points
         text.remove()
         text = ax.annotate(
             name,
-            place,
+            xy,
             tuple(offset),
             textcoords="offset points",
             ha="center",
             va="center",
-            # Outside of its own box a name needs a line to what it names.
+            # A name that does not cover its anchor needs a line to it.
             arrowprops=None
             if (np.abs(center - anchor) <= size / 2 + _GAP).all()
             else {"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkA": 0, "shrinkB": 1},
@@ -107,7 +88,7 @@ def _best_center(
     taken: np.ndarray,
     points: np.ndarray,
 ) -> np.ndarray:
-    """Center in pixels of a box of this size: free of others if that can be had."""
+    """Find the center of a box of this size in pixels, free of other boxes if possible."""
     angles = np.linspace(0, 2 * np.pi, _N_ANGLES, endpoint=False)
     radii = np.arange(0, np.hypot(*(window[2:] - window[:2])), size[1] / 2)
     offsets = radii[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -128,6 +109,6 @@ def _best_center(
 
 
 def _overlap(low: np.ndarray, high: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Area that each box shares with those that are taken."""
+    """Return the area of each box that is taken."""
     shared = np.minimum(high[:, None], taken[:, 2:]) - np.maximum(low[:, None], taken[:, :2])
     return np.prod(np.maximum(shared, 0), axis=2).sum(axis=1)
