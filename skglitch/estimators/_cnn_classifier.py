@@ -602,7 +602,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has {_listed(unknown)}, which is not in classes.")
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a fitted classifier; ``_from_state`` makes it again.
+        """Return what a file has to hold of a classifier, fitted or not.
 
         Returns
         -------
@@ -610,8 +610,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             ``"params"`` are the parameters, the encoder as a dict of its own; values of the
             user's own classes (``backbone``, ``augment``, ``callbacks``, ``net_params``) are
             there as they are, to be left out or replaced. ``"fitted"`` are attributes,
-            ``"net"`` and ``"module"`` facts in plain values, ``"weights"`` tensors by name.
+            ``"net"`` and ``"module"`` facts in plain values, ``"history"`` its rows and
+            ``"weights"`` tensors by name. ``_from_state(state)`` makes the classifier again.
         """
+        if not hasattr(self, "net_"):
+            return {"params": get_params_state(self), "fitted": {}}
         net, module = self.net_, self.net_.module_
         return {
             "params": get_params_state(self),
@@ -620,8 +623,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 "max_epochs": int(net.max_epochs),
                 "learning_rate": float(net.lr),
                 "interrupted": bool(net.interrupted_),
-                "history": list(net.history),
             },
+            "history": list(net.history),
             "module": {
                 **module.encoder.get_facts(),
                 "batch_norm_is_fixed": module.batch_norm_is_fixed,
@@ -630,14 +633,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         }
 
     @classmethod
-    def _from_state(cls, state: dict[str, Any], backbone: Any = None) -> CNNClassifier:
+    def _from_state(cls, state: dict[str, Any]) -> CNNClassifier:
         """Make a classifier again from what :meth:`_get_state` returned.
 
-        The net is put on ``state["params"]["device"]``. ``backbone`` is given in place of a
-        module or callable that is not in the state.
+        The net is put on ``state["params"]["device"]``.
         """
-        changed = {} if backbone is None else {"backbone": backbone}
-        self = make_estimator(cls, state["params"], state["fitted"], **changed)
+        self = make_estimator(cls, state["params"], state["fitted"])
+        if "net" not in state:
+            return self
         facts, device = state["module"], choose_device(self.device)
         with seeded(0, device):  # random weights, in whose place the stored ones come
             encoder = restore_encoder(
@@ -660,7 +663,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             learning_rate=state["net"]["learning_rate"],
         )
         self.net_ = recipe.wrap(module).initialize()
-        self.net_.history_ = self.history_ = History(state["net"]["history"])
+        self.net_.history_ = self.history_ = History(state["history"])
         self.net_.interrupted_ = state["net"]["interrupted"]
         return self
 

@@ -337,51 +337,28 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Returns
         -------
         state : dict
-            ``"params"`` and ``"fitted"`` as in :meth:`CNNClassifier._get_state`, ``"module"`` and
-            ``"weights"`` of the encoder. If the source is a classifier, it is not among the
-            parameters: ``"classifier"`` is the state of the fitted one, and ``"source"`` is
-            ``"fitted"`` or ``"frozen"``, or the parameters of a classifier that is not fitted.
-            ``"weights"`` then hold the center of another readout only.
+            ``"params"`` and ``"fitted"`` as in :meth:`CNNClassifier._get_state`. If the source is
+            a classifier, ``"classifier"`` is the fitted one, and ``"weights"`` hold the center of
+            another readout only. Otherwise ``"module"`` and ``"weights"`` are the facts and the
+            weights of the encoder. ``_from_state(state)`` makes the transformer again.
         """
-        params = get_params_state(self)
-        state = {"params": params, "fitted": get_fitted_state(self)}
+        state = {"params": get_params_state(self), "fitted": get_fitted_state(self)}
+        encoder = self.encoder_
         if not hasattr(self, "classifier_"):
-            encoder = self.encoder_
             return {**state, "module": encoder.get_facts(), "weights": get_weights(encoder)}
-        source: Any = params.pop("source")
-        if isinstance(source, FrozenEstimator):
-            source = "frozen"
-        elif source is self.classifier_:
-            source = "fitted"
-        else:
-            source = get_params_state(source)
-        weights = {"center": self.encoder_.center} if self._has_own_readout() else {}
-        classifier = self.classifier_._get_state()
-        return {**state, "source": source, "classifier": classifier, "weights": weights}
+        weights = {"center": encoder.center} if self._has_own_readout() else {}
+        return {**state, "classifier": self.classifier_, "weights": weights}
 
     @classmethod
-    def _from_state(cls, state: dict[str, Any], backbone: Any = None) -> TruncatedCNNTransformer:
+    def _from_state(cls, state: dict[str, Any]) -> TruncatedCNNTransformer:
         """Make a transformer again from what :meth:`_get_state` returned.
 
         The net is put on the device in the parameters of the transformer, or of the classifier.
-        ``backbone`` is given in place of a module or callable that is not in the state.
         """
-        changed = {}
+        self = make_estimator(cls, state["params"], state["fitted"])
         if "classifier" in state:
-            classifier = CNNClassifier._from_state(state["classifier"], backbone)
-            source = state["source"]
-            if source == "frozen":
-                changed["source"] = FrozenEstimator(classifier)
-            elif source == "fitted":
-                changed["source"] = classifier
-            else:
-                changed["source"] = make_estimator(CNNClassifier, source, {})
-        elif backbone is not None:
-            changed["source"] = backbone
-        self = make_estimator(cls, state["params"], state["fitted"], **changed)
-        if "classifier" in state:
-            self.classifier_ = classifier
-            self.encoder_ = self._encoder_of(classifier)
+            self.classifier_ = state["classifier"]
+            self.encoder_ = self._encoder_of(self.classifier_)
             if "center" in state["weights"]:
                 self.encoder_.center.copy_(state["weights"]["center"])
         else:

@@ -10,8 +10,9 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from .._device import choose_device
+from ._codec import Reader, Writer
 from ._file import describe_versions, read_file, write_file
-from ._state import TRUSTED, Parts, Restorer, record_of, restore
+from ._types import ESTIMATORS, name_of
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -23,7 +24,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    estimator : CNNClassifier or TruncatedCNNTransformer
+    estimator : CNNClassifier, TruncatedCNNTransformer, NoveltyDetector, NewClassFinder or \
+SimilarityIndex
         Fitted. A transformer is saved together with the classifier that it reads.
     path : path
         Where to write. Any suffix will do; ``.skglitch`` tells what is in it. A file that is
@@ -32,7 +34,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If ``estimator`` is of another class, or has an attribute that is no plain value.
+        If ``estimator`` is of another class, or consists of objects that a file may not hold,
+        such as a head of :class:`skglitch.discovery.NoveltyDetector` that is not one of a few
+        estimators of scikit-learn.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     OSError
@@ -75,20 +79,22 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     >>> np.array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
     True
     """
-    if TRUSTED.get(type(estimator).__name__) != type(estimator).__module__.rpartition(".")[0]:
+    name = name_of(type(estimator))
+    if name not in ESTIMATORS:
+        classes = ", ".join(known.rpartition(".")[2] for known in ESTIMATORS)
         raise TypeError(
-            f"save takes a {' or a '.join(TRUSTED)}, not a {type(estimator).__name__}: for "
-            "anything else, a Pipeline for one, there is joblib.dump."
+            f"save takes {classes}, not a {type(estimator).__name__}: for anything else, a "
+            "Pipeline for one, there is joblib.dump."
         )
     check_is_fitted(estimator)
     target = _checked_target(path)
-    parts = Parts()
-    record = record_of(estimator, parts)
-    write_file(target, record, parts.tensors)
-    _warn("Not saved, as predictions do not need it: ", parts.dropped)
+    writer = Writer()
+    record = writer.encode(estimator, type(estimator).__name__)
+    write_file(target, record, writer.arrays)
+    _warn("Not saved, as predictions do not need it: ", writer.dropped)
     _warn(
         "Only its weights are saved, so it has to be given again with load(path, backbone=...): ",
-        parts.given,
+        writer.given,
     )
 
 
@@ -111,8 +117,8 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
 
     Returns
     -------
-    estimator : CNNClassifier or TruncatedCNNTransformer
-        Fitted.
+    estimator : object
+        What was saved, fitted.
 
     Raises
     ------
@@ -152,16 +158,18 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     if device is not None:
         choose_device(device)
     file = Path(path).expanduser()
-    schema, tensors = read_file(file)
-    restorer = Restorer(tensors, backbone, device)
+    schema, arrays = read_file(file)
+    reader = Reader(arrays, backbone, device)
     try:
-        estimator = restore(schema["estimator"], restorer)
+        estimator = reader.decode(schema["estimator"])
+        if name_of(type(estimator)) not in ESTIMATORS:
+            raise ValueError(f"it holds a {type(estimator).__name__}, which save does not take")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        told = f"{str(file)!r} cannot be loaded: {error}."
-        raise ValueError(told + describe_versions(schema.get("versions", {}))) from error
-    if backbone is not None and not restorer.needs_backbone:
+        versions = describe_versions(schema.get("versions", {}))
+        raise ValueError(f"{str(file)!r} cannot be loaded: {error}.{versions}") from error
+    if backbone is not None and not reader.used_backbone:
         raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
-    _warn(f"{file.name}: ", restorer.remarks)
+    _warn(f"{file.name}: ", reader.remarks)
     return estimator
 
 

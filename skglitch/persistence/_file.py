@@ -1,4 +1,4 @@
-"""The file itself: a zip of a schema and of tensors, written whole or not at all."""
+"""The file itself: a zip of a schema and of arrays, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from .._files import written_whole
 
@@ -20,12 +20,12 @@ _LIBRARIES = ("skglitch", "torch", "torchvision", "timm", "skorch", "scikit-lear
 # One date for all files, so that the same estimator makes the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
-Tensors = dict[str, torch.Tensor]
+Arrays = dict[str, np.ndarray]
 
 
-def write_file(path: Path, estimator: dict[str, Any], tensors: Tensors) -> None:
-    """Write the record of an estimator and its tensors, replacing what is there at the end."""
-    from safetensors.torch import save
+def write_file(path: Path, estimator: dict[str, Any], arrays: Arrays) -> None:
+    """Write the record of an estimator and its arrays, replacing what is there at the end."""
+    from safetensors.numpy import save
 
     schema = {
         "format": _FORMAT,
@@ -37,11 +37,11 @@ def write_file(path: Path, estimator: dict[str, Any], tensors: Tensors) -> None:
     with written_whole(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(_entry(SCHEMA, zipfile.ZIP_DEFLATED), text.encode())
         # Weights look like noise: to compress them costs time and saves a tenth.
-        archive.writestr(_entry(WEIGHTS, zipfile.ZIP_STORED), save(tensors))
+        archive.writestr(_entry(WEIGHTS, zipfile.ZIP_STORED), save(arrays))
 
 
-def read_file(path: Path) -> tuple[dict[str, Any], Tensors]:
-    """Read what :func:`write_file` wrote: the schema and the tensors.
+def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """Read what :func:`write_file` wrote: the schema and the arrays.
 
     Raises
     ------
@@ -78,8 +78,8 @@ class _NewerProtocolError(Exception):
     pass
 
 
-def _read_archive(path: Path) -> tuple[dict[str, Any], Tensors]:
-    from safetensors.torch import load
+def _read_archive(path: Path) -> tuple[dict[str, Any], Arrays]:
+    from safetensors.numpy import load
 
     with zipfile.ZipFile(path) as archive:
         if SCHEMA not in archive.namelist():
@@ -93,7 +93,9 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], Tensors]:
                 f"protocol {schema['protocol']}); this one, {_versions()['skglitch']}, reads up "
                 f"to protocol {PROTOCOL}: upgrade with pip install -U skglitch."
             )
-        return schema, load(archive.read(WEIGHTS))
+        # Copies: what is read straight from the bytes cannot be written to.
+        arrays = load(archive.read(WEIGHTS))
+        return schema, {name: array.copy() for name, array in arrays.items()}
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:

@@ -9,15 +9,15 @@ import zipfile
 
 import numpy as np
 import pytest
-from safetensors.torch import load as read_tensors
-from safetensors.torch import save as tensor_bytes
+from safetensors.numpy import load as read_arrays
+from safetensors.numpy import save as array_bytes
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 
-from .test_save_load import OLD_FILE, edited
+from .test_save_load import OLD_FILE, edited, state_of
 
 
 @pytest.mark.parametrize("estimator", [CNNClassifier(), TruncatedCNNTransformer()])
@@ -33,14 +33,14 @@ class Derived(CNNClassifier):
 
 @pytest.mark.parametrize("estimator", [make_pipeline(CNNClassifier()), Derived(), {}])
 def test_other_classes_are_refused(estimator, tmp_path):
-    with pytest.raises(TypeError, match=r"CNNClassifier or a Trunc.* not a .*joblib\.dump"):
+    with pytest.raises(TypeError, match=r"CNNClassifier, Trunc.* not a .*joblib\.dump"):
         skglitch.save(estimator, tmp_path / "model")
 
 
 def test_fitted_attribute_that_is_not_plain_is_named(tmp_path):
     classifier = skglitch.load(OLD_FILE)
     classifier.extra_ = object()
-    with pytest.raises(TypeError, match=r"CNNClassifier\.extra_: a object cannot be stored"):
+    with pytest.raises(TypeError, match=r"CNNClassifier.*\.extra_: a object cannot be stored"):
         skglitch.save(classifier, tmp_path / "model")
 
 
@@ -144,35 +144,35 @@ def newer(schema):
 
 
 def unknown_class(schema):
-    schema["estimator"]["class"] = "os.system"
+    schema["estimator"]["$object"][0] = "os.system"
 
 
 def unknown_parameter(schema):
-    schema["estimator"]["params"]["magic"] = 1
+    state_of(schema)["params"]["magic"] = 1
 
 
 def unknown_value(schema):
-    schema["estimator"]["params"]["views"] = {"$eval": "1"}
+    state_of(schema)["params"]["views"] = {"$eval": "1"}
 
 
 def sets_a_method(schema):
-    schema["estimator"]["fitted"]["predict"] = 1
+    state_of(schema)["fitted"]["predict"] = 1
 
 
 def other_net(schema):
-    schema["estimator"]["params"]["backbone"] = "test_resnet"
+    state_of(schema)["params"]["backbone"] = "test_resnet"
     schema["versions"]["timm"] = "0.0.1"
 
 
 def no_params(schema):
-    del schema["estimator"]["params"]
+    del state_of(schema)["params"]
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
         (newer, r"written by a newer skglitch \(9\.9, protocol 2\).*upgrade"),
-        (unknown_class, "holds a 'os.system', which is none of CNNClassifier"),
+        (unknown_class, "holds a 'os.system', which is none of the types"),
         (unknown_parameter, "no parameter magic"),
         (unknown_value, r"unknown kind '\$eval'"),
         (sets_a_method, "sets the attribute 'predict'"),
@@ -186,27 +186,26 @@ def test_schemas_that_are_refused(tmp_path, edit, message):
         skglitch.load(path)
 
 
-@pytest.mark.parametrize("change", ["drop", "add", "reshape"])
-def test_tensors_have_to_be_those_of_the_net(tmp_path, change):
+@pytest.mark.parametrize("change", ["drop", "reshape"])
+def test_arrays_have_to_be_those_of_the_net(tmp_path, change):
     with zipfile.ZipFile(OLD_FILE) as archive:
         schema = archive.read("schema.json")
-        tensors = read_tensors(archive.read("weights.safetensors"))
-    bias = tensors.pop("weights.head.bias")
+        arrays = read_arrays(archive.read("weights.safetensors"))
+    bias = arrays.pop("CNNClassifier.weights.head.bias")
     if change == "reshape":
-        tensors["weights.head.bias"] = bias[:2].clone()
-    if change == "add":
-        tensors |= {"weights.head.bias": bias, "weights.more": bias.clone()}
+        arrays["CNNClassifier.weights.head.bias"] = bias[:2].copy()
     path = tmp_path / "model"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("schema.json", schema)
-        archive.writestr("weights.safetensors", tensor_bytes(tensors))
-    with pytest.raises(ValueError, match="weights do not fit the net"):
+        archive.writestr("weights.safetensors", array_bytes(arrays))
+    message = "'CNNClassifier.weights.head.bias'" if change == "drop" else "weights do not fit"
+    with pytest.raises(ValueError, match=message):
         skglitch.load(path)
 
 
 def test_files_without_a_new_parameter_get_its_default(tmp_path):
     def forget(schema):
-        del schema["estimator"]["params"]["n_iter_no_change"]
+        del state_of(schema)["params"]["n_iter_no_change"]
 
     loaded = skglitch.load(edited(OLD_FILE, tmp_path / "model", forget))
     assert loaded.n_iter_no_change == CNNClassifier().n_iter_no_change

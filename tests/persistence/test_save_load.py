@@ -14,6 +14,10 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -21,6 +25,7 @@ import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._backbones import Backbone
 from skglitch._training import ViewEncoder, ViewLayout
+from skglitch.discovery import NewClassFinder, NoveltyDetector, SimilarityIndex
 from skglitch.estimators import Encoder, SpectrogramAugment
 
 from .conftest import TinyNet, make_images
@@ -269,6 +274,12 @@ def test_what_predictions_do_not_need_is_dropped_with_a_warning(make, images, tm
     )
 
 
+def state_of(schema):
+    """State of the estimator in a schema."""
+    _name, _path, state = schema["estimator"]["$object"]
+    return state
+
+
 def edited(path, target, edit):
     """Copy a file with its schema changed."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
@@ -281,7 +292,7 @@ def edited(path, target, edit):
 
 def test_device_is_chosen_anew(tmp_path):
     def to_gpu(schema):
-        schema["estimator"]["params"]["device"] = "cuda:97"
+        state_of(schema)["params"]["device"] = "cuda:97"
 
     path = edited(OLD_FILE, tmp_path / "gpu.skglitch", to_gpu)
     with pytest.warns(UserWarning, match="device='cuda:97' is not there"):
@@ -297,7 +308,7 @@ def test_device_is_chosen_anew(tmp_path):
 
 def test_normalization_of_the_file_is_the_one_that_counts(images, tmp_path):
     def darken(schema):
-        schema["estimator"]["module"]["mean"] = [0.9, 0.9, 0.9]
+        state_of(schema)["module"]["mean"] = [0.9, 0.9, 0.9]
 
     expected = skglitch.load(OLD_FILE).predict_proba(images[0])
     darker = skglitch.load(edited(OLD_FILE, tmp_path / "model", darken))
@@ -327,3 +338,58 @@ def test_old_file_predicts_what_it_did(tmp_path):
     assert classifier.class_weight == {"Blip": 1.0, "Koi_Fish": 2.0, "Whistle": 1.0}
     assert len(classifier.history_) == 12
     assert classifier.history_[-1, "train_loss"] == pytest.approx(0.15510, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def embeddings():
+    """Two labeled classes, and a group that has no label."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 16)).astype(np.float32)
+    X[:40] += 3
+    X[40:80, 3:] -= 3
+    return X, np.array(["Blip"] * 40 + ["Tomte"] * 40 + [None] * 40, dtype=object)
+
+
+@pytest.mark.parametrize("method", ["combined", "knn", "mahalanobis", "energy"])
+def test_novelty_detector_is_the_same_after_a_round_trip(embeddings, tmp_path, method):
+    X, y = embeddings
+    detector = NoveltyDetector(method, random_state=0).fit(X[:80], y[:80])
+    loaded = round_trip(detector, tmp_path)
+    np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
+    np.testing.assert_array_equal(loaded.p_values(X), detector.p_values(X))
+    assert loaded.offset_ == detector.offset_
+    assert loaded.get_params() == detector.get_params()
+
+
+def test_head_of_a_novelty_detector(embeddings, tmp_path):
+    X, y = embeddings
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.5))
+    detector = NoveltyDetector("energy", head=head, random_state=0).fit(X[:80], y[:80])
+    loaded = round_trip(detector, tmp_path)
+    np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
+    assert loaded.head[-1].C == 0.5
+    detector = NoveltyDetector("energy", head=LinearSVC(), random_state=0).fit(X[:80], y[:80])
+    with pytest.raises(TypeError, match="a LinearSVC cannot be stored without pickle"):
+        skglitch.save(detector, tmp_path / "model")
+
+
+def test_new_class_finder_is_the_same_after_a_round_trip(embeddings, tmp_path):
+    X, y = embeddings
+    finder = NewClassFinder(random_state=0).fit(X, y)
+    loaded = round_trip(finder, tmp_path)
+    for name in ("labels_",):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(finder, name))
+    np.testing.assert_array_equal(loaded.predict(X), finder.predict(X))
+    np.testing.assert_array_equal(
+        loaded.detector_.score_samples(X), finder.detector_.score_samples(X)
+    )
+
+
+def test_similarity_index_is_the_same_after_a_round_trip(embeddings, tmp_path):
+    X, _ = embeddings
+    ids = [f"glitch-{number}" for number in range(len(X))]
+    index = SimilarityIndex().fit(X, ids=ids)
+    loaded = round_trip(index, tmp_path)
+    for found, expected in zip(loaded.kneighbors(X), index.kneighbors(X), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(loaded.ids_, index.ids_)
