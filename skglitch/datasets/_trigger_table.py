@@ -124,7 +124,8 @@ def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]
             "more. Read it as float64."
         )
     cells = [None if value is np.ma.masked else value for value in values]
-    gps = check_gps([None if isinstance(v, str) else v for v in cells], f"column {name!r}").tolist()
+    numbers: Any = [None if isinstance(value, str) else value for value in cells]
+    gps = check_gps(numbers, f"column {name!r}").tolist()
     # Tables of Gravity Spy split the time of the peak into whole seconds and ns.
     is_split = name.strip().casefold() == "peak_time"
     ns = _match(columns, "peak_time_ns") if is_split else None

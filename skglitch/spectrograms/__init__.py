@@ -1,7 +1,7 @@
-"""From pictures and strain to X, and from X to what a net sees.
+"""Spectrograms from strain and from pictures.
 
-The names load on first use: reading pictures needs no torch, whose import takes longer than
-a folder of cached pictures does.
+Names are loaded on first use: reading pictures does not need torch, whose import takes longer than
+reading a folder of cached pictures.
 """
 
 from __future__ import annotations

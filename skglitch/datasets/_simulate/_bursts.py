@@ -1,4 +1,4 @@
-"""Many bursts at once: scratches, helices, light modulation, what saturates, and the rest."""
+"""Classes of many bursts: scratches, helices, light modulation, loud glitches, and others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._registry import MANY, draws, log_uniform, power_law
 
 @draws("No_Glitch", snr=(0.5, 6.0, 1.5))
 def _no_glitch(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw nothing to see: half of them are pure noise, half have a feature too weak to tell."""
+    """Draw nothing visible: half are pure noise, half have a feature too weak to classify."""
     if rng.random() < 0.5:
         return {}
     frequency = log_uniform(rng, 12.0, 0.8 * canvas.top)
@@ -23,9 +23,9 @@ def _no_glitch(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Scratchy", snr=(MANY, 16.0, 3.5), jitter=0.03)
 def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw many short scratches side by side, 50 to 400 Hz, for half a second to some seconds.
+    """Draw many short scratches at 50 to 400 Hz, for half a second to a few seconds.
 
-    Their frequency may go up and down with them, like a range of mountains.
+    Their frequency may rise and fall like a mountain range.
     """
     low = log_uniform(rng, 50.0, 140.0)
     high = low * log_uniform(rng, 1.8, 4.5)
@@ -50,10 +50,10 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Helix", snr=(MANY, 25.0, 3.0), jitter=0.008)
 def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a stack of short vortices, one above the other and in turn left and right, 30 to 600 Hz.
+    """Draw a stack of short vortices at 30 to 600 Hz, alternating between left and right.
 
-    May come again after a second or two. The first run had most of them, which point to the
-    lasers that calibrate the detectors.
+    It may repeat after a second or two. Most occurred in the first run and are associated with the
+    calibration lasers.
     """
     low = log_uniform(rng, 35.0, 90.0)
     high = low * log_uniform(rng, 4.0, 12.0)
@@ -72,22 +72,17 @@ def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
             size = whole * np.exp(-0.5 * ((level - loudest) / 0.4) ** 2) * rng.uniform(0.6, 1.0)
             sigma = q / frequency * rng.uniform(0.7, 1.4)
             side = -side
-            canvas.burst(
-                time + side * shift * rng.uniform(0.5, 1.2),
-                frequency,
-                sigma,
-                size,
-                phase=canvas.phase(),
-                sweep=side * rng.normal(0, 0.15) / sigma**2,
-            )
+            start, phase = time + side * shift * rng.uniform(0.5, 1.2), canvas.phase()
+            sweep = side * rng.normal(0, 0.15) / sigma**2
+            canvas.burst(start, frequency, sigma, size, phase=phase, sweep=sweep)
     return {"low_frequency": low, "high_frequency": high, "n_vortices": float(n)}
 
 
 @draws("Light_Modulation", snr=(MANY, 250.0, 1.6), jitter=0.01)
 def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for a second or some [1]_.
+    """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for about a second [1]_.
 
-    The amplitude of the light's radio-frequency sidebands fluctuates.
+    The cause is fluctuations of the amplitude of the radio-frequency sidebands.
 
     References
     ----------
@@ -113,7 +108,7 @@ def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, flo
 
 @draws("Extremely_Loud", snr=(200.0, 3e4, 1.4), jitter=0.02)
 def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Saturate all of the picture or most of it, at all frequencies, for up to some seconds."""
+    """Saturate most of the picture, at all frequencies, for up to a few seconds."""
     width = log_uniform(rng, 0.05, 1.0)
     f0, gbw = log_uniform(rng, 10.0, 120.0), log_uniform(rng, 0.25, 1.5)
     canvas.pulse(0.0, f0, gbw, 1.0)
@@ -124,15 +119,10 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     for _ in range(rng.integers(2, 12)):
         frequency = log_uniform(rng, 11.0, 80.0)
         decay = log_uniform(rng, 0.05, 0.6) if rng.random() < 0.5 else None
-        canvas.burst(
-            rng.laplace(0, width),
-            frequency,
-            log_uniform(rng, 0.02, 0.4),
-            log_uniform(rng, 0.05, 1.0),
-            decay=decay,
-        )
+        time, sigma = rng.laplace(0, width), log_uniform(rng, 0.02, 0.4)
+        canvas.burst(time, frequency, sigma, log_uniform(rng, 0.05, 1.0), decay=decay)
     if rng.random() < 0.5:
-        # Once locks are shaken, the whole band is noisy for a while.
+        # The whole band may be noisy for a while after a disturbance of the lock.
         reach = min(4 * width, canvas.duration / 2)
         part, t = canvas.times(-reach, reach)
         level = np.exp(-np.abs(t) / width) * rng.normal(size=len(t))
@@ -143,9 +133,9 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
 
 @draws("None_of_the_Above", snr=(MANY, 60.0, 2.2))
 def _none_of_the_above(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw whatever else there is: some of bursts, combs, bands and sweeps, at odd places.
+    """Draw at least two of bursts, combs, bands, sweeps and pulses, anywhere.
 
-    Two at least: alone, a burst at 15 or 60 Hz or a sweep upwards is of a class of its own.
+    A single burst at 15 or 60 Hz, or a single upward sweep, would belong to another class.
     """
     n = int(rng.integers(2, 5))
     for _ in range(n):
@@ -161,22 +151,18 @@ def _odd_burst(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
 
 
 def _odd_band(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
-    """Add noise in a band for a while."""
+    """Add noise in a frequency band."""
     duration = log_uniform(rng, 0.1, 1.5)
     center = log_uniform(rng, 40.0, 0.7 * canvas.top)
     width = center * log_uniform(rng, 0.1, 0.8)
     for _ in range(rng.integers(8, 30)):
         frequency = np.clip(center + width * rng.uniform(-0.5, 0.5), 10.0, canvas.top)
-        canvas.burst(
-            time + rng.normal(0, duration / 2),
-            frequency,
-            log_uniform(rng, 1.0, 4.0) / frequency,
-            snr * rng.uniform(0.2, 0.6),
-        )
+        start, sigma = time + rng.normal(0, duration / 2), log_uniform(rng, 1.0, 4.0) / frequency
+        canvas.burst(start, frequency, sigma, snr * rng.uniform(0.2, 0.6))
 
 
 def _odd_comb(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
-    """Add lines at even distances, all at once."""
+    """Add equally spaced lines at the same time."""
     step = log_uniform(rng, 40.0, 350.0)
     sigma = log_uniform(rng, 0.03, 0.5)
     for harmonic in range(1, int(rng.integers(3, 9))):
@@ -197,7 +183,7 @@ def _odd_sweep(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
 
 
 def _odd_pulses(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
-    """Add pulses at higher frequencies than blips have."""
+    """Add pulses at higher frequencies than those of blips."""
     for _ in range(rng.integers(1, 4)):
         f0, gbw = log_uniform(rng, 300.0, 0.7 * canvas.top), log_uniform(rng, 1.0, 8.0)
         canvas.pulse(time + rng.normal(0, 0.15), f0, gbw, snr * rng.uniform(0.4, 1))

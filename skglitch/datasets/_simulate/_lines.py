@@ -1,4 +1,4 @@
-"""Narrow bands: compressors, mains, lines at the bottom, lines that wander."""
+"""Narrow bands: compressors, mains, low-frequency lines, wandering lines."""
 
 from __future__ import annotations
 
@@ -11,45 +11,36 @@ from ._registry import draws, log_uniform
 
 @draws("Air_Compressor", snr=(7.5, 60.0, 2.2), jitter=0.05)
 def _air_compressor(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a bar near 50 Hz for half a second to some seconds, while a motor runs or starts."""
+    """Draw a bar near 50 Hz for half a second to a few seconds, while a motor runs or starts."""
     frequency = rng.normal(50.0, 1.7)
     sigma = log_uniform(rng, 0.12, 1.0)
     sweep = rng.normal(0.0, 0.8)
     canvas.burst(0.0, frequency, sigma, 1.0, sweep=sweep)
     if rng.random() < 0.3:
-        canvas.burst(
-            rng.normal(0, sigma),
-            frequency + rng.normal(0, 3),
-            sigma * rng.uniform(0.3, 1.0),
-            rng.uniform(0.2, 0.5),
-        )
+        time, center = rng.normal(0, sigma), frequency + rng.normal(0, 3)
+        canvas.burst(time, center, sigma * rng.uniform(0.3, 1.0), rng.uniform(0.2, 0.5))
     return {"frequency": frequency, "duration": 2 * sigma}
 
 
 @draws("Power_Line", snr=(7.5, 40.0, 2.8), jitter=0.01)
 def _power_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a burst of 0.2 to 0.5 s at 60 Hz, where mains hums, now and then with a harmonic."""
+    """Draw a burst of 0.2 to 0.5 s at 60 Hz, the mains frequency, sometimes with harmonics."""
     frequency = rng.normal(60.5, 1.2)
     sigma = log_uniform(rng, 0.025, 0.16)
     canvas.burst(0.0, frequency, sigma, 1.0)
     for harmonic in (2, 3, 5):
         if rng.random() < 0.2:
-            canvas.burst(
-                rng.normal(0, 0.01),
-                harmonic * frequency,
-                sigma * rng.uniform(0.4, 1.0),
-                rng.uniform(0.2, 0.6),
-            )
+            time, width = rng.normal(0, 0.01), sigma * rng.uniform(0.4, 1.0)
+            canvas.burst(time, harmonic * frequency, width, rng.uniform(0.2, 0.6))
     if rng.random() < 0.15:
-        canvas.burst(
-            rng.choice([-1, 1]) * rng.uniform(0.4, 1.9), frequency, sigma, rng.uniform(0.4, 0.9)
-        )
+        time = rng.choice([-1, 1]) * rng.uniform(0.4, 1.9)
+        canvas.burst(time, frequency, sigma, rng.uniform(0.4, 0.9))
     return {"frequency": frequency, "duration": 4 * sigma}
 
 
 @draws("Low_Frequency_Lines", snr=(7.5, 50.0, 2.4), jitter=0.2)
 def _low_frequency_lines(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw horizontal lines at 10 to 20 Hz, rarely above, for seconds."""
+    """Draw horizontal lines at 10 to 20 Hz, rarely higher, for seconds."""
     frequency = log_uniform(rng, 10.5, 21.0)
     sigma = log_uniform(rng, 0.7, 4.0)
     for i in range(rng.integers(1, 4)):
@@ -85,7 +76,7 @@ def _unsteady_line(
 
 @draws("Wandering_Line", snr=(7.5, 25.0, 3.0), jitter=0.05)
 def _wandering_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a thin line whose frequency wanders by a few to tens of percent within seconds."""
+    """Draw a thin line whose frequency varies by a few to tens of percent within seconds."""
     frequency = log_uniform(rng, 60.0, min(1700.0, 0.8 * canvas.top))
     depth = log_uniform(rng, 0.03, 0.35)
     reach = min(canvas.duration / 2, log_uniform(rng, 1.2, 6.0))

@@ -1,9 +1,9 @@
-"""Short pulses: blips and their kin.
+"""Short pulses: blips and similar classes.
 
-Spectra of single pulses follow the fits of a physical model to real glitches; see
-:meth:`Canvas.pulse` for the model and its reference. What is kept of the 3,876 fits published with
-it are quantiles of its two numbers and a rank correlation, a class. Beside each fit stand the
-signal-to-noise ratio, which the power laws here follow, and the peak frequency of the trigger.
+Spectra of single pulses follow fits of a physical model to real glitches; see
+:meth:`Canvas.pulse` for the model and its reference. From the 3,876 fits published with it, this
+module has quantiles of the two parameters and their rank correlation for each class. The power
+laws of the signal-to-noise ratios, and the peak frequencies, are from the same table.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _FITS: dict[str, tuple[tuple[float, ...], tuple[float, ...], float]] = {
     ),
 }
 
-# From the 1st to the 99th percentile of the peak frequency in Hz, to the next frequency of the
-# tiles outwards. The fits alone give blips as low as 25 Hz, which no search called so.
+# The 1st and 99th percentile of the peak frequency in Hz, rounded outwards to the frequency of a
+# tile. The fits alone allow blips as low as 25 Hz, which do not occur.
 _PEAKS: dict[str, tuple[float, float]] = {
     "Blip": (64.0, 384.0),
     "Blip_Low_Frequency": (40.0, 160.0),
@@ -70,7 +70,7 @@ def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     f0, gbw = draw_shape(rng, "Blip")
     canvas.pulse(0.0, f0, gbw, 1.0)
     if rng.random() < 0.2:
-        # Some drag a weak tail of low frequency behind them.
+        # Some have a weak tail at low frequencies.
         time = rng.uniform(-0.02, 0.06)
         canvas.burst(time, rng.uniform(15, 60), rng.uniform(0.01, 0.04), rng.uniform(0.1, 0.4))
     return {"f0": f0, "gbw": gbw}
@@ -86,16 +86,12 @@ def _blip_low_frequency(rng: np.random.Generator, canvas: Canvas) -> dict[str, f
 
 @draws("Tomte", snr=(7.5, 60.0, 1.7), jitter=0.004, peak=_PEAKS["Tomte"])
 def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a pulse that is wide below and pointed above, like a gnome's cap, 20 to 150 Hz."""
+    """Draw a pulse at 20 to 150 Hz that is wide at low and narrow at high frequencies."""
     f0, gbw = draw_shape(rng, "Tomte")
     canvas.pulse(0.0, f0, gbw, 1.0)
     if rng.random() < 0.4:
-        canvas.burst(
-            rng.uniform(-0.04, 0.04),
-            rng.uniform(22, 50),
-            rng.uniform(0.015, 0.035),
-            rng.uniform(0.1, 0.4),
-        )
+        time, frequency = rng.uniform(-0.04, 0.04), rng.uniform(22, 50)
+        canvas.burst(time, frequency, rng.uniform(0.015, 0.035), rng.uniform(0.1, 0.4))
     return {"f0": f0, "gbw": gbw}
 
 
@@ -103,7 +99,7 @@ def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz.
 
-    Often several come in a row, and the loudest ring the violin modes.
+    There may be several in a row, and the loudest excite the violin modes.
     """
     f0, gbw = draw_shape(rng, "Koi_Fish")
     canvas.pulse(0.0, f0, gbw, 1.0)
@@ -113,12 +109,8 @@ def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     )
     for _ in range(rng.integers(0, 5)):
         frequency = log_uniform(rng, 18, 60)
-        canvas.burst(
-            rng.normal(0, 0.045),
-            frequency,
-            rng.uniform(0.4, 1.4) / frequency,
-            log_uniform(rng, 0.03, 0.3),
-        )
+        time, sigma = rng.normal(0, 0.045), rng.uniform(0.4, 1.4) / frequency
+        canvas.burst(time, frequency, sigma, log_uniform(rng, 0.03, 0.3))
     if rng.random() < 0.3:
         ring_violins(rng, canvas, 0.0, rng.uniform(0.05, 0.15))
     n_more = int(rng.integers(1, 6)) if rng.random() < 0.4 else 0
@@ -134,17 +126,13 @@ def ring_violins(rng: np.random.Generator, canvas: Canvas, time: float, snr: flo
     for harmonic in range(1, 4):
         if harmonic * 500.0 > canvas.top or rng.random() < 0.4:
             continue
-        canvas.burst(
-            time,
-            harmonic * rng.uniform(495, 512),
-            rng.uniform(0.01, 0.08),
-            snr * rng.uniform(0.2, 1.0),
-        )
+        frequency, sigma = harmonic * rng.uniform(495, 512), rng.uniform(0.01, 0.08)
+        canvas.burst(time, frequency, sigma, snr * rng.uniform(0.2, 1.0))
 
 
 @draws("Repeating_Blips", snr=(MANY, 40.0, 2.8), jitter=0.004, peak=_PEAKS["Blip"])
 def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw blips, one alike the other, every 0.1 to 0.7 s, for a second or some."""
+    """Draw similar blips every 0.1 to 0.7 s, for about a second or longer."""
     f0, gbw = draw_shape(rng, "Blip")
     gbw = min(gbw, 2.5)
     spacing = log_uniform(rng, 0.12, 0.7)
@@ -165,7 +153,7 @@ def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Low_Frequency_Burst", snr=(7.5, 100.0, 2.2), jitter=0.02)
 def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a hump at the bottom, up to 20 or 30 Hz in its middle, for up to some seconds [1]_ [2]_.
+    """Draw a hump below 20 or 30 Hz, for up to a few seconds [1]_ [2]_.
 
     References
     ----------
@@ -177,45 +165,30 @@ def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, 
     duration = log_uniform(rng, 0.3, 2.5)
     n = 2 + round(duration * rng.uniform(6.0, 16.0))
     for i in range(n):
-        # A triangle: the higher, the nearer to the middle. One burst is its tip.
+        # A triangle: the higher the frequency, the closer to the middle. One burst is its tip.
         height = 1.0 if i == 0 else rng.uniform(0.0, 1.0) ** 1.5
         frequency = 10.5 * (top / 10.5) ** height
-        canvas.burst(
-            0.5 * duration * (1 - height) * rng.uniform(-1, 1),
-            frequency,
-            rng.uniform(0.5, 1.4) / frequency,
-            (1 - 0.6 * height) * rng.uniform(0.4, 1.0),
-        )
+        time = 0.5 * duration * (1 - height) * rng.uniform(-1, 1)
+        sigma = rng.uniform(0.5, 1.4) / frequency
+        canvas.burst(time, frequency, sigma, (1 - 0.6 * height) * rng.uniform(0.4, 1.0))
     return {"top": top, "duration": duration}
 
 
 @draws("Violin_Mode", snr=(7.5, 60.0, 2.6))
 def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw short glitches at 500 Hz and often at its harmonics.
-
-    There the fibres that hold the mirrors ring like strings.
-    """
+    """Draw short bursts at 500 Hz, where the fibers of the suspensions ring, and its harmonics."""
     bands = [(495.0, 518.0), (985.0, 1028.0), (1452.0, 1545.0), (1922.0, 1992.0)]
     bands = [band for band in bands if band[1] < canvas.top]
-    main = int(
-        rng.choice(
-            len(bands),
-            p=np.array([0.5, 0.22, 0.2, 0.08])[: len(bands)]
-            / sum([0.5, 0.22, 0.2, 0.08][: len(bands)]),
-        )
-    )
+    weights = [0.5, 0.22, 0.2, 0.08][: len(bands)]
+    main = int(rng.choice(len(bands), p=np.array(weights) / sum(weights)))
     frequency = rng.uniform(*bands[main])
     sigma = log_uniform(rng, 0.008, 0.07)
     decay = sigma * rng.uniform(0.8, 2.5) if rng.random() < 0.4 else None
     canvas.burst(0.0, frequency, sigma, 1.0, decay=decay)
     for i, band in enumerate(bands):
         if i != main and rng.random() < 0.45:
-            canvas.burst(
-                rng.normal(0, 0.005),
-                rng.uniform(*band),
-                sigma * rng.uniform(0.5, 1.3),
-                rng.uniform(0.3, 0.9),
-            )
+            time, harmonic = rng.normal(0, 0.005), rng.uniform(*band)
+            canvas.burst(time, harmonic, sigma * rng.uniform(0.5, 1.3), rng.uniform(0.3, 0.9))
     for _ in range(rng.integers(0, 3)):
         time = rng.choice([-1, 1]) * rng.uniform(0.05, 1.8)
         canvas.burst(
@@ -226,7 +199,7 @@ def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("1400Ripples", snr=(7.5, 30.0, 3.0))
 def _ripples_1400(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw ripples of 50 to 500 ms near 1400 to 1550 Hz: bursts that follow one another closely."""
+    """Draw ripples of 50 to 500 ms near 1400 to 1550 Hz: bursts in close succession."""
     frequency = rng.uniform(1360.0, 1560.0)
     duration = log_uniform(rng, 0.05, 0.5)
     spacing = log_uniform(rng, 0.012, 0.05)
@@ -234,20 +207,15 @@ def _ripples_1400(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     for i in range(n):
         time = (i - (n - 1) / 2 + rng.normal(0, 0.12)) * spacing
         size = np.exp(-0.5 * (2.2 * time / duration) ** 2) * rng.uniform(0.5, 1.0)
-        canvas.burst(
-            time,
-            frequency + rng.normal(0, 40),
-            spacing * rng.uniform(0.2, 0.45),
-            size,
-            phase=canvas.phase(),
-            sweep=rng.normal(0, 1500.0),
-        )
+        center, sigma = frequency + rng.normal(0, 40), spacing * rng.uniform(0.2, 0.45)
+        phase = canvas.phase()
+        canvas.burst(time, center, sigma, size, phase=phase, sweep=rng.normal(0, 1500.0))
     return {"frequency": frequency, "duration": duration, "spacing": spacing}
 
 
 @draws("1080Lines", snr=(MANY, 20.0, 3.0))
 def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a string of dots near 1080 Hz, a few each second, all through the picture."""
+    """Draw a string of dots near 1080 Hz, a few per second, across the picture."""
     frequency = rng.uniform(1072.0, 1100.0)
     spacing = log_uniform(rng, 0.06, 0.4)
     reach = rng.uniform(0.8, 4.0)
@@ -257,11 +225,7 @@ def _lines_1080(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     if not even:
         times = rng.uniform(-reach, reach, n)
     for time in times:
-        canvas.burst(
-            time,
-            frequency + rng.normal(0, 6),
-            log_uniform(rng, 0.008, 0.05),
-            power_law(rng, 0.25, 1.0, 1.5),
-        )
+        center, sigma = frequency + rng.normal(0, 6), log_uniform(rng, 0.008, 0.05)
+        canvas.burst(time, center, sigma, power_law(rng, 0.25, 1.0, 1.5))
     canvas.burst(0.0, frequency, rng.uniform(0.015, 0.05), 1.1)
     return {"frequency": frequency, "spacing": spacing, "duration": 2 * reach}

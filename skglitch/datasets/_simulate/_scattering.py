@@ -1,4 +1,4 @@
-"""Scattered light: fringes of a path that moves by many wavelengths."""
+"""Scattered light: fringes of a path that varies by many wavelengths."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ from ._canvas import Canvas, random_phase
 from ._registry import draws, log_uniform
 
 WAVELENGTH = 1.064e-6
-# In s, either side of the middle: what is beyond is in no picture.
+# Time in s on either side of the middle. No picture shows more.
 _REACH = 4.5
-# In Hz: the seismic wall hides arches that are lower.
+# Lowest peak frequency in Hz of arches: the seismic wall hides lower ones.
 _LOWEST_ARCH = (18.0, 40.0)
-# In s, at either end.
+# Fade-in and fade-out in s.
 _FADE = 0.3
 
 
 def fringe_frequency(velocity: np.ndarray | float, bounces: int = 1) -> np.ndarray:
-    """Frequency of the noise of scattered light [1]_.
+    """Frequency in Hz of the noise of scattered light [1]_.
 
-    Parameters
-    ----------
-    velocity : array-like
-        Of the scatterer along the beam, in m/s.
-    bounces : int, default=1
-        How often the light goes there and back.
-
-    Returns
-    -------
-    frequency : ndarray
-        In Hz.
+    ``velocity`` is that of the scatterer along the beam in m/s, ``bounces`` the number of round
+    trips.
 
     References
     ----------
@@ -56,10 +47,10 @@ def scatter(
 
 @draws("Scattered_Light", snr=(7.5, 60.0, 1.7), jitter=0.03)
 def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw arches of a second or some, often one above the other, below some 100 Hz [1]_.
+    """Draw arches of about a second below 100 Hz, often one above the other [1]_.
 
-    A suspended surface swings at 0.1 to 0.5 Hz, more or less as the ground drives it. Light that
-    went there several times makes arches of twice, three times ... the frequency.
+    A suspended surface swings at 0.1 to 0.5 Hz, driven by the ground. Light that makes n round
+    trips draws arches of n times the frequency.
 
     References
     ----------
@@ -67,7 +58,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
        Grav. 38, 025016 (2021), arXiv:2007.14876.
     """
     swing = log_uniform(rng, 0.12, 0.5)
-    # The arch of light that went there once; below the wall it is the others that show.
+    # Peak frequency of the arch of one round trip. If it is below the wall, higher ones show.
     top = log_uniform(rng, 6.0, 60.0)
     reach = min(canvas.duration / 2, _REACH)
     part, t = canvas.times(-reach, reach)
@@ -76,10 +67,10 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     depth = rng.uniform(0.0, 0.8)
     level = 1.0 - depth * np.sin(np.pi * drive * (t + rng.normal(0, 0.2))) ** 2
     velocity = 0.5 * WAVELENGTH * top * level * np.cos(2 * np.pi * swing * t)
-    # A second motion tilts the arch and makes neighbors unequal.
+    # A second motion tilts the arch and makes neighboring arches unequal.
     other = rng.uniform(0.0, 0.35) * 0.5 * WAVELENGTH * top
     velocity += other * np.cos(2 * np.pi * log_uniform(rng, 0.05, 1.0) * t + random_phase(rng))
-    # How much light comes back changes as the beam moves over the surface.
+    # The amount of light that returns varies as the beam moves over the surface.
     width = rng.uniform(0.15, 0.6) / swing
     amplitude = np.exp(-0.5 * ((t - rng.normal(0, 0.1)) / width) ** 2)
     peak = float(fringe_frequency(np.abs(velocity).max()))
@@ -87,7 +78,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     n_arches = int(rng.integers(1, 6 if peak < 25 else 4))
     steep = rng.uniform(0.2, 1.6)
     for bounces in range(first, first + n_arches):
-        # How bright an arch is, is told by what is left of it above the noise at its top.
+        # The brightness of an arch depends on the sensitivity at its peak frequency.
         seen = canvas.sensitivity(np.array([bounces * peak]))[0]
         size = (first / bounces) ** steep * np.exp(rng.normal(0, 0.3)) / seen
         scatter(canvas, part, velocity, size * amplitude, bounces=bounces)
@@ -101,10 +92,10 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Fast_Scattering", snr=(7.5, 60.0, 2.0), jitter=0.01)
 def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw short arches, 2 to 4 (or more) a second, in groups, 20 to 60 Hz and up to 100 Hz [1]_.
+    """Draw groups of short arches, 2 to 4 or more per second, at 20 to 60 Hz, up to 100 Hz [1]_.
 
-    A surface moves at 1 to 6 Hz, as trains and people shake the ground, and slowly with the
-    microseism. Where the two add up the arches rise above the seismic wall.
+    A surface moves at 1 to 6 Hz with anthropogenic ground motion, and slowly with the microseism.
+    Where the two add up, arches rise above the seismic wall.
 
     References
     ----------
@@ -131,7 +122,7 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
             size = log_uniform(rng, 0.05, 0.5)
             scatter(canvas, part, velocity, size, bounces=bounces)
     for _ in range(rng.integers(0, 4)):
-        # Other spots move with the same ground, by more or less: they fill the arches.
+        # Other spots move with the same ground at other amplitudes and fill the arches.
         scale = rng.uniform(0.5, 1.4)
         scatter(canvas, part, scale * velocity, rng.uniform(0.2, 1.0))
     return {"arch_rate": float(fast), "peak_arch_frequency": top, "swing_frequency": slow}
@@ -139,10 +130,10 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Paired_Doves", snr=(7.5, 60.0, 2.2), jitter=0.02)
 def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw chirps that rise and fall in turn, every half second or so, 20 to 250 Hz [1]_.
+    """Draw alternating rising and falling chirps at 20 to 250 Hz, about every half second [1]_.
 
-    The beam splitter swings at about 1 Hz; a pair of wings is its path through one turning point,
-    where the frequency comes down and goes up again.
+    The beam splitter swings at about 1 Hz. A pair of wings is its path through a turning point,
+    where the frequency falls and rises again.
 
     References
     ----------
@@ -161,18 +152,8 @@ def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     for i in range(-n, n + 1):
         size = (1.0 if i == 0 else rng.uniform(0.3, 0.9)) * np.exp(-abs(i) * rng.uniform(0, 0.4))
         for side in (-1, 1):
-            _wing(
-                rng,
-                canvas,
-                i * period + side * gap / 2,
-                side,
-                wing,
-                bottom,
-                top,
-                shape,
-                size * rng.uniform(0.6, 1.0),
-                inward,
-            )
+            middle, snr = i * period + side * gap / 2, size * rng.uniform(0.6, 1.0)
+            _wing(rng, canvas, middle, side, wing, bottom, top, shape, snr, inward)
     return {"period": period, "top_frequency": top, "duration": wing}
 
 
@@ -188,7 +169,10 @@ def _wing(
     size: float,
     inward: bool,
 ) -> None:
-    """Add one chirp to the left (-1) or right of ``time``; lowest there, or highest."""
+    """Add a chirp to the left (-1) or right (1) of ``time``.
+
+    Its frequency is lowest there, or highest if ``inward``.
+    """
     ends = sorted((time, time + side * duration))
     part, t = canvas.times(*ends)
     if len(t) < 2:

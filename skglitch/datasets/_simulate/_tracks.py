@@ -1,4 +1,4 @@
-"""Tracks: whistles, and the chirps of two stars that merge."""
+"""Tracks: whistles, and chirps of compact binary coalescences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._canvas import Canvas, random_phase
 from ._noise import wandering
 from ._registry import draws, log_uniform
 
-# Mass of the sun, in s.
+# Solar mass in s.
 _SUN = 4.925490947e-6
 
 
@@ -16,9 +16,9 @@ _SUN = 4.925490947e-6
 def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a V, U, W or arch above 100 Hz: the beat of two radio frequencies that cross.
 
-    What is heard is their difference |f1(t) - f2(t)| [1]_. It is taken as a parabola or a sine in
-    time about a random offset, so that it turns at, above or (folded back) below zero. How fast it
-    turns is like the whistles of the first run: most are over within half a second.
+    Its frequency is the difference |f1(t) - f2(t)| [1]_. The difference is a parabola, a line or
+    a sine in time with a random offset, so that its extremum is at, above or below zero. Most
+    last less than half a second, like the whistles of the first run.
 
     References
     ----------
@@ -29,7 +29,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     part, t = canvas.times(-reach, reach)
     kind = rng.choice(["parabola", "line", "sine"], p=[0.4, 0.2, 0.4])
     if kind == "parabola":
-        # Up by 1 kHz within so many s of the turn.
+        # Time in s in which the frequency rises by 1 kHz from the extremum.
         quick = log_uniform(rng, 0.04, 0.4)
         offset = rng.uniform(-500.0, 900.0) if rng.random() < 0.7 else rng.uniform(-2000.0, -500.0)
         difference = offset + 1000.0 * (t / quick) ** 2
@@ -45,9 +45,9 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     difference = difference * (1.0 + 0.05 * slow)
     frequency = np.abs(difference)
     if frequency.min() > 0.8 * canvas.top:
-        # A whistle that stays above the picture is none.
+        # A whistle above the picture is moved into it.
         frequency = frequency - frequency.min() + rng.uniform(200.0, 1200.0)
-    # Heard above a corner, and weaker away from where it is loudest.
+    # Above a corner frequency, and weaker away from the middle.
     corner = log_uniform(rng, 60.0, 300.0)
     level = 1.0 / (1.0 + (corner / np.maximum(frequency, 1.0)) ** 4)
     level = level * (np.maximum(frequency, 1.0) / 500.0) ** rng.uniform(-0.8, 0.8)
@@ -63,18 +63,18 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Chirp", snr=(7.5, 30.0, 2.2), centered=False, jitter=0.015)
 def _chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a frequency that rises ever faster to the merger of two compact objects."""
+    """Draw a frequency that rises faster and faster up to the merger of two compact objects."""
     return _coalescence(rng, canvas, backwards=False)
 
 
 @draws("Reverse_Chirp", snr=(7.5, 30.0, 2.2), centered=False, jitter=0.015)
 def _reverse_chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a chirp backwards, the class that George, Shen & Huerta (2017) left to be found."""
+    """Draw a time-reversed chirp, the new class of George, Shen & Huerta (2017)."""
     return _coalescence(rng, canvas, backwards=True)
 
 
 def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -> dict[str, float]:
-    """Two masses, mostly those of black holes, spiral in, merge and ring down."""
+    """Draw the inspiral, merger and ringdown of two masses, mostly black holes."""
     if rng.random() < 0.88:
         masses = log_uniform(rng, 6.0, 50.0), log_uniform(rng, 6.0, 50.0)
     else:
@@ -89,24 +89,11 @@ def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -
 
 
 def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequency and amplitude of a merger at time 0, of strain.
+    """Frequency in Hz and relative amplitude of the strain of a merger at time 0.
 
-    Up to the last stable orbits the frequency is that of the TaylorT3 approximant to second order
-    [1]_; then it goes over to the one that the remnant rings with, as its amplitude decays.
-
-    Parameters
-    ----------
-    t : ndarray
-        In s.
-    mass_1, mass_2 : float
-        In solar masses, as seen in the detector.
-
-    Returns
-    -------
-    frequency : ndarray
-        In Hz.
-    amplitude : ndarray
-        Relative.
+    ``t`` is in s, and the masses are redshifted solar masses. Up to the last stable orbits the
+    frequency follows the TaylorT3 approximant to second order [1]_. It then approaches the
+    ringdown frequency while the amplitude decays.
 
     References
     ----------
@@ -115,7 +102,7 @@ def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray
     """
     total = (mass_1 + mass_2) * _SUN
     eta = mass_1 * mass_2 / (mass_1 + mass_2) ** 2
-    # The remnant of two equal masses without spin.
+    # Frequency of the remnant of two equal masses without spin.
     ring = 0.085 / total
     decay = 1.0 / (2 * np.pi * ring) * 2 * 3.2
     end = 0.6 * ring
@@ -128,7 +115,7 @@ def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray
         + (1855099 / 14450688 + 56975 / 258048 * eta + 371 / 2048 * eta**2) * theta**4
     )
     inspiral = theta**3 / (8 * np.pi * total) * series
-    # Close to the merger the series turns over: only its rising part counts.
+    # The series turns over close to the merger: only its rising part is used.
     good = np.maximum.accumulate(inspiral[::-1])[::-1]
     last = int(np.searchsorted(-good, -end))
     before = np.maximum(-t, 0.0) + grid[min(last, len(grid) - 1)]
