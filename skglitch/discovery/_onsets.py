@@ -155,7 +155,7 @@ def find_onsets(
     gps = _check_finite_gps(gps)
     codes, names = _encode_clusters(clusters, len(gps))
     ifo = check_ifo("" if ifo is None else ifo, len(gps))
-    random_state = check_random_state(random_state)
+    generator = check_random_state(random_state)
     rows = []
     for run, name, group, livetime in _split(gps, ifo, segments, runs, outside):
         events = livetime.from_gps(gps[group])
@@ -163,7 +163,7 @@ def find_onsets(
             of_cluster = np.sort(events[codes[group] == code])
             rows.append(
                 {"run": run, "ifo": name, "cluster": names[code]}
-                | _describe(of_cluster, livetime, min_events, n_simulations, random_state)
+                | _describe(of_cluster, livetime, min_events, n_simulations, generator)
             )
     return pd.DataFrame(rows, columns=_COLUMNS)
 

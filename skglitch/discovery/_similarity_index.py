@@ -357,7 +357,7 @@ class SimilarityIndex(BaseEstimator):
 
     def _filter(self, gps_range: Any, ifo: Any) -> NDArray[np.bool_] | None:
         """Find the glitches that pass the filters; None without filters."""
-        allowed = None if gps_range is None and ifo is None else np.ones(len(self.ids_), dtype=bool)
+        allowed = np.ones(len(self.ids_), dtype=bool)
         if gps_range is not None:
             bounds = check_gps(gps_range, "gps_range")
             if bounds.shape != (2,) or not bounds[0] < bounds[1]:
@@ -373,7 +373,7 @@ class SimilarityIndex(BaseEstimator):
             if not set(wanted) <= set(present):
                 raise ValueError(f"ifo={ifo!r} is not in the index, which has {present}.")
             allowed &= np.isin(self.ifo_, wanted)
-        return allowed
+        return None if gps_range is None and ifo is None else allowed
 
     def _find(
         self,
@@ -382,29 +382,32 @@ class SimilarityIndex(BaseEstimator):
         exclude: Rows | None,
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[Floats, Rows]:
-        exact = {"exclude": exclude, "allowed": allowed}
+        units = self.embeddings_
         is_narrow = allowed is not None and allowed.sum() <= _EXACT_UP_TO
         if is_narrow or not self._is_approximate():
-            return find_neighbors(self.embeddings_, queries, k, **exact)
+            return find_neighbors(units, queries, k, exclude=exclude, allowed=allowed)
         import faiss
 
         if self._cells is None:
-            self._cells = _build_cells(self.embeddings_)
-        options = {"nprobe": max(_MIN_PROBES, math.ceil(_PROBED * self._cells.nlist))}
+            self._cells = _build_cells(units)
+        options: dict[str, Any] = {
+            "nprobe": max(_MIN_PROBES, math.ceil(_PROBED * self._cells.nlist))
+        }
         if allowed is not None:
             options["sel"] = faiss.IDSelectorBatch(np.flatnonzero(allowed))
-        n_candidates = min(_CANDIDATES * (k + 1), len(self.embeddings_))
+        n_candidates = min(_CANDIDATES * (k + 1), len(units))
         parameters = faiss.SearchParametersIVF(**options)
         _, candidates = self._cells.search(queries, n_candidates, params=parameters)
         if exclude is not None:
             candidates[candidates == exclude[:, np.newaxis]] = -1
-        cosines, rows = rank_candidates(self.embeddings_, queries, candidates, k)
+        cosines, rows = rank_candidates(units, queries, candidates, k)
         # The cells that were searched may hold too few glitches.
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):
-            exact["exclude"] = None if exclude is None else exclude[short]
-            found = find_neighbors(self.embeddings_, queries[short], k, **exact)
-            cosines[short], rows[short] = found
+            exclude = None if exclude is None else exclude[short]
+            cosines[short], rows[short] = find_neighbors(
+                units, queries[short], k, exclude=exclude, allowed=allowed
+            )
         return cosines, rows
 
 
@@ -446,7 +449,7 @@ def _build_cells(units: Floats) -> Any:
     n_cells = math.isqrt(len(units))
     # One byte per feature would have a range, which later classes can leave.
     name = f"IVF{n_cells},SQfp16"
-    cells = faiss.index_factory(units.shape[1], name, faiss.METRIC_INNER_PRODUCT)
+    cells: Any = faiss.index_factory(units.shape[1], name, faiss.METRIC_INNER_PRODUCT)
     # faiss warns of few vectors per cell, which is harmless in small indices.
     cells.cp.min_points_per_centroid = 1
     n_trained = min(len(units), _TRAINED_ON * n_cells)
