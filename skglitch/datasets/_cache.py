@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
+import math
 import os
 import time
 import uuid
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
@@ -84,16 +84,41 @@ class ViewCache:
             return None
         return CachedViews(array, rows, broken)
 
-    def new_file(self) -> Path:
-        """Return a unique path for a new array."""
+    def new_array(self, n_rows: int) -> Path:
+        """Create an array of zeros that :meth:`publish` can put in place, and return its path.
+
+        The zeros are written, so that a full disk is an error here. It would kill a process that
+        writes through a memory map.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
-        return self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"
+        path = self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"
+        try:
+            with open(path, "wb") as stream:
+                self._write_header(stream, n_rows)
+                for _ in range(n_rows):
+                    stream.write(bytes(math.prod(self.item_shape)))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def _write_header(self, stream: BinaryIO, n_rows: int) -> None:
+        """Write the .npy header, which has the same length for all numbers of rows."""
+        stream.seek(0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *self.item_shape)}
+        np.lib.format.write_array_header_1_0(stream, header)
 
     def publish(self, made: Path, rows: list[Row], broken: dict[PictureFile, str]) -> np.ndarray:
-        """Make a complete array the cache, and open it.
+        """Make the first ``len(rows)`` rows of a new array the cache, and open it.
 
         If that fails with an OSError, the array keeps its temporary name.
         """
+        with open(made, "r+b") as stream:
+            self._write_header(stream, len(rows))
+            stream.truncate(stream.tell() + len(rows) * math.prod(self.item_shape))
+            os.fsync(stream.fileno())
         final = made.with_suffix("")
         content = {
             "format": FORMAT,
@@ -131,108 +156,6 @@ class ViewCache:
             return None
 
 
-class RowSink:
-    """Rows of an array that are appended one by one, to a file or in memory.
-
-    If the file cannot be written, a warning says so and the rows are kept in memory. Rows are
-    written with plain writes: a full disk is then an error, whereas it kills a process that writes
-    through a memory map.
-
-    Parameters
-    ----------
-    max_rows : int
-        Largest number of rows.
-    item_shape : tuple of int
-        Shape of a row.
-    path : pathlib.Path or None
-        File to write to. None keeps the rows in memory.
-    """
-
-    def __init__(self, max_rows: int, item_shape: tuple[int, ...], path: Path | None):
-        self.max_rows = max_rows
-        self.item_shape = item_shape
-        self.path = path
-        self.n_rows = 0
-        self._memory: np.ndarray | None = None
-        self._stream: io.FileIO | None = None
-        self._offset = 0
-        if path is None:
-            self._memory = self._new_memory()
-            return
-        try:
-            self._stream = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed in close)
-            self._offset = self._write_header(max_rows)
-        except OSError as error:
-            self._move_to_memory(error)
-
-    def append(self, row: np.ndarray) -> None:
-        """Append a row."""
-        if self._stream is not None:
-            try:
-                _write_all(self._stream, np.ascontiguousarray(row).data.cast("B"))
-            except OSError as error:
-                self._move_to_memory(error)
-        if self._memory is not None:
-            self._memory[self.n_rows] = row
-        self.n_rows += 1
-
-    def finish(self) -> Path | None:
-        """Complete the file and return its path, or None if the rows are in memory."""
-        if self._stream is None:
-            return None
-        try:
-            if self._write_header(self.n_rows) != self._offset:
-                raise OSError("the header of the array has another length")
-            os.fsync(self._stream.fileno())
-        except OSError as error:
-            self._move_to_memory(error)
-            return None
-        self._stream.close()
-        self._stream = None
-        return self.path
-
-    def array(self) -> np.ndarray:
-        """All rows, in memory."""
-        if self._memory is None:
-            assert self.path is not None
-            return np.load(self.path)
-        return self._memory[: self.n_rows]
-
-    def close(self) -> None:
-        """Close the file, and remove it if it still has its temporary name."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-        if self.path is not None:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
-
-    def _new_memory(self) -> np.ndarray:
-        return np.zeros((self.max_rows, *self.item_shape), dtype=np.uint8)
-
-    def _write_header(self, n_rows: int) -> int:
-        """Write the .npy header and return its length, which is the same for all numbers."""
-        assert self._stream is not None
-        self._stream.seek(0)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *self.item_shape)}
-        np.lib.format.write_array_header_1_0(self._stream, header)
-        return self._stream.tell()
-
-    def _move_to_memory(self, error: OSError) -> None:
-        """Read the written rows back, and continue without the file."""
-        warn_no_cache(error)
-        self._memory = self._new_memory()
-        if self._stream is not None and self.n_rows:
-            self._stream.seek(self._offset)
-            written = self._memory[: self.n_rows].data.cast("B")
-            while written:
-                n_read = self._stream.readinto(written)
-                if not n_read:
-                    raise OSError(f"{self.path} is shorter than what was written to it") from error
-                written = written[n_read:]
-        self.close()
-
-
 def warn_no_cache(error: OSError) -> None:
     """Warn that the views are kept in memory, and why."""
     warnings.warn(
@@ -242,9 +165,3 @@ def warn_no_cache(error: OSError) -> None:
         UserWarning,
         stacklevel=2,
     )
-
-
-def _write_all(stream: io.FileIO, content: Any) -> None:
-    # An unbuffered write may write a part only.
-    while content:
-        content = content[stream.write(content) :]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from ._cache import CachedViews, RowSink, ViewCache, warn_no_cache
+from ._cache import CachedViews, ViewCache, warn_no_cache
 from ._scan import Glitch, PictureFile
 
 _PROGRESS_AFTER = 2.0  # s
@@ -45,7 +46,11 @@ def load_views(
 
     known = _known_views(cached)
     broken, rows = {}, []
-    sink = RowSink(len(glitches), item_shape, _new_file(cache))
+    path = _new_array(cache, len(glitches))
+    if path is None:
+        array = np.zeros((len(glitches), *item_shape), dtype=np.uint8)
+    else:
+        array = np.load(path, mmap_mode="r+")
     # Threads: Pillow and numpy release the GIL for most of the time.
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     # Tasks stop at an error: joblib complains if its generator is not exhausted.
@@ -67,21 +72,24 @@ def load_views(
         for (views, wrong), glitch in zip(results, glitches, strict=False):
             broken |= wrong
             if not wrong:
-                sink.append(views)
+                array[len(rows)] = views
                 rows.append(glitch.files)
         if broken and on_error == "raise":
             raise _broken_file(folder, *next(iter(broken.items())))
-        if not rows:
-            return np.empty((0, *item_shape), dtype=np.uint8), broken
-        made = sink.finish()
-        if made is not None and cache is not None:
-            try:
-                return cache.publish(made, rows, broken), broken
-            except OSError as error:
-                warn_no_cache(error)
-        return sink.array(), broken
+        if cache is None or path is None or not rows:
+            return np.asarray(array)[: len(rows)], broken
+        # Closed, since some systems do not rename open files.
+        array.flush()  # type: ignore[attr-defined]
+        del array
+        try:
+            return cache.publish(path, rows, broken), broken
+        except OSError as error:
+            warn_no_cache(error)
+            return np.load(path)[: len(rows)], broken
     finally:
-        sink.close()
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _known_views(cached: CachedViews | None) -> dict[PictureFile, np.ndarray]:
@@ -126,11 +134,11 @@ def _broken_file(folder: Path, file: PictureFile, reason: str) -> ValueError:
     return ValueError(f"{folder / file.name}: {reason} on_error='skip' leaves such files out.")
 
 
-def _new_file(cache: ViewCache | None) -> Path | None:
+def _new_array(cache: ViewCache | None, n_rows: int) -> Path | None:
     if cache is None:
         return None
     try:
-        return cache.new_file()
+        return cache.new_array(n_rows)
     except OSError as error:
         warn_no_cache(error)
         return None

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -195,14 +196,14 @@ def test_interruption_leaves_no_cache(small_tree, store, monkeypatch, when):
 
     with monkeypatch.context() as patch:
         if when == "decoding":
-            rows = []
+            read_picture = spectrograms.read_picture
 
-            def interrupt_later(self, row):
-                rows.append(row)
-                if len(rows) == 3:
+            def interrupt_later(path, size):
+                if path.name == "H1_c3_spectrogram_1.0.png":
                     raise KeyboardInterrupt
+                return read_picture(path, size=size)
 
-            patch.setattr(_cache.RowSink, "append", interrupt_later)
+            patch.setattr(spectrograms, "read_picture", interrupt_later)
         else:
             patch.setattr(_cache.os, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -261,22 +262,19 @@ def test_cache_that_cannot_be_made(small_tree, tmp_path):
     bunch.data[0] = 0
 
 
-@pytest.mark.parametrize("room", [0, 128 + 2 * 96 + 50])
-def test_full_disk_while_writing(small_tree, store, monkeypatch, room):
+@pytest.mark.parametrize("room", [100, 128 + 2 * 96 + 50])
+def test_full_disk(small_tree, store, room):
     """The disk takes the first bytes, a part of the third row among them, and no more."""
-    write_all = _cache._write_all
-    written = [128]
-
-    def limited(stream, content):
-        if written[0] + len(content) > room:
-            write_all(stream, content[: max(room - written[0], 0)])
-            raise OSError(28, "No space left on device")
-        written[0] += len(content)
-        write_all(stream, content)
-
-    monkeypatch.setattr(_cache, "_write_all", limited)
-    with pytest.warns(UserWarning, match="No space left on device") as seen:
-        bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), progress=False)
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.warns(UserWarning, match="cannot be cached") as seen:
+            bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
     assert len(seen) == 1
     assert levels(bunch) == [[10, 20], [30, 40], [50, 60], [70, 80]]
     assert names(store) == []
@@ -319,11 +317,25 @@ def test_several_at_once(small_tree, store):
 
 
 def test_header_has_room_for_any_number_of_rows(tmp_path):
-    sink = _cache.RowSink(10**9, (4, 140, 170), tmp_path / "rows.npy.tmp")
-    sink.append(np.full((4, 140, 170), 7, np.uint8))
-    path = sink.finish()
-    assert path is not None
-    assert np.load(path).shape == (1, 4, 140, 170)
+    cache = _cache.ViewCache(tmp_path, "key", (4, 3, 2))
+    lengths = set()
+    for n_rows in (1, 10**9, 10**15):
+        with open(tmp_path / "header", "wb") as stream:
+            cache._write_header(stream, n_rows)
+            lengths.add(stream.tell())
+    assert len(lengths) == 1
+
+
+def test_broken_files_leave_no_empty_rows(small_tree, store):
+    (small_tree / "Blip" / "H1_a1_spectrogram_1.0.png").write_bytes(b"nothing")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="is not a PNG"):
+            bunch = load_gravity_spy(
+                small_tree, durations=TWO, size=(6, 8), on_error="skip", progress=False
+            )
+        assert isinstance(bunch.data, np.memmap)
+        assert levels(bunch) == [[30, 40], [50, 60], [70, 80]]
+    assert next(store.glob("*.npy")).stat().st_size == 128 + 3 * 96
 
 
 def test_data_home(monkeypatch, tmp_path):
