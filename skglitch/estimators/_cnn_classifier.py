@@ -381,7 +381,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         with kept_memory(device), seeded(draw_seed(random_state), device):
             # A copy, so that an error half-way leaves the classifier unchanged.
             module = copy.deepcopy(self.net_.module_)
+            module.augment = self._augmentation()
             module.freeze_before(self.fine_tune)
+            to_channels_last(module, device)
             recipe = self._choose_recipe(module, len(train), trained=True)
             net = recipe.train(module, train, valid, seed=draw_seed(random_state))
         for epoch, row in enumerate(net.history, start=len(self.history_) + 1):
@@ -559,8 +561,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.net_ = net
         self.history_ = net.history
         rows = _exemplar_rows(targets)
-        self.exemplars_ = self._embed(images[rows])
-        self.exemplar_classes_ = self.classes_[targets[rows]]
+        self.exemplars_: np.ndarray = self._embed(images[rows])
+        self.exemplar_classes_: np.ndarray = self.classes_[targets[rows]]
         if net.interrupted_:
             warnings.warn(
                 f"Training was interrupted in epoch {n_epochs} of {net.max_epochs}: the net "

@@ -34,13 +34,11 @@ def get_fitted_state(estimator: Any) -> dict[str, Any]:
     return {**fitted, "scale_": asdict(estimator.scale_)}
 
 
-def make_estimator(
-    cls: Any, params: Mapping[str, Any], fitted: Mapping[str, Any], **changed: Any
-) -> Any:
-    """Make an estimator from what the functions above returned, with some parameters changed."""
+def make_estimator(cls: Any, params: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
+    """Make an estimator from what the functions above returned."""
     encoder = params["encoder"]
     encoder = Encoder(**encoder) if isinstance(encoder, Mapping) else encoder
-    estimator = cls(**{**params, "encoder": encoder, **changed})
+    estimator = cls(**{**params, "encoder": encoder})
     for name, value in fitted.items():
         setattr(estimator, name, PixelScale(**value) if name == "scale_" else value)
     return estimator

@@ -249,7 +249,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self.scale_ = self.classifier_.scale_
             self.durations_ = self.classifier_.durations_
         else:
-            vars(self).pop("classifier_", None)
+            self.__dict__.pop("classifier_", None)
             self.encoder_ = self._build_encoder(source)
             self.durations_ = tuple(encoder_params(self).durations)
         if self._has_own_readout() and self.normalize:

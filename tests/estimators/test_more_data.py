@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 
 import skglitch
 from skglitch import TruncatedCNNTransformer
+from skglitch.estimators import SpectrogramAugment
 
 from .conftest import TinyNet, make_stripes
 from .test_cnn_classifier import PressCtrlC
@@ -83,6 +84,9 @@ class TestPartialFit:
         after = _state(known)
         moved = {name for name in before if not torch.equal(before[name], after[name])}
         assert moved == {"head.weight", "head.bias"}
+        assert known.net_.module_.augment is None
+        known.set_params(augment=True).partial_fit(*_of("Blip", 4))
+        assert isinstance(known.net_.module_.augment, SpectrogramAugment)
 
     @pytest.mark.parametrize(
         ("labels", "classes", "message"),
