@@ -16,11 +16,11 @@ from ._depthwise import DepthwiseGradients
 from ._memory import keep_freed_memory
 
 # Two departures from what torch and the C library do on a CPU, which SKGLITCH_TUNE_CPU=0 in the
-# environment switches off. Time of a training step of efficientnet_lite0 (batch of 32, one thread
-# of a Xeon with AMX) without them, over the time with them, in alternating pairs:
-# - freed memory is kept for the next step (_memory.py): 1.5 in float32 on 140 x 170 pixels, 1.4 in
-#   bfloat16 on a mosaic of 280 x 340, about 1 to 1.2 for predictions;
-# - gradients of depthwise convolutions in bfloat16 (_depthwise.py): 2.1 on either.
+# environment switches off. Time of a step of efficientnet_lite0 (batch of 32, one thread of a Xeon
+# with AMX) without them, over the time with them, as medians of alternating pairs:
+# - freed memory is kept for the next step (_memory.py): on 140 x 170 pixels 1.5 in float32 and 1.2
+#   in bfloat16, on mosaics of 280 x 340 1.3 in both; for predictions 1.2, 0.9, 1.6 and 1.1;
+# - gradients of depthwise convolutions in bfloat16 (_depthwise.py): 2.1 on either size.
 _TUNING = "SKGLITCH_TUNE_CPU"
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -1,4 +1,4 @@
-"""A net without its last layer: what is fine-tuned and what is read for embeddings."""
+"""A net without its head: what is fine-tuned and what is read for embeddings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import torch
 from torch import nn
 
 from ._readout import PENULTIMATE, Readout
-from ._stages import stages_of
 from ._surgery import pool
 
 
 class Backbone(nn.Module):
-    """A backbone cut before its last layer, with what is needed to feed it.
+    """An image net without its head, with the size and the normalization of its pictures.
 
     Parameters
     ----------
     net : torch.nn.Module
-        The net whose output are features.
+        The net, which returns features.
     width : int
         Number of features.
     mean, std : tuple of float
@@ -33,7 +32,7 @@ class Backbone(nn.Module):
     in_channels : int, default=3
         Colors that the net takes.
     readout : Readout, default=None
-        What is best read of the net as it is; None for the penultimate features.
+        The layers that ``layer="auto"`` reads; None for the penultimate features.
     loaded : dict, default=None
         Where the weights come from: ``extent`` (``"whole"`` for weights that were read,
         ``"none"`` for random ones, or ``"own"`` for those that a module came with) and
@@ -46,8 +45,6 @@ class Backbone(nn.Module):
     >>> backbone = make_backbone("resnet18", weights=None).eval()
     >>> backbone(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 512])
-    >>> backbone.stages()[-1]
-    ('layer4.1', 'avgpool', 'fc')
     """
 
     mean: torch.Tensor
@@ -101,50 +98,29 @@ class Backbone(nn.Module):
         ValueError
             If a layer takes no part in the forward pass.
         """
-        outputs = self._outputs(pictures, readout.layers)
-        return [readout.pool(outputs[name]) for name in readout.layers]
+        layers = set(readout.layers) - {PENULTIMATE}
+        outputs: dict[str, torch.Tensor] = {}
 
-    def stages(self) -> list[tuple[str, ...]]:
-        """Layers of ``net`` from input to output, grouped for unfreezing and learning rates.
+        def keep(name: str, _module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
+            outputs[name] = output
+            if PENULTIMATE not in readout.layers and layers <= outputs.keys():
+                raise _CompleteError
 
-        Returns
-        -------
-        stages : list of tuple of str
-            Names of modules of ``net``, and of parameters and buffers that stand outside of
-            them. A tensor of ``net`` is in a stage if its name is there, or starts with a name
-            there and a dot; each tensor is in exactly one.
-
-        Examples
-        --------
-        >>> from skglitch._backbones import make_backbone
-        >>> make_backbone("squeezenet1_1", weights=None).stages()[:2]
-        [('features.0', 'features.1', 'features.2'), ('features.3',)]
-        """
-        return stages_of(self.net)
-
-    def features_at(self, pictures: torch.Tensor, layer: str) -> torch.Tensor:
-        """Averaged output of the named layer; the layers after it are not computed."""
-        return self.read(pictures, Readout((layer,)))[0]
-
-    def _outputs(self, pictures: torch.Tensor, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
-        """Run the net; what the named modules return, and as ``"penultimate"`` the net itself."""
-        wanted = {name for name in names if name != PENULTIMATE}
-        catch = _Catch(wanted, goes_on=PENULTIMATE in names)
         hooks = [
-            self.net.get_submodule(name).register_forward_hook(functools.partial(catch, name))
-            for name in wanted
+            self.net.get_submodule(name).register_forward_hook(functools.partial(keep, name))
+            for name in layers
         ]
         try:
-            catch.caught[PENULTIMATE] = self.net(self.prepare(pictures))
-        except _CaughtError:
+            outputs[PENULTIMATE] = self.net(self.prepare(pictures))
+        except _CompleteError:
             pass
         finally:
             for hook in hooks:
                 hook.remove()
-        for name in names:
-            if name not in catch.caught:
+        for name in readout.layers:
+            if name not in outputs:
                 raise ValueError(f"layer={name!r} takes no part in the forward pass of this net.")
-        return catch.caught
+        return [readout.pool(outputs[name]) for name in readout.layers]
 
     def prepare(self, pictures: torch.Tensor) -> torch.Tensor:
         """Resize and normalize pictures to what the net expects."""
@@ -161,18 +137,14 @@ class Backbone(nn.Module):
         return pictures.contiguous(memory_format=torch.channels_last)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width at which the net sees pictures of ``height`` x ``width``."""
+        """Height and width to which pictures of ``height`` x ``width`` are resized."""
         if self.fixed_size is not None:
             return self.fixed_size
         return max(height, self.min_size), max(width, self.min_size)
 
-    def layer_names(self) -> list[str]:
-        """Names that ``layer`` may take, in the order of definition."""
-        return [PENULTIMATE, *(name for name, _ in self.net.named_modules() if name)]
-
     def check_layer(self, layer: str, parameter: str = "layer") -> str:
         """Return ``layer`` if the net has it, else fail with the nearest names."""
-        names = self.layer_names()
+        names = [PENULTIMATE, *(name for name, _ in self.net.named_modules() if name)]
         if layer in names:
             return layer
         near = difflib.get_close_matches(str(layer), names, n=3, cutoff=0.4)
@@ -184,19 +156,5 @@ class Backbone(nn.Module):
         )
 
 
-class _Catch:
-    """Hook that keeps outputs, and leaves the forward pass once it has all that are wanted."""
-
-    def __init__(self, wanted: set[str], *, goes_on: bool) -> None:
-        self.wanted = wanted
-        self.goes_on = goes_on
-        self.caught: dict[str, torch.Tensor] = {}
-
-    def __call__(self, name: str, _module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
-        self.caught[name] = output
-        if not self.goes_on and self.wanted <= self.caught.keys():
-            raise _CaughtError
-
-
-class _CaughtError(Exception):
-    """Raised by a hook to leave the forward pass early."""
+class _CompleteError(Exception):
+    """Raised by a hook to leave the forward pass once all layers were read."""

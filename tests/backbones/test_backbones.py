@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import nn
 
-from skglitch._backbones import _registry, _weights, list_backbones, make_backbone
+from skglitch._backbones import Readout, _registry, _weights, list_backbones, make_backbone
 from skglitch._backbones._merged_view_cnn import build_merged_view_cnn
 
 # name, width of the penultimate layer
@@ -43,7 +43,7 @@ def test_every_layer_of_a_net_can_be_read():
     pictures = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         for layer in ("penultimate", "layer1", "layer3.0.conv1", "global_pool"):
-            features = backbone.features_at(pictures, layer)
+            features = backbone.read(pictures, Readout((layer,)))[0]
             assert features.ndim == 2
             assert features.dtype == torch.float32
 
@@ -190,7 +190,8 @@ def test_vgg_keeps_two_large_layers():
     assert backbone.width == 4096
     with torch.no_grad():
         assert backbone(torch.rand(1, 1, 70, 90)).shape == (1, 4096)
-        assert backbone.features_at(torch.rand(1, 1, 70, 90), "features.19").shape == (1, 512)
+        features = backbone.read(torch.rand(1, 1, 70, 90), Readout(("features.19",)))
+        assert [part.shape for part in features] == [(1, 512)]
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "inception_v3", "merged_view_cnn", "test_vit"])
