@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skglitch.datasets import load_glitches, make_glitches
+from skglitch._pictures import resize_energy
+from skglitch.datasets import MissingViewsError, load_glitches, make_glitches
 
 from .glitch_files import write_glitches
 
@@ -103,6 +104,44 @@ def test_durations_that_do_not_fit(tmp_path):
     write_glitches({"data": np.ones((1, 2, 4, 5)), "durations": (4.0,)}, tmp_path / "odd.h5")
     with pytest.raises(ValueError, match=r"2 views, but durations=\(4.0,\)"):
         load_glitches(tmp_path / "odd.h5")
+
+
+def test_views_are_chosen_and_resized(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 10), dtype=np.uint8)
+    write_glitches({"data": X, "durations": (0.5, 1.0, 4.0)}, tmp_path / "x.h5")
+    loaded = load_glitches(tmp_path / "x.h5", durations=(4.0, 0.5))
+    np.testing.assert_array_equal(loaded.data, X[:, [2, 0]])
+    assert loaded.durations == (4.0, 0.5)
+    small = load_glitches(tmp_path / "x.h5", size=(4, 5)).data
+    assert small.shape == (3, 3, 4, 5)
+    np.testing.assert_array_equal(small[1, 2], resize_energy(X[1, 2], (4, 5)))
+    with pytest.raises(MissingViewsError, match=r"2\.0 s") as caught:
+        load_glitches(tmp_path / "x.h5", durations=(1.0, 2.0))
+    assert caught.value.missing == (2.0,)
+    assert caught.value.available == {0.5: 3, 1.0: 3, 4.0: 3}
+
+
+def test_views_of_unknown_durations(tmp_path):
+    write_glitches({"data": np.ones((1, 4, 4, 5))}, tmp_path / "four.h5")
+    write_glitches({"data": np.ones((1, 2, 4, 5))}, tmp_path / "two.h5")
+    assert load_glitches(tmp_path / "four.h5").durations == (0.5, 1.0, 2.0, 4.0)
+    assert load_glitches(tmp_path / "two.h5").durations is None
+    assert load_glitches(tmp_path / "two.h5", durations=(1.0, 4.0)).durations == (1.0, 4.0)
+    with pytest.raises(ValueError, match="2 views of unknown durations"):
+        load_glitches(tmp_path / "two.h5", durations=(1.0,))
+
+
+def test_floats_are_not_resized(tmp_path):
+    write_glitches({"data": np.ones((1, 1, 4, 5))}, tmp_path / "x.h5")
+    with pytest.raises(ValueError, match=r"size=\(2, 2\), not float64"):
+        load_glitches(tmp_path / "x.h5", size=(2, 2))
+
+
+def test_narrow_times_are_refused(tmp_path):
+    bunch = {"data": np.ones((1, 1, 4, 5)), "gps": np.float32([1e9])}
+    write_glitches(bunch, tmp_path / "x.h5")
+    with pytest.raises(ValueError, match=r"gps_time.*float32"):
+        load_glitches(tmp_path / "x.h5")
 
 
 def test_other_files(tmp_path):

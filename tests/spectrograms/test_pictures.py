@@ -1,3 +1,4 @@
+import pickle
 import re
 
 import numpy as np
@@ -181,3 +182,12 @@ def test_truncated_files_are_refused_whatever_pillow_is_told(tmp_path, draw, ene
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(PictureError, match="is broken or cut short"):
         read_picture(path)
+
+
+def test_errors_have_the_path_and_the_reason(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"")
+    with pytest.raises(PictureError) as caught:
+        read_picture(tmp_path / "x.png")
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert (error.path, error.reason) == (str(tmp_path / "x.png"), "is empty.")
+        assert str(error) == f"{tmp_path / 'x.png'}: is empty."
