@@ -1,7 +1,7 @@
 """The ``skglitch`` command.
 
-Whatever is heavy (torch, scikit-learn, numpy) is imported in the bodies of the commands, so that
-``--help`` and mistyped options are answered at once.
+Heavy packages (torch, scikit-learn, numpy) are imported in the bodies of the commands, so that
+``--help`` and errors in the command line are immediate.
 """
 
 from ._main import main

@@ -1,4 +1,4 @@
-"""``skglitch demo``: all of it on simulated glitches, with nothing downloaded."""
+"""``skglitch demo``: the library on simulated glitches."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._messages import INTERRUPTED, say
-from ._output import check_folder, format_scores, to_json, write_json, write_table
+from ._fit import split_classes
+from ._input import parse_weights
+from ._output import INTERRUPTED, check_folder, say, write_json
 
 if TYPE_CHECKING:
     import numpy as np
     from sklearn.utils import Bunch
 
-    from ..estimators import CNNClassifier
-
-# Never shown to the net: the mirror of Chirp, as in the paper.
+# Not in the training set: the mirror image of Chirp, as in the paper.
 NEW_CLASS = "Reverse_Chirp"
-_TEST_FRACTION = 0.2
 _FILES = (
     *("model.skglitch", "demo.json", "per_class.csv"),
     *("classes.png", "map.png", "confusion.png"),
 )
+_N_COLUMNS = 6
 
 
-@click.command(short_help="See it all at work on simulated glitches.")
+@click.command(short_help="Try everything on simulated glitches.")
 @click.option(
     "--output",
     "-o",
@@ -43,7 +42,7 @@ _FILES = (
     metavar="N",
     default=770,
     show_default=True,
-    help="Glitches of the 22 known classes, as many of each.",
+    help="Number of glitches of the 22 known classes.",
 )
 @click.option(
     "--new",
@@ -51,7 +50,7 @@ _FILES = (
     metavar="N",
     default=40,
     show_default=True,
-    help="Glitches of the class that the net never sees in training.",
+    help="Number of glitches of the new class.",
 )
 @click.option(
     "--jobs",
@@ -59,195 +58,182 @@ _FILES = (
     metavar="N",
     default=-1,
     show_default=True,
-    help="Processes that simulate.",
+    help="Number of processes of the simulation.",
 )
 @_options.random_state
 @_options.backbone
 @_options.weights
 @_options.max_epochs
 @_options.as_json
-@_options.running_alone
+@_options.computing
 @click.pass_context
-def demo(ctx: click.Context, output: Path, overwrite: bool, **options: Any) -> None:
-    """Simulate glitches, learn to classify them, and find a class that is new.
+def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **options: Any) -> None:
+    """Simulate glitches, classify them, and find a new class.
 
-    Strain with glitches of the 22 classes of Gravity Spy is simulated and turned into
-    spectrograms. A net is fine-tuned on four fifths of them and scored on the rest. Then it is
-    shown glitches of a class that it never saw, Reverse_Chirp: they gather in a place of their own.
+    Glitches of the 22 classes of Gravity Spy are simulated and transformed to spectrograms. A
+    network is fine-tuned on 80 % of them and scored on the rest. Then it embeds glitches of a class
+    that was not in the training set, Reverse_Chirp, and skglitch finds them as a cluster.
 
     Nothing is downloaded. It takes a few minutes on two cores.
     """
     started = time.perf_counter()
-    targets = check_folder(output, _FILES, overwrite)
-    known, new = _simulate(options)
-    train, test = _split(known.target, options["random_state"])
-    classifier = _train(known, train, options)
-    result, predicted = _score(classifier, known, test, options["as_json"])
-    if classifier.net_.interrupted_:
-        say("Training was interrupted: what follows is of the net so far.")
-    seen, embeddings, labels = _embed(classifier, known, train, test, new)
-    result |= find_new_class(seen, known.target[train], embeddings, labels)
-    _tell_new_class(result, options["as_json"])
-    _write(targets, classifier, known, new, (test, predicted), (embeddings, labels))
-    result["seconds"] = round(time.perf_counter() - started, 1)
-    write_json(targets["demo.json"], result)
-    write_table(targets["per_class.csv"], result["per_class"].reset_index())
-    say(f"Pictures, tables and the model are in {output}; it took {result['seconds']:.0f} s.")
-    if options["as_json"]:
-        click.echo(to_json(result))
-    if classifier.net_.interrupted_:
-        ctx.exit(INTERRUPTED)
+    paths = check_folder(output, _FILES, overwrite)
 
+    import numpy as np
 
-def _simulate(options: dict[str, Any]) -> tuple[Bunch, Bunch]:
+    from .._tables import to_json, write_table
     from ..datasets import make_glitches
+    from ..estimators import CNNClassifier, Encoder, TruncatedCNNTransformer
+    from ..persistence import save
+    from ._scores import format_scores, score_predictions
 
-    shared: dict[str, Any] = {
+    seed, quiet = options["random_state"], options["quiet"]
+    simulation: dict[str, Any] = {
         "weights": "balanced",
         "n_jobs": options["jobs"],
         "device": options["device"] or "auto",
-        "progress": not options["quiet"],
+        "progress": not quiet,
     }
-    seed = options["random_state"]
-    known = make_glitches(options["samples"], random_state=seed, **shared)
-    new = make_glitches(options["new"], classes=[NEW_CLASS], random_state=seed + 1, **shared)
-    return known, new
+    known = make_glitches(options["samples"], random_state=seed, **simulation)
+    new = make_glitches(options["new"], classes=[NEW_CLASS], random_state=seed + 1, **simulation)
+    train, test = split_classes(known.target, 0.2, seed)
 
-
-def _split(target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    import numpy as np
-
-    from .._training import split_rows
-
-    codes = np.unique(target, return_inverse=True)[1]
-    return split_rows(codes, _TEST_FRACTION, np.random.RandomState(seed))
-
-
-def _train(known: Bunch, train: np.ndarray, options: dict[str, Any]) -> CNNClassifier:
-    from ..estimators import CNNClassifier, Encoder
-
-    given = {name: options[name] for name in ("backbone", "max_epochs", "device") if options[name]}
-    if options["weights"] is not None:
-        given["weights"] = None if options["weights"] == "none" else options["weights"]
+    names = ("backbone", "max_epochs", "device")
     classifier = CNNClassifier(
-        # A quarter of the pixels of a mosaic: this is to be quick.
+        # A quarter of the pixels of a mosaic, which saves time.
         views="channels",
         encoder=Encoder(durations=known.durations),
-        random_state=options["random_state"],
-        verbose=int(not options["quiet"]),
-        **given,
+        random_state=seed,
+        verbose=int(not quiet),
+        **{name: options[name] for name in names if options[name]},
+        **parse_weights(options["weights"]),
     )
-    return classifier.fit(known.data[train], known.target[train])
+    classifier.fit(known.data[train], known.target[train])
+    is_interrupted = bool(classifier.net_.interrupted_)
+    if is_interrupted:
+        say("The training was interrupted: results are those of the current network.")
+    y_prob = classifier.predict_proba(known.data[test])
+    y_pred = classifier.classes_[y_prob.argmax(axis=1)]
+    tables = score_predictions(known.target[test], y_prob, classifier.classes_)
 
-
-def _score(
-    classifier: CNNClassifier, known: Bunch, test: np.ndarray, as_json: bool
-) -> tuple[dict[str, Any], np.ndarray]:
-    from ..metrics import classification_table, top_k_table
-
-    labels, target = classifier.classes_, known.target[test]
-    scores = classifier.predict_proba(known.data[test])
-    predicted = labels[scores.argmax(axis=1)]
-    top_k = top_k_table(target, scores, labels=labels)
-    per_class = classification_table(target, predicted, labels=labels)
-    if not as_json:
-        click.echo(f"Scores on {len(test)} simulated glitches that were held out\n")
-        click.echo(f"{format_scores(top_k)}\n\n{format_scores(per_class)}\n")
-    result = {
-        "n_train": len(known.target) - len(test),
-        "n_test": len(test),
-        "epochs": len(classifier.history_),
-        "top_k": top_k,
-        "per_class": per_class,
-    }
-    return result, predicted
-
-
-def _embed(
-    classifier: CNNClassifier, known: Bunch, train: np.ndarray, test: np.ndarray, new: Bunch
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Embeddings of the training set, then of what was held out and of the new class."""
-    import numpy as np
-
-    from ..estimators import TruncatedCNNTransformer
-
-    X = np.concatenate([known.data[test], new.data])
-    labels = np.concatenate([known.target[test], new.target])
+    X, y = np.concatenate([known.data[test], new.data]), np.append(known.target[test], new.target)
     transformer = TruncatedCNNTransformer(classifier).fit(X[:1])
-    return transformer.transform(known.data[train]), transformer.transform(X), labels
+    embeddings = transformer.transform(X)
+    found = find_new_class(
+        transformer.transform(known.data[train]), known.target[train], embeddings, y
+    )
+
+    save(classifier.set_params(verbose=0), paths["model.skglitch"])
+    _draw_classes(paths["classes.png"], known, new)
+    _draw_confusion(paths["confusion.png"], known.target[test], y_pred)
+    _draw_map(paths["map.png"], embeddings, y)
+    write_table(tables["per_class"], paths["per_class.csv"])
+    seconds = time.perf_counter() - started
+    result = {"n_train": len(train), "n_test": len(test), "epochs": len(classifier.history_)}
+    result |= tables | found | {"seconds": round(seconds, 1)}
+    write_json(paths["demo.json"], result)
+    if as_json:
+        click.echo(to_json(result))
+    else:
+        click.echo(f"Scores on {len(test)} held-out simulated glitches\n\n{format_scores(tables)}")
+        click.echo(
+            f"\n{NEW_CLASS} was not in the training set. New clusters: {found['n_new_clusters']}. "
+            f"The best one has {found['cluster_recall']:.0%} of the {NEW_CLASS} glitches, and "
+            f"{found['cluster_purity']:.0%} of its glitches are {NEW_CLASS}. The nearest known "
+            f"class is {found['nearest_class']}."
+        )
+    say(f"Pictures, tables and the model are in {output} ({seconds:.0f} s)")
+    if is_interrupted:
+        ctx.exit(INTERRUPTED)
 
 
 def find_new_class(
-    seen: np.ndarray, seen_labels: np.ndarray, embeddings: np.ndarray, labels: np.ndarray
+    X_train: np.ndarray, y_train: np.ndarray, X: np.ndarray, y: np.ndarray
 ) -> dict[str, Any]:
-    """Look for clusters that are new to what was seen in training, then see what is in them.
-
-    Parameters
-    ----------
-    seen : ndarray of shape (n_seen, d)
-        Embeddings of the glitches of training.
-    seen_labels : ndarray of shape (n_seen,)
-    embeddings : ndarray of shape (n, d)
-        Of glitches that were held out and of the new class.
-    labels : ndarray of shape (n,)
-        Their classes, which the search is not told.
+    """Find new clusters without the labels `y`, and compare them with the new class.
 
     Returns
     -------
     result : dict
-        ``n_new_clusters``; ``cluster_purity`` and ``cluster_recall`` of the one that holds most of
-        the new class; and ``nearest_class``, the class of most of its nearest known neighbors.
+        ``n_new_clusters``; ``cluster_size``, ``cluster_purity`` and ``cluster_recall`` of the new
+        cluster with most glitches of the new class; and ``nearest_class``, the class of most of
+        the nearest neighbors of the new class.
     """
     import numpy as np
-    from sklearn.neighbors import NearestNeighbors
+    from sklearn.neighbors import KNeighborsClassifier
 
-    from ..discovery import NewClassFinder
+    from ..discovery import discover
 
-    told = np.concatenate([seen_labels, np.repeat("", len(labels))])
-    finder = NewClassFinder(n_resamples=0, random_state=0)
-    finder.fit(np.concatenate([seen, embeddings]), told)
-    is_new = labels == NEW_CLASS
-    clusters = [finder.labels_[len(seen) :] == label for label in finder.new_clusters_.index]
-    inside = max(clusters, key=lambda rows: int(rows[is_new].sum()), default=is_new & False)
-    index = NearestNeighbors(n_neighbors=1, metric="cosine").fit(embeddings[~is_new])
-    neighbors = index.kneighbors(embeddings[is_new], return_distance=False)[:, 0]
-    names, counts = np.unique(labels[~is_new][neighbors], return_counts=True)
+    labels = np.append(y_train, np.full(len(y), ""))
+    found = discover(np.concatenate([X_train, X]), labels, n_resamples=0, random_state=0)
+    cluster = found.glitches["cluster"].to_numpy()[len(X_train) :]
+    new_clusters = found.clusters.index[found.clusters["kind"] == "new"]
+    is_new = y == NEW_CLASS
+    clusters = [cluster == label for label in new_clusters]
+    best = max(clusters, key=lambda rows: rows[is_new].sum(), default=np.zeros(len(y), bool))
+    neighbors = KNeighborsClassifier(1, metric="cosine").fit(X[~is_new], y[~is_new])
+    names, counts = np.unique(neighbors.predict(X[is_new]), return_counts=True)
     return {
         "new_class": NEW_CLASS,
         "n_new_clusters": len(clusters),
-        "cluster_size": int(inside.sum()),
-        "cluster_purity": float(is_new[inside].mean()) if inside.any() else 0.0,
-        "cluster_recall": float(inside[is_new].mean()),
+        "cluster_size": int(best.sum()),
+        "cluster_purity": float(is_new[best].mean()) if best.any() else 0.0,
+        "cluster_recall": float(best[is_new].mean()),
         "nearest_class": str(names[counts.argmax()]),
     }
 
 
-def _tell_new_class(result: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        return
-    click.echo(
-        f"{NEW_CLASS} was in no training set. Clusters that are new to it: "
-        f"{result['n_new_clusters']}. One holds {result['cluster_recall']:.0%} of it, and "
-        f"{result['cluster_purity']:.0%} of that cluster is {NEW_CLASS}. Most of its nearest "
-        f"known neighbors are of the class {result['nearest_class']}.\n"
+def _draw_classes(path: Path, known: Bunch, new: Bunch) -> None:
+    """Draw the glitch of median SNR of each class, in the view of 2 s."""
+    import numpy as np
+
+    from ..display import GalleryDisplay
+
+    view = known.durations.index(2.0)
+    views, titles = [], []
+    for bunch in (known, new):
+        for name in bunch.target_names:
+            rows = np.flatnonzero(bunch.target == name)
+            median = rows[np.argsort(bunch.snr[rows])[len(rows) // 2]]
+            views.append(bunch.data[median, view])
+            titles.append(f"{name}, new" if bunch is new else name)
+    marked = [title.endswith("new") for title in titles]
+    display = GalleryDisplay(views, titles, known.durations[view], marked=marked)
+    figure = _make_figure(display.figsize(_N_COLUMNS))
+    display.plot(figure, n_columns=_N_COLUMNS)
+    _save(figure, path)
+
+
+def _draw_confusion(path: Path, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+    from ..display import ConfusionDisplay
+
+    figure = _make_figure((10, 9))
+    ConfusionDisplay.from_predictions(y_true, y_pred, ax=figure)
+    _save(figure, path)
+
+
+def _draw_map(path: Path, embeddings: np.ndarray, y: np.ndarray) -> None:
+    from ..display import EmbeddingDisplay
+
+    figure = _make_figure((9, 7))
+    EmbeddingDisplay.from_embeddings(
+        embeddings,
+        y,
+        title=f"{len(y)} glitches that were not in the training set",
+        highlight=NEW_CLASS,
+        ax=figure,
     )
+    _save(figure, path)
 
 
-def _write(
-    targets: dict[str, Path],
-    classifier: CNNClassifier,
-    known: Bunch,
-    new: Bunch,
-    scored: tuple[np.ndarray, np.ndarray],
-    embedded: tuple[np.ndarray, np.ndarray],
-) -> None:
-    from ..persistence import save
-    from . import _figures
+def _make_figure(size: tuple[float, float]) -> Any:
+    from matplotlib.figure import Figure
 
-    verbose = classifier.verbose
-    save(classifier.set_params(verbose=0), targets["model.skglitch"])
-    classifier.set_params(verbose=verbose)
-    test, predicted = scored
-    _figures.draw_classes(targets["classes.png"], known, new)
-    _figures.draw_confusion(targets["confusion.png"], known.target[test], predicted)
-    _figures.draw_map(targets["map.png"], *embedded, NEW_CLASS)
+    return Figure(figsize=size, layout="constrained")
+
+
+def _save(figure: Any, path: Path) -> None:
+    from .._files import written_whole
+
+    with written_whole(path) as file:
+        figure.savefig(file, format="png", dpi=110)

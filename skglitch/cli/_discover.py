@@ -1,4 +1,4 @@
-"""``skglitch discover``: kinds of glitches that are new, odd ones, wrong labels, beginnings."""
+"""``skglitch discover``: new classes, novel glitches, wrong labels and onsets."""
 
 from __future__ import annotations
 
@@ -6,67 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from . import _options
-from ._data import about_glitches
-from ._embedding import Embedder, refuse_options
+from ._embed import Embedder
 from ._embedding_file import EMBEDDINGS, read_embeddings
-from ._messages import say
-from ._output import check_folder, check_suffix, to_json, write_json, write_table
-from ._times import read_runs, read_segments, read_times
+from ._input import describe_glitches, refuse_options
+from ._output import check_folder, check_suffix, say, write_json
+from ._time_tables import read_gps, read_runs, read_segments
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
 
-    from ._discovery import Glitches
-
-_FORMATS = ("csv", "parquet", "h5")
 _TABLES = ("clusters", "glitches", "onsets")
-# Options that are of no use to embeddings that are made already.
-_OF_A_SOURCE = ("triggers", "strain", "channel", "layer", "weights", "views", "durations", "size")
-_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+NOVELTY_METHODS = ("combined", "energy", "knn", "mahalanobis")
+# Number of doubtful labels in the summary.
+_N_ISSUES = 10
 
 
-class _NoveltyMethod(click.ParamType):
-    """A method of NoveltyDetector; which there are is looked up where one is given."""
-
-    name = "method"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Refuse what is none."""
-        from ..discovery import NoveltyDetector
-
-        allowed = NoveltyDetector._parameter_constraints["method"][0].options
-        if value not in allowed:
-            self.fail(f"{value!r} is not one of {', '.join(sorted(allowed))}.", param, ctx)
-        return value
-
-
-class _Runs(click.ParamType):
-    """``ligo``, or a table of observing runs."""
-
-    name = "runs"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Show how it is written."""
-        return "ligo|FILE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Check that a file is there before anything is loaded."""
-        if str(value).lower() == "ligo":
-            return "LIGO"
-        return _file.convert(value, param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Offer files."""
-        return [CompletionItem(incomplete, type="file")]
-
-
-@click.command(short_help="Find new kinds of glitches, odd ones and onsets.")
-@click.argument("net", metavar="MODEL_OR_BACKBONE|EMBEDDINGS", type=_options.FileOrName())
+@click.command(short_help="Find new classes, novel glitches and onsets.")
+@click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.FileOr(any_word=True))
 @_options.source
 @click.option(
     "--output",
@@ -80,21 +38,21 @@ class _Runs(click.ParamType):
 @click.option(
     "--format",
     "table_format",
-    type=click.Choice(_FORMATS),
+    type=click.Choice(["csv", "parquet", "h5"]),
     default="csv",
     show_default=True,
-    help="Of the tables.",
+    help="Format of the tables.",
 )
 @click.option(
     "--known",
     type=click.Path(exists=True, path_type=Path),
-    help="More labeled glitches to tell new from known: a SOURCE or EMBEDDINGS, as above.",
+    help="More labeled glitches, a SOURCE or EMBEDDINGS.",
 )
 @click.option(
     "--unlabeled",
     multiple=True,
     metavar="CLASS",
-    help="A class that counts as unlabeled, such as None_of_the_Above; may be repeated.",
+    help="A class that counts as unlabeled, such as None_of_the_Above; repeatable.",
 )
 @click.option(
     "--false-alarm-probability",
@@ -102,39 +60,44 @@ class _Runs(click.ParamType):
     metavar="X",
     default=0.05,
     show_default=True,
-    help="Share of known glitches that are called novel.",
+    help="Fraction of known glitches that are called novel.",
 )
 @click.option(
     "--novelty-method",
-    type=_NoveltyMethod(),
-    help="How novelty is told, such as knn; NoveltyDetector's default otherwise.",
+    type=click.Choice(NOVELTY_METHODS),
+    default="combined",
+    show_default=True,
+    help="Method of skglitch.discovery.NoveltyDetector.",
 )
-@click.option("--label-issues", is_flag=True, help="Also look for labels that are probably wrong.")
+@click.option("--label-issues", is_flag=True, help="Also look for wrong labels.")
 @click.option(
-    "--times", type=_file, help="CSV table of GPS times of glitches by their ids, for onsets."
+    "--gps", type=_options.file_type, help="CSV table with the GPS times of glitches by id."
 )
 @click.option(
-    "--segments", type=_file, help="CSV table of observing time: start, stop and perhaps ifo."
+    "--segments",
+    type=_options.file_type,
+    help="CSV table of observing segments: start, stop and optionally ifo.",
 )
 @click.option(
     "--runs",
-    type=_Runs(),
-    help="Observing runs, each with onsets of its own: ligo, or a CSV table of run, start, stop.",
+    type=_options.FileOr("ligo"),
+    metavar="ligo|FILE",
+    help="Observing runs: ligo, or a CSV table of run, start and stop.",
 )
 @click.option(
     "--min-cluster-size",
     type=click.IntRange(2),
     metavar="N",
-    help="Smallest new cluster; larger for more glitches by default, and 5 at least.",
+    help="Minimum size of a new cluster.",
 )
-@_options.of_a_net
+@_options.embedding
 @_options.random_state
 @_options.as_json
-@_options.running
+@_options.reading
 @click.pass_context
 def discover(
     ctx: click.Context,
-    net: str,
+    model: str,
     source: Path | None,
     output: Path,
     overwrite: bool,
@@ -142,87 +105,178 @@ def discover(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find new kinds of glitches in SOURCE, and what is odd about known ones.
+    """Find new classes, novel glitches, wrong labels and onsets in SOURCE.
 
-    Glitches are embedded by a saved model or a backbone, or read from a file of EMBEDDINGS that
-    skglitch embed wrote, and clustered. Those with a label are the known ones: their labels name
-    clusters, and a cluster without a name is new. How odd a glitch is to the known ones is told
-    as a p-value, and where GPS times are known, so is when each cluster began and whether it
-    goes on.
+    Glitches are embedded by a saved model or a pretrained backbone, or EMBEDDINGS are a file of
+    skglitch embed, without SOURCE. Labeled glitches are the known ones. Clusters of other glitches
+    are new classes.
 
-    The folder then has clusters.csv (size, stability, the known classes that are most alike, ids
-    of typical members), glitches.csv (cluster, p-value, ...), onsets.csv where there are times,
-    and the summary in discover.json.
+    The folder gets clusters.csv (size, stability, similar classes, ids of typical members),
+    glitches.csv (cluster, novelty p-value), onsets.csv if GPS times are known, and the summary in
+    discover.json.
     """
-    targets = check_folder(
+    paths = check_folder(
         output, [*(f"{name}.{table_format}" for name in _TABLES), "discover.json"], overwrite
     )
-    check_suffix(targets[f"clusters.{table_format}"], [f".{table_format}"])
+    check_suffix(paths[f"clusters.{table_format}"], [f".{table_format}"])
+
+    import pandas as pd
+
+    from .._tables import to_json, write_table
+    from ..discovery import NoveltyDetector, find_onsets
+    from ..discovery import discover as search
+
     segments = None if options["segments"] is None else read_segments(options["segments"])
-    runs = read_runs(options["runs"]) if isinstance(options["runs"], Path) else options["runs"]
-
-    from ..discovery import find_onsets
-
-    # Wrong for any glitches: before a net is loaded.
+    runs = options["runs"]
+    if runs is not None:
+        runs = "LIGO" if runs == "ligo" else read_runs(Path(runs))
+    # Wrong segments or runs are an error before the embedding, which takes long.
     find_onsets([], [], ifo=[], segments=segments, runs=runs)
-    glitches, guessed = _read(ctx, net, source)
-
-    from ._discovery import search
-
+    embeddings, glitches = _read(ctx, model, source)
     found = search(
-        glitches,
-        guessed,
-        unlabeled=options["unlabeled"],
-        false_alarm_probability=options["false_alarm_probability"],
-        novelty_method=options["novelty_method"],
-        label_issues=options["label_issues"],
+        embeddings,
+        glitches.get("label"),
+        gps=glitches.get("gps_time"),
+        ifo=glitches.get("ifo"),
+        is_reference=glitches.get("is_reference"),
         segments=segments,
         runs=runs,
+        unlabeled=list(options["unlabeled"]) or None,
+        detector=NoveltyDetector(
+            options["novelty_method"],
+            false_alarm_probability=options["false_alarm_probability"],
+            random_state=options["random_state"],
+        ),
         min_cluster_size=options["min_cluster_size"] or "auto",
-        seed=options["random_state"],
+        label_issues=options["label_issues"],
+        random_state=options["random_state"],
     )
-    tables = found.tables()
+    new = found.glitches.columns.difference(glitches.columns, sort=False).drop("gps", "ignore")
+    tables = {
+        "glitches": pd.concat([glitches, found.glitches[new]], axis=1),
+        "clusters": _name_members(found.clusters, glitches),
+    }
+    if found.onsets is not None:
+        tables["onsets"] = found.onsets
+    if found.label_issues is not None:
+        issues = found.label_issues[["suggested", "score", "flagged"]]
+        tables["glitches"] = tables["glitches"].join(issues.add_prefix("label_"))
     for name in _TABLES:
-        path = targets[f"{name}.{table_format}"]
+        path = paths[f"{name}.{table_format}"]
+        # A table of an earlier search does not belong to this one.
+        path.unlink(missing_ok=True)
         if name in tables:
-            write_table(path, tables[name].to_dict("list"))
-        else:
-            # That of an earlier search would be taken for one of this.
-            path.unlink(missing_ok=True)
-    result = found.to_dict() | {"output": str(output)}
-    write_json(targets["discover.json"], result)
-    click.echo(to_json(result) if as_json else found.summary())
+            write_table(tables[name], path)
+    result = _summarize(tables) | {
+        "false_alarm_probability": options["false_alarm_probability"],
+        "output": str(output),
+        "clusters": tables["clusters"],
+        "onsets": tables.get("onsets"),
+    }
+    write_json(paths["discover.json"], result)
+    click.echo(to_json(result) if as_json else _format(tables, result))
     say(f"Tables are in {output}")
 
 
-def _read(
-    ctx: click.Context, net: str, source: Path | None
-) -> tuple[Glitches, dict[str, np.ndarray]]:
-    """Read embeddings or make them, and guess the classes where none is known."""
-    from ._discovery import Glitches
+def _read(ctx: click.Context, model: str, source: Path | None) -> tuple[Any, pd.DataFrame]:
+    """Read or compute embeddings, and the columns that describe the glitches."""
+    import numpy as np
+    import pandas as pd
 
-    options, guessed = ctx.params, {}
-    reference: Path | None = options["known"]
-    if Path(net).is_file() and Path(net).suffix.lower() in EMBEDDINGS:
+    options, known = ctx.params, ctx.params["known"]
+    if Path(model).is_file() and Path(model).suffix.lower() in EMBEDDINGS:
+        names = ("triggers", "strain", "channel", "layer", "weights", "views", "durations", "size")
+        refuse_options(ctx, names, "not for a file of embeddings.")
         if source is not None:
-            raise click.UsageError("EMBEDDINGS are read as they are: they take no SOURCE.", ctx)
-        refuse_options(ctx, _OF_A_SOURCE, "a file of embeddings has that settled.")
-        embeddings, about = read_embeddings(Path(net))
-        known = None if reference is None else read_embeddings(reference)
+            raise click.UsageError("A file of embeddings takes no SOURCE.", ctx)
+        embeddings, columns = read_embeddings(Path(model))
+        if known is not None:
+            known_embeddings, known_columns = read_embeddings(known)
     else:
-        embedder = Embedder(net, ctx)
-        embeddings, bunch = embedder(source)
-        about = about_glitches(bunch)
-        if reference is None:
-            known = None
-        else:
-            known_embeddings, known_bunch = embedder(reference, triggers=None, strain=())
-            known = known_embeddings, about_glitches(known_bunch)
-        if known is None and bunch.target is None:
-            guessed = embedder.guess(bunch)
-    if options["times"] is not None:
-        about["gps_time"] = read_times(options["times"], about["id"])
-    glitches = Glitches.make(embeddings, about)
-    if known is not None:
-        glitches += Glitches.make(*known, is_reference=True)
-    return glitches, guessed
+        embedder = Embedder(model, ctx)
+        embeddings, bunch = embedder.embed(source)
+        columns = describe_glitches(bunch)
+        if known is not None:
+            known_embeddings, known_bunch = embedder.embed(known, triggers=None, strain=())
+            known_columns = describe_glitches(known_bunch)
+        elif bunch.target is None:
+            columns |= embedder.predict(bunch)
+    if options["gps"] is not None:
+        columns["gps_time"] = read_gps(options["gps"], columns["id"])
+    glitches = pd.DataFrame(columns)
+    is_duplicated = glitches.duplicated(["id", "ifo"] if "ifo" in columns else "id", keep=False)
+    if is_duplicated.any():
+        first = glitches["id"][is_duplicated].iloc[0]
+        say(f"{is_duplicated.sum()} glitches have the same id as another one, such as {first!r}.")
+    if known is None:
+        return embeddings, glitches
+    if embeddings.shape[1] != known_embeddings.shape[1]:
+        raise ValueError(
+            f"--known has embeddings with {known_embeddings.shape[1]} features, but the others "
+            f"have {embeddings.shape[1]}."
+        )
+    glitches = pd.concat([glitches, pd.DataFrame(known_columns)], ignore_index=True)
+    for name in glitches.columns.intersection(["ifo", "label"]):
+        glitches[name] = glitches[name].fillna("")
+    glitches["is_reference"] = np.arange(len(glitches)) >= len(embeddings)
+    return np.concatenate([embeddings, known_embeddings]), glitches
+
+
+def _name_members(clusters: pd.DataFrame, glitches: pd.DataFrame) -> pd.DataFrame:
+    """Replace row numbers by ids."""
+    ids = glitches["id"].astype(str).to_numpy()
+    members = {
+        name: [" ".join(ids[rows]) for rows in clusters[name]] for name in ("typical", "borderline")
+    }
+    return clusters.assign(**members).rename_axis("cluster").reset_index()
+
+
+def _summarize(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    glitches, clusters = tables["glitches"], tables["clusters"]
+    has_novelty, has_issues = "is_novel" in glitches, "label_flagged" in glitches
+    return {
+        "n_glitches": len(glitches),
+        "n_labeled": glitches["is_labeled"].sum(),
+        "n_clusters": len(clusters),
+        "n_new_clusters": (clusters["kind"] == "new").sum(),
+        "n_in_no_cluster": (glitches["cluster"] < 0).sum(),
+        "n_novel": glitches["is_novel"].sum() if has_novelty else None,
+        "n_labels_flagged": (glitches["label_flagged"] == True).sum() if has_issues else None,  # noqa: E712
+    }
+
+
+def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:
+    """Format the summary as text."""
+    from .._tables import format_table
+
+    glitches, clusters = tables["glitches"], tables["clusters"].set_index("cluster")
+    columns = ["kind", "class", "size", "purity", "stability", "nearest_1"]
+    parts = [
+        "{n_glitches} glitches, {n_labeled} of them labeled\n{n_clusters} clusters, "
+        "{n_new_clusters} of them new\n{n_in_no_cluster} glitches in no cluster".format(**result),
+        format_table(clusters[columns], percent=["purity", "stability"], na_rep=""),
+    ]
+    new = clusters[clusters["kind"] == "new"].sort_values("size", ascending=False)
+    if len(new):
+        lines = [f"  cluster {label}: {ids}" for label, ids in new["typical"].items()]
+        parts.append("\n".join(["Typical glitches of new clusters", *lines]))
+    if "is_novel" in glitches:
+        unlabeled = glitches[~glitches["is_labeled"]]
+        parts.append(
+            f"{glitches['is_novel'].sum()} glitches are novel, {unlabeled['is_novel'].sum()} of "
+            f"{len(unlabeled)} unlabeled ones, with a false-alarm probability of "
+            f"{result['false_alarm_probability']:g}"
+        )
+    else:
+        parts.append("Too few labeled glitches to find novel ones: see --known")
+    if "label_flagged" in glitches:
+        flagged = glitches[glitches["label_flagged"] == True].sort_values("label_score")  # noqa: E712
+        lines = [
+            f"  {glitch.id}: {glitch.label}, probably {glitch.label_suggested}"
+            for glitch in flagged.head(_N_ISSUES).itertuples()
+        ]
+        parts.append("\n".join([f"{len(flagged)} labels are probably wrong", *lines]))
+    if "onsets" in tables:
+        onsets = tables["onsets"]
+        parts.append(f"Onsets\n\n{format_table(onsets.loc[:, (onsets != '').any()])}")
+    return "\n\n".join(parts)

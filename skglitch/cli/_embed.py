@@ -1,22 +1,98 @@
-"""``skglitch embed``: what a net without its last layer sees in glitches."""
+"""``skglitch embed``: embeddings of glitches."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import _options
-from ._data import about_glitches
-from ._embedding import Embedder
-from ._embedding_file import EMBEDDINGS, beside, write_embeddings
-from ._messages import say
-from ._output import check_output, check_suffix, to_json
+from ._embedding_file import EMBEDDINGS, ids_path, write_embeddings
+from ._input import (
+    check_backbone,
+    describe_glitches,
+    load_for_model,
+    load_model,
+    load_source,
+    parse_weights,
+    refuse_options,
+)
+from ._output import check_output, check_suffix, say
+from ._predict import tabulate_predictions
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 
-@click.command(short_help="Turn glitches into numbers to cluster or search.")
-@_options.model_or_backbone
+class Embedder:
+    """A saved model or a backbone that embeds one source after the other.
+
+    Parameters
+    ----------
+    name : str
+        Path of a model or name of a backbone.
+    ctx : click.Context
+        The context of the command, whose options are used.
+    """
+
+    def __init__(self, name: str, ctx: click.Context) -> None:
+        self._name, self._options = name, ctx.params
+        self._model: Any = None
+        self._transformer: Any = None
+        if Path(name).is_file():
+            refuse_options(ctx, ("weights", "views", "durations", "size"), "not for a saved model.")
+            kinds = ("CNNClassifier", "TruncatedCNNTransformer")
+            self._model = load_model(Path(name), kinds, self._options)
+        elif os.sep in name or Path(name).suffix in (".skglitch", *EMBEDDINGS):
+            raise click.BadParameter(f"{name!r} does not exist.", param_hint="'MODEL'")
+        else:
+            check_backbone(name)
+
+    def embed(self, source: Path | None, **changed: Any) -> tuple[Any, Bunch]:
+        """Read glitches and embed them, with some options changed."""
+        options = {**self._options, **changed}
+        if self._model is not None:
+            bunch = load_for_model(source, self._model, options)
+        elif self._transformer is not None:
+            size = self._transformer.image_shape_[1:]
+            bunch = load_source(source, self._transformer.durations_, size, options)
+        else:
+            bunch = load_source(source, options["durations"], options["size"], options)
+        if self._transformer is None:
+            self._transformer = self._fit(bunch)
+        return self._transformer.transform(bunch.data), bunch
+
+    def predict(self, bunch: Bunch) -> dict[str, Any]:
+        """Predict classes, if the model is a classifier."""
+        if not hasattr(self._model, "predict_proba"):
+            return {}
+        return tabulate_predictions(self._model, self._model.predict_proba(bunch.data))
+
+    def _fit(self, bunch: Bunch) -> Any:
+        from ..estimators import Encoder, TruncatedCNNTransformer
+
+        model, options = self._model, self._options
+        names = ["layer", "batch_size"]
+        params: dict[str, Any] = {"verbose": int(not options["quiet"])}
+        if isinstance(model, TruncatedCNNTransformer):
+            if options["layer"] is not None:
+                raise ValueError(f"--layer: {self._name!r} is a transformer with its own layer.")
+            return model
+        if model is not None:
+            params |= {"precision": model.precision, "device": model.device}
+        else:
+            params |= parse_weights(options["weights"])
+            params["encoder"] = Encoder(durations=bunch.durations)
+            names += ["device", "precision", "views", "random_state"]
+        params |= {name: options[name] for name in names if options[name] is not None}
+        source = self._name if model is None else model
+        return TruncatedCNNTransformer(source, **params).fit(bunch.data[:1])
+
+
+@click.command(short_help="Compute embeddings of glitches.")
+@click.argument("model", metavar="MODEL|BACKBONE", type=_options.FileOr(any_word=True))
 @_options.source
 @click.option(
     "--output",
@@ -26,41 +102,36 @@ from ._output import check_output, check_suffix, to_json
     help="A .npz, .npy, .csv, .parquet, .h5 or .hdf5 file.",
 )
 @_options.overwrite
-@_options.of_a_net
+@_options.embedding
 @_options.random_state
 @_options.as_json
-@_options.running
+@_options.reading
 @click.pass_context
 def embed(
     ctx: click.Context,
-    model_or_backbone: str,
+    model: str,
     source: Path | None,
     output: Path,
     overwrite: bool,
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Turn each glitch of SOURCE, labeled or not, into numbers to cluster or search.
+    """Compute embeddings of the glitches of SOURCE by a saved model or a pretrained backbone.
 
-    They are read from a saved model, or from a backbone with the weights it was published with.
-
-    A .npz has the arrays embeddings, id, ifo and, where they are known, gps_time and label; so
-    has a .h5 or .hdf5. A .csv or .parquet has them as columns. A .npy has the numbers alone: a
-    table <name>_ids.csv goes beside it.
+    A .npz, .h5 or .hdf5 file has the arrays embeddings, id, ifo and, where known, gps_time and
+    label. A .csv or .parquet file has them as columns. A .npy file has the embeddings alone, and
+    <name>_ids.csv describes its rows.
     """
     check_suffix(output, EMBEDDINGS)
     check_output(output, overwrite)
     if output.suffix == ".npy":
-        check_output(beside(output), overwrite)
-    embeddings, bunch = Embedder(model_or_backbone, ctx)(source)
-    write_embeddings(output, embeddings, about_glitches(bunch))
+        check_output(ids_path(output), overwrite)
+    embeddings, bunch = Embedder(model, ctx).embed(source)
+    write_embeddings(output, embeddings, describe_glitches(bunch))
     n_glitches, n_features = embeddings.shape
-    say(f"{n_features} numbers for each of {n_glitches} glitches are in {output}")
+    say(f"{n_glitches} embeddings with {n_features} features are in {output}")
     if as_json:
-        result = {
-            "source": model_or_backbone,
-            "n_glitches": n_glitches,
-            "n_features": n_features,
-            "output": str(output),
-        }
-        click.echo(to_json(result))
+        from .._tables import to_json
+
+        result = {"n_glitches": n_glitches, "n_features": n_features, "output": str(output)}
+        click.echo(to_json({"model": model, **result}))

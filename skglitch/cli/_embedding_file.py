@@ -1,86 +1,58 @@
-"""Files of embeddings: what ``skglitch embed`` writes and ``skglitch discover`` reads."""
+"""Files of embeddings, which ``skglitch embed`` writes and other commands read."""
 
 from __future__ import annotations
 
-import csv
 import zipfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._output import HDF5, TABLES, import_pyarrow, write_table
+from ._output import HDF5, TABLES
 
 if TYPE_CHECKING:
     import numpy as np
 
 EMBEDDINGS = (".npz", ".npy", *TABLES)
-_NUMBERS = "embeddings"
-# What is kept of each glitch beside its numbers.
-_TIME = "gps_time"
-# What stands for no value elsewhere, as the text that it becomes.
-_MISSING = ("nan", "None", "<NA>")
-_NO_LABEL = ("-1", "-1.0", *_MISSING)
-_ABOUT = ("id", "ifo", _TIME, "label")
+_COLUMNS = ("id", "ifo", "gps_time", "label")
+# Missing labels of other programs, as text.
+_NO_LABEL = ("-1", "-1.0", "nan", "None", "<NA>")
 
 
-def write_embeddings(path: Path, embeddings: np.ndarray, about: dict[str, np.ndarray]) -> None:
-    """Write embeddings in the format that the suffix of ``path`` names.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``.csv`` and ``.parquet`` have a row for each glitch, ``.npz``, ``.h5`` and ``.hdf5`` an
-        array ``embeddings`` and one of each column of ``about``. A ``.npy`` has only the numbers,
-        so ``about`` goes to the file that :func:`beside` names.
-    embeddings : ndarray of shape (n, d)
-    about : dict
-        Arrays of length n by name, such as the ids.
-    """
-    import numpy as np
-
-    from .._files import written_whole
-
-    suffix = path.suffix.lower()
-    if suffix in HDF5:
-        write_table(path, {_NUMBERS: embeddings, **about})
-    elif suffix in TABLES:
-        numbers = {f"x{n}": column for n, column in enumerate(embeddings.T)}
-        write_table(path, {**about, **numbers})
-    else:
-        with written_whole(path) as file:
-            if suffix == ".npz":
-                np.savez(file, **{_NUMBERS: embeddings, **about})  # type: ignore[arg-type]
-            else:
-                np.save(file, embeddings, allow_pickle=False)
-    if suffix == ".npy":
-        write_table(beside(path), about)
-
-
-def beside(path: Path) -> Path:
-    """Name the table that tells which row of a ``.npy`` is which glitch.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from skglitch.cli._embedding_file import beside
-    >>> beside(Path("out/embeddings.npy")).name
-    'embeddings_ids.csv'
-    """
+def ids_path(path: Path) -> Path:
+    """Return the path of the table that describes the rows of a ``.npy`` file."""
     return path.with_name(f"{path.stem}_ids.csv")
 
 
-def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Read what :func:`write_embeddings` wrote.
+def write_embeddings(path: Path, embeddings: np.ndarray, columns: dict[str, Any]) -> None:
+    """Write embeddings with columns that describe their rows, in the format of the suffix."""
+    import numpy as np
+    import pandas as pd
 
-    Parameters
-    ----------
-    path : pathlib.Path
+    from .._files import written_whole
+    from .._tables import write_hdf5, write_table
+
+    suffix = path.suffix.lower()
+    if suffix in HDF5:
+        write_hdf5({"embeddings": embeddings, **columns}, path)
+    elif suffix in TABLES:
+        features = pd.DataFrame(embeddings, columns=[f"x{n}" for n in range(embeddings.shape[1])])
+        write_table(pd.concat([pd.DataFrame(columns), features], axis=1), path)
+    elif suffix == ".npz":
+        with written_whole(path) as file:
+            np.savez(file, allow_pickle=False, embeddings=embeddings, **columns)
+    else:
+        with written_whole(path) as file:
+            np.save(file, embeddings, allow_pickle=False)
+        write_table(columns, ids_path(path))
+
+
+def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Read what :func:`write_embeddings` wrote.
 
     Returns
     -------
     embeddings : ndarray of shape (n, d)
-    about : dict of str to ndarray of shape (n,)
-        ``id``, and of ``ifo``, ``gps_time`` and ``label`` those that there are.
+    columns : dict of str to ndarray of shape (n,)
+        ``id``, and ``ifo``, ``gps_time`` (float) and ``label`` (empty without) where they exist.
 
     Raises
     ------
@@ -88,88 +60,60 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         If it is another kind of file.
     """
     import numpy as np
+    import pandas as pd
 
     try:
-        embeddings, about = _READERS[path.suffix.lower()](path)
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, csv.Error) as error:
-        raise ValueError(
-            f"{str(path)!r} is no file of embeddings, such as skglitch embed writes: {error}"
-        ) from error
-    columns = {name: np.asarray(values) for name, values in about.items() if name in _ABOUT}
+        embeddings, table = _read(path)
+        columns = {name: np.asarray(table[name]) for name in _COLUMNS if name in table}
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{str(path)!r} is not a file of embeddings: {error}") from error
     columns.setdefault("id", np.arange(len(embeddings)))
     for name, values in columns.items():
         if embeddings.ndim != 2 or len(values) != len(embeddings):
             raise ValueError(
-                f"{str(path)!r} has embeddings of shape {embeddings.shape} and {len(values)} "
-                f"values of {name}: one row for each is needed."
+                f"{str(path)!r} has embeddings of shape {embeddings.shape}, but {len(values)} "
+                f"values of {name}."
             )
-        # An empty cell of a table is a time that nobody knows.
-        texts = values.astype(str)
-        if name == _TIME:
-            texts = np.where(np.isin(texts, ("", *_MISSING)), "nan", texts).astype(float)
-        elif name != "id":
-            missing = _NO_LABEL if name == "label" else _MISSING
-            texts = np.where(np.isin(texts, missing), "", texts)
-        columns[name] = texts
+        if name == "gps_time":
+            numbers = pd.Series(values).replace("", np.nan)
+            columns[name] = numbers.to_numpy(dtype=np.float64)
+        else:
+            texts = np.where(pd.isna(pd.Series(values, dtype=object)), "", values.astype(str))
+            if name == "label":
+                texts = np.where(np.isin(texts, _NO_LABEL), "", texts)
+            columns[name] = texts.astype(str)
     return embeddings, columns
 
 
-def _read_npz(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
+def _read(path: Path) -> tuple[np.ndarray, Any]:
     import numpy as np
+    import pandas as pd
 
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-    return arrays.pop(_NUMBERS), arrays
+    from .._tables import import_pyarrow, open_hdf5, read_texts
 
-
-def _read_npy(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
-    import numpy as np
-
-    embeddings = np.load(path, allow_pickle=False)
-    return embeddings, _read_columns(beside(path)) if beside(path).is_file() else {}
-
-
-def _read_hdf5(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
-    from .._tables import open_hdf5, read_texts
-
-    with open_hdf5(path) as file:
-        if _NUMBERS not in file:
-            raise ValueError(f"it has no data set {_NUMBERS!r}")
-        return file[_NUMBERS][()], {name: read_texts(file, name) for name in _ABOUT if name in file}
-
-
-def _read_csv(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
-    return _split(_read_columns(path))
-
-
-def _read_parquet(path: Path) -> tuple[np.ndarray, Mapping[str, Any]]:
-    table = import_pyarrow().parquet.read_table(path)
-    return _split({name: table[name].to_numpy() for name in table.column_names})
-
-
-def _read_columns(path: Path) -> dict[str, list[str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header, *rows = csv.reader(file)
-    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def _split(columns: Mapping[str, Any]) -> tuple[np.ndarray, Mapping[str, Any]]:
-    """Part the columns x0, x1, ... from those about glitches."""
-    import numpy as np
-
-    names: list[str] = []
-    while f"x{len(names)}" in columns:
-        names.append(f"x{len(names)}")
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        return arrays.pop("embeddings"), arrays
+    if suffix in HDF5:
+        with open_hdf5(path) as file:
+            texts = {name: read_texts(file, name) for name in _COLUMNS if name in file}
+            return file["embeddings"][()], texts
+    options: dict[str, Any] = {"keep_default_na": False, "dtype": dict.fromkeys(_COLUMNS, str)}
+    if suffix == ".npy":
+        embeddings = np.load(path, allow_pickle=False)
+        if not ids_path(path).is_file():
+            return embeddings, {}
+        return embeddings, pd.read_csv(ids_path(path), **options)
+    if suffix == ".csv":
+        table = pd.read_csv(path, **options)
+    elif suffix == ".parquet":
+        import_pyarrow()
+        table = pd.read_parquet(path)
+    else:
+        raise ValueError(f"its name does not end in {', '.join(EMBEDDINGS)}.")
+    names = [f"x{n}" for n in range(sum(name.startswith("x") for name in table))]
     if not names:
-        raise ValueError("it has no column 'x0'")
-    numbers = np.array([columns[name] for name in names], dtype=np.float32)
-    return np.ascontiguousarray(numbers.T), columns
-
-
-_READERS: dict[str, Callable[[Path], tuple[np.ndarray, Mapping[str, Any]]]] = {
-    ".npz": _read_npz,
-    ".npy": _read_npy,
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-    **dict.fromkeys(HDF5, _read_hdf5),
-}
+        raise ValueError("it has no column 'x0'.")
+    return np.ascontiguousarray(table[names].to_numpy(dtype=np.float32)), table

@@ -1,4 +1,4 @@
-"""The group of commands, and what all of them do about errors."""
+"""The group of commands and its handling of errors."""
 
 from __future__ import annotations
 
@@ -17,75 +17,78 @@ from ._discover import discover
 from ._embed import embed
 from ._explore import explore
 from ._fit import fit
-from ._messages import (
-    INTERRUPTED,
-    one_line,
-    one_line_of_usage,
-    say,
-    show_warning,
-    wants_traceback,
-)
+from ._output import INTERRUPTED
 from ._predict import predict
 from ._report import report
 
-# Options that take all that follows up to the next one, as a shell's *.hdf5 needs.
+# Options that take all values up to the next option, for *.hdf5 in the shell.
 _GREEDY = {"--strain"}
+# Commands have these options, which an error may concern.
+_HINTS = {"MissingViewsError": ("--durations", "--missing")}
 
 
 class SafeGroup(click.Group):
-    """A group whose commands end with one line on stderr in place of a traceback."""
-
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the options of the group itself."""
-        try:
-            return super().make_context(*args, **extra)
-        except click.UsageError as error:
-            # Without any arguments there is help, which click counts among these errors.
-            if type(error).__name__ == "NoArgsIsHelpError":
-                raise
-            raise one_line_of_usage(error) from error
+    """A group of commands that print an error instead of a traceback."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and give each value of a greedy option its own option."""
+        """Find the command, and repeat greedy options before each of their values."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command, _spread(rest)
+        return name, command, _repeat_greedy(rest)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a failure is exit code 1, Ctrl-C is 130."""
+        """Run the command."""
         with warnings.catch_warnings():
-            warnings.showwarning = show_warning
+            warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
-            except click.UsageError as error:
-                raise one_line_of_usage(error) from error
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except KeyboardInterrupt:
-                say("Interrupted: nothing more is written.")
+                click.echo("Interrupted.", err=True)
                 ctx.exit(INTERRUPTED)
             except Exception as error:
-                # Whoever read stdout has seen enough: click knows what to do.
+                # click handles a closed pipe.
                 is_closed_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE
-                if is_closed_pipe or wants_traceback(ctx):
+                if is_closed_pipe or ctx.meta.get("debug"):
                     raise
-                raise click.ClickException(one_line(error)) from error
+                raise click.ClickException(_describe(error, ctx)) from error
 
 
-def _spread(args: list[str]) -> list[str]:
+def _describe(error: Exception, ctx: click.Context) -> str:
+    """Return the message of an error, with a hint that depends on its type."""
+    # An ImportError of this library names the package to install. Others, and errors of other
+    # types, are not caused by the input.
+    is_ours = isinstance(error, ImportError) and "pip install" in str(error)
+    if not (is_ours or isinstance(error, ValueError | OSError)):
+        return f"{type(error).__name__}: {error}\n(--debug shows the traceback.)"
+    assert isinstance(ctx.command, click.Group)
+    command = ctx.command.commands[str(ctx.invoked_subcommand)]
+    known = {option for param in command.params for option in param.opts}
+    hints = [option for option in _HINTS.get(type(error).__name__, ()) if option in known]
+    return f"{error}\nSee {' and '.join(hints)}." if hints else str(error)
+
+
+def _show_warning(message: Any, category: Any, *_args: Any, **_kwargs: Any) -> None:
+    """Print warnings for users, without the line of code."""
+    if issubclass(category, UserWarning):
+        click.echo(f"Warning: {message}", err=True)
+
+
+def _repeat_greedy(args: list[str]) -> list[str]:
     """Turn ``--strain a b`` into ``--strain a --strain b``."""
-    spread: list[str] = []
+    repeated: list[str] = []
     option: str | None = None
     for number, arg in enumerate(args):
         if arg == "--":
-            return spread + args[number:]
+            return repeated + args[number:]
         if arg.startswith("-"):
             option = arg if arg in _GREEDY else None
-        elif option is not None and spread[-1] != option:
-            spread.append(option)
-        spread.append(arg)
-    return spread
+        elif option is not None and repeated[-1] != option:
+            repeated.append(option)
+        repeated.append(arg)
+    return repeated
 
 
 @click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,18 +99,16 @@ def _spread(args: list[str]) -> list[str]:
     is_eager=True,
     expose_value=False,
     callback=read_config,
-    help="TOML file with options, in a section for each command.",
+    help="TOML file with options, in a section per command.",
 )
 def main() -> None:
-    """Classify and embed glitches, and find kinds of them that are new.
+    """Classify and embed glitches, and find new classes.
 
-    SOURCE is a folder of pictures named <ifo>_<id>_spectrogram_<duration>.png, in a folder for
-    each class where they are labeled, or an HDF5 file of spectrograms. With --triggers and
-    --strain there is none: spectrograms are made of the strain around triggers.
+    SOURCE is a folder of pictures named <ifo>_<id>_spectrogram_<duration>.png, in a subfolder per
+    class if labeled, or an HDF5 file of spectrograms. --triggers with --strain replace it.
 
-    Results go to stdout, all else to stderr. Exit codes: 0 done, 1 something is wrong with the
-    data or the model (one line says what), 2 something is wrong with the command line or the
-    configuration, 130 interrupted.
+    Results go to stdout, messages to stderr. Exit codes: 0 success, 1 error in the data or the
+    model, 2 error in the command line or the configuration, 130 interrupted.
     """
 
 

@@ -1,4 +1,4 @@
-"""``skglitch predict``: the classes of glitches, as a table."""
+"""``skglitch predict``: classes of glitches."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._data import about_glitches, load_for_model, load_model
-from ._messages import say
-from ._output import TABLES, check_output, check_suffix, format_scores, to_json, write_table
+from ._input import describe_glitches, load_for_model, load_model
+from ._output import TABLES, check_output, check_suffix, say
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
 
-@click.command(short_help="Tell the classes of glitches.")
+@click.command(short_help="Predict the classes of glitches.")
 @_options.model
 @_options.source
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    help="A .csv, .parquet, .h5 or .hdf5 file; without it, CSV to stdout.",
+    help="A .csv, .parquet, .h5 or .hdf5 file; CSV to stdout by default.",
 )
 @_options.overwrite
 @click.option(
@@ -33,14 +31,14 @@ if TYPE_CHECKING:
     metavar="N",
     default=1,
     show_default=True,
-    help="How many guesses to list.",
+    help="Number of most probable classes to list.",
 )
 @click.option(
-    "--probabilities", is_flag=True, help="Add a column p_<class> with the probability of each."
+    "--probabilities", is_flag=True, help="Add a column p_<class> with the probability per class."
 )
 @_options.batch_size
 @_options.as_json
-@_options.running
+@_options.reading
 def predict(
     model: Path,
     source: Path | None,
@@ -49,73 +47,56 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Tell the class of each glitch of SOURCE, labeled or not, by a saved MODEL.
+    """Predict the classes of the glitches of SOURCE, labeled or not, by a saved MODEL.
 
-    The table has the columns id, ifo, gps_time and label (where they are known), prediction and
-    probability; with --top 2 then prediction_2 and probability_2, and so on. Where there are
-    labels, the top-1 to top-5 accuracy goes to stderr.
+    The columns are id, ifo, gps_time and label (where known), prediction and probability; with
+    --top 2 also prediction_2 and probability_2, and so on. If there are labels, the top-k accuracy
+    goes to stderr.
     """
     if output is not None:
         check_suffix(output, TABLES)
         check_output(output, overwrite)
+    from .._labels import is_labeled
+    from .._tables import to_json, write_table
+    from ._scores import format_scores, score_predictions
+
     classifier = load_model(model, ("CNNClassifier",), options)
     bunch = load_for_model(source, classifier, options)
-    scores = classifier.predict_proba(bunch.data)
-    labels = classifier.classes_
-    columns = about_glitches(bunch) | guesses(scores, labels, options["top"])
+    y_prob = classifier.predict_proba(bunch.data)
+    table = describe_glitches(bunch) | tabulate_predictions(classifier, y_prob, options["top"])
     if options["probabilities"]:
-        columns |= {f"p_{label}": scores[:, n] for n, label in enumerate(labels)}
+        table |= {f"p_{label}": y_prob[:, n] for n, label in enumerate(classifier.classes_)}
     if output is not None or not as_json:
-        write_table(output, columns)
-    accuracy = _accuracy(bunch.target, scores, labels)
-    if accuracy is not None:
-        say(format_scores(accuracy))
+        write_table(table, output)
+    top_k = None
+    if bunch.target is not None:
+        rows = is_labeled(bunch.target)
+        scores = score_predictions(bunch.target[rows], y_prob[rows], classifier.classes_)
+        top_k = scores["top_k"]
+        say(format_scores({"top_k": top_k}))
     if as_json:
         result = {
             "model": str(model),
-            "n_glitches": len(scores),
-            "classes": labels.tolist(),
+            "n_glitches": len(y_prob),
+            "classes": classifier.classes_,
             "output": None if output is None else str(output),
-            "top_k": accuracy,
-            # What is in a file need not be said again.
-            "glitches": columns if output is None else None,
+            "top_k": top_k,
+            "glitches": table if output is None else None,
         }
         click.echo(to_json(result))
 
 
-def guesses(scores: np.ndarray, labels: np.ndarray, n_guesses: int) -> dict[str, np.ndarray]:
-    """Name the likeliest classes of each glitch, and how likely they are.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, n_classes)
-    labels : ndarray of shape (n_classes,)
-    n_guesses : int
-
-    Returns
-    -------
-    columns : dict of str to ndarray of shape (n,)
-        ``prediction``, ``probability``, ``prediction_2``, ...
-    """
+def tabulate_predictions(
+    classifier: Any, y_prob: np.ndarray, n_classes: int = 1
+) -> dict[str, np.ndarray]:
+    """Return the columns ``prediction``, ``probability``, ``prediction_2``, and so on."""
     import numpy as np
 
-    # Stable, so that ties go to the class that predict would take.
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :n_guesses]
+    # Stable, so that ties go to the class that predict returns.
+    order = np.argsort(-y_prob, axis=1, kind="stable")[:, :n_classes]
     columns = {}
-    for rank, column in enumerate(best.T, start=1):
+    for rank, codes in enumerate(order.T, start=1):
         suffix = f"_{rank}" if rank > 1 else ""
-        columns[f"prediction{suffix}"] = labels[column]
-        columns[f"probability{suffix}"] = scores[np.arange(len(scores)), column]
+        columns[f"prediction{suffix}"] = classifier.classes_[codes]
+        columns[f"probability{suffix}"] = y_prob[np.arange(len(y_prob)), codes]
     return columns
-
-
-def _accuracy(
-    target: np.ndarray | None, scores: np.ndarray, labels: np.ndarray
-) -> pd.DataFrame | None:
-    if target is None:
-        return None
-    from .._labels import is_labeled
-    from ..metrics import top_k_table
-
-    known = is_labeled(target)
-    return top_k_table(target[known], scores[known], labels=labels)

@@ -115,7 +115,7 @@ class Findings:
             {
                 "novelty_score": scores,
                 "novelty_p_value": detector.p_values(self.embeddings),
-                "novel": scores < detector.offset_,
+                "is_novel": scores < detector.offset_,
             }
         )
 

@@ -144,7 +144,7 @@ def add_novelty(
     )
     pictures |= _figures.draw_glitches(findings, rows[:n_pictures], "novelty")
     return [
-        {"name": name, "n": int(members.sum()), "fraction": novelty["novel"][members].mean()}
+        {"name": name, "n": int(members.sum()), "fraction": novelty["is_novel"][members].mean()}
         for name, members in groups.items()
     ]
 

@@ -117,7 +117,7 @@ def describe_unknown_classes(findings: Findings) -> pd.DataFrame:
             "median_probability": np.median(findings.confidences[members]),
         }
         if findings.novelty is not None:
-            row["fraction_novel"] = findings.novelty["novel"][members].mean()
+            row["fraction_novel"] = findings.novelty["is_novel"][members].mean()
         rows.append(row)
     return pd.DataFrame(rows)
 

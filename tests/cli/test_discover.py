@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch.cli._discovery import _list_issues
+from skglitch.cli._discover import NOVELTY_METHODS
 from skglitch.discovery import NoveltyDetector, find_onsets
 
 from ..datasets.glitch_files import write_glitches
@@ -77,7 +77,7 @@ class TestWhatIsFound:
         assert len(new["typical"].split()) == 5
         assert set(new["typical"].split()) < {f"g{n}" for n in range(2 * N, 3 * N)}
         assert float(kinds["Chirp"]["purity"]) == pytest.approx(1 - 1 / N, abs=0.05)
-        assert found["clusters"]["kind"] == [row["kind"] for row in rows]
+        assert [row["kind"] for row in found["clusters"]] == [row["kind"] for row in rows]
 
     def test_glitches(self, found, made, tmp_path):
         rows = table(tmp_path / "out/glitches.csv")
@@ -88,14 +88,14 @@ class TestWhatIsFound:
         assert {float(row["novelty_p_value"]) for row in rows[2 * N :]} == {1 / (2 * N + 1)}
         assert [row["is_labeled"] for row in rows] == ["True"] * 2 * N + ["False"] * N
         assert rows[N]["label_flagged"] == "True"
-        assert rows[N]["suggested_label"] == "Chirp"
+        assert rows[N]["label_suggested"] == "Chirp"
         assert rows[-1]["label_score"] == ""
         assert found["n_novel"] == sum(row["is_novel"] == "True" for row in rows)
         assert found["n_labels_flagged"] == 1
 
     def test_onsets(self, found, made, tmp_path):
         rows = table(tmp_path / "out/onsets.csv")
-        new = found["clusters"]["kind"].index("new")
+        new = [row["kind"] for row in found["clusters"]].index("new")
         row = next(row for row in rows if int(row["cluster"]) == new)
         assert START + 7e4 < float(row["gps"]) < START + 9e4
         assert float(row["gps_low"]) <= float(row["gps"]) + 1e4
@@ -105,32 +105,16 @@ class TestWhatIsFound:
         assert [float(one["gps"]) for one in rows] == expected["gps"].tolist()
 
 
-def test_summary_for_people(run, embeddings):
+def test_summary(run, embeddings):
     result = run("discover", embeddings, "--label-issues", "-q")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     assert "90 glitches, 60 of them labeled" in result.stdout
     assert "Typical glitches of new clusters" in result.stdout
-    assert "30 of 30 glitches without a label are novel" in result.stdout
-    assert "1 labels are flagged" in result.stdout
-    assert f"g{N}: Blip, perhaps Chirp" in result.stdout
+    assert "30 of 30 unlabeled ones" in result.stdout
+    assert "1 labels are probably wrong" in result.stdout
+    assert f"g{N}: Blip, probably Chirp" in result.stdout
     assert "p_silence" in result.stdout
-
-
-def test_the_most_doubtful_labels_are_told_first():
-    columns = {
-        "id": np.array(["a", "b", "c", "d"]),
-        "label": np.array(["Blip", "Chirp", "Blip", "Tomte"]),
-        "suggested_label": np.array(["Chirp", "Chirp", "Tomte", "Blip"]),
-        "label_flagged": np.array([True, False, True, True]),
-        "label_score": np.array([0.3, 0.01, 0.1, 0.2]),
-    }
-    assert _list_issues(pd.DataFrame(columns)).splitlines() == [
-        "3 labels are flagged, the most doubtful first",
-        "  c: Blip, perhaps Tomte",
-        "  d: Tomte, perhaps Blip",
-        "  a: Blip, perhaps Chirp",
-    ]
 
 
 def test_a_class_that_counts_as_unlabeled(run, embeddings):
@@ -143,7 +127,8 @@ def test_a_class_that_counts_as_unlabeled(run, embeddings):
     assert rows[-N - 1]["is_labeled"] == "False"
     result = run("discover", embeddings, "--unlabeled", "Tomte", "--overwrite")
     assert result.exit_code == 1
-    assert "unlabeled='Tomte' is not among the labels of y: 'Blip', 'Chirp'" in result.stderr
+    assert "'Tomte'" in result.stderr
+    assert "Blip" in result.stderr
 
 
 @pytest.mark.parametrize("mark", [-1, -1.0, np.nan, "-1", "None"])
@@ -163,32 +148,29 @@ def test_glitches_that_share_an_id(run, made, tmp_path):
     np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"id": ids}))
     result = run("discover", "e.npz", "--known", "e.npz")
     assert result.exit_code == 0, result.output
-    assert "5 glitches share 2 ids, such as 'tw'" in result.stderr
-    assert "share" not in run("discover", "e.npz", "--overwrite", "-q").stderr
+    assert "5 glitches have the same id as another one, such as 'tw'" in result.stderr
+    assert "same id" not in run("discover", "e.npz", "--overwrite", "-q").stderr
     # Detectors see the same thing under the same name.
     ifo = np.where(np.isin(np.arange(3 * N), [4, 5, 8]), "L1", "H1")
     ids[8] = "g8"
     np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"id": ids, "ifo": ifo}))
-    assert "share" not in run("discover", "e.npz", "--overwrite").stderr
+    assert "same id" not in run("discover", "e.npz", "--overwrite").stderr
 
 
 def test_method_of_novelty(run, embeddings):
-    methods = sorted(NoveltyDetector._parameter_constraints["method"][0].options)
-    for method in methods:
-        result = run("discover", embeddings, "--novelty-method", method, "--overwrite", "-q")
-        assert result.exit_code == 0, result.output
-        rows = table("skglitch-discover/glitches.csv")
-        if method == "knn":
-            values = np.load(embeddings)
-            is_known = values["label"] != ""
-            detector = NoveltyDetector("knn", random_state=0)
-            detector.fit(values["embeddings"][is_known], values["label"][is_known])
-            expected = detector.p_values(values["embeddings"][~is_known])
-            found = [float(row["novelty_p_value"]) for row in rows if row["is_labeled"] == "False"]
-            np.testing.assert_allclose(found, expected)
-    result = run("discover", embeddings, "--novelty-method", "magic")
-    assert result.exit_code == 2
-    assert f"'magic' is not one of {', '.join(methods)}" in result.stderr
+    methods = NoveltyDetector._parameter_constraints["method"][0].options
+    assert set(NOVELTY_METHODS) == methods
+    result = run("discover", embeddings, "--novelty-method", "knn", "-q")
+    assert result.exit_code == 0, result.output
+    rows = table("skglitch-discover/glitches.csv")
+    values = np.load(embeddings)
+    is_known = values["label"] != ""
+    detector = NoveltyDetector("knn", random_state=0)
+    detector.fit(values["embeddings"][is_known], values["label"][is_known])
+    expected = detector.p_values(values["embeddings"][~is_known])
+    found = [float(row["novelty_p_value"]) for row in rows if row["is_labeled"] == "False"]
+    np.testing.assert_allclose(found, expected)
+    assert run("discover", embeddings, "--novelty-method", "magic").exit_code == 2
 
 
 def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
@@ -206,10 +188,10 @@ def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
     rows = table("skglitch-discover/glitches.csv")
     assert [row["is_reference"] for row in rows] == ["False"] * 2 * N + ["True"] * 2 * N
     # 30 Chirps of the new ones, not 60.
-    assert sorted(told["onsets"]["n_events"]) == [N, N]
+    assert sorted(row["n_events"] for row in told["onsets"]) == [N, N]
     np.savez(tmp_path / "short.npz", embeddings=values[:, :2], label=about["label"])
     result = run("discover", "new.npz", "--known", "short.npz", "--overwrite")
-    assert "its embeddings have 2 numbers, the others 4" in result.stderr
+    assert "2 features, but the others have 4" in result.stderr
 
 
 def test_nothing_is_labeled(run, made, tmp_path):
@@ -218,14 +200,13 @@ def test_nothing_is_labeled(run, made, tmp_path):
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert (told["n_labeled"], told["n_novel"], told["n_new_clusters"]) == (0, None, 3)
-    assert "onsets" not in told
-    assert "--known takes labeled ones" in result.stderr
+    assert told["onsets"] is None
     assert list(table("skglitch-discover/glitches.csv")[0]) == [
         "id", "is_labeled", "cluster", "probability", "is_new",
     ]  # fmt: skip
     result = run("discover", "e.npz", "--label-issues", "--overwrite")
     assert result.exit_code == 1
-    assert "no glitch has a label that could be wrong" in result.stderr
+    assert "no glitch has a label" in result.stderr
     # A table of an earlier search does not stay.
     (tmp_path / "skglitch-discover/onsets.csv").write_text("old")
     assert run("discover", "e.npz", "--overwrite").exit_code == 0
@@ -237,7 +218,7 @@ class TestTimes:
         with open(tmp_path / "meta.csv", "w", encoding="utf-8") as file:
             file.write("label,gravityspy_id,event_time\n")
             file.writelines(f"x,g{n},{START + 1000 * n}\n" for n in range(2 * N))
-        result = run("discover", embeddings, "--times", "meta.csv", "-q")
+        result = run("discover", embeddings, "--gps", "meta.csv", "-q")
         assert result.exit_code == 0, result.output
         times = [row["gps_time"] for row in table("skglitch-discover/glitches.csv")]
         assert [float(time) for time in times[: 2 * N]] == [START + 1000 * n for n in range(2 * N)]
@@ -250,8 +231,8 @@ class TestTimes:
         result = run("discover", embeddings, "--segments", "s.csv", "--json", "-q")
         told = json.loads(result.stdout)
         hours = (5e4 + 2e5 + 10) / 3600
-        counts = np.array(told["onsets"]["n_events"])
-        np.testing.assert_allclose(told["onsets"]["rate"], counts / hours)
+        for row in told["onsets"]:
+            assert row["rate"] == pytest.approx(row["n_events"] / hours)
         (tmp_path / "s.csv").write_text(f"start,stop,ifo\n{START},{START + 2e5},H1\n")
         result = run("discover", embeddings, "--segments", "s.csv", "-q", "--overwrite")
         assert result.exit_code == 0, result.output
@@ -259,17 +240,17 @@ class TestTimes:
     @pytest.mark.parametrize(
         ("option", "text", "message"),
         [
-            ("--times", "id,when\ng0,3\n", "has no column of GPS times"),
-            ("--times", "gps\n3\n", "has no column of ids"),
-            ("--times", "id,gps\nother,3\n", "has none of the 90 glitches in its column 'id'"),
-            ("--times", "id,gps\ng0,noon\n", "line 2: 'noon' is no GPS time"),
-            ("--times", "id,gps\ng0\n", "as many values in each line"),
-            ("--segments", "begin,stop\n1,2\n", "has no column of starts"),
+            ("--gps", "id,when\ng0,3\n", "has no column 'gps_time'"),
+            ("--gps", "gps\n3\n", "has no column 'gravityspy_id'"),
+            ("--gps", "id,gps\nother,3\n", "has none of the 90 glitches in its column 'id'"),
+            ("--gps", "id,gps\ng0,noon\n", "line 2: 'noon' is not a GPS time"),
+            ("--gps", "id,gps\ng0\n", "'' is not a GPS time"),
+            ("--segments", "begin,stop\n1,2\n", "has no column 'start'"),
             ("--segments", "start,stop\n1,2\n", "in none of its segments"),
             ("--segments", "start,stop,ifo\n1,2,L1\n", "segments lacks the ifo ['H1']"),
             ("--segments", "start,stop\n", "segments must be pairs"),
-            ("--runs", "start,stop\n1,2\n", "has no column of runs"),
-            ("--runs", "run,start,stop\na,1,2\na,3,4\n", "line 3: the run 'a' is there twice"),
+            ("--runs", "start,stop\n1,2\n", "has no column 'run'"),
+            ("--runs", "run,start,stop\na,1,2\na,3,4\n", "has the run 'a' twice"),
             ("--runs", "run,start,stop\na,1,9\nb,3,14\n", "runs: 'a' and 'b' overlap"),
             ("--runs", "run,start,stop\na,1,9\n", "90 glitches are in none of the runs a"),
         ],
@@ -279,7 +260,6 @@ class TestTimes:
         result = run("discover", embeddings, option, "t.csv")
         assert result.exit_code == 1
         assert message in result.stderr
-        assert result.stderr.count("\n") == 1
 
     def test_glitches_outside_of_segments_are_left_out(self, run, made, embeddings, tmp_path):
         late = made[1]["gps_time"] > START + 9e4
@@ -296,7 +276,7 @@ class TestTimes:
         np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
         result = run("discover", "e.npz", "-o", "out")
         assert result.exit_code == 0, result.output
-        assert f"{N} glitches without an ifo have onsets" in result.stderr
+        assert f"{N} glitches without an ifo" in result.stderr
         events = {name: 0 for name in ("H1", "L1", "")}
         for row in table("out/onsets.csv"):
             events[row["ifo"]] += int(row["n_events"])
@@ -320,19 +300,19 @@ class TestTimes:
         between = ((gps > 4e4) & (gps < 5e4)) | (gps > 9e4)
         message = f"{between.sum()} of 90 glitches are in none of the runs early, late"
         assert message in result.stderr
-        assert sum(told["n_events"]) == 3 * N - between.sum()
-        assert set(told["run"]) == {"early", "late"}
-        assert set(told["still_active"]) <= {"yes", "no", "unclear"}
+        assert sum(row["n_events"] for row in told) == 3 * N - between.sum()
+        assert {row["run"] for row in told} == {"early", "late"}
+        assert {row["still_active"] for row in told} <= {"yes", "no", "unclear"}
         # Some were before the first run of LIGO.
         result = run("discover", embeddings, "--runs", "ligo", "--json", "--overwrite")
         assert "glitches are in none of the runs O1, O2, O3a, O3b, O4a" in result.stderr
-        assert set(json.loads(result.stdout)["onsets"]["run"]) == {"O1"}
+        assert {row["run"] for row in json.loads(result.stdout)["onsets"]} == {"O1"}
 
     def test_runs_without_times(self, run, made, tmp_path):
         np.savez(tmp_path / "e.npz", embeddings=made[0])
         result = run("discover", "e.npz", "--runs", "ligo")
         assert result.exit_code == 0, result.output
-        assert "no glitch has a GPS time, so there are no onsets" in result.stderr
+        assert "no glitch has a GPS time" in result.stderr
 
     def test_what_is_wrong_shows_before_clusters_are_looked_for(
         self, run, embeddings, tmp_path, monkeypatch
@@ -350,7 +330,7 @@ class TestTimes:
         ifo[0] = "L1"
         np.savez(tmp_path / "e.npz", embeddings=values, **(about | {"ifo": ifo}))
         result = run("discover", "e.npz", "--json")
-        assert set(json.loads(result.stdout)["onsets"]["ifo"]) == {"H1"}
+        assert {row["ifo"] for row in json.loads(result.stdout)["onsets"]} == {"H1"}
         assert f"1 of {3 * N} glitches of L1 are at one time" in result.stderr
 
 
@@ -421,16 +401,16 @@ def test_other_formats(run, embeddings, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["EMBEDDINGS", "."], 2, "EMBEDDINGS are read as they are: they take no SOURCE"),
-        (["EMBEDDINGS", "--runs", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
+        (["EMBEDDINGS", "."], 2, "takes no SOURCE"),
+        (["EMBEDDINGS", "--runs", "nowhere.csv"], 2, "'nowhere.csv' is neither 'ligo' nor a file"),
         (
             ["EMBEDDINGS", "--views", "separate"],
             2,
-            "--views: a file of embeddings has that settled",
+            "--views: not for a file of embeddings",
         ),
-        (["none.npz"], 2, "there is no file 'none.npz'"),
+        (["none.npz"], 2, "'none.npz' does not exist"),
         (["EMBEDDINGS", "--known", "none"], 2, "'none' does not exist"),
-        (["EMBEDDINGS", "--known", "."], 1, "is no file of embeddings"),
+        (["EMBEDDINGS", "--known", "."], 1, "is not a file of embeddings"),
         (["EMBEDDINGS", "--false-alarm-probability", "1"], 2, "0<x<1"),
         (["EMBEDDINGS", "--min-cluster-size", "1"], 2, "x>=2"),
         (["nan.npz"], 1, "NaN"),

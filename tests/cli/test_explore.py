@@ -89,7 +89,7 @@ def test_pictures_are_those_of_the_ids(run, folder, monkeypatch):
     np.savez("f.npz", embeddings=np.eye(3), id=["B0", "unknown", "B1"])
     result = run("explore", "f.npz", folder, "-o", "f.html", "--method", "pca")
     assert result.exit_code == 1
-    assert "1 of 3 glitches in 'f.npz' have no picture" in result.stderr
+    assert "1 of 3 glitches" in result.stderr
     assert "'unknown'" in result.stderr
 
 
@@ -104,7 +104,7 @@ def test_glitches_with_two_pictures_are_refused(run, folder, tmp_path):
         np.savez("e.npz", embeddings=np.eye(3), id=ids)
         result = run("explore", "e.npz", "both", "--method", "pca")
         assert result.exit_code == code, result.output
-        told = "1 of 3 glitches in 'e.npz' have more than one picture in 'both', such as 'B0'"
+        told = "several glitches with the id 'B0'"
         assert (told in result.stderr) == bool(code)
 
 
@@ -126,8 +126,8 @@ def test_ids_that_name_two_glitches_are_refused(run):
     ("arguments", "told"),
     [
         (["-o", "explorer.pdf"], "does not end in .html"),
-        (["-o", "here.html"], "--overwrite replaces it"),
-        (["--layer", "penultimate"], "--layer: a file of embeddings has that settled"),
+        (["-o", "here.html"], "--overwrite"),
+        (["--layer", "penultimate"], "--layer: not for a file of embeddings"),
         (["--method", "mds"], "mds"),
     ],
 )

