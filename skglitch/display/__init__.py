@@ -1,6 +1,6 @@
-"""Pictures of glitches, of scores and of embeddings, in scikit-learn's Display form.
+"""Figures of glitches, scores and embeddings, as Display objects like scikit-learn's.
 
-The names load on first use, and matplotlib when something is drawn.
+Names are imported on first use, and matplotlib when something is plotted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accuracy against the number of labels."""
+"""Accuracy against the number of labels per class."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from ._axes import color_and_marker, in_percent, make_axes
 
 
 class FewShotDisplay:
-    """Accuracy against labels of each class, for several methods.
+    """Accuracy against the number of labels per class, for several methods.
 
-    It is recommended to use :meth:`from_scores`, which draws at once.
+    Use :meth:`from_scores` to create and plot one.
 
     Parameters
     ----------
     n_labels : array-like of shape (n_counts,)
-        Labels of each class.
+        The numbers of labels per class.
     means : mapping of str to array-like of shape (n_counts,)
-        Mean accuracy of each method; NaN where it was not measured.
+        The mean accuracy of each method; NaN where it was not measured.
     intervals : mapping of str to array-like of shape (2, n_counts), default=None
-        Lower and upper ends of the bands. None draws none.
-    confidence : float, default=None
-        Confidence level of the bands, to write beside the axis.
+        The lower and upper limits of the bands. None plots no bands.
+    confidence_level : float, default=None
+        The confidence level of the bands, for the label of the axis.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it was drawn.
+        The axes.
     figure_ : matplotlib Figure
-        The figure that this is in.
+        The figure that contains the axes.
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : One estimator, trained along the way.
+    sklearn.model_selection.LearningCurveDisplay : Trains one estimator.
 
     Examples
     --------
@@ -54,12 +54,12 @@ class FewShotDisplay:
         means: Mapping[str, ArrayLike],
         intervals: Mapping[str, ArrayLike] | None = None,
         *,
-        confidence: float | None = None,
+        confidence_level: float | None = None,
     ) -> None:
         self.n_labels = n_labels
         self.means = means
         self.intervals = intervals
-        self.confidence = confidence
+        self.confidence_level = confidence_level
 
     @classmethod
     def from_scores(
@@ -67,25 +67,25 @@ class FewShotDisplay:
         n_labels: ArrayLike,
         scores: Mapping[str, ArrayLike],
         *,
-        confidence: float = 0.95,
+        confidence_level: float = 0.95,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> FewShotDisplay:
-        """Average over repetitions and draw, with Student's interval of each mean.
+        """Plot means over repetitions with Student's intervals.
 
         Parameters
         ----------
         n_labels : array-like of shape (n_counts,)
-            Labels of each class.
+            The numbers of labels per class.
         scores : mapping of str to array-like of shape (n_counts, n_repetitions)
-            Accuracies of each method, from 0 to 1; NaN where there is none. Two repetitions or
-            more make an interval.
-        confidence : float, default=0.95
-            Confidence level of the intervals, of the mean over repetitions.
+            The accuracies of each method, from 0 to 1; NaN where missing. Intervals need two
+            repetitions.
+        confidence_level : float, default=0.95
+            The confidence level of the intervals of means.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -94,7 +94,7 @@ class FewShotDisplay:
         Raises
         ------
         ValueError
-            If scores are not as many as `n_labels`.
+            If scores and `n_labels` differ in length.
         """
         means, intervals = {}, {}
         for name, values in scores.items():
@@ -104,51 +104,52 @@ class FewShotDisplay:
                     f"scores[{name!r}] has {len(table)} rows, but n_labels has "
                     f"{len(np.asarray(n_labels))} counts."
                 )
-            means[name], intervals[name] = _mean_and_interval(table, confidence)
-        return cls(n_labels, means, intervals, confidence=confidence).plot(ax, **options)
+            means[name], intervals[name] = _mean_and_interval(table, confidence_level)
+        return cls(n_labels, means, intervals, confidence_level=confidence_level).plot(ax, **kwargs)
 
     def plot(self, ax: Any = None, *, ylabel: str = "accuracy") -> FewShotDisplay:
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
+            Where to plot; None creates a figure.
         ylabel : str, default="accuracy"
-            What was measured.
+            The name of the score.
 
         Returns
         -------
         display : FewShotDisplay
-            Itself.
         """
         self.figure_, axes = make_axes(ax, (5.6, 4.0))
         self.ax_ = axes[0, 0]
         n_labels = np.asarray(self.n_labels)
         for number, (name, mean) in enumerate(self.means.items()):
-            look = color_and_marker(number)
-            self.ax_.plot(n_labels, np.asarray(mean), label=name, markersize=5, **look)
+            style = color_and_marker(number)
+            self.ax_.plot(n_labels, np.asarray(mean), label=name, markersize=5, **style)
             if self.intervals is not None and name in self.intervals:
                 low, high = np.asarray(self.intervals[name])
-                self.ax_.fill_between(n_labels, low, high, color=look["color"], alpha=0.15, lw=0)
+                self.ax_.fill_between(n_labels, low, high, color=style["color"], alpha=0.15, lw=0)
         self.ax_.set_xscale("log")
         self.ax_.set_xticks(n_labels, [f"{count:g}" for count in n_labels])
         self.ax_.minorticks_off()
-        level = "" if self.confidence is None else f", {100 * self.confidence:g} % interval"
-        self.ax_.set(xlabel="labels of each class", ylabel=f"{ylabel} [%]{level}")
+        level = (
+            "" if self.confidence_level is None else f", {100 * self.confidence_level:g} % interval"
+        )
+        self.ax_.set(xlabel="labels per class", ylabel=f"{ylabel} [%]{level}")
         in_percent(self.ax_, "y")
         self.ax_.grid(alpha=0.3)
         self.ax_.legend(loc="lower right")
         return self
 
 
-def _mean_and_interval(table: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of each row and the ends of its interval, which lie between 0 and 1."""
+def _mean_and_interval(table: np.ndarray, confidence_level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each row and its interval, clipped to 0 and 1."""
     from scipy.stats import t
 
     count = np.isfinite(table).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.nansum(table, axis=1) / count
         variance = np.nansum((table - mean[:, None]) ** 2, axis=1) / (count - 1)
-        half = t.ppf((1 + confidence) / 2, count - 1) * np.sqrt(variance / count)
+        half = t.ppf((1 + confidence_level) / 2, count - 1) * np.sqrt(variance / count)
     return mean, np.clip([mean - half, mean + half], 0, 1)

@@ -1,4 +1,4 @@
-"""Many glitches side by side."""
+"""Spectrograms of many glitches."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from ._axes import HIGHLIGHT, make_axes
-from ._spectrogram import FRANGE, MAX_ENERGY, as_energy, check_views, draw_view
+from ._spectrogram import FRANGE, MAX_ENERGY, as_energy, check_views, plot_view
 
 _PANEL = (2.25, 1.8)
 
 
 class GalleryDisplay:
-    """One view of each of many glitches, with a title each.
+    """Spectrograms of many glitches, one view each.
 
-    It is recommended to use :meth:`from_data`, :meth:`from_predictions` or
-    :meth:`from_estimator`, which choose glitches and draw at once.
+    Use :meth:`from_data`, :meth:`from_predictions` or :meth:`from_estimator` to choose glitches
+    and plot them.
 
     Parameters
     ----------
     views : array-like of shape (n_glitches, height, width)
-        The glitches, as rows of X hold them.
+        One view of each glitch.
     titles : sequence of str
-        What to write above each.
+        The title of each glitch.
     duration : float
-        Duration in s of the view.
+        The duration in s of the view.
     frange : tuple of float, default=(10.0, 2048.0)
-        Lowest and highest frequency in Hz.
+        The lowest and highest frequency in Hz.
     marked : sequence of bool, default=None
-        Which titles are to stand out. None are none.
+        Which titles to color. None colors none.
     indices : sequence of int, default=None
-        Where the glitches are in X.
+        The rows of the glitches in X.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_glitches,)
-        One for each glitch.
+        The axes of each glitch.
     figure_ : matplotlib Figure
-        The figure that they are in.
+        The figure that contains the axes.
 
     See Also
     --------
     SpectrogramDisplay : All views of one glitch.
-    skglitch.discovery.find_label_issues : Which labels may be wrong.
+    skglitch.discovery.find_label_issues : Finds labels that may be wrong.
 
     Examples
     --------
@@ -96,34 +96,34 @@ class GalleryDisplay:
         frange: tuple[float, float] = FRANGE,
         random_state: Any = 0,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> GalleryDisplay:
-        """Draw glitches of a class, of your choice, or drawn by lot.
+        """Plot given or random glitches, of all classes or of one.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
-            Glitches; may be a memory map, of which only those drawn are read.
+            Glitches; may be a memory map, of which only plotted glitches are read.
         y : array-like of shape (n_samples,), default=None
-            Their labels, for titles and `label`.
+            The labels, for titles and `label`.
         label : str or int, default=None
-            The class to choose from. None are all.
+            The class to choose from. None chooses from all glitches.
         indices : array-like of int, default=None
-            The glitches to draw, in this order, in place of drawing lots.
+            The rows of the glitches to plot. None chooses at random.
         n_glitches : int, default=12
-            The number of glitches that are drawn by lot, if there are so many.
+            The maximum number of glitches.
         durations : float or sequence of float, default=None
-            Duration in s of each view of X. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+            The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
         duration : float, default=None
-            The view to draw. None takes the one nearest to 2 s.
+            The duration of the view to plot. None takes the one closest to 2 s.
         frange : tuple of float, default=(10.0, 2048.0)
-            Lowest and highest frequency in Hz.
+            The lowest and highest frequency in Hz.
         random_state : int, RandomState instance or None, default=0
-            Seed of the lots.
+            The seed of the choice.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class GalleryDisplay:
         Raises
         ------
         ValueError
-            If there is no glitch to draw, or no view of this duration.
+            If there is no glitch to plot, or no view of this duration.
         """
         labels = None if y is None else np.asarray(y)
         if indices is None:
@@ -145,13 +145,13 @@ class GalleryDisplay:
             rows = np.sort(rows[order[:n_glitches]])
         else:
             rows = np.asarray(indices, dtype=int)
-        titles = [f"[{row}]" if labels is None else f"{labels[row]} [{row}]" for row in rows]
         if not len(rows):
-            told = f"of label={label!r}" if label is not None else "among indices"
-            raise ValueError(f"There is no glitch {told} to draw.")
-        views, shown = _one_view(X, rows, durations, duration)
+            which = f"of label={label!r}" if label is not None else "among indices"
+            raise ValueError(f"There is no glitch {which} to plot.")
+        titles = [f"[{row}]" if labels is None else f"{labels[row]} [{row}]" for row in rows]
+        views, shown = _select_view(X, rows, durations, duration)
         display = cls(views, titles, shown, frange=frange, indices=rows.tolist())
-        return display.plot(ax, **options)
+        return display.plot(ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -163,18 +163,15 @@ class GalleryDisplay:
         labels: ArrayLike,
         show: str = "confident_errors",
         n_glitches: int = 12,
-        durations: Any = None,
-        duration: float | None = None,
-        frange: tuple[float, float] = FRANGE,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> GalleryDisplay:
-        """Draw the glitches that a classifier is most wrong or most unsure about.
+        """Plot the most confident errors, or the most uncertain predictions.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
-            Glitches; may be a memory map, of which only those drawn are read.
+            Glitches; may be a memory map, of which only plotted glitches are read.
         y_true : array-like of shape (n_samples,)
             True labels.
         y_prob : array-like of shape (n_samples, n_labels)
@@ -182,20 +179,15 @@ class GalleryDisplay:
         labels : array-like of shape (n_labels,)
             The class of each column of `y_prob`, usually ``classifier.classes_``.
         show : {"confident_errors", "unsure"}, default="confident_errors"
-            Errors, the most probable first, or glitches whose first two guesses are about as
-            probable, right or wrong.
+            Errors, the highest probabilities first, or correct and wrong predictions with the
+            smallest margins between the two highest probabilities.
         n_glitches : int, default=12
-            The number of glitches, if there are so many.
-        durations : float or sequence of float, default=None
-            Duration in s of each view of X. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
-        duration : float, default=None
-            The view to draw. None takes the one nearest to 2 s.
-        frange : tuple of float, default=(10.0, 2048.0)
-            Lowest and highest frequency in Hz.
+            The maximum number of glitches.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            `durations`, `duration` and `frange` as in :meth:`from_data`; others are passed to
+            :meth:`plot`.
 
         Returns
         -------
@@ -204,8 +196,8 @@ class GalleryDisplay:
         Raises
         ------
         ValueError
-            If `show` is neither of these, lengths differ, there are no errors, or there is no
-            view of this duration.
+            If `show` is invalid, lengths differ, there are no errors, or there is no view of
+            this duration.
         """
         true, prob, names = np.asarray(y_true), np.asarray(y_prob), np.asarray(labels)
         if prob.shape != (len(true), len(names)) or len(X) != len(true):
@@ -213,27 +205,30 @@ class GalleryDisplay:
                 f"y_prob has shape {prob.shape}, but there are {len(X)} glitches in X, {len(true)} "
                 f"labels in y_true and {len(names)} in labels."
             )
-        rows = _most(show, true, prob, names)[:n_glitches]
+        rows = _rank(show, true, prob, names)[:n_glitches]
         if not len(rows):
-            raise ValueError("There are no errors to draw: show='unsure' draws doubtful cases.")
-        guesses, chances = names[prob.argmax(axis=1)], prob.max(axis=1)
-        views, shown = _one_view(X, rows, durations, duration)
-        wrong = guesses[rows] != true[rows]
+            raise ValueError("There are no errors to plot; show='unsure' plots other glitches.")
+        predictions, confidences = names[prob.argmax(axis=1)], prob.max(axis=1)
+        wrong = predictions[rows] != true[rows]
         titles = [
-            f"{true[row]}\n{'→ ' + str(guesses[row]) if error else 'right'}, "
-            f"{100 * chances[row]:.0f} %"
+            f"{true[row]}\n{'→ ' + str(predictions[row]) if error else 'right'}, "
+            f"{100 * confidences[row]:.0f} %"
             for row, error in zip(rows, wrong, strict=True)
         ]
+        views, shown = _select_view(
+            X, rows, kwargs.pop("durations", None), kwargs.pop("duration", None)
+        )
+        frange = kwargs.pop("frange", FRANGE)
         display = cls(
             views, titles, shown, frange=frange, marked=wrong.tolist(), indices=rows.tolist()
         )
-        return display.plot(ax, **options)
+        return display.plot(ax, **kwargs)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: ArrayLike, *, ax: Any = None, **options: Any
+        cls, estimator: Any, X: Any, y: ArrayLike, *, ax: Any = None, **kwargs: Any
     ) -> GalleryDisplay:
-        """Draw the glitches that a fitted classifier is most wrong or most unsure about.
+        """Plot the most confident errors of a classifier, or its most uncertain predictions.
 
         Parameters
         ----------
@@ -244,35 +239,34 @@ class GalleryDisplay:
         y : array-like of shape (n_samples,)
             True labels.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`from_predictions`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`from_predictions`.
 
         Returns
         -------
         display : GalleryDisplay
         """
         if hasattr(estimator, "durations_"):
-            options.setdefault("durations", estimator.durations_)
+            kwargs.setdefault("durations", estimator.durations_)
         prob = estimator.predict_proba(X)
-        return cls.from_predictions(X, y, prob, labels=estimator.classes_, ax=ax, **options)
+        return cls.from_predictions(X, y, prob, labels=estimator.classes_, ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, *, n_columns: int = 4, cmap: Any = "viridis") -> GalleryDisplay:
-        """Draw the glitches.
+        """Plot the glitches.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
+            Where to plot; None creates a figure.
         n_columns : int, default=4
-            Glitches in a row.
+            The number of columns.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors, those of Gravity Spy by default.
+            The colormap, by default as in Gravity Spy.
 
         Returns
         -------
         display : GalleryDisplay
-            Itself.
         """
         views, _ = check_views(self.views, np.full(len(self.titles), self.duration))
         marked = self.marked or [False] * len(views)
@@ -283,7 +277,7 @@ class GalleryDisplay:
         self.axes_ = grid.ravel()[: len(views)]
         for number, (view_ax, view) in enumerate(zip(self.axes_, views, strict=True)):
             options = {"vmin": 0, "vmax": MAX_ENERGY, "cmap": cmap}
-            mesh = draw_view(view_ax, as_energy(view), self.duration, self.frange, **options)
+            mesh = plot_view(view_ax, as_energy(view), self.duration, self.frange, **options)
             color = HIGHLIGHT if marked[number] else "black"
             view_ax.set_title(self.titles[number], fontsize="small", color=color)
             if number % columns == 0:
@@ -300,25 +294,24 @@ class GalleryDisplay:
         return self
 
     def figsize(self, n_columns: int = 4) -> tuple[float, float]:
-        """Size that suits as many glitches.
+        """Return a suitable width and height of a figure in inches.
 
         Parameters
         ----------
         n_columns : int, default=4
-            Glitches in a row.
+            The number of columns.
 
         Returns
         -------
         figsize : tuple of float
-            Width and height in inches.
         """
         columns = min(n_columns, len(self.titles))
         rows = math.ceil(len(self.titles) / columns)
         return _PANEL[0] * columns + 1.3, _PANEL[1] * rows + 0.4
 
 
-def _most(show: str, true: np.ndarray, prob: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Rows in the order in which to show them."""
+def _rank(show: str, true: np.ndarray, prob: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Return rows in the order in which to plot them."""
     if show == "confident_errors":
         rows = np.flatnonzero(names[prob.argmax(axis=1)] != true)
         return rows[np.argsort(-prob[rows].max(axis=1), kind="stable")]
@@ -328,10 +321,10 @@ def _most(show: str, true: np.ndarray, prob: np.ndarray, names: np.ndarray) -> n
     raise ValueError(f"show={show!r} is neither 'confident_errors' nor 'unsure'.")
 
 
-def _one_view(
+def _select_view(
     X: Any, rows: np.ndarray, durations: Any, duration: float | None
 ) -> tuple[np.ndarray, float]:
-    """One view of each of these glitches, and its duration in s."""
+    """Return one view of each of these glitches, and its duration in s."""
     glitches = np.asarray(X[rows] if hasattr(X, "shape") else [X[row] for row in rows])
     if glitches.ndim != 4:
         raise ValueError(f"X must be (n_samples, n_views, height, width), got {np.shape(X)}.")

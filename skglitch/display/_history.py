@@ -1,4 +1,4 @@
-"""How training went."""
+"""Training history."""
 
 from __future__ import annotations
 
@@ -14,32 +14,31 @@ if TYPE_CHECKING:
 
 _COLOR_OF = {"train": COLORS[0], "valid": COLORS[1]}
 _MARKER_OF = {"train": "o", "valid": "s"}
-_NAME_OF = {"train": "training", "valid": "held out"}
+_NAME_OF = {"train": "training", "valid": "validation"}
 
 
 class HistoryDisplay:
-    """Losses, accuracy and learning rate over the epochs of a training.
+    """Loss, accuracy and learning rate of each epoch.
 
-    What was not recorded is left out: held-out losses and accuracies need
-    ``early_stopping=True``. It is recommended to use :meth:`from_estimator`, which draws at
-    once.
+    Validation losses and accuracies need ``early_stopping=True``. Use :meth:`from_estimator` to
+    create and plot one.
 
     Parameters
     ----------
     history : skorch.history.History or sequence of dict
-        One entry an epoch, with ``train_loss`` and, where there are, ``valid_loss``,
-        ``train_acc``, ``valid_acc`` and ``batches`` that hold ``event_lr``.
+        A record per epoch, with ``train_loss`` and optionally ``valid_loss``, ``train_acc``,
+        ``valid_acc`` and ``batches`` with ``event_lr``.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_panels,)
-        Loss, accuracy and learning rate, as far as they are there.
+        The axes of loss, accuracy and learning rate, as far as recorded.
     figure_ : matplotlib Figure
-        The figure that they are in.
+        The figure that contains the axes.
 
     See Also
     --------
-    skglitch.CNNClassifier : Has a ``history_`` once it is fitted.
+    skglitch.CNNClassifier : Has the attribute ``history_``.
 
     Examples
     --------
@@ -56,14 +55,14 @@ class HistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
-        """Draw the history of a fitted classifier.
+        """Plot the history of a classifier.
 
         Parameters
         ----------
         estimator : CNNClassifier
             A fitted classifier.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
+            Where to plot; None creates a figure.
 
         Returns
         -------
@@ -75,22 +74,21 @@ class HistoryDisplay:
         return cls(estimator.history_).plot(ax)
 
     def plot(self, ax: Any = None) -> HistoryDisplay:
-        """Draw what there is.
+        """Plot the history.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure. Axes give their place to several.
+            Where to plot; None creates a figure. Several axes replace given ones.
 
         Returns
         -------
         display : HistoryDisplay
-            Itself.
 
         Raises
         ------
         ValueError
-            If there is no epoch, or none with a ``train_loss``.
+            If there is no epoch with a ``train_loss``.
         """
         epochs = list(self.history)
         losses = _series(epochs, "loss")
@@ -103,10 +101,10 @@ class HistoryDisplay:
         self.figure_, axes = make_axes(ax, figsize, (n_panels, 1), sharex=True)
         self.axes_ = axes[:, 0]
         panels = iter(self.axes_)
-        _draw(next(panels), losses, "loss")
+        _plot(next(panels), losses, "loss")
         if accuracies:
             panel = next(panels)
-            _draw(panel, accuracies, "accuracy [%]")
+            _plot(panel, accuracies, "accuracy [%]")
             in_percent(panel, "y")
         if len(rates):
             panel = next(panels)
@@ -124,7 +122,7 @@ class HistoryDisplay:
 
 
 def _series(epochs: Sequence[Mapping[str, Any]], what: str) -> dict[str, np.ndarray]:
-    """Training and held-out values of each epoch; NaN where one lacks them."""
+    """Return training and validation values of each epoch, NaN where missing."""
     found = {}
     for part in _NAME_OF:
         values = [epoch.get(f"{part}_{what}", np.nan) for epoch in epochs]
@@ -134,7 +132,7 @@ def _series(epochs: Sequence[Mapping[str, Any]], what: str) -> dict[str, np.ndar
 
 
 def _learning_rates(epochs: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """Learning rate of each step, and how many epochs were over by then."""
+    """Return the learning rate of each step, and the number of epochs by then."""
     progress: list[float] = []
     rates: list[float] = []
     for number, epoch in enumerate(epochs):
@@ -144,7 +142,7 @@ def _learning_rates(epochs: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np
     return np.array(progress), np.array(rates)
 
 
-def _draw(ax: Axes, series: Mapping[str, np.ndarray], label: str) -> None:
+def _plot(ax: Axes, series: Mapping[str, np.ndarray], label: str) -> None:
     for part, values in series.items():
         ax.plot(
             np.arange(len(values)) + 1,

@@ -1,4 +1,4 @@
-"""Where a net looks, over the spectrogram."""
+"""Saliency maps over spectrograms."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from ._spectrogram import (
     MAX_ENERGY,
     as_energy,
     check_views,
-    draw_view,
+    plot_view,
     view_axes,
     write_title,
 )
 
 
 class SaliencyDisplay:
-    """Spectrogram in gray, in color the places that speak for a class.
+    """Spectrograms of one glitch in gray, with the pixels that support a class in color.
 
-    It is recommended to use :meth:`from_estimator`, which computes the maps and draws at once.
+    Use :meth:`from_estimator` to compute and plot the maps.
 
     Parameters
     ----------
     views : array-like of shape (n_views, height, width)
         One glitch of X.
     maps : array-like of shape (n_views, height, width)
-        What :func:`compute_saliency_maps` returns for it. Views of NaN are left out.
+        The maps that :func:`compute_saliency_maps` returns for this glitch. Views of NaN are
+        left out.
     durations : float or sequence of float, default=None
-        Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+        The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
     frange : tuple of float, default=(10.0, 2048.0)
-        Lowest and highest frequency in Hz.
+        The lowest and highest frequency in Hz.
     title : str, default=None
-        What to write above.
+        The title.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_shown,)
-        One for each view that the net sees.
+        The axes of each view that the network uses.
     figure_ : matplotlib Figure
-        The figure that they are in.
+        The figure that contains the axes.
 
     See Also
     --------
-    compute_saliency_maps : The numbers, and how they are computed.
-    SpectrogramDisplay : Without a net.
+    compute_saliency_maps : Computes the maps.
+    SpectrogramDisplay : Spectrograms only.
 
     Examples
     --------
@@ -88,9 +89,9 @@ class SaliencyDisplay:
         method: str = "gradient_activation",
         frange: tuple[float, float] = FRANGE,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> SaliencyDisplay:
-        """Compute the maps of one glitch and draw them.
+        """Compute and plot the maps of one glitch.
 
         Parameters
         ----------
@@ -99,17 +100,17 @@ class SaliencyDisplay:
         views : array-like of shape (n_views, height, width)
             One glitch of X.
         label : str or int, default=None
-            The class to ask about. None takes the predicted one.
+            The class. None takes the predicted class.
         layer : str, default=None
-            Name of a module of the backbone that returns maps. None takes the last one.
+            The name of a module of the backbone that returns feature maps. None takes the last.
         method : {"gradient_activation", "grad_cam"}, default="gradient_activation"
             As for :func:`compute_saliency_maps`.
         frange : tuple of float, default=(10.0, 2048.0)
-            Lowest and highest frequency in Hz.
+            The lowest and highest frequency in Hz.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -130,55 +131,54 @@ class SaliencyDisplay:
         maps = compute_saliency_maps(
             classifier, array[None], labels=[label], layer=layer, method=method
         )
-        chance = probabilities[classifier.classes_ == label][0]
-        title = f"what speaks for {label} ({100 * chance:.0f} %)"
+        probability = probabilities[classifier.classes_ == label][0]
+        title = f"evidence for {label} ({100 * probability:.0f} %)"
         durations = tuple(classifier.durations_)
         if len(durations) != len(array) and len(array) == len(DURATIONS):
             durations = DURATIONS
         return cls(array, maps[0], durations=durations, frange=frange, title=title).plot(
-            ax, **options
+            ax, **kwargs
         )
 
     def plot(
         self, ax: Any = None, *, n_columns: int | None = None, colorbar: bool = True
     ) -> SaliencyDisplay:
-        """Draw the views that the net sees.
+        """Plot the views that the network uses.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
+            Where to plot; None creates a figure.
         n_columns : int, default=None
-            Views side by side. None puts all in a row.
+            The number of columns. None plots all views in one row.
         colorbar : bool, default=True
-            Whether to draw the scale of the colors.
+            Whether to add a color bar.
 
         Returns
         -------
         display : SaliencyDisplay
-            Itself.
 
         Raises
         ------
         ValueError
-            If there are not as many maps or durations as views.
+            If the numbers of maps, durations and views differ.
         """
         from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
         views, durations = check_views(self.views, self.durations)
         maps, _ = check_views(self.maps, durations)
-        seen = np.flatnonzero(~np.isnan(maps).all(axis=(1, 2)))
+        used = np.flatnonzero(~np.isnan(maps).all(axis=(1, 2)))
         red = to_rgba(HIGHLIGHT)[:3]
         ramp = LinearSegmentedColormap.from_list("saliency", [(*red, 0), (*red, 0.85)])
         highest = float(np.nanmax(maps)) or 1.0
-        self.figure_, self.axes_ = view_axes(ax, len(seen), n_columns)
-        for view_ax, view in zip(self.axes_, seen, strict=True):
-            place = durations[view], self.frange
+        self.figure_, self.axes_ = view_axes(ax, len(used), n_columns)
+        for view_ax, view in zip(self.axes_, used, strict=True):
+            axis = durations[view], self.frange
             energy = as_energy(views[view])
-            draw_view(view_ax, energy, *place, vmin=0, vmax=MAX_ENERGY, cmap="Greys")
-            mesh = draw_view(view_ax, maps[view] / highest, *place, vmin=0, vmax=1, cmap=ramp)
+            plot_view(view_ax, energy, *axis, vmin=0, vmax=MAX_ENERGY, cmap="Greys")
+            mesh = plot_view(view_ax, maps[view] / highest, *axis, vmin=0, vmax=1, cmap=ramp)
         if colorbar:
-            label = "weight, share of the largest"
+            label = "saliency / maximum"
             self.figure_.colorbar(mesh, ax=self.axes_.tolist(), label=label, pad=0.02)
         write_title(self.figure_, self.axes_, self.title)
         return self

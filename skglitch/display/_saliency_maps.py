@@ -1,4 +1,4 @@
-"""Where a net looks: Grad-CAM, taken back to the views of each glitch."""
+"""Saliency maps: Grad-CAM and HiResCAM, mapped back to the views of each glitch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 from .._training import GlitchNet, ViewLayout, read_images
 
 METHODS = ("gradient_activation", "grad_cam")
-# Pooling sees places, but what it returns are not where the net has looked.
+# Maps of adaptive pooling have no spatial meaning.
 _POOLING = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
@@ -28,53 +28,51 @@ def compute_saliency_maps(
     method: str = "gradient_activation",
     batch_size: int = 16,
 ) -> np.ndarray:
-    r"""Map how much each place of each view speaks for a class.
+    r"""Compute how much each pixel of each view supports a class.
 
     Parameters
     ----------
     classifier : CNNClassifier
-        A fitted classifier. Any net whose layers return maps will do, which those of vision
-        transformers do not.
+        A fitted classifier with a convolutional backbone.
     X : array-like
-        Images of the shape seen in fit.
+        Glitches of the shape seen in fit.
     labels : array-like of shape (n_samples,), default=None
-        The class of each sample to ask about. None takes the predicted ones.
+        The class for each sample. None takes the predicted classes.
     layer : str, default=None
-        Name of a module of the backbone that returns maps. None takes the last one that has
-        more than one place, pooling aside.
+        The name of a module of the backbone that returns feature maps. None takes the last one
+        with more than one pixel, except pooling.
     method : {"gradient_activation", "grad_cam"}, default="gradient_activation"
-        How gradients and activations of the layer become a map, see Notes.
+        The method, see Notes.
     batch_size : int, default=16
-        Glitches at a time.
+        The number of glitches per batch.
 
     Returns
     -------
     maps : ndarray of shape (n_samples, n_views, height, width), dtype float32
-        At least 0; as large as logits. NaN in views that the net is not shown.
+        Non-negative, on the scale of logits. NaN in views that the network does not use.
 
     Raises
     ------
     ValueError
-        If the backbone has no maps, `layer` is none of its layers or returns none, or a label
+        If the backbone has no feature maps, `layer` does not exist or returns none, or a label
         is not one of the classes.
 
     See Also
     --------
-    SaliencyDisplay : Draws them.
+    SaliencyDisplay : Plots the maps.
 
     Notes
     -----
-    With activations :math:`A_c(x)` of channel c at place x and the logit z of the class,
+    With the activation :math:`A_c(x)` of channel c at position x and the logit z of the class,
     Grad-CAM [1]_ is :math:`\sum_c \bar g_c A_c(x)` with the gradients
-    :math:`g_c(x) = \partial z / \partial A_c(x)` averaged over x, cut off at 0. Without the
-    average, :math:`\sum_c g_c(x) A_c(x)`, known as HiResCAM [2]_, it is the share of each place
-    in the logit, the same where means over the picture are read. It is the default, as the
-    gradient of a standard deviation, which is read of the default backbone, has an average of 0.
+    :math:`g_c(x) = \partial z / \partial A_c(x)` averaged over x, clipped at 0. The default
+    (HiResCAM [2]_) omits the average, :math:`\sum_c g_c(x) A_c(x)`. Both are equal for mean
+    pooling. For standard-deviation pooling, as in the default encoder, average gradients vanish.
 
-    The maps have the resolution of the layer, often a few pixels a side, and are interpolated.
-    With ``views="channels"`` the net mixes the views at its first layer: all get the same map.
-    Where several layers are read, as of the default backbone, the map is that of the last: what
-    others say is seen with their names as `layer`.
+    Maps have the resolution of the layer, often a few pixels, and are interpolated. With
+    ``views="channels"`` the first layer mixes the views, which all get the same map. If the
+    encoder reads several layers, as by default, the map shows the last one; pass the name of
+    another as `layer`.
 
     References
     ----------
@@ -113,21 +111,9 @@ def compute_saliency_maps(
 
 
 def find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
-    """Name the last layer of the backbone that returns a map of more than one place.
+    """Return the name of the last layer of the backbone with a map of more than one pixel.
 
-    Parameters
-    ----------
-    net : GlitchNet
-    images : Tensor of shape (n, n_views, height, width)
-
-    Returns
-    -------
-    layer : str
-
-    Raises
-    ------
-    ValueError
-        If there is none, as in transformers, whose layers return a list of patches.
+    Transformers have none, since their layers return lists of patches.
     """
     last: list[str] = []
 
@@ -155,8 +141,8 @@ def find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
             hook.remove()
     if not last:
         raise ValueError(
-            f"{type(backbone).__name__} has no layer that returns a map of places, as transformers "
-            "and nets that see very small pictures have not: use a convolutional backbone."
+            f"{type(backbone).__name__} has no layer that returns a feature map of several pixels: "
+            "use a convolutional backbone and larger images."
         )
     return last[0]
 
@@ -169,11 +155,11 @@ def _maps_of(
         logits = net(images).float()
     targets = logits.argmax(dim=1) if codes is None else torch.from_numpy(codes).to(logits.device)
     if not caught or caught[0].ndim != 4:
-        raise ValueError(f"layer={layer!r} returns no map of places in this net.")
+        raise ValueError(f"layer={layer!r} returns no feature map in this network.")
     score = logits.gather(1, targets[:, None]).sum()
     (gradient,) = torch.autograd.grad(score, caught, allow_unused=True)
     if gradient is None:
-        raise ValueError(f"layer={layer!r} has no part in the result of this net.")
+        raise ValueError(f"layer={layer!r} does not affect the output of this network.")
     if method == "grad_cam":
         gradient = gradient.mean(dim=(2, 3), keepdim=True)
     maps = (gradient * caught[0].detach()).sum(dim=1, keepdim=True).clamp(min=0)
@@ -182,25 +168,12 @@ def _maps_of(
 
 
 def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> torch.Tensor:
-    """Take maps of pictures, as a layout arranges them, back to the views.
-
-    Parameters
-    ----------
-    maps : Tensor of shape (n * n_passes, 1, h, w)
-    layout : ViewLayout
-    shape : tuple of int
-        ``(n, n_views, height, width)`` of the images.
-
-    Returns
-    -------
-    views : Tensor of this shape
-        NaN in views that the layout does not show.
-    """
+    """Map maps of arranged images back to the views, NaN in views that are not used."""
     n, *image_shape = shape
     size = layout.image_size(*image_shape[1:])
     large = nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-    # The layout arranges the number of each pixel; wherever one comes out, its value goes back.
-    # Zeros are padding.
+    # The layout arranges the numbers of pixels, which gives the source of each value. Zeros are
+    # padding.
     n_pixels = int(np.prod(image_shape))
     numbers = torch.arange(1, n_pixels + 1, dtype=torch.float64).reshape(1, *image_shape)
     arranged = layout.arrange(numbers).long().to(maps.device)
@@ -212,13 +185,13 @@ def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> 
 
 @contextmanager
 def _caught(backbone: nn.Module, layer: str) -> Iterator[list[torch.Tensor]]:
-    """Catch what a layer returns, and make it the start of the graph."""
+    """Catch the output of a layer, and start the graph there."""
     caught: list[torch.Tensor] = []
 
     def catch(_module: nn.Module, _args: Any, output: Any) -> Any:
         if not isinstance(output, torch.Tensor):
             return output
-        # The layers before may be frozen, and those after may work in place.
+        # Earlier layers may be frozen, and later ones may work in place.
         caught[:] = [output.detach().requires_grad_()]
         return caught[0].clone()
 
@@ -237,7 +210,7 @@ def _tensor(classifier: Any, images: np.ndarray) -> torch.Tensor:
 def _codes(labels: ArrayLike, classes: np.ndarray, n_samples: int) -> np.ndarray:
     asked = np.asarray(labels)
     if asked.shape != (n_samples,):
-        raise ValueError(f"labels must hold one label a sample, got shape {asked.shape}.")
+        raise ValueError(f"labels must hold one label per sample, got shape {asked.shape}.")
     unknown = np.setdiff1d(asked, classes)
     if len(unknown):
         raise ValueError(f"labels has {unknown.tolist()}, which the classifier does not know.")

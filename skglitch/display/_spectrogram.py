@@ -1,4 +1,4 @@
-"""One glitch, with its axes."""
+"""Spectrograms of one glitch."""
 
 from __future__ import annotations
 
@@ -13,57 +13,54 @@ from ._axes import make_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Gravity Spy's, for one to four views.
+# Durations of the four views of Gravity Spy.
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
 FRANGE = (10.0, 2048.0)
-# Where normalized energy is clipped; a byte holds ten times the energy.
+# Normalized energy is clipped at 25.5, which uint8 stores as 255.
 MAX_ENERGY = 25.5
 LEVELS_PER_ENERGY = 10
 
 
 def as_energy(pixels: np.ndarray) -> np.ndarray:
-    """Return normalized energies: bytes hold ten times the energy, floats the energy itself."""
+    """Return normalized energies: uint8 is ten times the energy, others are the energy."""
     return pixels / LEVELS_PER_ENERGY if pixels.dtype == np.uint8 else pixels
 
 
 def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Give the views of one glitch as ``(n_views, height, width)``, and the duration of each."""
+    """Return the views of one glitch as ``(n_views, height, width)``, and their durations."""
     array = np.asarray(views)
     array = array[None] if array.ndim == 2 else array
     if array.ndim != 3:
         raise ValueError(
-            "views must be those of one glitch, (n_views, height, width) or (height, width), got "
+            "views must be one glitch, (n_views, height, width) or (height, width), got "
             f"shape {array.shape}: X[0] is the first glitch of X."
         )
     if array.size == 0:
-        raise ValueError(f"views has shape {array.shape}, which is no pixel at all.")
+        raise ValueError(f"views has shape {array.shape}, but needs at least one pixel.")
     given = DURATIONS if durations is None else tuple(np.atleast_1d(durations).tolist())
     if len(given) != len(array):
         raise ValueError(
             f"durations={given!r} has {len(given)} durations, but there are {len(array)} views: "
-            "give the duration of each in s."
+            "pass the duration of each in s."
         )
     if not all(isinstance(duration, int | float) and 0 < duration < math.inf for duration in given):
         raise ValueError(f"durations={given!r} must be positive numbers of seconds.")
     return array, given
 
 
-def draw_view(
-    ax: Axes, values: np.ndarray, duration: float, frange: tuple[float, float], **options: Any
+def plot_view(
+    ax: Axes, values: np.ndarray, duration: float, frange: tuple[float, float], **kwargs: Any
 ) -> Any:
-    """Draw one view over time and logarithmic frequency.
-
-    A mesh, not an image: matplotlib bends images on logarithmic axes, while the rows of X are
-    even in the logarithm already.
-    """
+    """Plot one view over time and logarithmic frequency."""
+    # A mesh, since matplotlib distorts images on logarithmic axes.
     height, width = values.shape
     times = np.linspace(-duration / 2, duration / 2, width + 1)
     frequencies = np.geomspace(frange[1], frange[0], height + 1)
-    mesh = ax.pcolormesh(times, frequencies, values, rasterized=True, **options)
+    mesh = ax.pcolormesh(times, frequencies, values, rasterized=True, **kwargs)
     ax.set_yscale("log", base=2)
     ax.set_ylim(*frange)
     ax.yaxis.set_major_formatter("{x:g}")
-    # Set by hand: the ticks at every third power of two are the same in all views.
+    # Fixed ticks are the same in all views.
     exponents = np.arange(math.ceil(math.log2(frange[0])), math.log2(frange[1]) + 1e-9)
     ax.set_yticks(2.0 ** exponents[:: max(1, round(len(exponents) / 4))])
     ax.minorticks_off()
@@ -72,35 +69,35 @@ def draw_view(
 
 
 class SpectrogramDisplay:
-    """The views of one glitch, over time and frequency.
+    """Spectrograms of one glitch.
 
-    It is recommended to use :meth:`from_data`, which draws at once.
+    Use :meth:`from_data` to create and plot one.
 
     Parameters
     ----------
     views : array-like of shape (n_views, height, width) or (height, width)
-        One glitch of X. Row 0 is the highest frequency. Bytes hold ten times the normalized
-        energy, other numbers are taken for the energy itself.
+        One glitch of X. Row 0 is the highest frequency. Values of type uint8 are ten times the
+        normalized energy, all others the energy.
     durations : float or sequence of float, default=None
-        Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+        The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
     frange : tuple of float, default=(10.0, 2048.0)
-        Lowest and highest frequency in Hz.
+        The lowest and highest frequency in Hz.
     title : str, default=None
-        What to write above.
+        The title.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_views,)
-        One for each view.
+        The axes of each view.
     figure_ : matplotlib Figure
-        The figure that they are in.
+        The figure that contains the axes.
     colorbar_ : matplotlib Colorbar or None
-        The scale of the energy.
+        The color bar.
 
     See Also
     --------
     GalleryDisplay : Many glitches.
-    SaliencyDisplay : Where a net looks.
+    SaliencyDisplay : Which pixels support a class.
 
     Examples
     --------
@@ -136,33 +133,33 @@ class SpectrogramDisplay:
         frange: tuple[float, float] = FRANGE,
         title: str | None = None,
         ax: Any = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> SpectrogramDisplay:
-        """Draw one glitch of X.
+        """Plot one glitch of X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
             Glitches; may be a memory map, of which only one is read.
         index : int, default=0
-            Which glitch.
+            The row of the glitch.
         durations : float or sequence of float, default=None
-            Duration in s of each view. None are those of Gravity Spy, 0.5, 1, 2 and 4 s.
+            The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
         frange : tuple of float, default=(10.0, 2048.0)
-            Lowest and highest frequency in Hz.
+            The lowest and highest frequency in Hz.
         title : str, default=None
-            What to write above.
+            The title.
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure.
-        **options
-            As for :meth:`plot`.
+            Where to plot; None creates a figure.
+        **kwargs
+            Passed to :meth:`plot`.
 
         Returns
         -------
         display : SpectrogramDisplay
         """
         views = np.asarray(X)[index]
-        return cls(views, durations, frange=frange, title=title).plot(ax, **options)
+        return cls(views, durations, frange=frange, title=title).plot(ax, **kwargs)
 
     def plot(
         self,
@@ -173,38 +170,36 @@ class SpectrogramDisplay:
         cmap: Any = "viridis",
         max_energy: float = MAX_ENERGY,
     ) -> SpectrogramDisplay:
-        """Draw the views.
+        """Plot the views.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to draw; None makes a figure. Axes make room for several where there is more
-            than one view.
+            Where to plot; None creates a figure. Several axes replace given ones.
         n_columns : int, default=None
-            Views side by side; 2 makes a square of four. None puts all in a row.
+            The number of columns. None plots all views in one row.
         colorbar : bool, default=True
-            Whether to draw the scale of the energy.
+            Whether to add a color bar.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colors, those of Gravity Spy by default.
+            The colormap, by default as in Gravity Spy.
         max_energy : float, default=25.5
-            The energy that gets the last color.
+            The energy at the end of the colormap.
 
         Returns
         -------
         display : SpectrogramDisplay
-            Itself.
 
         Raises
         ------
         ValueError
-            If there are not as many durations as views.
+            If the numbers of durations and views differ.
         """
         views, durations = check_views(self.views, self.durations)
         self.figure_, self.axes_ = view_axes(ax, len(views), n_columns)
         for view_ax, view, duration in zip(self.axes_, views, durations, strict=True):
             energy = as_energy(view)
             options = {"vmin": 0, "vmax": max_energy, "cmap": cmap}
-            mesh = draw_view(view_ax, energy, duration, self.frange, **options)
+            mesh = plot_view(view_ax, energy, duration, self.frange, **options)
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
@@ -215,7 +210,7 @@ class SpectrogramDisplay:
 
 
 def view_axes(ax: Any, n_views: int, n_columns: int | None) -> tuple[Any, np.ndarray]:
-    """Make axes for views, labeled at the left and at the bottom."""
+    """Create axes for views, with labels at the left and at the bottom."""
     columns = n_views if n_columns is None else min(n_columns, n_views)
     rows = math.ceil(n_views / columns)
     figsize = (2.4 * columns + 1.4, 2.2 * rows + 0.6)
@@ -232,7 +227,7 @@ def view_axes(ax: Any, n_views: int, n_columns: int | None) -> tuple[Any, np.nda
 
 
 def write_title(figure: Any, axes: np.ndarray, title: str | None) -> None:
-    """Write above the axes if there is one, else above the figure."""
+    """Add a title to the axes if there is one, else to the figure."""
     if title is None:
         return
     if len(axes) == 1:

@@ -145,7 +145,7 @@ class TestGallery:
         with pytest.raises(ValueError, match="no glitch of label='c'"):
             GalleryDisplay.from_data(energies, ["a", "b", "a"], label="c")
         right = {"labels": ["a", "b"], "y_prob": [[0.9, 0.1]] * 3, "y_true": ["a"] * 3}
-        with pytest.raises(ValueError, match="no errors to draw"):
+        with pytest.raises(ValueError, match="no errors to plot"):
             GalleryDisplay.from_predictions(energies, **right)
         with pytest.raises(ValueError, match="show='best'"):
             GalleryDisplay.from_predictions(energies, **right, show="best")

@@ -170,7 +170,7 @@ def test_net_without_maps():
 def test_errors():
     X, y = make_spots()
     classifier = fit(X, y, max_epochs=1)
-    with pytest.raises(ValueError, match="layer='5' returns no map"):
+    with pytest.raises(ValueError, match="layer='5' returns no feature map"):
         compute_saliency_maps(classifier, X, layer="5")
     with pytest.raises(ValueError, match="layer='conv' is not a layer"):
         compute_saliency_maps(classifier, X, layer="conv")
