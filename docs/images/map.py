@@ -1,8 +1,8 @@
-"""Draw map.png: a glitch of each class, and the map that the net makes of all.
+"""Draw map.png: one glitch per class, and a map of the embeddings of all glitches.
 
     python docs/images/map.py FOLDER
 
-FOLDER holds Gravity Spy pictures with the view of 4 s.
+FOLDER contains Gravity Spy pictures with the 4 s view.
 """
 
 import sys
