@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from .._download import RemoteFile, check_transfer, download
 from .._home import get_data_home
 from .._tables import import_h5py
 from ._hdf5 import Hdf5Strain
 from ._load_strain import check_any_data
-from ._strain import Strain
+from ._strain import Strain, join
 from ._time_axis import check_number, check_time
 
 # File names that GWOSC has used since 2010, such as H-H1_LOSC_4_V2-1126259446-32.hdf5 or
@@ -130,7 +128,8 @@ def fetch_open_strain(
         new = [file.name for file in files if not (folder / file.name).exists()]
         for name in new:
             _download(names[name], folder / name, n_retries, delay, progress)
-    strain = _join([_read(folder / file.name, file, span, file.name in new) for file in files])
+    parts = [_read(folder / file.name, file, span, file.name in new) for file in files]
+    strain = join(parts)[0]
     check_any_data(strain, f"{folder / files[0].name}")
     return strain.crop(middle - half, middle + half)
 
@@ -252,14 +251,3 @@ def _read(path: Path, file: _File, span: _Span, is_new: bool) -> Strain:
         # GWOSC publishes no checksums: a file that cannot be read did not arrive intact.
         path.unlink()
         raise OSError(f"The download was corrupt and has been removed: {error}") from error
-
-
-def _join(parts: list[Strain]) -> Strain:
-    """Concatenate parts that follow one another, without their overlaps."""
-    first = parts[0]
-    data = [first.data]
-    end = first.t1
-    for part in parts[1:]:
-        data.append(part.crop(start=end).data if part.t0 < end else part.data)
-        end = part.t1
-    return Strain(np.concatenate(data), first.sample_rate, first.t0, first.ifo)

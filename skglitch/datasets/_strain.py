@@ -160,3 +160,18 @@ def as_samples(data: object, name: str) -> np.ndarray:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name} must hold real numbers, but has dtype {array.dtype}.")
     return array.astype(np.float64, copy=False)
+
+
+def join(parts: list[Strain]) -> list[Strain]:
+    """Concatenate parts in order of time, without their overlaps, between gaps."""
+    runs: list[list[Strain]] = []
+    for part in parts:
+        last = runs[-1][-1] if runs else None
+        if last is None or part.t0 > last.t1 + 0.5 / part.sample_rate:
+            runs.append([part])
+        elif part.t1 > last.t1:
+            runs[-1].append(part.crop(start=last.t1) if part.t0 < last.t1 else part)
+    return [
+        Strain(np.concatenate([p.data for p in run]), run[0].sample_rate, run[0].t0, run[0].ifo)
+        for run in runs
+    ]

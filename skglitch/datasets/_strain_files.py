@@ -10,7 +10,7 @@ import numpy as np
 
 from ._hdf5 import Hdf5Strain
 from ._load_strain import check_file, is_frame, load_strain
-from ._strain import Strain
+from ._strain import Strain, join
 from ._time_axis import check_number, check_time
 
 # Read in s beyond each end, since times are rounded to the nearest sample later.
@@ -118,8 +118,8 @@ class StrainFiles:
         if not any(file.start <= gps < file.stop for file in near):
             spans = ", ".join(f"{file.start:.0f} to {file.stop:.0f}" for file in files)
             raise ValueError(f"no strain file contains this time; those of {ifo} span GPS {spans}")
-        strain = _join([file.read(start, stop) for file in near], gps)
-        return strain.around(gps, duration)
+        runs = join([file.read(start, stop) for file in near])
+        return next(run for run in runs if run.t0 <= gps < run.t1).around(gps, duration)
 
 
 class _File:
@@ -143,19 +143,3 @@ class _File:
         if self.frame is not None:
             return self.frame.crop(start, stop)
         return self.hdf5.read(self.hdf5.axis.between(start, stop))
-
-
-def _join(parts: list[Strain], gps: float) -> Strain:
-    """Concatenate parts that follow each other, up to the first gap on either side of a time."""
-    runs = [parts[:1]]
-    for part in parts[1:]:
-        end = runs[-1][-1].t1
-        if part.t1 <= end:
-            continue  # it lies within the parts before it
-        if part.t0 > end + 0.5 / part.sample_rate:
-            runs.append([part])
-        else:
-            runs[-1].append(part.crop(start=end) if part.t0 < end else part)
-    run = next(run for run in runs if run[0].t0 <= gps < run[-1].t1)
-    data = np.concatenate([part.data for part in run])
-    return Strain(data, run[0].sample_rate, run[0].t0, run[0].ifo)
