@@ -221,6 +221,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    exemplars_: np.ndarray
+    exemplar_classes_: np.ndarray
 
     def __init__(
         self,
@@ -561,8 +563,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.net_ = net
         self.history_ = net.history
         rows = _exemplar_rows(targets)
-        self.exemplars_: np.ndarray = self._embed(images[rows])
-        self.exemplar_classes_: np.ndarray = self.classes_[targets[rows]]
+        self.exemplars_ = self._embed(images[rows])
+        self.exemplar_classes_ = self.classes_[targets[rows]]
         if net.interrupted_:
             warnings.warn(
                 f"Training was interrupted in epoch {n_epochs} of {net.max_epochs}: the net "
