@@ -37,13 +37,7 @@ def fit_axes(X: NDArray[Any], n_axes: int) -> tuple[Pipeline, NDArray[Any]]:
 
 
 class WhitenedAxes:
-    """Principal axes of all samples, whitened by the spread within the labeled classes.
-
-    Parameters
-    ----------
-    most : int
-        There are no more axes than these, nor than :func:`count_axes` gives.
-    """
+    """At most so many principal axes, whitened by the spread within the labeled classes."""
 
     def __init__(self, most: int) -> None:
         self.most = most

@@ -146,9 +146,17 @@ def describe_clusters(
 
         stability = mean_jaccard(cluster_again, codes, n_resamples, random_state, n_jobs)
     certainty = None if probabilities is None else np.asarray(probabilities)
-    purity = {"min_purity": min_purity, "min_labeled": min_labeled}
     table = tabulate_clusters(
-        X, X, codes, certainty, known, classes, stability, n_members=n_members, **purity
+        X,
+        X,
+        codes,
+        certainty,
+        known,
+        classes,
+        stability,
+        n_members=n_members,
+        min_purity=min_purity,
+        min_labeled=min_labeled,
     )
     return table.set_axis(names, axis="index").rename_axis("cluster")
 
@@ -167,27 +175,10 @@ def tabulate_clusters(
     min_labeled: float = 0.0,
     cluster_classes: list[Any] | None = None,
 ) -> DataFrame:
-    """Tabulate clusters 0, 1, ...
+    """Tabulate clusters 0, 1, ... of `codes`, given the codes of the classes in `known`.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        What clusters and classes are compared by.
-    points : ndarray of shape (n_samples, n_axes)
-        What typical members are found by.
-    codes : ndarray of shape (n_samples,), dtype int
-        The cluster of each sample, -1 for none.
-    certainty : ndarray of shape (n_samples,) or None
-        None takes the distance from the center.
-    known : ndarray of shape (n_samples,), dtype int
-        The class of each sample, -1 for none.
-    classes : ndarray of shape (n_classes,)
-    stability : ndarray of shape (n_clusters,)
-    n_members : int
-    min_purity, min_labeled : float, default=0
-        What makes a cluster a known class,
-    cluster_classes : list, default=None
-        unless the class of each cluster is given, None for a new one.
+    Clusters and classes are compared by X, and members with the center of their cluster by
+    `points`. `cluster_classes` has the class of each cluster, where labels do not decide it.
     """
     from pandas import DataFrame, Series
 
@@ -241,19 +232,9 @@ def mean_jaccard(
     random_state: Any,
     n_jobs: int | None,
 ) -> NDArray[np.float64]:
-    """Stability of clusters under subsampling (Hennig 2007).
+    """Stability of clusters 0, 1, ..., where `cluster` clusters the samples of some rows.
 
-    Parameters
-    ----------
-    cluster : callable
-        Clusters the samples of some rows.
-    codes : ndarray of shape (n_samples,), dtype int
-        The clusters of all samples, numbered from 0 on.
-
-    Returns
-    -------
-    stability : ndarray of shape (n_clusters,)
-        Mean over the subsamples that have a member of the cluster, NaN without any.
+    It is NaN for a cluster that no subsample has a member of.
     """
     random_state = check_random_state(random_state)
     n_clusters = codes.max(initial=UNLABELED) + 1

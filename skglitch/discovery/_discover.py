@@ -177,7 +177,7 @@ def discover(
     >>> bool(found.glitches["is_novel"][60:].all())
     True
     """
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
     if isinstance(clusterer, NewClassFinder):
         raise ValueError(
@@ -200,7 +200,8 @@ def discover(
         check_consistent_length(X, times)
         glitches["gps"] = times
     if y is not None:
-        glitches["label"] = as_labels(y)
+        # Integers with gaps stay integers.
+        glitches["label"] = Series(as_labels(y), dtype=object)
     if is_reference is not None:
         check_consistent_length(X, is_reference)
         glitches["is_reference"] = np.asarray(is_reference, dtype=bool)

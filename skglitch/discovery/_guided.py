@@ -57,24 +57,8 @@ _MOST_PAIRED, _MOST_GROUPS = 5000, 2000
 class GuidedClustering:
     """Assign samples to known classes and to new clusters.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Embeddings.
-    codes : ndarray of shape (n_samples,), dtype int
-        The code of the class of each sample, -1 without a label.
-    p_values : ndarray of shape (n_samples,)
-        p-values of :class:`NoveltyDetector`.
-    min_cluster_size : int
-        The smallest new cluster.
-    seed : int
-
-    Attributes
-    ----------
-    embedding : ndarray of shape (n_samples, n_axes)
-        Directions along the whitened axes.
-    labels : ndarray of shape (n_samples,), dtype int
-        The code of a class, a larger number for a new cluster, or -1.
+    `codes` has the class of each sample, -1 without a label; `labels` that class or a larger number
+    for a new cluster, or -1; `embedding` the directions of samples along the whitened axes.
     """
 
     def __init__(

@@ -74,12 +74,8 @@ class CrossFitted:
     """Mean of the scores of one model per fold, each fitted without its fold.
 
     A model of all samples would score new ones on another scale than held-out ones: logits grow
-    with the number of samples, and distances shrink.
-
-    Parameters
-    ----------
-    make : callable
-        Makes a model with ``fit(X, codes)`` and ``score(X)``.
+    with the number of samples, and distances shrink. `make` makes a model with ``fit(X, codes)``
+    and ``score(X)``.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -148,10 +144,7 @@ class Mahalanobis:
 class Energy:
     """Logarithm of the sum of the exponentials of the logits, minus the energy of Liu et al. 2020.
 
-    Parameters
-    ----------
-    head : estimator or None
-        It has a ``decision_function``. None is logistic regression.
+    The head has a ``decision_function``; None is logistic regression.
     """
 
     def __init__(self, head: Any) -> None:
@@ -175,13 +168,7 @@ class Energy:
 
 
 class Combined:
-    """Mean of several scores, each centered on its median and scaled by its spread.
-
-    Parameters
-    ----------
-    n_neighbors : int or None
-        Of the local outlier factor; None depends on the size of the classes.
-    """
+    """Mean of the scores of CombinedColumns, each minus its median and divided by its spread."""
 
     def __init__(self, n_neighbors: int | None = None) -> None:
         self.n_neighbors = n_neighbors
@@ -215,15 +202,9 @@ class CombinedColumns:
 
     They are the local outlier factor along all axes, and for each number of axes the Mahalanobis
     distance and, with classes, the energy of a logistic regression, both along whitened axes.
-    Logarithms keep single scores from growing without bound far away.
-
-    Parameters
-    ----------
-    n_neighbors : int or None
-    has_classes : bool
-        Whether there is an energy; a fold may have lost all classes but one.
-    widths : list of int
-        Numbers of axes, rising.
+    Logarithms keep single scores from growing without bound far away. `widths` are the numbers of
+    axes, rising. `has_classes` is whether there is an energy; a fold may have lost all classes but
+    one.
     """
 
     def __init__(self, n_neighbors: int | None, has_classes: bool, widths: list[int]) -> None:

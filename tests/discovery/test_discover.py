@@ -67,6 +67,8 @@ def test_columns(data):
     names = ["is_labeled", "cluster", "probability", "is_new"]
     assert bare.glitches.columns.tolist() == names
     assert bare.onsets is None
+    codes = [None, *np.repeat([0, 1, -1], N)[1:].tolist()]
+    assert discover(X, codes, n_resamples=0).glitches["label"].tolist() == codes
     assert "novel" not in bare.clusters
 
 
