@@ -43,7 +43,7 @@ class RemoteFile:
     url : str
         Where it is.
     size : int or None
-        In bytes. None is unknown before the server tells it with the file.
+        In bytes. None if it is unknown before the transfer.
     checksum : str or None
         Name of the algorithm, a colon, and the checksum in hexadecimal digits, or the first
         eight of them or more where no more are published. None is unknown: the content has to
@@ -62,7 +62,7 @@ class RemoteFile:
             return True
         algorithm, _, expected = self.checksum.partition(":")
         if len(expected) < _FEWEST_DIGITS:
-            raise ValueError(f"checksum={self.checksum!r} has too few digits to tell files apart.")
+            raise ValueError(f"checksum={self.checksum!r} has too few digits.")
         with open(path, "rb") as stream:
             found = hashlib.file_digest(
                 stream, lambda: hashlib.new(algorithm, usedforsecurity=False)
@@ -98,7 +98,7 @@ def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
     Raises
     ------
     OSError
-        If the server cannot be reached or its answer is none.
+        If the server cannot be reached or does not describe the record.
     """
     url = f"{base_url}/api/records/{record}"
     try:
@@ -174,7 +174,7 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
                 raise TransferError(f"asked for bytes from {have} on, the answer was {answer!r}")
             # The server knows no ranges and sends everything again.
             have = 0
-        total = file.size if file.size is not None else _told_size(response, have)
+        total = file.size if file.size is not None else _total_size(response, have)
         bar = tqdm(
             total=total,
             initial=have,
@@ -197,19 +197,19 @@ def _request(file: RemoteFile, part: Path, have: int) -> Any:
         return _open(file.url, {"Range": f"bytes={have}-"} if have else {})
     except urllib.error.HTTPError as error:
         if error.code == 416 and file.size is None:
-            # More is there than the file has, or all of it: which, nobody can tell.
+            # The part has as many bytes as the file or more, which cannot be known.
             part.unlink()
             raise TransferError(f"there are no bytes from {have} on") from error
         raise
 
 
-def _told_size(response: Any, have: int) -> int | None:
-    """Size of the whole file as the server tells it with an answer, if it does."""
+def _total_size(response: Any, have: int) -> int | None:
+    """Size of the whole file by the headers of a response, if they have it."""
     if have:
-        told = response.headers.get("Content-Range", "").rpartition("/")[2]
-        return int(told) if told.isdigit() else None
-    told = response.headers.get("Content-Length", "")
-    return int(told) if told.isdigit() else None
+        size = response.headers.get("Content-Range", "").rpartition("/")[2]
+    else:
+        size = response.headers.get("Content-Length", "")
+    return int(size) if size.isdigit() else None
 
 
 def _open(url: str, headers: dict[str, str]) -> Any:

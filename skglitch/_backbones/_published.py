@@ -75,16 +75,16 @@ def weights_file(name: str, weights: PublishedWeights) -> Path:
             return path
     try:
         ours.parent.mkdir(parents=True, exist_ok=True)
-        # The processes of a grid search all come here at once.
+        # The processes of a grid search all call this at once.
         with FileLock(f"{ours}.lock"):
             if not _is_right(ours, weights):
                 _fetch(weights, ours)
     except OSError as error:
         wrong = " What is there has another checksum." if ours.exists() else ""
         raise OSError(
-            f"The weights of {name!r} could not be had: {error} Fetch {weights.url} where there "
-            f"is a network, put it (unpacked) at {ours}, checksum {weights.checksum}.{wrong} Or "
-            "give a file as weights=PATH, or weights=None for random ones."
+            f"The weights of {name!r} could not be downloaded: {error} Fetch {weights.url} where "
+            f"there is a network, put it (unpacked) at {ours}, checksum {weights.checksum}.{wrong} "
+            "Or give a file as weights=PATH, or weights=None for random ones."
         ) from error
     return ours
 

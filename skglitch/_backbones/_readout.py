@@ -23,11 +23,11 @@ class Readout:
     layers : tuple of str, default=("penultimate",)
         Names of modules of the net, or ``"penultimate"`` for what its last layer would see.
     pooling : {"mean", "std", "max"}, default="mean"
-        What becomes of each channel of a map ``(n, channels, height, width)``.
+        The statistic of each channel of a map ``(n, channels, height, width)``.
     n_bands : int, default=1
-        Number of horizontal stripes, bands of frequency in a spectrogram, that are pooled apart.
-        They overlap by a row where a map cannot be parted evenly. Features without a place, as
-        the penultimate ones mostly are, have one.
+        Number of horizontal stripes (bands of frequency) that are pooled separately.
+        They overlap by a row if the height is not divisible by it. Features without a position,
+        as the penultimate ones usually are, have one band.
 
     Examples
     --------

@@ -40,7 +40,7 @@ class BackboneInfo:
     library : {"torchvision", "timm", "pytorchcv", "skglitch"}
         The library that builds the net.
     weights : PublishedWeights or None
-        What ``weights="imagenet"`` means; None if nobody published weights.
+        What ``weights="imagenet"`` means; None if there are none.
     input_size : tuple of int
         Height and width in pixels at which the weights were trained.
     mean, std : tuple of float
@@ -139,8 +139,8 @@ def efficientnet_lite0() -> BackboneInfo:
         tuple(config["input_size"][1:]),
         tuple(config["mean"]),
         tuple(config["std"]),
-        # Measured on frozen nets with few labels: layers in the middle tell more about a glitch
-        # than the last features, which are about photographs.
+        # Measured on frozen nets with few labels: layers in the middle separate glitches
+        # better than the last features, which describe photographs.
         readout=Readout(("blocks.4", "blocks.5"), "std", 5),
         max_learning_rate=3e-3,  # measured with 3,500 glitches
         build=functools.partial(timm.create_model, "tf_efficientnet_lite0"),
@@ -166,7 +166,7 @@ def bn_inception() -> BackboneInfo:
             "MIT (pytorchcv), pictures: terms of ImageNet",
         ),
         (224, 224),
-        # Its branches meet again at sizes that halve five times only, 140 x 170 is none.
+        # Its branches only fit each other at sizes that can be halved five times, unlike 140 x 170.
         fixed_size=True,
         build=_build_bn_inception,
     )

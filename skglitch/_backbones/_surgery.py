@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 _AUXILIARY = ("AuxLogits", "aux1", "aux2")
 
 
-def cut_head(net: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
+def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
     """Cut the head off ``net``, in place, and auxiliary classifiers.
 
     Parameters

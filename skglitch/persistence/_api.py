@@ -28,8 +28,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 SimilarityIndex
         Fitted. A transformer is saved together with the classifier that it reads.
     path : path
-        Where to write. Any suffix will do; ``.skglitch`` tells what is in it. A file that is
-        there is replaced, once the new one is complete.
+        Where to write. The usual suffix is ``.skglitch``. An existing file is
+        replaced once the new one is complete.
 
     Raises
     ------

@@ -126,7 +126,7 @@ class Writer:
     def _encode_object(self, value: Any, path: str) -> dict[str, Any]:
         if id(value) in self._names:
             return {"$same": self._names[id(value)][0]}
-        kind = type(value)
+        kind: Any = type(value)
         name = name_of(kind)
         if name is None:
             raise NotPlainError(f"{path}: a {kind.__name__} cannot be stored without pickle")
@@ -149,7 +149,7 @@ class Writer:
     def _encode_state(self, kind: type, state: dict[str, Any], path: str) -> dict[str, Any]:
         """Encode what ``_get_state`` returned, but for what predictions do not need."""
         known = inspect.signature(kind).parameters
-        encoded = {}
+        encoded: dict[str, Any] = {}
         for key, value in state.items():
             name = f"{path}.{key}"
             if key == "params":
@@ -329,7 +329,7 @@ class Reader:
             )
         for name in fitted:
             if not name.endswith("_") and name != _OUTPUT_CONFIG:
-                raise ValueError(f"it sets the attribute {name!r}, which is none of fit")
+                raise ValueError(f"it sets the attribute {name!r}, which fit does not set")
         if "device" in params:
             params["device"] = self._choose_device(params["device"])
 

@@ -114,11 +114,11 @@ def _versions() -> dict[str, str]:
 
 
 def describe_versions(written: dict[str, str]) -> str:
-    """Tell which libraries have other versions here than where a file was written."""
-    here = _versions()
+    """List the libraries that have changed since a file was written."""
+    installed = _versions()
     changed = [
-        f"{name} {version} (here {here[name]})"
+        f"{name} {version} (installed: {installed[name]})"
         for name, version in written.items()
-        if here.get(name, version) != version
+        if installed.get(name, version) != version
     ]
     return f" It was written with {', '.join(changed)}." if changed else ""

@@ -48,7 +48,7 @@ def find_type(name: str) -> Any:
         # Not what a private module has imported from elsewhere.
         if isinstance(found, type) and (not is_private or found.__module__ == module):
             return found
-    raise ValueError(f"it holds a {name!r}, which is none of the types that a file may hold")
+    raise ValueError(f"it holds a {name!r}, which is not one of the types that a file may hold")
 
 
 def name_of(kind: type) -> str | None:

@@ -181,7 +181,7 @@ def test_merged_view_cnn_is_as_described():
     assert 0.9 * bound < net.conv1.weight.abs().max() <= bound
     with torch.no_grad():
         assert net(torch.rand(1, 1, 280, 340)).shape == (1, 22)
-    with pytest.raises(ValueError, match=r"nobody has published weights of 'merged_view_cnn'"):
+    with pytest.raises(ValueError, match=r"no published weights of 'merged_view_cnn'"):
         make_backbone("merged_view_cnn", "imagenet")
 
 

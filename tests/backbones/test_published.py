@@ -171,7 +171,7 @@ def test_no_network_says_what_to_do(weights, home, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv(_published.MIRROR, "http://127.0.0.1:9")
     monkeypatch.setattr(_published, "_DELAY", 0.0)
-    with pytest.raises(OSError, match="could not be had") as caught:
+    with pytest.raises(OSError, match="could not be downloaded") as caught:
         weights_file("squeezenet1_1", weights)
     told = str(caught.value)
     for part in (weights.url, weights.checksum, str(home / weights.file_name), "weights=PATH"):

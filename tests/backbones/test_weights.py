@@ -110,7 +110,7 @@ def test_nets_of_timm_without_their_hub(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     page = r"https://huggingface.co/timm/test_efficientnet\.r160_in1k"
-    with pytest.raises(OSError, match=rf"'test_efficientnet' could not be had from {page}"):
+    with pytest.raises(OSError, match=rf"'test_efficientnet' could not be downloaded from {page}"):
         make_backbone("test_efficientnet", "imagenet")
 
 

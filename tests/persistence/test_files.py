@@ -172,11 +172,11 @@ def no_params(schema):
     ("edit", "message"),
     [
         (newer, r"written by a newer skglitch \(9\.9, protocol 2\).*upgrade"),
-        (unknown_class, "holds a 'os.system', which is none of the types"),
+        (unknown_class, "holds a 'os.system', which is not one of the types"),
         (unknown_parameter, "no parameter magic"),
         (unknown_value, r"unknown kind '\$eval'"),
         (sets_a_method, "sets the attribute 'predict'"),
-        (other_net, r"do not fit the net.*written with.*timm 0\.0\.1 \(here"),
+        (other_net, r"do not fit the net.*written with.*timm 0\.0\.1 \(installed"),
         (no_params, "cannot be loaded: 'params'"),
     ],
 )
