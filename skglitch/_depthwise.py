@@ -18,21 +18,7 @@ _FAST_SIZE = 3
 class DepthwiseGradients(TorchFunctionMode):
     """Context in which depthwise convolutions in bfloat16 have gradients that are fast on a CPU.
 
-    Those of torch take longer in bfloat16 than in float32, even where the hardware multiplies it.
-    Here the gradient of the input is a convolution with the kernel turned round, of a gradient with
-    zeros between its rows and columns where there is a stride, and the gradient of a kernel larger
-    than 3 x 3 is put together from pieces of that size. Outside of autocast nothing changes.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._depthwise import DepthwiseGradients
-    >>> layer = torch.nn.Conv2d(8, 8, 5, padding=2, groups=8)
-    >>> with torch.autocast("cpu", torch.bfloat16), DepthwiseGradients():
-    ...     y = layer(torch.ones(1, 8, 5, 5))
-    >>> y.sum().backward()
-    >>> y.dtype, layer.weight.grad.dtype
-    (torch.bfloat16, torch.float32)
+    Those of torch take longer in bfloat16 than in float32. Outside of autocast nothing changes.
     """
 
     def __torch_function__(

@@ -31,29 +31,7 @@ PRECISIONS = ("auto", *_DTYPES)
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
-    """Turn the ``device`` parameter of an estimator into a device that is there.
-
-    Parameters
-    ----------
-    device : str or torch.device, default="auto"
-        ``"auto"`` takes the first CUDA device where there is one, then Apple's ``"mps"``,
-        then the CPU. Anything else is what :class:`torch.device` understands.
-
-    Returns
-    -------
-    device : torch.device
-
-    Raises
-    ------
-    ValueError
-        If the name is not a device, or if that device is not there.
-
-    Examples
-    --------
-    >>> from skglitch._device import choose_device
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
+    """Return the device that ``device`` names; "auto" is CUDA, else Apple's MPS, else the CPU."""
     if isinstance(device, str) and device == "auto":
         return torch.device(_best_device_type(torch.cuda.is_available(), _has_mps()))
     try:
@@ -67,22 +45,7 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
-    """Turn a ``device`` parameter into a device that computes in float64 and complex numbers.
-
-    Parameters
-    ----------
-    device : str or torch.device, default="auto"
-        As for :func:`choose_device`, but ``"auto"`` passes over Apple's ``"mps"``.
-
-    Returns
-    -------
-    device : torch.device
-
-    Raises
-    ------
-    ValueError
-        As :func:`choose_device`, and for ``"mps"``, which has no float64.
-    """
+    """Like `choose_device`, for float64 and complex numbers, which Apple's MPS lacks."""
     if isinstance(device, str) and device == "auto":
         return torch.device(_best_device_type(torch.cuda.is_available(), has_mps=False))
     chosen = choose_device(device)
@@ -120,29 +83,9 @@ def _require_device(device: torch.device) -> None:
 def choose_precision(
     precision: str, device: torch.device, *, fast_bfloat16: bool | None = None
 ) -> torch.dtype:
-    """Turn the ``precision`` parameter of an estimator into the dtype of the heavy layers.
+    """Return the dtype of the heavy layers; weights and results are float32 in any case.
 
-    ``"auto"`` means bfloat16 where the hardware multiplies it natively and float32
-    elsewhere: emulated bfloat16 is several times *slower* than float32 on a CPU without
-    AMX or AVX512-BF16. Weights, losses and what is returned stay float32 in any case.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-    device : torch.device
-    fast_bfloat16 : bool, default=None
-        Whether the device multiplies bfloat16 natively. None asks the device.
-
-    Returns
-    -------
-    dtype : torch.dtype
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import choose_precision
-    >>> choose_precision("auto", torch.device("cpu"), fast_bfloat16=True)
-    torch.bfloat16
+    "auto" is bfloat16 where the hardware multiplies it: emulated, it is several times slower.
     """
     if precision == "auto":
         if fast_bfloat16 is None:
@@ -154,15 +97,7 @@ def choose_precision(
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Tell whether ``device`` multiplies bfloat16 matrices in hardware.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import has_fast_bfloat16
-    >>> has_fast_bfloat16(torch.device("meta"))
-    False
-    """
+    """Return whether ``device`` multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
@@ -173,20 +108,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
-    """Context in which heavy layers run in ``dtype``; float32 means no context at all.
-
-    On a CPU gradients of depthwise convolutions are computed by other kernels than those of torch,
-    which are slow in bfloat16; ``SKGLITCH_TUNE_CPU=0`` in the environment leaves them to torch.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import autocast
-    >>> with autocast(torch.device("cpu"), torch.bfloat16):
-    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
-    >>> product.dtype
-    torch.bfloat16
-    """
+    """Context in which heavy layers run in ``dtype``; nothing changes for float32."""
     if dtype == torch.float32:
         return contextlib.nullcontext()
     if _tunes(device) and torch.is_grad_enabled():
@@ -201,19 +123,9 @@ def _autocast_to_train(dtype: torch.dtype) -> Iterator[None]:
 
 
 def kept_memory(device: torch.device) -> AbstractContextManager:
-    """Context of many steps of the same size, within which a CPU keeps freed memory for the next.
+    """Context of many steps of the same size, in which a CPU keeps freed memory for the next.
 
-    ``SKGLITCH_TUNE_CPU=0`` in the environment switches it off, and so do settings of malloc by
-    the user, such as ``GLIBC_TUNABLES``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import kept_memory
-    >>> with kept_memory(torch.device("cpu")):
-    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
-    >>> product[0, 0].item()
-    2.0
+    Settings of malloc by the user, such as ``GLIBC_TUNABLES``, switch it off.
     """
     return keep_freed_memory() if _tunes(device) else contextlib.nullcontext()
 
@@ -223,32 +135,12 @@ def _tunes(device: torch.device) -> bool:
 
 
 def exactly(device: torch.device) -> AbstractContextManager:
-    """Context in which all layers run in float32, inside of another :func:`autocast` too.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import autocast, exactly
-    >>> cpu = torch.device("cpu")
-    >>> with autocast(cpu, torch.bfloat16), exactly(cpu):
-    ...     product = torch.ones(2, 2) @ torch.ones(2, 2)
-    >>> product.dtype
-    torch.float32
-    """
+    """Context in which all layers run in float32, inside of `autocast` too."""
     return torch.autocast(device.type, enabled=False)
 
 
 def to_channels_last(module: Module, device: torch.device) -> Module:
-    """Move ``module`` to ``device`` with the memory layout its convolutions run fastest in.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import to_channels_last
-    >>> net = to_channels_last(torch.nn.Conv2d(3, 8, 3), torch.device("cpu"))
-    >>> net.weight.is_contiguous(memory_format=torch.channels_last)
-    True
-    """
+    """Move ``module`` to ``device``, in the memory layout that is fastest for convolutions."""
     module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
@@ -280,19 +172,7 @@ def median(values: torch.Tensor) -> torch.Tensor:
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device):
-    """Run a block with torch's generators seeded, and give the caller's state back after.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._device import seeded
-    >>> with seeded(0, torch.device("cpu")):
-    ...     first = torch.rand(2)
-    >>> with seeded(0, torch.device("cpu")):
-    ...     second = torch.rand(2)
-    >>> torch.equal(first, second)
-    True
-    """
+    """Run a block with torch's generators seeded, and restore their state afterwards."""
     indices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=indices):
         torch.manual_seed(seed)
@@ -300,13 +180,5 @@ def seeded(seed: int, device: torch.device):
 
 
 def draw_seed(random_state: np.random.RandomState) -> int:
-    """Draw a seed for torch from a numpy generator.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch._device import draw_seed
-    >>> draw_seed(np.random.RandomState(0)) == draw_seed(np.random.RandomState(0))
-    True
-    """
+    """Draw a seed for torch."""
     return int(random_state.randint(np.iinfo(np.int32).max))

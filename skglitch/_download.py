@@ -36,18 +36,9 @@ class TransferError(ConnectionError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file as its record describes it.
+    """A file with its size in bytes and its checksum, None if unknown.
 
-    Attributes
-    ----------
-    url : str
-        Where it is.
-    size : int or None
-        In bytes. None if it is unknown before the transfer.
-    checksum : str or None
-        Name of the algorithm, a colon, and the checksum in hexadecimal digits, or the first
-        eight of them or more where no more are published. None is unknown: the content has to
-        be checked in another way then.
+    The checksum is the name of the algorithm, a colon, and at least eight hexadecimal digits.
     """
 
     url: str
@@ -81,25 +72,7 @@ def check_transfer(name: str, url: Any, n_retries: Any, delay: Any) -> None:
 
 
 def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
-    """Ask Zenodo for the files of a record.
-
-    Parameters
-    ----------
-    base_url : str
-        Such as ``"https://zenodo.org"``.
-    record : str
-        Number of the record.
-
-    Returns
-    -------
-    files : dict
-        :class:`RemoteFile` by name.
-
-    Raises
-    ------
-    OSError
-        If the server cannot be reached or does not describe the record.
-    """
+    """Ask Zenodo for the files of a record, by name."""
     url = f"{base_url}/api/records/{record}"
     try:
         with _open(url, {}) as response:
@@ -121,25 +94,10 @@ def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
 def download(
     file: RemoteFile, target: Path, *, n_retries: int, delay: float, progress: bool
 ) -> None:
-    """Download a file, going on from an earlier attempt if there is one.
+    """Download a file, resuming an earlier attempt.
 
-    Parameters
-    ----------
-    file : RemoteFile
-    target : pathlib.Path
-        Where the file goes once it is complete and its checksum is right. Until then it is
-        beside that, with ``.part`` added to the name.
-    n_retries : int
-        How often to try again.
-    delay : float
-        Time in s before the second try, twice as long before each further one.
-    progress : bool
-        Whether to show a progress bar.
-
-    Raises
-    ------
-    OSError
-        If all tries fail.
+    An incomplete file has the suffix ".part". `delay` is the time in s before the second try, and
+    doubles for each further one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")

@@ -12,18 +12,9 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only once it is complete.
+    """Open a file that replaces `path` only once it is complete.
 
-    A reader, or a crash half-way, never meets half a file, and what was there under this name
-    stays until then.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Yields
-    ------
-    file : binary file
+    A reader never meets half a file, not even after a crash.
     """
     # Not tempfile, whose files only their owner may read. The same folder, since a file can
     # only be renamed within its file system.

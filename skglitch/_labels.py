@@ -18,37 +18,8 @@ def is_labeled(
 ) -> NDArray[np.bool_]:
     """Find the samples that have a label.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, 1)
-        Labels. These values stand for no label: None, NaN, pandas NA and NaT, masked entries of
-        numpy, astropy and pandas, blank strings, and -1 where labels are integers, as in the
-        semi-supervised estimators of scikit-learn. Integers that a column with gaps has turned
-        into floats count as integers.
-    name : str, default="y"
-        The name of the labels in an error message.
-    minus_one_is_class : bool, default=False
-        Whether -1 is a label. scikit-learn requires of a classifier that it learns the classes -1
-        and 1.
-
-    Returns
-    -------
-    labeled : ndarray of shape (n_samples,), dtype bool
-
-    Raises
-    ------
-    ValueError
-        If y has not one dimension.
-
-    Examples
-    --------
-    >>> from skglitch._labels import is_labeled
-    >>> is_labeled(["Blip", "", None, float("nan")]).tolist()
-    [True, False, False, False]
-    >>> is_labeled([0, -1]).tolist()
-    [True, False]
-    >>> is_labeled([0.5, -1.0]).tolist()
-    [True, True]
+    No label is: None, NaN, pandas NA and NaT, a masked entry, a blank string, and -1 where all
+    numbers are integers, unless `minus_one_is_class`, which scikit-learn requires of classifiers.
     """
     values = as_labels(y, name)
     labeled = np.array([not _is_missing(value) for value in values], dtype=bool)
@@ -62,23 +33,7 @@ def is_labeled(
 
 
 def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
-    """Convert labels to a list of Python values, with None for masked entries.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, 1)
-    name : str, default="y"
-        The name of the labels in an error message.
-
-    Returns
-    -------
-    values : list of length n_samples
-
-    Raises
-    ------
-    ValueError
-        If y has not one dimension.
-    """
+    """Convert labels to a list of Python values, with None for masked entries."""
     # dtype=object: asarray(["a", 1]) would turn the number into a string.
     array = np.asarray(y, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -99,27 +54,9 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
 def encode_labels(
     y: ArrayLike | None, n_samples: int, unlabeled: Any = None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Find the classes and the code of each sample.
+    """Return the sorted classes, and the code of each sample, -1 without a label.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or None
-        Labels, see :func:`is_labeled`. None if no sample has one.
-    n_samples : int
-    unlabeled : object or list of objects, default=None
-        More labels that stand for no label.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_classes,)
-        Sorted.
-    codes : ndarray of shape (n_samples,), dtype int
-        Index into `classes`, -1 without a label.
-
-    Raises
-    ------
-    ValueError
-        If y has another length or mixes strings and numbers, or `unlabeled` is not in it.
+    `unlabeled` is one more label, or a list of them, that stands for no label.
     """
     codes = np.full(n_samples, UNLABELED)
     if y is None:

@@ -11,20 +11,7 @@ from typing import Any
 def lazy_names(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` of a package (PEP 562).
-
-    Parameters
-    ----------
-    package : str
-        Name of the package.
-    homes : mapping of str to str
-        For each public name the module it lives in; a name that lives in itself is a
-        submodule.
-
-    Returns
-    -------
-    getattr_, dir_ : callable
-    """
+    """Make ``__getattr__`` and ``__dir__`` (PEP 562) from the module of each public name."""
 
     def getattr_(name: str) -> Any:
         if name not in homes:

@@ -26,10 +26,10 @@ _users = 0
 def keep_freed_memory() -> Iterator[None]:
     """Within the block, let the C library keep freed memory for the next step.
 
-    Activations of a batch of spectrograms are tens of megabytes each. By default glibc maps such
-    blocks anew for every layer of every step, and the kernel spends long on filling their pages
-    with zeros. Does nothing with other C libraries, and where the user has set up malloc.
+    Does nothing with other C libraries than glibc, and where the user has set up malloc.
     """
+    # Activations are tens of megabytes each. By default glibc maps such blocks anew for every layer
+    # of every step, and the kernel fills their pages with zeros.
     libc = None if _USERS_SETTINGS & os.environ.keys() else _glibc()
     if libc is None:
         yield

@@ -24,35 +24,9 @@ TABLE_SUFFIXES = (".csv", ".parquet", ".json", *HDF5_SUFFIXES)
 def format_table(
     table: pd.DataFrame, *, percent: Collection[str] = (), decimals: int = 3, na_rep: str = "nan"
 ) -> str:
-    """Format a table as text.
+    """Format a table as text, its index included if it has a name.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The table. Its index is shown if it has a name.
-    percent : collection of str, default=()
-        Columns of fractions, which are shown in percent with two decimals. Those that the
-        table lacks are ignored.
-    decimals : int, default=3
-        Decimals of all other columns of floats.
-    na_rep : str, default="nan"
-        What to show for missing values.
-
-    Returns
-    -------
-    text : str
-        The table without spaces at the ends of lines.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skglitch._tables import format_table
-    >>> index = pd.Index(["Blip", "Chirp"], name="label")
-    >>> table = pd.DataFrame({"recall": [0.5, 1.0], "support": [2, 1]}, index=index)
-    >>> print(format_table(table, percent=["recall"]))
-    label recall [%]  support
-    Blip       50.00        2
-    Chirp     100.00        1
+    The columns in `percent` are fractions, shown in percent with two decimals.
     """
     shown = table.rename_axis(index=None, columns=table.index.name)
     formatters: dict[str, Any] = {}
@@ -69,27 +43,10 @@ def format_table(
 
 
 def write_table(table: pd.DataFrame | Mapping[str, Any], path: Path | None) -> None:
-    """Write a table in the format that the suffix of `path` names.
+    """Write a table as CSV, Parquet, JSON or HDF5, by the suffix; as CSV to stdout if None.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame or mapping of str to array-like
-        The table. Its index is written as the first column if it has a name.
-    path : pathlib.Path or None
-        A file that ends in one of `TABLE_SUFFIXES`; it appears once it is complete. None
-        writes CSV to stdout.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow or h5py is needed and not installed.
-    ValueError
-        If the suffix is another one or columns differ in length.
-
-    Notes
-    -----
-    Floats have the digits that it takes to read them back. Missing values are empty cells
-    in CSV, null in JSON and Parquet, and NaN or "" in HDF5, which has a data set per column.
+    Floats keep all digits. Missing values are empty in CSV, null in JSON and Parquet, and NaN or ""
+    in HDF5, which has one data set per column.
     """
     import pandas as pd
 
@@ -129,15 +86,7 @@ def write_hdf5(columns: Mapping[str, Any], path: Path) -> None:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Write results as JSON: tables as lists of rows, and null for NaN, which JSON lacks.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch._tables import to_json
-    >>> to_json({"id": np.array(["a", "b"]), "p_value": [0.5, float("nan")]})
-    '{"id": ["a", "b"], "p_value": [0.5, null]}'
-    """
+    """Write results as JSON: tables as lists of rows, and null for NaN, which JSON lacks."""
     return json.dumps(_to_plain(value), indent=indent, allow_nan=False)
 
 

@@ -27,14 +27,7 @@ def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
 
 
 def check_labels(values: ArrayLike, name: str) -> list[Any]:
-    """Convert labels of any dtype to a list of Python values, which hash and compare alike.
-
-    Raises
-    ------
-    ValueError
-        If there are no values, several columns, missing values, or others than strings only
-        or numbers only.
-    """
+    """Convert labels, strings only or numbers only, to a list of Python values."""
     # dtype=object, since asarray(["a", 1]) would silently turn the number into a string.
     array = np.asarray(values, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -47,20 +40,7 @@ def check_labels(values: ArrayLike, name: str) -> list[Any]:
 
 
 def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:
-    """Encode true labels by the classes of columns.
-
-    Returns
-    -------
-    codes : ndarray of shape (n,), dtype=intp
-        The column of each true label; -1 for labels that have no column.
-    known : list
-        The classes as Python values.
-
-    Raises
-    ------
-    ValueError
-        If labels are missing, repeated or of mixed types.
-    """
+    """Return the column of each true label, -1 for none, and the classes as Python values."""
     true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
     check_same_kind(y_true=true, labels=known)
     check_unique(known, "labels")
@@ -112,15 +92,7 @@ def check_length(name: str, length: int, n_samples: int) -> None:
 
 
 def order_columns(values: Any, labels: Sequence[Any], name: str) -> Any:
-    """Put the columns of a data frame in the order of classes.
-
-    Other arrays, and data frames whose columns are just numbered, are returned unchanged.
-
-    Raises
-    ------
-    ValueError
-        If the names of the columns are not the classes.
-    """
+    """Put named columns of a data frame in the order of classes; others are unchanged."""
     if not hasattr(values, "columns"):
         return values
     columns = list(values.columns)
@@ -139,13 +111,7 @@ def check_scores(
 ) -> NDArray[Any]:
     """Convert scores to a real array with a row per sample and a column per class.
 
-    Infinities are allowed (log-probabilities have them), NaN is not. Named columns are put in
-    the order of `labels`.
-
-    Raises
-    ------
-    ValueError
-        If the scores have another shape, are not real numbers or contain NaN.
+    Infinities are allowed, as in log-probabilities, NaN is not.
     """
     try:
         scores = np.asarray(order_columns(y_score, labels, name))
@@ -186,15 +152,7 @@ def _as_real(scores: NDArray[Any], name: str) -> NDArray[Any]:
 def check_probabilities(
     y_prob: ArrayLike, n_samples: int, labels: Sequence[Any]
 ) -> NDArray[np.float64]:
-    """Convert probabilities to float64, with a row per sample and a column per class.
-
-    Rows may miss a sum of 1 by 0.001, for rounding.
-
-    Raises
-    ------
-    ValueError
-        If `check_scores` refuses them, or rows are not probabilities.
-    """
+    """Convert probabilities to float64; sums of rows may differ from 1 by 0.001, for rounding."""
     prob = check_scores(y_prob, n_samples, labels, name="y_prob").astype(np.float64)
     wrong = (prob < 0).any(axis=1) | ~np.isclose(prob.sum(axis=1), 1, rtol=0, atol=1e-3)
     if wrong.any():
@@ -214,31 +172,10 @@ def encode_labels(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.in
 
 
 def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
-    """Convert GPS times to float64, with NaN for missing ones.
+    """Convert GPS times in s to float64, with NaN for missing ones, in the same shape.
 
-    Parameters
-    ----------
-    values : array-like
-        Numbers, or objects that ``float`` converts, such as gwpy's ``LIGOTimeGPS``.
-    name : str, default="gps"
-        The name of the argument in an error message.
-
-    Returns
-    -------
-    gps : ndarray of float64
-        The times in s, in the shape of `values`.
-
-    Raises
-    ------
-    ValueError
-        If the values are dates, which NumPy would silently convert to numbers of another
-        origin and unit, floats of fewer than 64 bits, or not numbers.
-
-    Examples
-    --------
-    >>> from skglitch._validation import check_gps
-    >>> check_gps([1126259462, None]).tolist()
-    [1126259462.0, nan]
+    Takes objects that ``float`` converts, such as ``LIGOTimeGPS``. Refuses dates, which numpy would
+    convert to numbers of another origin and unit, and floats of fewer than 64 bits.
     """
     try:
         array = np.asarray(values)
@@ -278,26 +215,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
 
 
 def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[np.str_]:
-    """Check interferometers such as "H1", with "" for unknown ones.
-
-    Parameters
-    ----------
-    values : str or array-like of shape (n_samples,)
-        Strings; a single one is that of all samples. Missing values are unknown.
-    n_samples : int
-        The number of samples.
-    name : str, default="ifo"
-        The name of the argument in an error message.
-
-    Returns
-    -------
-    ifo : ndarray of shape (n_samples,), dtype str
-
-    Raises
-    ------
-    ValueError
-        If a value is not a string, or the number of values differs.
-    """
+    """Return the interferometer of each sample, "" if unknown; a string is that of all."""
     listed = [values] * n_samples if isinstance(values, str) else as_labels(values, name)
     if len(listed) != n_samples:
         raise ValueError(f"{name} has {len(listed)} values for {n_samples} samples.")

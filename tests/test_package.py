@@ -141,7 +141,7 @@ class TestRooms:
 
     BELOW_ALL: ClassVar = {
         *("_device", "_download", "_files", "_home", "_labels", "_lazy", "_tables"),
-        *("_pictures", "_text", "_validation", "_version"),
+        *("_pictures", "_validation", "_version"),
     }
     ALLOWED: ClassVar = {
         "spectrograms": set(),

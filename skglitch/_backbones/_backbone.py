@@ -16,35 +16,10 @@ from ._surgery import pool
 class Backbone(nn.Module):
     """An image net without its head, with the size and the normalization of its pictures.
 
-    Parameters
-    ----------
-    net : torch.nn.Module
-        The net, which returns features.
-    width : int
-        Number of features.
-    mean, std : tuple of float
-        Normalization of each color, for pixels from 0 to 1.
-    min_size : int, default=32
-        Smallest height and width in pixels that the net gets; smaller pictures are enlarged.
-    fixed_size : tuple of int, default=None
-        Height and width that all pictures are resized to, for nets that take one size only or
-        whose user wants one.
-    in_channels : int, default=3
-        Colors that the net takes.
-    readout : Readout, default=None
-        The layers that ``layer="auto"`` reads; None for the penultimate features.
-    loaded : dict, default=None
-        Where the weights come from: ``extent`` (``"whole"`` for weights that were read,
-        ``"none"`` for random ones, or ``"own"`` for those that a module came with) and
-        ``source``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._backbones import make_backbone
-    >>> backbone = make_backbone("resnet18", weights=None).eval()
-    >>> backbone(torch.zeros(2, 3, 64, 64)).shape
-    torch.Size([2, 512])
+    Pictures smaller than `min_size` are enlarged, or all resized to `fixed_size`, and normalized by
+    `mean` and `std` for pixels from 0 to 1. `loaded` describes the weights: ``source`` and
+    ``extent``, which is "whole" for a file, "none" for random ones, and "own" for those a module
+    came with.
     """
 
     mean: torch.Tensor
@@ -79,24 +54,9 @@ class Backbone(nn.Module):
         return pool(self.net(self.prepare(pictures)))
 
     def read(self, pictures: torch.Tensor, readout: Readout) -> list[torch.Tensor]:
-        """Features of the layers that ``readout`` names.
+        """Features ``(n, n_features)`` of each layer of `readout`, in float32.
 
-        Parameters
-        ----------
-        pictures : Tensor of shape (n, 1 or 3, h, w)
-            Pixels from 0 to 1.
-        readout : Readout
-            Layers after the last one that is asked for are not computed.
-
-        Returns
-        -------
-        features : list of Tensor of shape (n, n_features), dtype float32
-            One for each layer.
-
-        Raises
-        ------
-        ValueError
-            If a layer takes no part in the forward pass.
+        Layers after the last one of `readout` are not computed.
         """
         layers = set(readout.layers) - {PENULTIMATE}
         outputs: dict[str, torch.Tensor] = {}

@@ -31,41 +31,12 @@ def make_backbone(
     *,
     input_size: Any = None,
 ) -> Backbone:
-    """Build a backbone: a net without its head.
+    """Build a backbone, a net without its head.
 
-    Parameters
-    ----------
-    backbone : str, torch.nn.Module or callable
-        A name out of :func:`list_backbones`, a module (copied, so that the caller's stays
-        as it is), or a callable without arguments that returns a module.
-    weights : {"imagenet"}, path, mapping, torchvision.models.WeightsEnum or None
-        Published weights, a file with a state dict, a state dict, a set of weights of
-        torchvision other than its default one, or None for random ones. A module of the
-        user's own keeps the weights it has unless it is given a path or a mapping.
-    input_size : int, tuple of int, {"native"} or None, default=None
-        Height and width in pixels to which pictures are resized. ``"native"`` is the size at
-        which the weights were trained. None leaves pictures as they are, but for those smaller
-        than the net takes and for nets that take one size only.
-
-    Returns
-    -------
-    backbone : Backbone
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, the weights do not fit, or the size is not possible.
-    OSError
-        If weights cannot be downloaded; the message says where to put them by hand.
-    ImportError
-        If the package that builds the net is not installed.
-
-    Examples
-    --------
-    >>> from skglitch._backbones import make_backbone
-    >>> backbone = make_backbone("squeezenet1_1", weights=None, input_size="native")
-    >>> backbone.width, backbone.fixed_size, backbone.loaded["extent"]
-    (512, (224, 224), 'none')
+    Parameters are as in :class:`skglitch.estimators.CNNClassifier`. A module is copied, and keeps
+    its own weights unless `weights` is a path or a mapping. An `input_size` of "native" is the size
+    at which the weights were trained. Pictures are enlarged to the smallest size that the net
+    takes.
     """
     _check_weights(weights)
     if isinstance(backbone, str):

@@ -23,20 +23,9 @@ _DELAY = 0.5  # s before the second try
 class PublishedWeights:
     """Where the published weights of a backbone are.
 
-    Attributes
-    ----------
-    url : str
-        A file, or, for nets of timm, the page that timm downloads from.
-    checksum : str or None
-        Name of the algorithm, a colon, and the checksum of the file, or its first digits where
-        no more are published. None leaves checking to the library or to pip.
-    license : str
-
-    Examples
-    --------
-    >>> from skglitch._backbones import backbone_info
-    >>> backbone_info("resnet50").weights.file_name
-    'resnet50-11ad3fa6.pth'
+    Nets of timm have the page that timm downloads from as `url`. `checksum` is the name of the
+    algorithm, a colon, and the checksum of the file or its first digits; None if a library checks
+    it.
     """
 
     url: str
@@ -50,25 +39,7 @@ class PublishedWeights:
 
 
 def weights_file(name: str, weights: PublishedWeights) -> Path:
-    """Return the file with the weights, downloaded if it is not there yet.
-
-    Parameters
-    ----------
-    name : str
-        Of the backbone, for messages.
-    weights : PublishedWeights
-
-    Returns
-    -------
-    path : pathlib.Path
-        In ``$SKGLITCH_HOME/weights``, or in the cache of :mod:`torch.hub`. Its checksum is
-        right.
-
-    Raises
-    ------
-    OSError
-        If the file is not there and cannot be downloaded.
-    """
+    """Return the file with the weights of backbone `name`, downloaded if it is not there yet."""
     ours = get_data_home() / "weights" / weights.file_name
     for path in (ours, Path(torch.hub.get_dir()) / "checkpoints" / weights.file_name):
         if _is_right(path, weights):

@@ -16,26 +16,11 @@ _TINY = 1e-8
 
 @dataclass(frozen=True)
 class Readout:
-    """Layers to read and the pooling of their maps.
+    """Layers to read, and the pooling of their maps ``(n, channels, height, width)``.
 
-    Attributes
-    ----------
-    layers : tuple of str, default=("penultimate",)
-        Names of modules of the net, or ``"penultimate"`` for what its last layer would see.
-    pooling : {"mean", "std", "max"}, default="mean"
-        The statistic of each channel of a map ``(n, channels, height, width)``.
-    n_bands : int, default=1
-        Number of horizontal stripes (bands of frequency) that are pooled separately.
-        They overlap by a row if the height is not divisible by it. Features without a position,
-        as the penultimate ones usually are, have one band.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._backbones import Readout
-    >>> maps = torch.rand(8, 16, 9, 11)
-    >>> Readout(("layer3",), pooling="std", n_bands=3).pool(maps).shape
-    torch.Size([8, 48])
+    `n_bands` horizontal stripes, which are bands of frequency in a spectrogram, are pooled
+    separately. They overlap by a row if the height is not divisible. Penultimate features mostly
+    have no position and are left as they are.
     """
 
     layers: tuple[str, ...] = (PENULTIMATE,)

@@ -149,13 +149,7 @@ def efficientnet_lite0() -> BackboneInfo:
 
 @register_backbone
 def bn_inception() -> BackboneInfo:
-    """Inception V2: the net of [1]_, which has batch norms but the layers of GoogLeNet.
-
-    References
-    ----------
-    .. [1] S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by
-       Reducing Internal Covariate Shift", ICML 2015, arXiv:1502.03167.
-    """
+    """Inception V2: the layers of GoogLeNet with batch norms (Ioffe, Szegedy, arXiv:1502.03167)."""
     return BackboneInfo(
         "bn_inception",
         "pytorchcv",

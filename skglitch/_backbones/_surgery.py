@@ -13,34 +13,11 @@ _AUXILIARY = ("AuxLogits", "aux1", "aux2")
 
 
 def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
-    """Cut the head off ``net``, in place, and auxiliary classifiers.
+    """Cut the head and auxiliary classifiers off a classification net, in place.
 
-    Parameters
-    ----------
-    net : torch.nn.Module
-        A classification net. The head is what timm says it is, or the last
-        :class:`~torch.nn.Linear`, or, in a net without one, the block around the last
-        convolution.
-
-    Returns
-    -------
-    net : torch.nn.Module
-        The same module, which now returns the features that the head read.
-    cut : tuple of str
-        Prefixes of the state-dict keys that went with it.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` has neither a linear layer nor a convolution.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from skglitch._backbones._surgery import cut_head
-    >>> net, cut = cut_head(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.Linear(8, 3)))
-    >>> cut
-    ('2.',)
+    Returns the net, whose output is now what the head read, and the prefixes of the state-dict keys
+    that went with the head. The head is what timm declares it to be, or the last linear layer, or,
+    in a net without one, the block around the last convolution.
     """
     auxiliary = _drop_auxiliary(net)
     if hasattr(net, "pretrained_cfg") and hasattr(net, "reset_classifier"):
@@ -95,13 +72,7 @@ def input_channels(net: nn.Module) -> int:
 
 
 def output_width(net: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
-    """Count the features that a net computes, by a trial with a picture of this size.
-
-    Raises
-    ------
-    ValueError
-        If it fails on the picture, or returns something else than a tensor.
-    """
+    """Count the features that a net computes, by a trial with a picture of this size."""
     device = next((tensor.device for tensor in net.parameters()), torch.device("cpu"))
     was_training = net.training
     net.eval()

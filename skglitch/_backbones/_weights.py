@@ -21,24 +21,9 @@ _OLD_DENSENET_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
-    """Read a state dict from a file, from memory where this process has read it before.
+    """Read a state dict from a file, or from memory if this process has read it before.
 
-    Parameters
-    ----------
-    path : path
-        A file of :func:`torch.save`, or of safetensors if its name ends so.
-
-    Returns
-    -------
-    state : mapping of str to Tensor
-        Shared by all who read the file: to copy from, not to change.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not a state dict that loads without running code.
+    It is shared by all callers, who must not change it.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -77,19 +62,7 @@ def check_state_dict(state: Any, source: str) -> StateDict:
 def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str) -> None:
     """Copy a state dict into a net without its head, which keeps its number format.
 
-    Parameters
-    ----------
-    net : torch.nn.Module
-    state : mapping of str to Tensor
-    cut : tuple of str
-        Prefixes of the keys of the head, which are ignored.
-    source : str
-        Where ``state`` comes from, for messages.
-
-    Raises
-    ------
-    ValueError
-        If tensors are missing, unexpected or of another shape than the net's.
+    `cut` holds the prefixes of the keys of the head, which are ignored.
     """
     expected = net.state_dict()
     counters = {key for key in expected if key.rpartition(".")[2] == _COUNTER}

@@ -12,13 +12,9 @@ from ._module import GlitchNet
 
 
 def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
-    """Measure the statistics of the trainable batch norms on ``batches`` of training images.
-
-    Statistics that are averaged over a few dozen training steps lag behind the layers before
-    them, so that a net trained on few images would predict with other statistics than it was
-    trained with. Measured when training is over, they fit (Li et al., "Revisiting Batch
-    Normalization For Practical Domain Adaptation", arXiv:1603.04779).
-    """
+    """Measure the statistics of the trainable batch norms on ``batches`` of training images."""
+    # Averages over a few dozen training steps lag behind the layers before them. Measured when
+    # training is over, the statistics fit (Li et al., arXiv:1603.04779).
     norms = [
         module
         for module in net.modules()

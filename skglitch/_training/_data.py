@@ -16,15 +16,7 @@ from ._scale import PixelScale
 class ImageDataset(Dataset):
     """Images with their encoded labels, fetched a batch at a time.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n_samples, n_views, height, width)
-        May be a memory map: only the rows of one batch are read.
-    targets : ndarray of shape (n_samples,), dtype int64
-    scale : PixelScale
-    rows : ndarray of int, default=None
-        The rows of ``images`` in this data set; None takes all.
-    sample_weight : ndarray of shape (n_samples,), dtype float32, default=None
+    `images` may be a memory map. `rows` are the rows of it in this data set, None for all.
     """
 
     def __init__(
@@ -80,14 +72,7 @@ def keep_batch(batch: Any) -> Any:
 class EvenBatches:
     """Shuffled batches of nearly equal size, every sample once per epoch, in a new order.
 
-    A last batch of one or two samples would give batch norm no useful statistics; dropping it
-    would waste labels.
-
-    Examples
-    --------
-    >>> from skglitch._training._data import EvenBatches
-    >>> [len(batch) for batch in EvenBatches(33, batch_size=32, seed=0)]
-    [17, 16]
+    A last batch of one or two samples would give batch norms no useful statistics.
     """
 
     def __init__(self, n_samples: int, batch_size: int, seed: int) -> None:
@@ -109,17 +94,7 @@ def split_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split rows class by class into training and validation.
 
-    At least one sample of each class stays for training, so a class with a single sample
-    has none for validation. A ValueError is raised if nothing would be left for validation.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch._training import split_rows
-    >>> targets = np.array([0, 0, 0, 0, 1, 1])
-    >>> train, valid = split_rows(targets, 0.25, np.random.RandomState(0))
-    >>> targets[train], targets[valid]
-    (array([0, 0, 0, 1]), array([0, 1]))
+    At least one sample of each class stays for training.
     """
     train, valid = [], []
     for code in np.unique(targets):

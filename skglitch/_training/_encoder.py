@@ -20,30 +20,9 @@ _LENGTH = 4.0
 class ViewEncoder(nn.Module):
     """A backbone that reads the views of a glitch in one layout.
 
-    Parameters
-    ----------
-    backbone : Backbone
-    layout : ViewLayout
-    readout : Readout, default=None
-        The layers that are read and how they are pooled; None for the penultimate features.
-    image_shape : tuple of int, default=None
-        ``(n_views, height, width)`` of the images to come; needed for other readouts.
-    normalize : bool, default=False
-        Whether to subtract a center from the features of each layer, see :meth:`center_on`,
-        and to scale them to the same length.
-    colormap : {"viridis", "gray"}, default="gray"
-        How a picture of one channel fills the three colors of a net.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._backbones import make_backbone
-    >>> from skglitch._training import ViewEncoder, ViewLayout
-    >>> durations = (0.5, 1.0, 2.0, 4.0)
-    >>> layout = ViewLayout.from_parameter("separate", durations, n_views=4)
-    >>> encoder = ViewEncoder(make_backbone("resnet18", weights=None), layout).eval()
-    >>> encoder(torch.zeros(2, 4, 32, 40)).shape  # four views of 512 features
-    torch.Size([2, 2048])
+    `image_shape` is ``(n_views, height, width)``, required unless `readout` is the default. With
+    `normalize`, a center is subtracted from the features of each layer, which are scaled to one
+    length. `colormap` colors gray pictures for nets of three colors.
     """
 
     center: torch.Tensor
@@ -83,10 +62,7 @@ class ViewEncoder(nn.Module):
         return self.backbone.mean.device
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Features ``(n, n_features)`` of images ``(n, n_views, height, width)``.
-
-        Images are uint8, or floats from 0 to 1.
-        """
+        """Features ``(n, n_features)`` of images ``(n, n_views, h, w)``, uint8 or from 0 to 1."""
         return self.normalized(self.features(images))
 
     def features(self, images: torch.Tensor) -> torch.Tensor:

@@ -24,9 +24,7 @@ def regress_head(
 ) -> None:
     """Set ``head`` by logistic regression on features ``(n_samples, n_features)``.
 
-    Fine-tuning that starts from it changes the net less than from a random head, whose first
-    steps would distort the pretrained features (Kumar et al., ICLR 2022, arXiv:2202.10054).
-    ``targets`` has each class from 0 to the last at least once.
+    Random heads would distort pretrained features at first (Kumar et al., arXiv:2202.10054).
     """
     regression = LogisticRegression(C=_C, max_iter=_MAX_ITER)
     with warnings.catch_warnings():
@@ -43,21 +41,11 @@ def regress_head(
 
 
 def add_rows(head: nn.Linear, features: np.ndarray, targets: np.ndarray, n_new: int) -> nn.Linear:
-    """Return a head with further classes, in which the rows of the old ones stay the same.
+    """Return a head with `n_new` further classes, whose numbers follow those of the old ones.
 
-    The ratios of the probabilities of old classes therefore do not change: a prediction can only
-    change to a new class. The new rows minimize the cross-entropy, each class with the same
-    weight, and a penalty on their size, as in logistic regression; the problem is convex.
-
-    Parameters
-    ----------
-    head : torch.nn.Linear
-        Head for the old classes.
-    features : ndarray of shape (n_samples, n_features)
-        Of glitches of old and new classes.
-    targets : ndarray of shape (n_samples,), dtype int64
-        New classes have the numbers after the old ones.
-    n_new : int
+    Rows of old classes, and so the ratios of their probabilities, stay the same. The new rows
+    minimize the cross-entropy, balanced over classes, with an L2 penalty, which is a convex
+    problem.
     """
     n_old = head.out_features
     x = torch.as_tensor(features, dtype=torch.float64)

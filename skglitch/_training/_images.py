@@ -16,15 +16,8 @@ Shape = tuple[int, int, int]
 def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
     """Check X and return it as images of shape ``(n_samples, n_views, height, width)``.
 
-    Parameters
-    ----------
-    estimator : CNNClassifier or TruncatedCNNTransformer
-    X : array-like
-        Four-dimensional, or three-dimensional with one view, or two-dimensional.
-    reset : bool, default=False
-        Whether to learn the shape and the range of the pixels, which sets ``image_shape_``,
-        ``n_features_in_``, ``feature_names_in_`` and ``scale_``. Otherwise X is checked against
-        them.
+    With `reset` the estimator learns the shape of X and the range of its pixels, else X is checked
+    against them.
     """
     if _n_dimensions(X) > 2:
         if reset and hasattr(estimator, "feature_names_in_"):

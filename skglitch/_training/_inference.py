@@ -25,22 +25,9 @@ def run_in_batches(
     dtype: torch.dtype,
     progress: str = "",
 ) -> np.ndarray:
-    """Apply ``function`` to all images, and return its rows as one float32 array.
+    """Apply ``function`` of ``module`` to images, and return its rows as one float32 array.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        What ``function`` belongs to. Put into evaluation mode first.
-    function : callable
-        Takes a batch of images on ``device``, returns ``(n, n_columns)``.
-    images : ndarray of shape (n_samples, n_views, height, width)
-    scale : PixelScale
-    batch_size : int
-    device : torch.device
-    dtype : torch.dtype
-        Number format of the heavy layers.
-    progress : str, default=""
-        Title of a progress bar; no bar if empty.
+    Heavy layers run in `dtype`. `progress` is the title of a progress bar; none if empty.
     """
     module.eval()
     output: np.ndarray | None = None

@@ -14,30 +14,9 @@ ALL, HEAD = "all", "head"
 
 
 class GlitchNet(nn.Module):
-    """An encoder and a linear head for ``n_classes``.
+    """An encoder and a linear head; images are augmented first in training mode.
 
-    In training mode images go through ``augment`` first, if it is given.
-
-    Attributes
-    ----------
-    frozen : tuple of str
-        Parts of the net of the backbone that are not trained; ``""`` is the whole net.
-    batch_norm_is_fixed : bool
-        Whether all batch norms keep their statistics.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._backbones import make_backbone
-    >>> from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
-    >>> layout = ViewLayout.from_parameter("mosaic", (4.0,), n_views=1)
-    >>> encoder = ViewEncoder(make_backbone("resnet18", weights=None), layout)
-    >>> net = GlitchNet(encoder, n_classes=22).eval()
-    >>> net(torch.zeros(2, 1, 64, 64)).shape
-    torch.Size([2, 22])
-    >>> net.freeze_before("layer3")
-    >>> net.frozen
-    ('conv1', 'bn1', 'relu', 'maxpool', 'layer1', 'layer2')
+    `frozen` names the parts of the backbone's net that are not trained, ``""`` for all of it.
     """
 
     def __init__(
@@ -66,8 +45,7 @@ class GlitchNet(nn.Module):
     def freeze_before(self, fine_tune: str) -> None:
         """Freeze the layers before ``fine_tune`` ("all", "head" or a layer), and train all others.
 
-        Frozen layers get no gradient, and their batch norms keep their statistics, whatever
-        mode the net is put in.
+        Batch norms of frozen layers keep their statistics in every mode.
         """
         if fine_tune == ALL:
             self.frozen = ()

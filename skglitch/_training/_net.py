@@ -23,17 +23,7 @@ _WARM_UP = 0.25
 
 
 class GlitchNetClassifier(NeuralNetClassifier):
-    """skorch net that computes in a chosen precision and weights the loss of each sample.
-
-    Parameters
-    ----------
-    *args, **kwargs
-        As for :class:`skorch.NeuralNetClassifier`.
-    compute_dtype : torch.dtype, default=torch.float32
-        Number format of the heavy layers.
-    batch_seed : int, default=0
-        Seed of the order of samples.
-    """
+    """skorch net that computes in ``compute_dtype`` and weights the loss of each sample."""
 
     def __init__(
         self,
@@ -58,7 +48,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Spare biases and the scales of batch norms the weight decay.
+        """Exclude biases and the scales of batch norms from the weight decay.
 
         Pulling them to zero changes what a layer computes without making it simpler.
         """
@@ -147,11 +137,7 @@ class EpochProgress(Callback):
 
 
 def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = -1) -> LambdaLR:
-    """Raise the rate of each group over a quarter of the steps, then let it fall to zero.
-
-    The rise is linear and the fall half a cosine (Loshchilov, Hutter, ICLR 2017,
-    arXiv:1608.03983).
-    """
+    """Linear warm-up, then half a cosine to zero (Loshchilov, Hutter, arXiv:1608.03983)."""
     factor = functools.partial(_rate_factor, total_steps=total_steps)
     return LambdaLR(optimizer, factor, last_epoch=last_epoch)
 

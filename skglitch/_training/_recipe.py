@@ -51,26 +51,8 @@ _NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
 class TrainingRecipe:
     """How a module is trained, with all choices made.
 
-    Attributes
-    ----------
-    max_epochs : int
-    learning_rate : float
-        Highest learning rate.
-    batch_size : int
-    regress_head : bool
-        Whether the head starts from logistic regression on the features.
-    keep_batch_norm : bool
-        Whether batch norms keep their statistics. Otherwise they are trained, and measured at
-        the end.
-    patience : int or None
-        Number of epochs without a lower validation loss after which training stops.
-    callbacks : tuple
-        Further callbacks of the skorch net.
-    net_params : dict
-        Further parameters of the skorch net, as :func:`check_net_params` returns them.
-    dtype : torch.dtype
-        Number format of the heavy layers.
-    verbose : int
+    `learning_rate` is the highest one, `patience` the number of epochs without a lower validation
+    loss after which training stops, `dtype` the number format of heavy layers.
     """
 
     max_epochs: int
@@ -166,11 +148,7 @@ def auto_epochs(n_images: int, batch_size: int, regress_head: bool) -> int:
 
 
 def auto_learning_rate(n_images: int, regress_head: bool, highest: float | None) -> float:
-    """Choose the learning rate for ``learning_rate="auto"``.
-
-    ``highest`` is the rate at which the backbone is best trained with thousands of images, None
-    if that was not measured.
-    """
+    """Choose the learning rate; ``highest`` is the best for thousands of images, if measured."""
     if not regress_head:
         return _RATE_FROM_ZEROS
     if highest is None:

@@ -12,19 +12,9 @@ _CHUNK = 256
 
 @dataclass(frozen=True)
 class PixelScale:
-    """Affine map of pixel values to [0, 1].
+    """Affine map of pixel values, `low` to 0 and `high` to 1.
 
-    ``low`` and ``high`` become 0 and 1. For uint8 they are 0 and 255 whatever the data, since
-    there 255 always means a normalized energy of 25.5.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch._training import PixelScale
-    >>> PixelScale.fit(np.zeros((2, 1, 4, 4), dtype=np.uint8))
-    PixelScale(low=0.0, high=255.0, is_uint8=True)
-    >>> PixelScale.fit(np.array([[[[-1.0, 3.0]]]])).apply(np.array([[[[1.0, 3.0]]]]))
-    array([[[[0.5, 1. ]]]], dtype=float32)
+    uint8 always has 0 to 255, where 255 means a normalized energy of 25.5.
     """
 
     low: float

@@ -14,24 +14,8 @@ import torch
 class ViewLayout:
     """Arrangement of ``(n, n_views, height, width)`` as input of an image net.
 
-    Attributes
-    ----------
-    kind : {"mosaic", "channels", "separate"}
-        ``"mosaic"`` joins the views to one gray picture, ``"channels"`` puts one view in each
-        color, ``"separate"`` gives each view to the net on its own.
-    chosen : tuple of int
-        The views of X that are used, in the order of use.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skglitch._training import ViewLayout
-    >>> layout = ViewLayout.from_parameter("mosaic", (0.5, 1.0, 2.0, 4.0), n_views=4)
-    >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape
-    torch.Size([8, 1, 280, 340])
-    >>> layout = ViewLayout.from_parameter("separate", (0.5, 1.0, 2.0, 4.0), n_views=4)
-    >>> layout.arrange(torch.zeros(8, 4, 140, 170)).shape, layout.n_passes
-    (torch.Size([32, 1, 140, 170]), 4)
+    "mosaic" joins the views to one gray picture, "channels" puts one view in each color, "separate"
+    feeds each view on its own. `chosen` are the views of X that are used, in this order.
     """
 
     kind: str

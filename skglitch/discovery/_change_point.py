@@ -27,10 +27,9 @@ _BATCH = 2**20
 
 
 class Change(NamedTuple):
-    """The most likely time of a change, and how many events are before it.
+    """The most likely change, and the shortest interval with 95 % of the posterior that has it.
 
-    The interval is the shortest one that contains `time` and 95 % of the posterior, and the
-    p-value is the probability of as large a likelihood ratio where the rate is constant.
+    The p-value is the probability of as large a likelihood ratio at a constant rate.
     """
 
     time: float

@@ -42,12 +42,9 @@ def check_finite(X: NDArray[Any], name: str = "X") -> None:
 
 
 def unit_rows(X: NDArray[Any]) -> Floats:
-    """Scale rows to length 1, in a new array; rows of zeros stay as they are.
-
-    Rows are divided by their largest number first, and before float32, as the squares of large or
-    tiny numbers leave its range, and so may numbers of float64.
-    """
-    # Not np.abs, which makes another array of this size.
+    """Scale rows to length 1, in a new array; rows of zeros stay zero."""
+    # Rows are divided by their largest number first, in float64: squares of large or tiny numbers
+    # leave the range of float32. Not np.abs, which makes another array of this size.
     largest = np.maximum(X.max(axis=1), -X.min(axis=1))[:, np.newaxis]
     units = np.zeros(X.shape, dtype=np.float32)
     np.divide(X, largest, out=units, where=largest > 0, casting="same_kind")
@@ -63,25 +60,10 @@ def find_neighbors(
     exclude: Rows | None = None,
     allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[Floats, Rows]:
-    """Find the rows of highest cosine with each query, among all.
+    """Find the rows of highest cosine with each query, among rows of length 1.
 
-    scikit-learn's NearestNeighbors scales all rows again in each call: benchmarks/similarity.py
-    has it ten times as slow for one query.
-
-    Parameters
-    ----------
-    units, queries : ndarray of shape (n_samples, n_features) and (n_queries, n_features)
-        Of length 1.
-    n_neighbors : int
-    exclude : ndarray of shape (n_queries,), default=None
-        A row that each query must not find, such as itself.
-    allowed : ndarray of shape (n_samples,), dtype bool, default=None
-        The rows that may be found, at least `n_neighbors` besides `exclude`.
-
-    Returns
-    -------
-    cosines, rows : ndarray of shape (n_queries, n_neighbors)
-        The highest cosine first.
+    `exclude` is a row that each query must not find, such as itself; `allowed` masks the rows that
+    may be found. scikit-learn's NearestNeighbors is ten times as slow for one query.
     """
     n_candidates = min(n_neighbors + _SPARE, len(units))
     cosines = np.empty((len(queries), n_neighbors), dtype=np.float32)

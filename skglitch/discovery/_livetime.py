@@ -24,13 +24,7 @@ LIGO_RUNS = {
 
 
 class Livetime:
-    """The time in some segments, counted without the gaps.
-
-    Parameters
-    ----------
-    segments : ndarray of shape (n_segments, 2)
-        GPS times in s, sorted and without overlap.
-    """
+    """Time in sorted segments of GPS times ``(n_segments, 2)``, counted without the gaps."""
 
     def __init__(self, segments: Floats) -> None:
         self.segments = segments
