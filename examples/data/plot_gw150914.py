@@ -32,15 +32,15 @@ from skglitch.display import SpectrogramDisplay
 from skglitch.spectrograms import QTransformer
 
 GPS = 1126259462.4
-LENGTH = 16.0  # s around the event, also used to estimate the noise spectrum
+DURATION = 16.0  # s around the event, also used to estimate the noise spectrum
 
 
 def strain_around_event(ifo):
     """Read the strain of one detector from a local file or from the web."""
     files = Path(os.environ.get("SKGLITCH_TEST_DATA", "."), "strain_events")
     for file in files.glob(f"*-{ifo}_*.hdf5"):
-        return load_strain(file).around(GPS, duration=LENGTH)
-    return fetch_open_strain(GPS, ifo, duration=LENGTH + 2, progress=False).around(GPS, LENGTH)
+        return load_strain(file).around(GPS, DURATION)
+    return fetch_open_strain(GPS, ifo, duration=DURATION + 2, progress=False).around(GPS, DURATION)
 
 
 try:

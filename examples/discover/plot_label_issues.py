@@ -56,7 +56,8 @@ print(issues)
 # Each title gives the label, the probability that it is right, and the suggested label.
 
 titles = [
-    f"{given}: {score:.0%}\n" + ("as given" if suggested == given else f"rather {suggested}")
+    f"{given}: {score:.0%}\n"
+    + (f"suggested: {suggested}" if suggested != given else "label confirmed")
     for given, suggested, score in issues[["given", "suggested", "score"]].itertuples(index=False)
 ]
 rows = issues.index[:8]
@@ -73,10 +74,10 @@ flagged = issues.index[issues["flagged"]]
 print(f"{len(flagged)} of {len(y)} labels are flagged")
 if true is not None:
     wrong = y != true
-    print(f"wrong: {wrong.sum()}, flagged of these: {wrong[flagged].sum()}")
+    print(f"{wrong.sum()} labels are wrong, and {wrong[flagged].sum()} of these are flagged")
     first = issues.index[: wrong.sum()]
-    print(f"an expert who looks at the first {len(first)} finds {wrong[first].sum()} of them")
+    print(f"{wrong[first].sum()} of the {len(first)} most suspicious labels are wrong")
     suggested = issues["suggested"][issues["flagged"]]
-    print(f"the suggestion is right for {np.sum(suggested == true[flagged])} of the flagged ones")
+    print(f"{np.sum(suggested == true[flagged])} suggestions for flagged labels are right")
     y[first] = true[first]
-    print(f"wrong after looking at {len(first)}: {np.sum(y != true)}")
+    print(f"{np.sum(y != true)} labels are wrong after an expert corrects these {len(first)}")

@@ -88,21 +88,26 @@ for n_together in (1, 6):
     detector.set_params(n_together=n_together).calibrate(embeddings[~is_new][::2])
     is_novel = detector.predict(embeddings) == -1
     others = is_novel[~is_new][1::2]
-    print(f"n_together={n_together}: novel are {is_novel[is_new].mean():.0%} of {NEW}")
-    print(f"    and {others.mean():.0%} of the others")
+    print(
+        f"n_together={n_together}: {is_novel[is_new].mean():.0%} of {NEW} "
+        f"and {others.mean():.0%} of known glitches are called novel"
+    )
 
 # %%
 # Finding the new class
 # ---------------------
-# The labels of the training set guide the search. All other glitches are unlabeled: each is
-# assigned to a known class or to a new cluster. Do not trust a cluster with a stability below 60 %.
+# Only the training set has labels. Each unlabeled glitch is assigned to a known class or to a new
+# cluster. Do not trust a cluster with a stability below 60 %.
 
 everything = np.concatenate([seen, embeddings])
 labels = np.concatenate([y_train, np.repeat("", len(embeddings))])
 finder = NewClassFinder(random_state=0).fit(everything, labels)
 print(finder.clusters_[["kind", "class", "size", "stability", "nearest_1"]])
 found = np.isin(finder.labels_, finder.new_clusters_.index)[len(seen) :]
-print(f"in new clusters: {found[is_new].mean():.0%} of {NEW}, {found[~is_new].mean():.0%} of known")
+print(
+    f"in new clusters: {found[is_new].mean():.0%} of {NEW}, "
+    f"{found[~is_new].mean():.0%} of known glitches"
+)
 
 # %%
 # Typical members of the new clusters, and chirps for comparison.

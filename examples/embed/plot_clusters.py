@@ -95,9 +95,9 @@ print(f"adjusted Rand index: {table.attrs['adjusted_rand']:.2f}")
 # neighboring classes merge.
 
 features = pipeline[:-1].transform(X)
-places = TSNE(random_state=0).fit_transform(features)
+coordinates = TSNE(random_state=0).fit_transform(features)
 for smallest in (5, 8, 10):
-    groups = HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(places)
+    groups = HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(coordinates)
     print(f"groups of {smallest} or more: {groups.max() + 1}, left out: {np.sum(groups == -1)}")
 
 # %%
@@ -108,6 +108,6 @@ for smallest in (5, 8, 10):
 
 figure = plt.figure(figsize=(10, 5), layout="constrained")
 left, right = figure.subplots(1, 2)
-EmbeddingDisplay(places, clusters, title="clusters", method="t-SNE").plot(left)
-EmbeddingDisplay(places, y, title="classes", method="t-SNE").plot(right)
+EmbeddingDisplay(coordinates, clusters, title="clusters", method="t-SNE").plot(left)
+EmbeddingDisplay(coordinates, y, title="classes", method="t-SNE").plot(right)
 plt.show()

@@ -1,6 +1,6 @@
-"""The examples have the form that the gallery shows, and use names that exist.
+"""The examples have the form that the gallery needs and use names that exist.
 
-They are run when the documentation is built: all of them take minutes.
+They run when the documentation is built, because together they take minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 import skglitch
 
-from ..docs.test_pages import imported, unknown
+from ..docs.test_pages import imported, unknown_keywords
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 if not EXAMPLES.is_dir():
@@ -35,14 +35,14 @@ def test_there_are_some():
 
 
 def test_each_is_found_by_the_gallery():
-    # It takes scripts of these names, from folders that have a header.
+    # The gallery takes scripts with this prefix from folders that have a header.
     assert [script for script in SCRIPTS if not script.name.startswith("plot_")] == []
     folders = {EXAMPLES, *(script.parent for script in SCRIPTS)}
     assert [folder for folder in folders if not (folder / "GALLERY_HEADER.rst").is_file()] == []
 
 
 def test_each_name_is_there_once():
-    # The pages of the gallery are told apart by folders, its figures by names.
+    # Pages of the gallery are identified by folder and name, figures by name alone.
     names = [script.name for script in SCRIPTS]
     assert sorted(set(names)) == sorted(names)
 
@@ -77,7 +77,7 @@ def test_names_and_parameters_exist(script):
             for name in node.names:
                 importlib.import_module(name.name)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert [told for call in calls for told in unknown(call, known)] == []
+    assert [word for call in calls for word in unknown_keywords(call, known)] == []
 
 
 @every_script
