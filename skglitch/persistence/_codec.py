@@ -278,7 +278,7 @@ class Reader:
         fields = self.decode(encoded)
         name, index = fields["index"]
         frame = pd.DataFrame(
-            {column: pd.Series(values).astype(dtype) for column, dtype, values in fields["columns"]}
+            {column: pd.Series(values, dtype=dtype) for column, dtype, values in fields["columns"]}
         )
         frame.index = pd.Index(index, name=name)
         frame.attrs = fields["attrs"]

@@ -377,8 +377,9 @@ def test_new_class_finder_is_the_same_after_a_round_trip(embeddings, tmp_path):
     X, y = embeddings
     finder = NewClassFinder(random_state=0).fit(X, y)
     loaded = round_trip(finder, tmp_path)
-    for name in ("labels_",):
+    for name in ("labels_", "embedding_", "probabilities_"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(finder, name))
+    pd.testing.assert_frame_equal(loaded.clusters_, finder.clusters_)
     np.testing.assert_array_equal(loaded.predict(X), finder.predict(X))
     np.testing.assert_array_equal(
         loaded.detector_.score_samples(X), finder.detector_.score_samples(X)
