@@ -32,52 +32,40 @@ PRECISIONS = ("auto", *_DTYPES)
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
     """Return the device that ``device`` names; "auto" is CUDA, else Apple's MPS, else the CPU."""
+    counts = _count_devices()
     if isinstance(device, str) and device == "auto":
-        return torch.device(_best_device_type(torch.cuda.is_available(), _has_mps()))
+        return torch.device(next(kind for kind, count in counts.items() if count))
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device={device!r} is not a device: use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
         ) from error
-    _require_device(chosen)
+    if (chosen.index or 0) >= counts.get(chosen.type, 0):
+        found = [kind for kind, count in counts.items() if count]
+        raise ValueError(
+            f"device={str(device)!r} is not there: this machine offers {', '.join(found)} "
+            f"(CUDA devices: {counts['cuda']}). Use device='auto' to take the best one."
+        )
     return chosen
 
 
 def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
     """Like `choose_device`, for float64 and complex numbers, which Apple's MPS lacks."""
-    if isinstance(device, str) and device == "auto":
-        return torch.device(_best_device_type(torch.cuda.is_available(), has_mps=False))
     chosen = choose_device(device)
-    if chosen.type == "mps":
-        raise ValueError(
-            f"device={str(device)!r} cannot compute in float64, which strain needs: use 'cpu'."
-        )
-    return chosen
+    if chosen.type != "mps":
+        return chosen
+    if isinstance(device, str) and device == "auto":
+        return torch.device("cpu")
+    raise ValueError(
+        f"device={str(device)!r} cannot compute in float64, which strain needs: use 'cpu'."
+    )
 
 
-def _best_device_type(has_cuda: bool, has_mps: bool) -> str:
-    if has_cuda:
-        return "cuda"
-    return "mps" if has_mps else "cpu"
-
-
-def _has_mps() -> bool:
-    return torch.backends.mps.is_available()
-
-
-def _require_device(device: torch.device) -> None:
-    there = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(_has_mps()),
-    }
-    if (device.index or 0) >= there.get(device.type, 0):
-        found = [kind for kind, count in there.items() if count]
-        raise ValueError(
-            f"device={str(device)!r} is not there: this machine offers {', '.join(found)} "
-            f"(CUDA devices: {there['cuda']}). Use device='auto' to take the best one."
-        )
+def _count_devices() -> dict[str, int]:
+    """Count the devices of each type, the fastest type first."""
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return {"cuda": n_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
 
 
 def choose_precision(

@@ -34,11 +34,19 @@ def keep_freed_memory() -> Iterator[None]:
     if libc is None:
         yield
         return
-    _enter(libc)
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _set(libc, _KEEP)
     try:
         yield
     finally:
-        _leave(libc)
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _set(libc, _USUAL)
+                libc.malloc_trim(0)
 
 
 def _glibc() -> ctypes.CDLL | None:
@@ -47,23 +55,6 @@ def _glibc() -> ctypes.CDLL | None:
     libc = ctypes.CDLL(None)
     there = all(hasattr(libc, name) for name in ("mallopt", "malloc_trim", "gnu_get_libc_version"))
     return libc if there else None
-
-
-def _enter(libc: ctypes.CDLL) -> None:
-    global _users
-    with _lock:
-        _users += 1
-        if _users == 1:
-            _set(libc, _KEEP)
-
-
-def _leave(libc: ctypes.CDLL) -> None:
-    global _users
-    with _lock:
-        _users -= 1
-        if _users == 0:
-            _set(libc, _USUAL)
-            libc.malloc_trim(0)
 
 
 def _set(libc: ctypes.CDLL, options: Mapping[int, int]) -> None:

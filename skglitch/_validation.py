@@ -28,13 +28,9 @@ def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
 
 def check_labels(values: ArrayLike, name: str) -> list[Any]:
     """Convert labels, strings only or numbers only, to a list of Python values."""
-    # dtype=object, since asarray(["a", 1]) would silently turn the number into a string.
-    array = np.asarray(values, dtype=object)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array.ravel()
-    if array.ndim != 1 or len(array) == 0:
-        raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
-    labels = array.tolist()
+    labels = as_labels(values, name)
+    if not labels:
+        raise ValueError(f"{name} must hold one label per sample, got shape (0,).")
     kind_of_labels(labels, name)
     return labels
 

