@@ -254,7 +254,9 @@ def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:
     parts = [
         "{n_glitches} glitches, {n_labeled} of them labeled\n{n_clusters} clusters, "
         "{n_new_clusters} of them new\n{n_in_no_cluster} glitches in no cluster".format(**result),
-        format_table(clusters[columns], percent=["purity", "stability"], na_rep=""),
+        format_table(
+            clusters[columns].fillna({"class": ""}), percent=["purity", "stability"], na_rep=""
+        ),
     ]
     new = clusters[clusters["kind"] == "new"].sort_values("size", ascending=False)
     if len(new):
