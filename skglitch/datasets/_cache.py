@@ -27,16 +27,7 @@ Row = tuple[PictureFile | None, ...]
 
 @dataclass
 class CachedViews:
-    """Content of a cache.
-
-    Attributes
-    ----------
-    array : memmap of shape (n, n_views, height, width), dtype uint8
-    rows : list of tuple
-        Files that each row of ``array`` was decoded from, None for a missing view.
-    broken : dict
-        Why a file could not be decoded.
-    """
+    """Decoded views, the files of each row (None for a missing view), and why files are broken."""
 
     array: np.ndarray
     rows: list[Row]
@@ -44,19 +35,10 @@ class CachedViews:
 
 
 class ViewCache:
-    """Cache of one folder that is read with one set of parameters.
+    """Cache of one folder that is read with one set of parameters, which ``key`` stands for.
 
-    A ``.json`` sidecar names the ``.npy`` file that belongs to it. The array is put in place
-    first, and the sidecar is then replaced in one step: readers find the old pair or the new
-    one, even with several writers and after interruptions.
-
-    Parameters
-    ----------
-    directory : pathlib.Path
-        Folder of the two files. Created if necessary.
-    key : str
-        Name of the files, different for each set of parameters.
-    item_shape : tuple of (n_views, height, width)
+    A ``.json`` sidecar names its ``.npy`` file. The array is put in place first, and the sidecar is
+    then replaced in one step: readers find the old pair or the new one, even with several writers.
     """
 
     def __init__(self, directory: Path, key: str, item_shape: tuple[int, ...]):
@@ -87,8 +69,7 @@ class ViewCache:
     def new_array(self, n_rows: int) -> Path:
         """Create an array of zeros that :meth:`publish` can put in place, and return its path.
 
-        The zeros are written, so that a full disk is an error here. It would kill a process that
-        writes through a memory map.
+        They are written: a full disk is an error here, but kills processes that use memory maps.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"

@@ -25,14 +25,9 @@ def load_views(
     n_jobs: int | None,
     progress: bool,
 ) -> tuple[np.ndarray, dict[PictureFile, str]]:
-    """Load the views of glitches, from the cache as far as possible.
+    """Load the views of glitches without broken files, from the cache as far as possible.
 
-    Returns
-    -------
-    views : ndarray of shape (n, n_views, height, width), dtype uint8
-        Views of the glitches without broken files, in their order.
-    broken : dict
-        Why a file could not be decoded. With ``on_error="raise"`` a broken file raises ValueError.
+    Also return why files could not be decoded. With ``on_error="raise"`` these raise ValueError.
     """
     cached = cache.load() if cache else None
     if cached is not None:

@@ -29,20 +29,7 @@ _CHANNELS = ("channel", "name")
 class Hdf5Strain:
     """One series of an HDF5 file, of which only the requested parts are read.
 
-    Parameters
-    ----------
-    path : path
-    dataset : str, default=None
-        Path of the data set. None is the strain of a GWOSC file, or else the only data set.
-    sample_rate, t0, ifo : default=None
-        Sample rate in Hz, GPS start in s and detector, where the file does not have them.
-
-    Raises
-    ------
-    ImportError
-        If h5py is not installed.
-    ValueError
-        If the file is not HDF5, has no such series, or lacks or contradicts a parameter.
+    ``sample_rate``, ``t0`` and ``ifo`` are for files that do not have them.
     """
 
     def __init__(

@@ -157,8 +157,7 @@ class _Span:
     def choose(self, names: Iterable[str]) -> list[_File] | None:
         """Choose files that contain the span, None if there are none.
 
-        All are of one release, since calibrations differ. The fewest and then the shortest files
-        are preferred, and the newest version. Strain that was cleaned is the last choice.
+        All are of one release, since calibrations differ. The others are compared by :func:`_cost`.
         """
         releases: dict[str, list[_File]] = {}
         for name in names:

@@ -21,17 +21,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp")
 
 
 class PictureFile(NamedTuple):
-    """A file as the cache identifies it.
-
-    Attributes
-    ----------
-    name : str
-        Path relative to the data folder, with forward slashes.
-    size : int
-        In bytes.
-    mtime_ns : int
-        Time of the last change in ns.
-    """
+    """A file as the cache identifies it, with its path relative to the data folder."""
 
     name: str
     size: int
@@ -59,17 +49,7 @@ class Glitch:
 
 @dataclass
 class Scan:
-    """Content of a folder.
-
-    Attributes
-    ----------
-    views : dict
-        Files by (label, ifo, id), then by duration in s.
-    problems : dict
-        What is wrong, by the name of the file or glitch that is left out.
-    labeled : bool
-        Whether the pictures are in class folders.
-    """
+    """Content of a folder: files by (label, ifo, id) and duration in s, and what is left out."""
 
     views: dict[tuple[str, str, str], dict[float, PictureFile]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
@@ -90,11 +70,7 @@ class Scan:
 
 
 def scan_folder(folder: Path) -> Scan:
-    """Group the pictures of a folder by glitch, with or without class folders.
-
-    Raises FileNotFoundError or NotADirectoryError if there is no such folder, and ValueError if
-    it contains no Gravity Spy picture.
-    """
+    """Group the pictures of a folder by glitch, with or without class folders."""
     if not folder.exists():
         raise FileNotFoundError(f"folder={str(folder)!r} does not exist.")
     if not folder.is_dir():

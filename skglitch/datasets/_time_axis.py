@@ -14,18 +14,7 @@ from ._messages import shorten
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """GPS times of equally spaced samples.
-
-    Attributes
-    ----------
-    t0 : float
-        GPS time of the first sample in s.
-    sample_rate : float
-        In Hz.
-    n_samples : int
-    name : str
-        What the samples are called in error messages.
-    """
+    """GPS times of equally spaced samples, which are called ``name`` in error messages."""
 
     t0: float
     sample_rate: float
@@ -62,11 +51,7 @@ class TimeAxis:
         return slice(first, last)
 
     def around(self, gps: Any, duration: Any) -> slice:
-        """Find the samples of ``duration`` s around a GPS time.
-
-        The sample nearest to the time is number ``n // 2``. Raises ValueError if the time lies
-        outside or too close to an end.
-        """
+        """Find the samples of ``duration`` s around a GPS time, which is number ``n // 2``."""
         gps = check_time("gps", gps)
         duration = check_number("duration", duration, positive=True)
         count = math.floor(duration * self.sample_rate + 0.5)

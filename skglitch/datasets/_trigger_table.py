@@ -51,20 +51,9 @@ Columns = Mapping[str, Any]
 
 @dataclass
 class Triggers:
-    """Columns of a table.
+    """Columns of a table, None for those that it lacks, and what is wrong with rows.
 
-    Attributes
-    ----------
-    gps : list of float
-        NaN where there is a problem.
-    ifo : list of str or None
-        None without detectors. Empty where there is a problem.
-    target : ndarray or None
-        Labels; None without labels. Rows without a label have "" among strings, -1 among
-        integers and else NaN.
-    labeled : ndarray of bool
-    problems : dict of int to str
-        What is wrong with a row, by its number.
+    Where there is a problem, gps is NaN or ifo is empty.
     """
 
     gps: list[float]

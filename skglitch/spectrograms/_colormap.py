@@ -14,17 +14,7 @@ _CHUNK = 4096
 
 
 class DecodedColors(NamedTuple):
-    """Energies of colors: arrays of shape (height, width).
-
-    Attributes
-    ----------
-    energy : ndarray of uint8
-        Normalized energy, 255 being 25.5.
-    exact : ndarray of bool
-        Pixels whose color is in the table.
-    foreign : ndarray of bool
-        Pixels whose color is far from all colors of viridis.
-    """
+    """Energies of colors, whether they are in the table, and whether they are far from viridis."""
 
     energy: np.ndarray
     exact: np.ndarray
@@ -32,29 +22,10 @@ class DecodedColors(NamedTuple):
 
 
 def colors_to_energy(colors: np.ndarray) -> DecodedColors:
-    """Find the energies of the colors of a viridis picture.
+    """Find the energies (255 is 25.5) of the uint8 RGB or RGBA colors of a viridis picture.
 
-    There are two 8-bit versions of viridis, rounded and truncated. The one that more pixels match
-    exactly is used, the rounded one in a tie. Other colors are assigned to the nearest one in it.
-
-    With 8 bits per channel, two pairs of neighboring levels in each version have the same color.
-    They are read as the lower one.
-
-    Parameters
-    ----------
-    colors : ndarray of shape (height, width, 3) or (height, width, 4), dtype uint8
-        RGB or RGBA. The alpha channel is ignored.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skglitch.spectrograms._colormap import colors_to_energy
-    >>> darkest, brightest, gray = (68, 1, 84), (253, 231, 37), (128, 128, 128)
-    >>> decoded = colors_to_energy(np.array([[darkest, brightest, gray]], dtype=np.uint8))
-    >>> decoded.energy[0, :2]
-    array([  0, 255], dtype=uint8)
-    >>> decoded.foreign
-    array([[False, False,  True]])
+    There are two 8-bit versions of viridis, rounded and truncated. The one that matches more pixels
+    is used, and other colors are assigned to the nearest one in it. Equal levels are the lower one.
     """
     if colors.dtype != np.uint8 or colors.ndim != 3 or colors.shape[2] not in (3, 4):
         raise ValueError(
@@ -94,10 +65,9 @@ def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Both versions of viridis, rounded and truncated, each with its look-up table.
+    """Both versions of viridis, each with a look-up table of index + 1 by packed 24-bit color.
 
-    A look-up table holds index + 1 for every packed 24-bit color. Nearly all are zero and never
-    touched, so that the system allocates no memory for them.
+    Nearly all entries are zero and never touched, so that the system allocates no memory for them.
     """
     import matplotlib
 

@@ -34,11 +34,10 @@ _CHUNK = 2**21
 
 @dataclass(frozen=True)
 class Grid:
-    """The pixels of the views.
+    """The pixels of the views, which show a table of cells of ``tres`` s by ``fres`` Hz.
 
-    A Gravity Spy picture draws a table of energies with cells of ``tres`` s by ``fres`` Hz: each
-    point takes the energy at the corner of its cell. Energies are clipped at these points and the
-    picture is then resized, as happens to pictures, so that loud glitches keep their outlines.
+    Each point has the energy at the corner of its cell, as in Gravity Spy's pictures. It is clipped
+    and then resized, as happens to pictures, so that loud glitches keep their outlines.
     """
 
     durations: tuple[float, ...]
@@ -62,8 +61,7 @@ class Grid:
     def resizing(self, axis: int, places: np.ndarray) -> np.ndarray:
         """Matrix that resizes a picture along an axis, as `resize_energy` does.
 
-        Lines of equal frequency and columns of equal time are computed once only: ``places``
-        assigns the lines or columns of the picture to these.
+        ``places`` assigns the lines or columns of the picture to the different ones of them.
         """
         n_old, n_new = NATIVE_SIZE[axis], self.size[axis]
         scale = n_old / n_new
@@ -87,18 +85,7 @@ class Loudest:
 class QScan:
     """Transform of strain of one duration. Prepares all that does not depend on the data.
 
-    Parameters
-    ----------
-    sample_rate : float
-        In Hz.
-    n_times : int
-        Samples of strain. The trigger is in the middle.
-    grid : Grid
-    qrange, mismatch
-        As in QTransformer.
-    lost : float
-        Time in s at either end of the strain that is left out of the medians.
-    device : torch.device
+    The trigger is in the middle. ``lost`` s at either end are left out of the medians.
     """
 
     def __init__(
@@ -166,8 +153,8 @@ class QScan:
     ) -> Loudest:
         """Find the loudest tile of all planes within ``search / 2`` s of the trigger.
 
-        All rows are first compared in short stretches and by medians of few samples. The loudest
-        rows are then computed in full, since planes often differ little.
+        Rows are first compared in short stretches and by medians of few samples, since planes often
+        differ little. The loudest rows are then computed in full.
         """
         peaks = [
             self._peaks(spectra, plane, search) / median[:, : plane.n_searched]
@@ -230,11 +217,9 @@ class QScan:
         return first, max(first + 1, min(size, math.ceil(center + half)))
 
     def views(self, spectrum: torch.Tensor, plane: int, medians: torch.Tensor) -> torch.Tensor:
-        """Compute the views of glitches whose loudest tile is in ``plane``.
+        """Compute the views, at most 25.5, of glitches whose loudest tile is in ``plane``.
 
-        Takes the spectrum of the stretch ``shown`` and the medians, of shape (n_samples, n_rows).
-        Returns normalized energies, clipped at 25.5, as float32 of shape
-        (n_samples, n_views, height, width).
+        ``spectrum`` is of the stretch ``shown``, and ``medians`` has the shape (n_samples, n_rows).
         """
         rows = self._rows(spectrum, self.planes[plane]) / medians[..., None]
         lines, high = self._lines(plane), self._high
@@ -321,14 +306,7 @@ class QScan:
 class Stretch:
     """A part of the strain, with the windows on the bins of its Fourier transform.
 
-    Parameters
-    ----------
-    start, duration : float
-        In s from the start of all strain.
-    n_bins : int
-    device : torch.device
-    first : int, default=0
-        Its first sample, at a sample rate of ``2 * (n_bins - 1) / duration``.
+    ``first`` is its first sample, at a sample rate of ``2 * (n_bins - 1) / duration``.
     """
 
     def __init__(
@@ -362,8 +340,7 @@ class Stretch:
     ) -> Iterator[tuple[list[int], torch.Tensor]]:
         """Yield rows and their energies at ``sizes`` equally spaced times of the stretch.
 
-        Energies have the shape (n_samples, n_rows, size). A window with more bins than times is
-        folded: sampling at fewer times adds up the spectrum at a distance of as many bins.
+        Wider windows are folded: sampling at fewer times adds up the spectrum at that distance.
         """
         rows = range(len(plane.frequencies)) if rows is None else rows
         for group, size in _groups(rows, sizes, max(1, _CHUNK // len(spectrum))):

@@ -17,17 +17,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class QPlane:
-    """Rows of tiles with one Q.
+    """Rows of tiles with one Q, at ascending frequencies in Hz.
 
-    Parameters
-    ----------
-    q : float
-        Quality factor.
-    frequencies : ndarray of shape (n_rows,)
-        Center frequencies in Hz, in ascending order.
-    n_searched : int
-        The loudest tile is searched in the first ``n_searched`` rows, whose windows lie below the
-        Nyquist frequency. Rows above are shown only, with the part of their windows below it.
+    The windows of the first ``n_searched`` rows lie below the Nyquist frequency. Rows above are
+    shown only, with the part of their windows below it.
     """
 
     q: float

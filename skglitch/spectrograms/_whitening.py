@@ -17,32 +17,10 @@ _N_RAMP = 5
 def whitened_spectrum(
     strain: torch.Tensor, sample_rate: float, fftlength: float, fduration: float
 ) -> torch.Tensor:
-    """Fourier transform of whitened strain.
+    """Fourier transform of whitened strain, complex64, from float64 strain.
 
-    The density is the median over half overlapping stretches (Welch), so that a glitch in a few
-    of them does not whiten itself away. The inverse of its root is shortened in the time domain:
-    each filtered sample depends on no more than ``fduration`` around it [1]_.
-
-    Parameters
-    ----------
-    strain : Tensor of shape (n_samples, n_times), dtype float64
-        Raw strain spans ten orders of magnitude between a few Hz and the most sensitive
-        frequencies, more than float32 can hold in one Fourier transform.
-    sample_rate : float
-        In Hz.
-    fftlength : float
-        Duration in s of the stretches.
-    fduration : float
-        Duration in s of the whitening filter. Half of it is lost at either end.
-
-    Returns
-    -------
-    spectrum : Tensor of shape (n_samples, n_times // 2 + 1), dtype complex64
-
-    References
-    ----------
-    .. [1] B. Allen et al., "FINDCHIRP", Phys. Rev. D 85, 122006 (2012),
-       arXiv:gr-qc/0509116, section V.
+    The density is a median over stretches, so that a glitch does not whiten itself away. The
+    inverse of its root is cut to ``fduration`` (Allen et al., arXiv:gr-qc/0509116, section V).
     """
     n_times = strain.shape[1]
     strain = strain - strain.mean(dim=1, keepdim=True)

@@ -52,8 +52,7 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a stack of short vortices at 30 to 600 Hz, alternating between left and right.
 
-    It may repeat after a second or two. Most occurred in the first run and are associated with the
-    calibration lasers.
+    Most occurred in the first run and are associated with the calibration lasers.
     """
     low = log_uniform(rng, 35.0, 90.0)
     high = low * log_uniform(rng, 4.0, 12.0)
@@ -80,15 +79,9 @@ def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Light_Modulation", snr=(MANY, 250.0, 1.6), jitter=0.01)
 def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for about a second [1]_.
+    """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for about a second.
 
-    The cause is fluctuations of the amplitude of the radio-frequency sidebands.
-
-    References
-    ----------
-    .. [1] B. P. Abbott et al., "Characterization of transient noise in Advanced LIGO relevant to
-       gravitational wave signal GW150914", Class. Quantum Grav. 33, 134001 (2016),
-       arXiv:1602.03844.
+    Radio-frequency sidebands fluctuate in amplitude (Abbott et al. 2016, arXiv:1602.03844).
     """
     width = log_uniform(rng, 0.08, 0.9)
     for _ in range(rng.integers(8, 45)):

@@ -34,22 +34,9 @@ class Tile(NamedTuple):
 
 
 class Canvas:
-    """Whitened strain of unit noise, with time 0 in its middle.
+    """Whitened strain of unit noise, where amplitudes are SNRs, with time 0 in its middle.
 
-    A burst of amplitude ``a`` has a signal-to-noise ratio of ``a``: amplitudes on the canvas are
-    the ones that count in a spectrogram, whatever the noise. Strain of a given shape (pulses,
-    chirps, scattered light) is divided by the amplitude density of the noise when it is drawn.
-
-    Parameters
-    ----------
-    sample_rate : float
-        In Hz.
-    duration : float
-        In s.
-    asd : callable
-        Amplitude density of the noise in 1/sqrt(Hz) as a function of frequency in Hz.
-    rng : numpy.random.Generator, default=None
-        Draws the phases that are not given. Without it they are 0.
+    Strain of a given shape, such as a pulse or a chirp, is divided by ``asd`` (1/sqrt(Hz)).
     """
 
     def __init__(
@@ -107,8 +94,7 @@ class Canvas:
     ) -> None:
         """Add a sinusoid of ``frequency`` (Hz) and ``sweep`` (Hz/s) in a Gaussian envelope.
 
-        ``time`` and ``sigma`` are the middle and the width of the envelope in s. With ``decay`` its
-        second half is an exponential of this time constant in s.
+        With ``decay`` the second half is an exponential of this time constant in s.
         """
         phase = self.phase() if phase is None else phase
         after = 4 * sigma if decay is None else 7 * decay
@@ -123,13 +109,9 @@ class Canvas:
     def pulse(
         self, time: float, f0: float, gbw: float, snr: float, phase: float | None = None
     ) -> None:
-        """Add a pulse whose strain has a spectrum of exp(-gbw / 2 ln(f / f0)^2) [1]_.
+        """Add a pulse whose strain has a spectrum of exp(-gbw / 2 ln(f / f0)^2).
 
-        References
-        ----------
-        .. [1] R. Bondarescu, A. Lundgren and R. Macas, "Antiglitch: a quasi-physical model for
-           removing short glitches from LIGO and Virgo data", Phys. Rev. D 108, 122004 (2023),
-           arXiv:2309.06594.
+        This is the model of Bondarescu et al., Phys. Rev. D 108, 122004 (2023), arXiv:2309.06594.
         """
         phase = self.phase() if phase is None else phase
         size = next_fast_len(round(_PULSE * self.sample_rate), real=True)
@@ -169,12 +151,9 @@ class Canvas:
         self.add(part, amplitude * np.cos(angle), snr)
 
     def loudest(self, reach: float, response: Response | None = None) -> Tile:
-        """Find the loudest tile within ``reach`` s of the middle.
+        """Find the loudest tile of Q 4 to 64 within ``reach`` s of the middle, on a coarse grid.
 
-        Q goes from 4 to 64 as in Gravity Spy, on a grid just fine enough to find what a picture is
-        centered on. The SNR is about what a search would report, unlike that of the whole
-        waveform. ``response`` is what whitening leaves of each frequency, since it weakens
-        signals near a line.
+        ``response`` is what whitening, which weakens signals near a line, leaves of each frequency.
         """
         part, times = self.times(-reach, reach)
         values = self.values

@@ -26,17 +26,9 @@ _SEEN = 6.0
 
 
 class Simulated(NamedTuple):
-    """A simulated glitch.
+    """Noise with a glitch, the glitch alone, and its parameters.
 
-    Attributes
-    ----------
-    strain : ndarray of shape (n_times,), dtype float64
-        Noise with the glitch. The trigger is in the middle.
-    signal : ndarray of shape (n_times,), dtype float64
-        The glitch alone.
-    parameters : dict
-        ``snr`` (optimal matched filter), ``tile_snr`` (about what a search for excess power
-        would report), ``peak_frequency`` (Hz, of the loudest tile) and those of the class.
+    ``snr`` is that of a matched filter, ``tile_snr`` about what a search would report.
     """
 
     strain: np.ndarray
@@ -53,20 +45,10 @@ def simulate_glitch(
     noise: NoiseModel | np.ndarray | None = None,
     snr: float | None = None,
 ) -> Simulated:
-    """Simulate the strain around one glitch.
+    """Simulate the strain around one glitch, in noise of a model or in real noise.
 
-    Parameters
-    ----------
-    label : str
-        One of ``CLASS_NAMES``.
-    rng : numpy.random.Generator
-    sample_rate, duration : float
-        In Hz and s.
-    noise : NoiseModel or ndarray of shape (n_times,), default=None
-        A model of noise, or real noise, whose density is then measured. None is the default model.
-    snr : float, default=None
-        Optimal signal-to-noise ratio. None draws the one of the loudest tile from a power law
-        between 7.5 (the threshold of Gravity Spy) and what is typical of the class.
+    ``snr`` is the optimal signal-to-noise ratio. None draws the one of the loudest tile from a
+    power law between 7.5 (the threshold of Gravity Spy) and what is typical of the class.
     """
     recipe = RECIPES[label]
     n_times = round(duration * sample_rate)
@@ -142,8 +124,7 @@ def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
 def _is_seen(glitch: _Drawn, background: Noise) -> bool:
     """Whether a glitch above the threshold is still visible after whitening.
 
-    Strain is whitened by its own density: a line that lasts for half of it counts as noise. No
-    search would find it.
+    Strain is whitened by its own density: a line that lasts for half of it counts as noise.
     """
     if glitch.parameters["tile_snr"] < _THRESHOLD:
         return True

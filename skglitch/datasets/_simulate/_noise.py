@@ -32,19 +32,9 @@ _LINE_HEIGHT = 4.0
 
 
 class Noise(NamedTuple):
-    """Noise and its density.
+    """Noise and its one-sided densities in 1/Hz: with lines, without lines, and ``seen``.
 
-    Attributes
-    ----------
-    strain : ndarray of shape (n_times,)
-    frequencies : ndarray
-        In Hz.
-    psd : ndarray
-        One-sided, in 1/Hz, with lines.
-    smooth : ndarray
-        The same without lines.
-    seen : ndarray
-        The same with lines as wide as in spectra of 2 s, by which whitening divides.
+    The latter has lines as wide as in spectra of 2 s, by which whitening divides.
     """
 
     strain: np.ndarray
@@ -55,23 +45,10 @@ class Noise(NamedTuple):
 
 
 class NoiseModel:
-    """Noise like that of a LIGO detector.
+    """Noise like that of a LIGO detector, with a one-sided density ``psd`` in 1/Hz.
 
-    Parameters
-    ----------
-    sample_rate, duration : float
-        In Hz and s.
-    psd : {"random", "observed", "aligo"}, callable or (frequencies, psd), default="random"
-        One-sided density in 1/Hz. "aligo" is :func:`design_psd`, "observed" a new curve for each
-        draw (:func:`observed_psd`), "random" one or the other. A callable takes frequencies in Hz.
-        A pair is interpolated, and constant beyond its ends.
-    lines : bool, default=True
-        Add mains, calibration lines and violin modes, of random strength.
-    wander : float, default=0.3
-        Largest standard deviation of the logarithm of the level, as it drifts over seconds. High
-        frequencies drift by a quarter of it. 0 is stationary noise.
-    background : float, default=0.3
-        Probability of weak glitches away from the middle.
+    ``lines`` adds lines of random strength. ``wander`` is the largest standard deviation of the
+    logarithm of the level. Weak glitches away from the middle have the probability ``background``.
     """
 
     def __init__(
@@ -151,17 +128,10 @@ def wandering(
 
 
 def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add narrow lines to a density at equally spaced frequencies.
+    """Add mains, calibration lines, violin modes and a few more lines to a density.
 
-    These are mains and harmonics, calibration lines near 36 and 331.9 Hz, groups of violin modes
-    near 500, 1000, 1500 and 1950 Hz, and a few more anywhere. Strengths are amplitude ratios to the
-    floor at a resolution of 0.25 Hz over one or two decades, as in published spectra [1]_.
-
-    References
-    ----------
-    .. [1] P. B. Covas et al., "Identification and mitigation of narrow spectral artifacts that
-       degrade searches for persistent gravitational waves in the first two observing runs of
-       Advanced LIGO", Phys. Rev. D 97, 082002 (2018), arXiv:1801.07204.
+    Strengths are amplitude ratios to the floor at a resolution of 0.25 Hz over one or two decades,
+    as in Covas et al., Phys. Rev. D 97, 082002 (2018), arXiv:1801.07204.
     """
     out = psd.copy()
     site = rng.integers(2)

@@ -9,16 +9,10 @@ _FLAT_BELOW = 8.0
 
 
 def design_psd(frequencies: np.ndarray) -> np.ndarray:
-    """One-sided density in 1/Hz of Advanced LIGO at design, zero detuning and high power.
+    """One-sided density in 1/Hz of Advanced LIGO at design, flat below 8 Hz.
 
-    The fit of [1]_ holds above 20 Hz. Seismic noise is added as a wall of slope -14 that dominates
-    below 12 Hz. Below 8 Hz the curve is flat, so that it spans at most five orders of magnitude
-    and filters stay finite.
-
-    References
-    ----------
-    .. [1] P. Ajith, "Addressing the spin question in gravitational-wave searches", Phys. Rev. D
-       84, 084037 (2011), arXiv:1107.1267, section IV.
+    The fit of P. Ajith, Phys. Rev. D 84, 084037 (2011), arXiv:1107.1267, holds above 20 Hz. A
+    seismic wall of slope -14 that dominates below 12 Hz is added.
     """
     f = np.maximum(np.asarray(frequencies, dtype=float), _FLAT_BELOW)
     x = f / 245.4
@@ -27,18 +21,9 @@ def design_psd(frequencies: np.ndarray) -> np.ndarray:
 
 
 def observed_psd(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a one-sided density in 1/Hz like those of the first three observing runs.
+    """Draw a one-sided density in 1/Hz; the ranges contain the published curves of O1 to O3.
 
-    Shot noise above the arm cavity pole, an excess around 50 Hz and a steep wall have random
-    heights and slopes. The ranges contain the published curves of O1 to O3 [1]_ [2]_, from a wall
-    below 40 Hz (the first run) to one below 25 Hz (the third).
-
-    References
-    ----------
-    .. [1] D. V. Martynov et al., "Sensitivity of the Advanced LIGO detectors at the beginning of
-       gravitational wave astronomy", Phys. Rev. D 93, 112004 (2016), arXiv:1604.00439.
-    .. [2] A. Buikema et al., "Sensitivity and performance of the Advanced LIGO detectors in the
-       third observing run", Phys. Rev. D 102, 062003 (2020), arXiv:2008.01301.
+    See Martynov et al. (2016), arXiv:1604.00439, and Buikema et al. (2020), arXiv:2008.01301.
     """
     f = np.maximum(np.asarray(frequencies, dtype=float), _FLAT_BELOW)
     floor = np.exp(rng.uniform(np.log(3.5e-24), np.log(9e-24)))

@@ -60,13 +60,7 @@ def draw_shape(rng: np.random.Generator, label: str) -> tuple[float, float]:
 
 @draws("Blip", snr=(7.5, 100.0, 1.8), jitter=0.003, peak=_PEAKS["Blip"])
 def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a teardrop of some 10 ms and 30 to 500 Hz, as in [1]_.
-
-    References
-    ----------
-    .. [1] M. Cabero et al., "Blip glitches in Advanced LIGO data", Class. Quantum Grav. 36, 155010
-       (2019), arXiv:1901.05093.
-    """
+    """Draw a teardrop of some 10 ms and 30 to 500 Hz (Cabero et al. 2019, arXiv:1901.05093)."""
     f0, gbw = draw_shape(rng, "Blip")
     canvas.pulse(0.0, f0, gbw, 1.0)
     if rng.random() < 0.2:
@@ -153,14 +147,7 @@ def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Low_Frequency_Burst", snr=(7.5, 100.0, 2.2), jitter=0.02)
 def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a hump below 20 or 30 Hz, for up to a few seconds [1]_ [2]_.
-
-    References
-    ----------
-    .. [1] L. K. Nuttall et al., "Improving the data quality of Advanced LIGO based on early
-       engineering run results", Class. Quantum Grav. 32, 245005 (2015), arXiv:1508.07316.
-    .. [2] Gravity Spy glitch wiki, https://gswiki.ischool.syr.edu/en/Glitches/Low-Frequency-Burst
-    """
+    """Draw a hump below 20 or 30 Hz, for up to a few seconds (Nuttall et al., arXiv:1508.07316)."""
     top = log_uniform(rng, 15.0, 30.0)
     duration = log_uniform(rng, 0.3, 2.5)
     n = 2 + round(duration * rng.uniform(6.0, 16.0))

@@ -17,21 +17,10 @@ MANY = 10.0
 
 
 class Recipe(NamedTuple):
-    """How a class is made.
+    """How a class is drawn, and the loudest tile that is typical of it.
 
-    Attributes
-    ----------
-    draw : callable
-        Draws a waveform of any amplitude on a canvas and returns its parameters.
-    snr : tuple of float
-        Least and greatest signal-to-noise ratio of the loudest tile, and the slope of the power
-        law between them.
-    centered : bool
-        Whether the segment is centered on the loudest tile, or on the canvas.
-    jitter : float
-        Standard deviation in s of the time of the trigger.
-    peak : tuple of float
-        Least and greatest frequency of the loudest tile in Hz. Others are drawn again.
+    ``snr`` has the least and greatest signal-to-noise ratio and the slope of the power law between
+    them, ``peak`` the range of the frequency in Hz. ``jitter`` of the trigger is in s.
     """
 
     draw: Draw

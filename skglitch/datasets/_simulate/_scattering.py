@@ -17,15 +17,9 @@ _FADE = 0.3
 
 
 def fringe_frequency(velocity: np.ndarray | float, bounces: int = 1) -> np.ndarray:
-    """Frequency in Hz of the noise of scattered light [1]_.
+    """Frequency in Hz of light scattered ``bounces`` times off a surface of a velocity in m/s.
 
-    ``velocity`` is that of the scatterer along the beam in m/s, ``bounces`` the number of round
-    trips.
-
-    References
-    ----------
-    .. [1] T. Accadia et al., "Noise from scattered light in Virgo's second science run data",
-       Class. Quantum Grav. 27, 194011 (2010).
+    See Accadia et al., Class. Quantum Grav. 27, 194011 (2010).
     """
     return np.abs(2.0 * bounces * np.asarray(velocity) / WAVELENGTH)
 
@@ -47,15 +41,10 @@ def scatter(
 
 @draws("Scattered_Light", snr=(7.5, 60.0, 1.7), jitter=0.03)
 def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw arches of about a second below 100 Hz, often one above the other [1]_.
+    """Draw arches of about a second below 100 Hz, often one above the other.
 
-    A suspended surface swings at 0.1 to 0.5 Hz, driven by the ground. Light that makes n round
-    trips draws arches of n times the frequency.
-
-    References
-    ----------
-    .. [1] S. Soni et al., "Reducing scattered light in LIGO's third observing run", Class. Quantum
-       Grav. 38, 025016 (2021), arXiv:2007.14876.
+    Light that makes n round trips to a surface swinging at 0.1 to 0.5 Hz draws arches of n times
+    the frequency (Soni et al. 2021, arXiv:2007.14876).
     """
     swing = log_uniform(rng, 0.12, 0.5)
     # Peak frequency of the arch of one round trip. If it is below the wall, higher ones show.
@@ -92,16 +81,10 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Fast_Scattering", snr=(7.5, 60.0, 2.0), jitter=0.01)
 def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw groups of short arches, 2 to 4 or more per second, at 20 to 60 Hz, up to 100 Hz [1]_.
+    """Draw groups of short arches, 2 to 4 or more per second, at 20 to 60 Hz, up to 100 Hz.
 
-    A surface moves at 1 to 6 Hz with anthropogenic ground motion, and slowly with the microseism.
-    Where the two add up, arches rise above the seismic wall.
-
-    References
-    ----------
-    .. [1] S. Soni et al., "Discovering features in gravitational-wave data through detector
-       characterization, citizen science and machine learning", Class. Quantum Grav. 38, 195016
-       (2021), arXiv:2103.12104.
+    Arches rise above the seismic wall where anthropogenic ground motion at 1 to 6 Hz and the
+    microseism add up (Soni et al. 2021, arXiv:2103.12104).
     """
     fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.4), rng.uniform(2.0, 5.5)])
     slow = rng.uniform(0.12, 0.35)
@@ -130,16 +113,9 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Paired_Doves", snr=(7.5, 60.0, 2.2), jitter=0.02)
 def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw alternating rising and falling chirps at 20 to 250 Hz, about every half second [1]_.
+    """Draw alternating rising and falling chirps at 20 to 250 Hz, about every half second.
 
-    The beam splitter swings at about 1 Hz. A pair of wings is its path through a turning point,
-    where the frequency falls and rises again.
-
-    References
-    ----------
-    .. [1] M. Zevin et al., "Gravity Spy: integrating Advanced LIGO detector characterization,
-       machine learning, and citizen science", Class. Quantum Grav. 34, 064003 (2017),
-       arXiv:1611.04596.
+    The beam splitter swings at about 1 Hz (Zevin et al. 2017, arXiv:1611.04596).
     """
     period = log_uniform(rng, 0.35, 1.2)
     top = log_uniform(rng, 60.0, 260.0)

@@ -14,16 +14,10 @@ _SUN = 4.925490947e-6
 
 @draws("Whistle", snr=(7.5, 30.0, 2.8), jitter=0.01)
 def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a V, U, W or arch above 100 Hz: the beat of two radio frequencies that cross.
+    """Draw a V, U, W or arch above 100 Hz: the beat |f1(t) - f2(t)| of two radio frequencies.
 
-    Its frequency is the difference |f1(t) - f2(t)| [1]_. The difference is a parabola, a line or
-    a sine in time with a random offset, so that its extremum is at, above or below zero. Most
-    last less than half a second, like the whistles of the first run.
-
-    References
-    ----------
-    .. [1] L. K. Nuttall et al., "Improving the data quality of Advanced LIGO based on early
-       engineering run results", Class. Quantum Grav. 32, 245005 (2015), arXiv:1508.07316.
+    The difference is a parabola, a line or a sine in time with a random offset. Most last less than
+    half a second, like the whistles of the first run (Nuttall et al. 2015, arXiv:1508.07316).
     """
     reach = min(canvas.duration / 2, 4.0)
     part, t = canvas.times(-reach, reach)
@@ -89,16 +83,9 @@ def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -
 
 
 def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequency in Hz and relative amplitude of the strain of a merger at time 0.
+    """Frequency in Hz and relative amplitude of a merger at time 0, of redshifted solar masses.
 
-    ``t`` is in s, and the masses are redshifted solar masses. Up to the last stable orbits the
-    frequency follows the TaylorT3 approximant to second order [1]_. It then approaches the
-    ringdown frequency while the amplitude decays.
-
-    References
-    ----------
-    .. [1] A. Buonanno et al., "Comparison of post-Newtonian templates for compact binary inspiral
-       signals in gravitational-wave detectors", Phys. Rev. D 80, 084043 (2009), arXiv:0907.0700.
+    Up to the last stable orbits it is TaylorT3 to second order (arXiv:0907.0700).
     """
     total = (mass_1 + mass_2) * _SUN
     eta = mass_1 * mass_2 / (mass_1 + mass_2) ** 2
