@@ -17,9 +17,7 @@ from tqdm import tqdm
 
 from ._version import __version__
 
-_TIMEOUT = 30.0  # s without a byte
 _CHUNK = 1 << 20
-_FEWEST_DIGITS = 8  # of a checksum, as torch.hub has it
 # Errors of the network, not of the disk: those are worth another try.
 _NETWORK_ERRORS = (
     urllib.error.URLError,
@@ -52,7 +50,7 @@ class RemoteFile:
         if self.checksum is None:
             return True
         algorithm, _, expected = self.checksum.partition(":")
-        if len(expected) < _FEWEST_DIGITS:
+        if len(expected) < 8:  # as torch.hub has it
             raise ValueError(f"checksum={self.checksum!r} has too few digits.")
         with open(path, "rb") as stream:
             found = hashlib.file_digest(
@@ -172,7 +170,7 @@ def _total_size(response: Any, have: int) -> int | None:
 
 def _open(url: str, headers: dict[str, str]) -> Any:
     headers = {"User-Agent": f"skglitch/{__version__}"} | headers
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30.0)
 
 
 def _reason(error: BaseException) -> str:

@@ -127,14 +127,6 @@ def check_scores(
             f"got shape {scores.shape}."
         )
     check_length(name, len(scores), n_samples)
-    scores = _as_real(scores, name)
-    n_bad = int(np.isnan(scores).any(axis=1).sum())
-    if n_bad:
-        raise ValueError(f"{name} contains NaN in {n_bad} of {n_samples} samples.")
-    return scores
-
-
-def _as_real(scores: NDArray[Any], name: str) -> NDArray[Any]:
     if scores.dtype.kind == "O":  # a data frame of mixed columns
         try:
             scores = scores.astype(np.float64)
@@ -142,6 +134,9 @@ def _as_real(scores: NDArray[Any], name: str) -> NDArray[Any]:
             raise ValueError(f"{name} must hold real numbers, got objects.") from error
     if scores.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got {scores.dtype}.")
+    n_bad = int(np.isnan(scores).any(axis=1).sum())
+    if n_bad:
+        raise ValueError(f"{name} contains NaN in {n_bad} of {n_samples} samples.")
     return scores
 
 

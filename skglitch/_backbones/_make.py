@@ -21,8 +21,6 @@ from ._weights import StateDict, check_state_dict, load, read_state_dict
 
 IMAGENET = "imagenet"
 NATIVE = "native"
-# For a module of the user's own.
-_OWN_MIN_SIZE, _OWN_TRIAL_SIZE = 32, (64, 64)
 
 
 def make_backbone(
@@ -106,13 +104,11 @@ def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
         state = check_state_dict(weights, source) if is_mapping else read_state_dict(weights)
         load(net, state, cut=cut, source=source)
         loaded = {"extent": "whole", "source": source}
-    half = (0.5,) * channels
     return Backbone(
         net,
-        width=output_width(net, channels, size or _OWN_TRIAL_SIZE),
-        mean=half,
-        std=half,
-        min_size=_OWN_MIN_SIZE,
+        width=output_width(net, channels, size or (64, 64)),
+        mean=(0.5,) * channels,
+        std=(0.5,) * channels,
         fixed_size=size,
         in_channels=channels,
         loaded=loaded,

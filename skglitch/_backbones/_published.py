@@ -15,7 +15,6 @@ from .._download import RemoteFile, download
 from .._home import get_data_home
 
 MIRROR = "SKGLITCH_WEIGHTS_MIRROR"
-_N_RETRIES = 3
 _DELAY = 0.5  # s before the second try
 
 
@@ -77,26 +76,21 @@ def _fetch(weights: PublishedWeights, target: Path) -> None:
     mirror = os.environ.get(MIRROR, "").rstrip("/")
     base, _, name = weights.url.rpartition("/")
     url = f"{mirror or base}/{name}"
-    get = functools.partial(download, n_retries=_N_RETRIES, delay=_DELAY, progress=True)
+    get = functools.partial(download, n_retries=3, delay=_DELAY, progress=True)
     if not name.endswith(".zip"):
         get(RemoteFile(url, checksum=weights.checksum), target)
         return
     # What is published is the checksum of the file inside.
     archive = target.with_name(name)
     get(RemoteFile(url), archive)
-    try:
-        _unpack(archive, target, weights)
-    finally:
-        archive.unlink()
-
-
-def _unpack(archive: Path, target: Path, weights: PublishedWeights) -> None:
     part = target.with_name(target.name + ".unpacked")
     try:
         with zipfile.ZipFile(archive) as files:
             part.write_bytes(files.read(target.name))
     except (zipfile.BadZipFile, KeyError) as error:
         raise OSError(f"{archive.name} does not hold {target.name}: {error}.") from error
+    finally:
+        archive.unlink()
     if not RemoteFile(weights.url, checksum=weights.checksum).matches(part):
         part.unlink()
         raise OSError(f"{archive.name} does not have the checksum {weights.checksum} inside.")

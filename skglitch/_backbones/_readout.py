@@ -10,8 +10,6 @@ from ._surgery import pool
 
 PENULTIMATE = "penultimate"
 POOLINGS = ("mean", "std", "max")
-# Variance below which a map counts as constant: the root of zero has no gradient.
-_TINY = 1e-8
 
 
 @dataclass(frozen=True)
@@ -47,4 +45,5 @@ class Readout:
             return values.mean(dim=2)
         if self.pooling == "max":
             return values.amax(dim=2)
-        return values.var(dim=2, correction=0).add(_TINY).sqrt()
+        # The root of a variance of zero has no gradient.
+        return values.var(dim=2, correction=0).add(1e-8).sqrt()

@@ -14,8 +14,6 @@ import torch
 from torch import nn
 
 StateDict = Mapping[str, torch.Tensor]
-# Batch norms count batches in it; files of old have none.
-_COUNTER = "num_batches_tracked"
 # Names as torchvision's file for DenseNet has them: "norm.1" is "norm1" today.
 _OLD_DENSENET_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
 
@@ -65,7 +63,8 @@ def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str)
     `cut` holds the prefixes of the keys of the head, which are ignored.
     """
     expected = net.state_dict()
-    counters = {key for key in expected if key.rpartition(".")[2] == _COUNTER}
+    # Batch norms count batches in it; old files have none.
+    counters = {key for key in expected if key.rpartition(".")[2] == "num_batches_tracked"}
     renamed = {_OLD_DENSENET_NAME.sub(r"\1\2", key): value for key, value in state.items()}
     given = OrderedDict((key, v) for key, v in renamed.items() if not key.startswith(cut))
     missing = [key for key in expected if key not in given and key not in counters]

@@ -12,8 +12,6 @@ from torch import nn
 
 # The regression has to separate the few images there are, not to shrink: weak regularization.
 _C = 10.0
-_MAX_ITER = 1000
-_MAX_ITER_ADDED = 200
 
 
 def regress_head(
@@ -26,7 +24,7 @@ def regress_head(
 
     Random heads would distort pretrained features at first (Kumar et al., arXiv:2202.10054).
     """
-    regression = LogisticRegression(C=_C, max_iter=_MAX_ITER)
+    regression = LogisticRegression(C=_C, max_iter=1000)
     with warnings.catch_warnings():
         # Training goes on from it, wherever it has got to.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -53,7 +51,7 @@ def add_rows(head: nn.Linear, features: np.ndarray, targets: np.ndarray, n_new: 
     share = 1.0 / torch.bincount(y, minlength=n_old + n_new).clamp(min=1)[y].double()
     old = x @ head.weight.detach().cpu().double().T + head.bias.detach().cpu().double()
     rows = torch.zeros(n_new, x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([rows], max_iter=_MAX_ITER_ADDED, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([rows], max_iter=200, line_search_fn="strong_wolfe")
 
     def objective() -> torch.Tensor:
         optimizer.zero_grad()

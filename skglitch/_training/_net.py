@@ -18,9 +18,6 @@ from tqdm.auto import tqdm
 from .._device import autocast, to_device
 from ._data import EvenBatches, keep_batch
 
-# Part of the steps in which the learning rate rises.
-_WARM_UP = 0.25
-
 
 class GlitchNetClassifier(NeuralNetClassifier):
     """skorch net that computes in ``compute_dtype`` and weights the loss of each sample."""
@@ -143,7 +140,7 @@ def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = 
 
 
 def _rate_factor(step: int, total_steps: int) -> float:
-    n_rising = max(1, round(_WARM_UP * total_steps))
+    n_rising = max(1, round(0.25 * total_steps))
     if step < n_rising:
         return (step + 1) / n_rising
     # skorch asks once more after the last step, hence the bound.

@@ -42,7 +42,6 @@ _RATE_PER_IMAGE = 1.5e-6
 _REGRESSION_IMAGES = 4096
 CENTER_IMAGES = 512
 _BATCH_NORM_IMAGES = 512
-_WEIGHT_DECAY = 0.05
 
 _NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
 
@@ -171,7 +170,7 @@ def check_net_params(net_params: Mapping[str, Any] | None) -> dict[str, Any]:
     if "criterion" not in params:
         params = {"criterion": nn.CrossEntropyLoss, "criterion__reduction": "none"} | params
     if "optimizer" not in params:
-        params = {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": _WEIGHT_DECAY} | params
+        params = {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0.05} | params
     return params
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CHUNK = 256
-
 
 @dataclass(frozen=True)
 class PixelScale:
@@ -75,8 +73,8 @@ def check_finite(images: np.ndarray) -> None:
     if not np.issubdtype(images.dtype, np.floating):
         return
     bad: list[int] = []
-    for start in range(0, len(images), _CHUNK):  # a memory map is not read as a whole
-        chunk = images[start : start + _CHUNK]
+    for start in range(0, len(images), 256):  # a memory map is not read as a whole
+        chunk = images[start : start + 256]
         finite = np.isfinite(chunk).all(axis=tuple(range(1, chunk.ndim)))
         bad.extend((start + np.flatnonzero(~finite)).tolist())
     if bad:

@@ -20,8 +20,6 @@ _CELLS, _CELLS_PER_GAP = 4096, 32
 # The posterior diverges at the ends, where its integral goes with the square root of the distance:
 # starting at this fraction of the first gap leaves out a millionth of the gap's probability.
 _END = 1e-12
-# Smallest slope in a cell, so that no quantile divides by 0.
-_FLAT = 1e-9
 # Simulated events per batch: 8 MB.
 _BATCH = 2**20
 
@@ -137,7 +135,7 @@ class Posterior:
         rise = self._rise[cell]
         # Count from the end of the cell where the density is higher.
         part = np.where(rise > 0, 1 - part, part)
-        fall = np.maximum(np.abs(rise), _FLAT)
+        fall = np.maximum(np.abs(rise), 1e-9)  # no division by 0
         position = np.minimum(-np.log1p(part * np.expm1(-fall)) / fall, 1)
         position = np.where(rise > 0, 1 - position, position)
         return np.asarray(self._total * expit(self._x[cell] + position * self._width[cell]))

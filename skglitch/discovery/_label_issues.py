@@ -33,12 +33,9 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
-# Measured in benchmarks/label_issues.py: a neighbor's vote has the weight exp(10 cosine), and C=10
-# suits embeddings of unit length.
+# Measured in benchmarks/label_issues.py, as is C=10 of the default estimator: a neighbor's vote has
+# the weight exp(10 cosine).
 _VOTE_SHARPNESS = 10.0
-_C = 10.0
-# float32 holds the sum of squares of numbers up to this, and of the inverse.
-_LARGE = 1e15
 
 
 @validated(
@@ -170,7 +167,13 @@ def find_label_issues(
     """
     import pandas as pd
 
-    labels = _check_y(y)
+    labeled = is_labeled(y)
+    if not labeled.all():
+        raise ValueError(
+            f"y has no label (None, NaN, '' or -1) for {(~labeled).sum()} of {len(labeled)} "
+            "samples: leave these out of y, and of X and y_prob."
+        )
+    labels = check_labels(y, "y")
     if X is None and y_prob is None:
         raise ValueError("X and y_prob are both None: give embeddings, probabilities or both.")
     embeddings = None if X is None else _check_X(X, len(labels))
@@ -179,10 +182,15 @@ def find_label_issues(
     if y_prob is not None:
         classifier = check_probabilities(y_prob, len(labels), names)
     else:
-        estimator = _default_estimator() if estimator is None else estimator
-        classifier = _cross_validate(
-            estimator, embeddings, codes, len(names), cv, random_state, n_jobs
-        )
+        if estimator is None:
+            estimator = make_pipeline(
+                StandardScaler(with_std=False),
+                Normalizer(),
+                LogisticRegression(C=10, max_iter=1000),
+            )
+        n_folds = min(cv, int(np.bincount(codes).max()))
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
+        classifier = _cross_validate(estimator, embeddings, codes, len(names), folds, n_jobs)
     neighbors = np.full(classifier.shape, np.nan)
     mean = classifier
     if embeddings is not None:
@@ -204,16 +212,6 @@ def find_label_issues(
     return issues.iloc[np.lexsort((-mean.max(axis=1), mean[given]))]
 
 
-def _check_y(y: ArrayLike) -> list[Any]:
-    labeled = is_labeled(y)
-    if not labeled.all():
-        raise ValueError(
-            f"y has no label (None, NaN, '' or -1) for {(~labeled).sum()} of {len(labeled)} "
-            "samples: leave these out of y, and of X and y_prob."
-        )
-    return check_labels(y, "y")
-
-
 def _check_X(X: ArrayLike, n_samples: int) -> NDArray[Any]:
     embeddings = check_embeddings(X, min_samples=2)
     if len(embeddings) != n_samples:
@@ -221,8 +219,8 @@ def _check_X(X: ArrayLike, n_samples: int) -> NDArray[Any]:
     if (embeddings == embeddings[0]).all():
         raise ValueError("All rows of X are the same, so they cannot distinguish labels.")
     largest = max(embeddings.max(), -embeddings.min())
-    # The result does not depend on the scale.
-    return embeddings if 1 / _LARGE < largest < _LARGE else embeddings / largest
+    # The result does not depend on the scale, and float32 holds sums of squares in this range.
+    return embeddings if 1e-15 < largest < 1e15 else embeddings / largest
 
 
 def _check_classes(
@@ -242,23 +240,14 @@ def _check_classes(
     return names
 
 
-def _default_estimator() -> Any:
-    return make_pipeline(
-        StandardScaler(with_std=False), Normalizer(), LogisticRegression(C=_C, max_iter=1000)
-    )
-
-
 def _cross_validate(
     estimator: Any,
     X: Any,
     codes: Codes,
     n_classes: int,
-    cv: int,
-    random_state: int | np.random.RandomState | None,
+    folds: StratifiedKFold,
     n_jobs: int | None,
 ) -> Probabilities:
-    n_folds = min(cv, int(np.bincount(codes).max()))
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         # Classes with fewer samples than folds are common, and handled by _predict_fold.
         warnings.filterwarnings("ignore", message="The least populated class")
@@ -274,12 +263,7 @@ def _cross_validate(
 
 
 def _predict_fold(
-    estimator: Any,
-    X: Any,
-    codes: Codes,
-    train: Codes,
-    test: Codes,
-    n_classes: int,
+    estimator: Any, X: Any, codes: Codes, train: Codes, test: Codes, n_classes: int
 ) -> Probabilities:
     """Probabilities of all classes, 0 for those that the training part lacks."""
     probabilities = np.zeros((len(test), n_classes))

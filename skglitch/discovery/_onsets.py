@@ -26,7 +26,6 @@ _HOUR = 3600.0
 # A cluster has ended where the silence at the end has a probability below the first, and is active
 # from the second on.
 _ENDED, _ACTIVE = 0.01, 0.1
-_EVERYTHING = {"": (-np.inf, np.inf)}
 
 
 @validated(
@@ -152,7 +151,14 @@ def find_onsets(
     """
     import pandas as pd
 
-    gps = _check_finite_gps(gps)
+    gps = check_gps(gps)
+    if gps.ndim != 1:
+        raise ValueError(f"gps must have one dimension, got shape {gps.shape}.")
+    n_bad = int((~np.isfinite(gps)).sum())
+    if n_bad:
+        raise ValueError(
+            f"gps has NaN or infinity for {n_bad} of {len(gps)} glitches: leave these out."
+        )
     codes, names = _encode_clusters(clusters, len(gps))
     ifo = check_ifo("" if ifo is None else ifo, len(gps))
     generator = check_random_state(random_state)
@@ -172,18 +178,6 @@ _COLUMNS = [
     *("run", "ifo", "cluster", "n_events", "rate", "gps", "gps_low", "gps_high"),
     *("rate_before", "rate_after", "p_value", "p_silence", "still_active"),
 ]
-
-
-def _check_finite_gps(gps: ArrayLike) -> Floats:
-    checked = check_gps(gps)
-    if checked.ndim != 1:
-        raise ValueError(f"gps must have one dimension, got shape {checked.shape}.")
-    n_bad = int((~np.isfinite(checked)).sum())
-    if n_bad:
-        raise ValueError(
-            f"gps has NaN or infinity for {n_bad} of {len(checked)} glitches: leave these out."
-        )
-    return checked
 
 
 def _encode_clusters(clusters: ArrayLike, n_samples: int) -> tuple[NDArray[np.intp], list[Any]]:
@@ -206,7 +200,7 @@ def _split(
             raise ValueError(f"{message}. Leave them out, or {what_to_do}.")
         warnings.warn(f"{message} and are left out.", UserWarning, stacklevel=5)
 
-    runs = _EVERYTHING if runs is None else check_runs(runs)
+    runs = {"": (-np.inf, np.inf)} if runs is None else check_runs(runs)
     per_ifo = isinstance(segments, Mapping)
     if per_ifo:
         segments = {name: check_segments(s, f"segments[{name!r}]") for name, s in segments.items()}

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 # All numbers on the approximate search are measured in benchmarks/similarity.py.
 # Up to so many glitches an exact search takes less than 0.1 s per query.
 _EXACT_UP_TO = 100_000
-# Vectors per cell for k-means, and how many cells a query searches: a fraction, and at least so
-# many.
-_TRAINED_ON = 64
-_PROBED, _MIN_PROBES = 1 / 16, 8
-# So many times the neighbors asked for are compared in full precision.
-_CANDIDATES = 2
-# The cells are rebuilt once there are so many times the glitches that they were built for.
-_GROWTH = 2
 
 
 class SimilarityIndex(BaseEstimator):
@@ -332,7 +324,8 @@ class SimilarityIndex(BaseEstimator):
 
     def _update_cells(self, n_kept: int) -> None:
         n = len(self.embeddings_)
-        has_too_few = self._cells is not None and n > _GROWTH * self._cells.nlist**2
+        # Cells are rebuilt for more than twice the glitches that they were built for.
+        has_too_few = self._cells is not None and n > 2 * self._cells.nlist**2
         if not n_kept or has_too_few or not self._is_approximate():
             self._cells = None
         if self._cells is not None:
@@ -390,12 +383,11 @@ class SimilarityIndex(BaseEstimator):
 
         if self._cells is None:
             self._cells = _build_cells(units)
-        options: dict[str, Any] = {
-            "nprobe": max(_MIN_PROBES, math.ceil(_PROBED * self._cells.nlist))
-        }
+        # Search a sixteenth of the cells, and compare twice the neighbors in full precision.
+        options: dict[str, Any] = {"nprobe": max(8, math.ceil(self._cells.nlist / 16))}
         if allowed is not None:
             options["sel"] = faiss.IDSelectorBatch(np.flatnonzero(allowed))
-        n_candidates = min(_CANDIDATES * (k + 1), len(units))
+        n_candidates = min(2 * (k + 1), len(units))
         parameters = faiss.SearchParametersIVF(**options)
         _, candidates = self._cells.search(queries, n_candidates, params=parameters)
         if exclude is not None:
@@ -452,7 +444,7 @@ def _build_cells(units: Floats) -> Any:
     cells: Any = faiss.index_factory(units.shape[1], name, faiss.METRIC_INNER_PRODUCT)
     # faiss warns of few vectors per cell, which is harmless in small indices.
     cells.cp.min_points_per_centroid = 1
-    n_trained = min(len(units), _TRAINED_ON * n_cells)
+    n_trained = min(len(units), 64 * n_cells)
     # A fixed seed: the same glitches give the same index.
     sample = np.random.default_rng(0).choice(len(units), n_trained, replace=False)
     cells.train(units[np.sort(sample)])
