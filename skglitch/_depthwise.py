@@ -25,20 +25,15 @@ class DepthwiseGradients(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Take over calls of ``conv2d`` with as many groups as channels."""
-        if func is torch.conv2d and not kwargs and len(args) == 7 and _is_ours(*args):
-            x, weight, bias, stride, padding, _, groups = args
-            return _Depthwise.apply(x, weight, bias, stride, padding, groups)
+        if func is torch.conv2d and not kwargs and len(args) == 7:
+            x, weight, bias, stride, padding, dilation, groups = args
+            if _is_ours(x, weight, padding, dilation, groups):
+                return _Depthwise.apply(x, weight, bias, stride, padding, groups)
         return func(*args, **(kwargs or {}))
 
 
 def _is_ours(
-    x: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    stride: _Pair,
-    padding: _Pair | str,
-    dilation: _Pair,
-    groups: int,
+    x: torch.Tensor, weight: torch.Tensor, padding: _Pair | str, dilation: _Pair, groups: int
 ) -> bool:
     # What padding a name stands for is left to torch.
     if isinstance(padding, str) or not torch.is_autocast_enabled(x.device.type):
@@ -102,10 +97,9 @@ def _of_kernel(
 ) -> torch.Tensor:
     if max(kernel.shape[2:]) <= _FAST_SIZE:
         return _of_small_kernel(slope, x, kernel, stride, padding)
-    # Each piece of the kernel sees the padded images from another pixel on. They lie in memory one
-    # after the other: what a piece sees begins at that pixel, without a copy, and is as large. Its
-    # last columns are pixels of the row below, its last rows those of the image behind, to which
-    # the slope gives no weight.
+    # Each piece of the kernel reads the padded images from another pixel on, which is a view, as
+    # they lie in memory one after the other. Its last columns are pixels of the row below, its last
+    # rows those of the next image, to which the slope gives no weight.
     height, width = (n + 2 * pad for n, pad in zip(x.shape[2:], padding, strict=True))
     rows, columns = (_pieces(k) for k in kernel.shape[2:])
     beyond = rows[-1].start * width + columns[-1].start
@@ -121,28 +115,18 @@ def _of_kernel(
 
     result = torch.empty_like(kernel)
     for row, column in product(rows, columns):
-        seen = pixels[row.start * width + column.start :]
-        seen = _as_images(seen, len(x), height, width)
-        result[:, :, row, column] = _of_small_kernel(weights, seen, piece, stride, (0, 0))
+        first = row.start * width + column.start
+        images = _as_images(pixels[first:], len(x), height, width)
+        result[:, :, row, column] = _of_small_kernel(weights, images, piece, stride, (0, 0))
     return result
 
 
 def _of_small_kernel(
     slope: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor, stride: _Pair, padding: _Pair
 ) -> torch.Tensor:
-    of_kernel: torch.Tensor = torch.ops.aten.convolution_backward(
-        slope,
-        x,
-        kernel,
-        None,
-        stride,
-        padding,
-        (1, 1),
-        False,
-        (0, 0),
-        len(kernel),
-        (False, True, False),
-    )[1]
+    options = stride, padding, (1, 1), False, (0, 0), len(kernel), (False, True, False)
+    of_kernel: torch.Tensor
+    _, of_kernel, _ = torch.ops.aten.convolution_backward(slope, x, kernel, None, *options)
     return of_kernel
 
 

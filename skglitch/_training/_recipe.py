@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
+from skorch.utils import noop
 from torch import nn
 
 from ._batch_norm import measure_batch_norm
@@ -103,7 +104,7 @@ class TrainingRecipe:
         schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
         callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]
         if self.patience is not None:
-            sink = print if self.verbose > 1 else _silent
+            sink = print if self.verbose > 1 else noop
             stopper = EarlyStopping(patience=self.patience, load_best=True, sink=sink)
             callbacks.append(("early_stopping", stopper))
         if self.verbose:
@@ -176,7 +177,3 @@ def check_net_params(net_params: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:
     return logits.softmax(dim=1)
-
-
-def _silent(_message: str) -> None:
-    pass

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -42,6 +42,7 @@ def test_batches_differ_between_epochs_and_repeat_with_the_seed():
     assert epochs == [list(again), list(again)]
 
 
+@settings(deadline=None)  # the first step imports more of torch
 @given(total=st.integers(1, 200))
 def test_rate_rises_to_the_peak_and_falls(total):
     optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))], "lr": 0.3}])
