@@ -19,10 +19,6 @@ from .._labels import UNLABELED, as_labels, encode_labels
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# The share of samples in each subsample of the stability.
-_SUBSAMPLE = 0.8
-# A cluster that is no known class is mixed, not new, if such a share of it is labeled.
-_MIXED = 0.5
 # The number of nearest classes in the table.
 _N_NEAREST = 3
 
@@ -72,14 +68,12 @@ def describe_clusters(
     unlabeled : object or list of objects, default=None
         More labels that stand for no label.
     probabilities : array-like of shape (n_samples,), default=None
-        How certain each sample is of its cluster, such as ``probabilities_`` of
-        :class:`~sklearn.cluster.HDBSCAN`. None takes the distance from the center instead.
+        The probability that each sample is in its cluster, such as ``probabilities_`` of
+        :class:`~sklearn.cluster.HDBSCAN`. None ranks members by their distance from the center.
     clusterer : estimator, default=None
-        The estimator with a ``fit_predict`` that found the clusters. It is needed for the
-        stability only.
+        The estimator with a ``fit_predict`` that found the clusters, for the stability.
     min_purity, min_labeled : float, default=0.5 and 0.1
-        A cluster is a known class if at least a share `min_labeled` of its members is labeled, and
-        a share `min_purity` of these is of one class.
+        A cluster is a known class if ``labeled >= min_labeled`` and ``purity >= min_purity``.
     n_members : int, default=5
         The number of typical and of borderline members to list.
     n_resamples : int, default=20
@@ -94,17 +88,17 @@ def describe_clusters(
     clusters : pandas.DataFrame
         One row per cluster, with its label as the index and the columns
 
-        - ``kind``: "known", "new", or "mixed" if at least half of the members are labeled, but by
-          several classes;
+        - ``kind``: "known", or else "mixed" if at least half of the members are labeled, or "new";
         - ``class``: the known class, None for other kinds;
         - ``size``: the number of members;
         - ``purity``: the share of the most frequent class among the labeled members, NaN without;
         - ``labeled``: the share of members that have a label;
         - ``stability``: the mean, over subsamples of four fifths, of the largest Jaccard index with
-          a cluster of the subsample; NaN without. Hennig [1]_ calls clusters of 0.75 and above
-          valid, and advises not to trust those below 0.6;
-        - ``nearest_1``, ``cosine_1`` and so on: the most similar known classes, and the cosine of
-          the angle between the centers of class and cluster, seen from the mean of all samples;
+          a cluster of the subsample; NaN without a `clusterer`. Clusters of 0.75 and above are
+          valid, and those below 0.6 should not be trusted [1]_;
+        - ``nearest_1``, ``cosine_1`` to ``nearest_3``, ``cosine_3``: the most similar known
+          classes, and the cosine between the centers of class and cluster, both minus the mean of
+          all samples;
         - ``typical``: the rows of the members nearest to the center, nearest first;
         - ``borderline``: the rows of the least certain members, least certain first.
 
@@ -135,7 +129,7 @@ def describe_clusters(
     ['known', 'known', 'new']
     """
     X = normalize(check_array(embeddings, dtype=[np.float64, np.float32]))
-    names, codes = _encode_clusters(labels)
+    names, codes = encode_clusters(labels)
     check_consistent_length(X, codes, probabilities)
     classes, known = encode_labels(y, len(X), unlabeled)
     stability = np.full(len(names), np.nan)
@@ -146,18 +140,8 @@ def describe_clusters(
 
         stability = mean_jaccard(cluster_again, codes, n_resamples, random_state, n_jobs)
     certainty = None if probabilities is None else np.asarray(probabilities)
-    table = tabulate_clusters(
-        X,
-        X,
-        codes,
-        certainty,
-        known,
-        classes,
-        stability,
-        n_members=n_members,
-        min_purity=min_purity,
-        min_labeled=min_labeled,
-    )
+    options = {"n_members": n_members, "min_purity": min_purity, "min_labeled": min_labeled}
+    table = tabulate_clusters(X, X, codes, certainty, known, classes, stability, **options)
     return table.set_axis(names, axis="index").rename_axis("cluster")
 
 
@@ -170,17 +154,17 @@ def tabulate_clusters(
     classes: NDArray[Any],
     stability: NDArray[np.float64],
     *,
-    n_members: int,
+    n_members: int = 5,
     min_purity: float = 0.0,
     min_labeled: float = 0.0,
     cluster_classes: list[Any] | None = None,
 ) -> DataFrame:
-    """Tabulate clusters 0, 1, ... of `codes`, given the codes of the classes in `known`.
+    """Tabulate clusters 0, 1, ... of `codes`, with classes in `known`.
 
-    Clusters and classes are compared by X, and members with the center of their cluster by
-    `points`. `cluster_classes` has the class of each cluster, where labels do not decide it.
+    Clusters and classes are compared by X, and members by `points`. `cluster_classes` are the
+    classes of the clusters, if labels do not decide them.
     """
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
     mean = X.mean(axis=0, dtype=np.float64)
     present = [code for code in range(len(classes)) if (known == code).any()]
@@ -197,7 +181,7 @@ def tabulate_clusters(
         else:
             is_known = purity >= min_purity and share >= min_labeled
             name = classes[counts.argmax()] if is_known else None
-        kind = "known" if name is not None else "mixed" if share >= _MIXED else "new"
+        kind = "known" if name is not None else "mixed" if share >= 0.5 else "new"
         distances = np.linalg.norm(points[rows] - points[rows].mean(axis=0), axis=1)
         doubt = distances if certainty is None else -certainty[rows]
         direction = normalize([X[rows].mean(axis=0) - mean])[0]
@@ -212,17 +196,13 @@ def tabulate_clusters(
                 rows[np.argsort(-doubt, kind="stable")[:n_members]].tolist(),
             ]
         )
-    columns = ["kind", "class", "size", "purity", "labeled", "stability"]
-    for rank in range(1, _N_NEAREST + 1):
-        columns += [f"nearest_{rank}", f"cosine_{rank}"]
+    nearest = [f"{name}_{k}" for k in range(1, _N_NEAREST + 1) for name in ("nearest", "cosine")]
+    columns = ["kind", "class", "size", "purity", "labeled", "stability", *nearest]
     columns += ["typical", "borderline"]
-    table = DataFrame(records, columns=columns).rename_axis("cluster")
-    for place, column in enumerate(columns):
-        if column == "class" or column.startswith("nearest_"):
-            # Inferred, None would be NaN, and integers with it floats.
-            values = [record[place] for record in records]
-            table[column] = Series(values, index=table.index, dtype=object)
-    return table
+    # As objects: otherwise None would be NaN, and integers with it floats.
+    table = DataFrame(records, columns=columns, dtype=object).rename_axis("cluster")
+    floats = ["purity", "labeled", "stability", *nearest[1::2]]
+    return table.astype({"kind": str, "size": int, **dict.fromkeys(floats, float)})
 
 
 def mean_jaccard(
@@ -232,10 +212,12 @@ def mean_jaccard(
     random_state: Any,
     n_jobs: int | None,
 ) -> NDArray[np.float64]:
-    """Stability of clusters 0, 1, ..., where `cluster` clusters the samples of some rows.
+    """Stability of clusters 0, 1, ...; NaN for one that no subsample has a member of.
 
-    It is NaN for a cluster that no subsample has a member of.
+    `cluster` clusters the samples of some rows.
     """
+    from pandas import DataFrame
+
     random_state = check_random_state(random_state)
     n_clusters = codes.max(initial=UNLABELED) + 1
     size = subsample_size(len(codes))
@@ -243,7 +225,7 @@ def mean_jaccard(
     found = Parallel(n_jobs=n_jobs)(delayed(cluster)(rows) for rows in draws)
     scores = np.full((n_resamples, n_clusters), np.nan)
     for number, (rows, labels) in enumerate(zip(draws, found, strict=True)):
-        _, again = _encode_clusters(labels)
+        _, again = encode_clusters(labels)
         # The first row and column are samples in no cluster.
         counts = np.zeros((n_clusters + 1, again.max(initial=UNLABELED) + 2))
         np.add.at(counts, (codes[rows] + 1, again + 1), 1)
@@ -252,17 +234,15 @@ def mean_jaccard(
         union = n_old + n_new - shared
         jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
         scores[number] = np.where(n_old[:, 0] > 0, jaccard.max(axis=1, initial=0.0), np.nan)
-    drawn = np.isfinite(scores)
-    total = np.where(drawn, scores, 0.0).sum(axis=0)
-    return np.divide(total, drawn.sum(axis=0), out=np.full(n_clusters, np.nan), where=drawn.any(0))
+    return DataFrame(scores).mean().to_numpy()  # without NaN
 
 
 def subsample_size(n_samples: int) -> int:
-    """Choose the size of the subsamples for the stability."""
-    return max(2, round(_SUBSAMPLE * n_samples))
+    """Size of the subsamples for the stability."""
+    return max(2, round(0.8 * n_samples))
 
 
-def _encode_clusters(labels: ArrayLike) -> tuple[list[Any], NDArray[np.intp]]:
+def encode_clusters(labels: ArrayLike) -> tuple[list[Any], NDArray[np.intp]]:
     """Names of clusters, and codes from 0 on."""
     array = np.asarray(as_labels(labels, "labels"))
     if array.dtype.kind not in "iu":

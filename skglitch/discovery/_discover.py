@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,16 +21,12 @@ from .._labels import as_labels, encode_labels
 from .._validation import check_gps, check_ifo
 from ._clusters import describe_clusters, subsample_size
 from ._label_issues import find_label_issues
-from ._new_classes import NewClassFinder, default_cluster_size, has_enough_labels
+from ._new_classes import NewClassFinder, cluster_size, has_enough_labels
 from ._novelty import NoveltyDetector, compare_all
 from ._onsets import find_onsets
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-# Without labels: principal axes, and the neighbors (itself included) that make a sample dense. As
-# many neighbors as the smallest cluster, HDBSCAN's default, leave out more and gain no purity.
-_N_AXES, _MIN_SAMPLES = 10, 3
 
 
 class Discovery(NamedTuple):
@@ -109,7 +105,7 @@ def discover(
     ifo : array-like of shape (n_samples,) or str, default=None
         The interferometer of each glitch, such as "H1".
     is_reference : array-like of shape (n_samples,), dtype bool, default=None
-        Glitches that are there for their labels only: onsets leave them out.
+        Glitches that are used for their labels only: onsets leave them out.
     segments, runs : object, default=None
         Observing segments and runs, as in :func:`find_onsets`.
     unlabeled : object or list of objects, default=None
@@ -119,9 +115,9 @@ def discover(
         ``NoveltyDetector(random_state=random_state)``.
     clusterer : estimator, default=None
         A clusterer that takes no labels. None is :class:`NewClassFinder` if there are enough labels
-        for it, and else HDBSCAN on 10 principal axes of embeddings of length 1.
+        for it, and else ``make_pipeline(Normalizer(), PCA(10), HDBSCAN(min_samples=3))``.
     min_cluster_size : int or "auto", default="auto"
-        The smallest new cluster, where `clusterer` is None.
+        The smallest new cluster, if `clusterer` is None, as in :class:`NewClassFinder`.
     label_issues : bool, default=False
         Whether to look for doubtful labels.
     n_resamples : int, default=20
@@ -129,7 +125,7 @@ def discover(
     n_jobs : int, default=None
         The number of subsamples that are clustered in parallel.
     random_state : int, RandomState instance or None, default=None
-        The seed of all random numbers. With an int, each part is as if it was called by itself
+        The seed of all random numbers. With an int, each search gives what it gives by itself
         with that int.
 
     Returns
@@ -140,12 +136,11 @@ def discover(
 
         - ``ifo``, ``gps``, ``label``, ``is_reference``: what was passed;
         - ``is_labeled``: whether the label counts;
-        - ``cluster``: -1 for none;
-        - ``probability``: how certain the glitch is of its cluster, NaN if `clusterer` has no
-          ``probabilities_``;
+        - ``cluster``: the cluster, -1 for none;
+        - ``probability``: the ``probabilities_`` of the clusterer, NaN if it has none;
         - ``is_new``: whether the cluster is a new class;
         - ``novelty_p_value``, ``is_novel``: see :class:`NoveltyDetector`. Labeled glitches are
-          compared with the others. Missing with fewer than two labeled glitches.
+          compared with the other labeled ones. Missing if there are fewer than two.
 
         ``clusters`` also has ``novel``, the share of novel members.
 
@@ -153,7 +148,7 @@ def discover(
     ------
     ValueError
         If lengths differ, values are not valid, segments or runs leave no glitch for onsets, or
-        there is no label to look for doubtful ones.
+        `label_issues` is True and there is no label.
 
     Warns
     -----
@@ -207,44 +202,44 @@ def discover(
         glitches["is_reference"] = np.asarray(is_reference, dtype=bool)
     glitches["is_labeled"] = labeled
     # Clusters take the longest: errors and warnings come first.
-    with_onset = _check_onsets(glitches, segments, runs)
+    search = _prepare_onsets(glitches, segments, runs)
     issues = None
     if label_issues:
-        issues = _tabulate_issues(X, classes, codes, random_state, n_jobs)
-    if detector is None:
-        detector = NoveltyDetector(random_state=random_state)
-    known = np.full(n_samples, None, dtype=object)
-    known[labeled] = classes[codes[labeled]]
+        rows = np.flatnonzero(labeled)
+        if not len(rows):
+            raise ValueError("label_issues=True: no glitch has a label that could be wrong.")
+        issues = find_label_issues(
+            X[rows], classes[codes[rows]], random_state=random_state, n_jobs=n_jobs
+        )
+        issues = issues.set_axis(rows[issues.index], axis="index")
+    options = {"n_resamples": n_resamples, "n_jobs": n_jobs, "random_state": random_state}
+    options["unlabeled"] = unlabeled
     p_values = is_novel = None
     if clusterer is None and has_enough_labels(codes):
-        finder = NewClassFinder(
-            detector=detector,
-            min_cluster_size=min_cluster_size,
-            n_resamples=n_resamples,
-            n_jobs=n_jobs,
-            random_state=random_state,
-        ).fit(X, known)
+        finder = NewClassFinder(detector=detector, min_cluster_size=min_cluster_size, **options)
+        finder.fit(X, y)
         labels, clusters, probabilities = finder.labels_, finder.clusters_, finder.probabilities_
         p_values, is_novel = finder.novelty_p_values_, finder.is_novel_
     else:
         if labeled.sum() >= 2:
-            detector = clone(detector).fit(X[labeled], classes[codes[labeled]])
+            detector = clone(detector or NoveltyDetector(random_state=random_state))
+            detector.fit(X[labeled], classes[codes[labeled]])
             p_values, is_novel = compare_all(detector, X, labeled)
         if clusterer is None:
-            clusterer = _make_clusterer(X.shape, min_cluster_size, random_state)
+            # It has to work with the subsamples of the stability too.
+            most = subsample_size(n_samples)
+            size = min(cluster_size(min_cluster_size, n_samples), n_samples)
+            # Fewer neighbors find the classes as well, and more leave out more glitches. Assigning
+            # glitches in no cluster to the nearest one loses purity if some are of no class.
+            hdbscan = HDBSCAN(size, min_samples=min(3, most), copy=True)
+            pca = PCA(min(10, most, X.shape[1]), random_state=random_state)
+            clusterer = make_pipeline(Normalizer(), pca, hdbscan)
         fitted = clone(clusterer)
         labels = np.asarray(fitted.fit_predict(X))
         last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
         probabilities = getattr(last, "probabilities_", None)
         clusters = describe_clusters(
-            X,
-            labels,
-            known,
-            probabilities=probabilities,
-            clusterer=clusterer,
-            n_resamples=n_resamples,
-            n_jobs=n_jobs,
-            random_state=random_state,
+            X, labels, y, probabilities=probabilities, clusterer=clusterer, **options
         )
     glitches["cluster"] = labels
     glitches["probability"] = np.nan if probabilities is None else probabilities
@@ -255,91 +250,49 @@ def discover(
         share = [is_novel[labels == label].mean() for label in clusters.index]
         clusters.insert(clusters.columns.get_loc("stability") + 1, "novel", share)
     onsets = None
-    if with_onset.any():
+    if search is not None:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="gps: ")
-            onsets = _find_onsets(glitches, with_onset, labels, segments, runs, random_state)
+            warnings.filterwarnings("ignore", message="gps: ")  # the same as before
+            onsets = search(labels, random_state=random_state)
     return Discovery(glitches, clusters, issues, onsets)
 
 
-def _make_clusterer(shape: tuple[int, int], min_cluster_size: Any, random_state: Any) -> Pipeline:
-    n_samples, n_features = shape
-    size = default_cluster_size(n_samples) if min_cluster_size == "auto" else min_cluster_size
-    # It has to work with the subsamples of the stability too.
-    most = subsample_size(n_samples)
-    return make_pipeline(
-        Normalizer(),
-        PCA(min(_N_AXES, most, n_features), random_state=random_state),
-        HDBSCAN(int(min(size, n_samples)), min_samples=min(_MIN_SAMPLES, most), copy=True),
-    )
+def _prepare_onsets(
+    glitches: DataFrame, segments: Any, runs: Any
+) -> Callable[..., DataFrame] | None:
+    """Check segments and runs, and return the search for onsets of clusters, if there are any.
 
-
-def _tabulate_issues(
-    X: NDArray[Any],
-    classes: NDArray[Any],
-    codes: NDArray[np.intp],
-    random_state: Any,
-    n_jobs: int | None,
-) -> DataFrame:
-    """Doubtful labels, with the rows of X as the index."""
-    rows = np.flatnonzero(codes >= 0)
-    if not len(rows):
-        raise ValueError("label_issues=True: no glitch has a label that could be wrong.")
-    issues = find_label_issues(
-        X[rows], classes[codes[rows]], random_state=random_state, n_jobs=n_jobs
-    )
-    return issues.set_axis(rows[issues.index], axis="index")
-
-
-def _check_onsets(glitches: DataFrame, segments: Any, runs: Any) -> NDArray[np.bool_]:
-    """Check segments and runs, warn of glitches that onsets leave out, and return the others."""
-    # They are wrong for any glitches.
-    find_onsets([], [], ifo=[], segments=segments, runs=runs)
+    Warns of glitches that onsets leave out.
+    """
+    find_onsets([], [], ifo=[], segments=segments, runs=runs)  # they may be wrong for any glitches
+    is_asked_for = segments is not None or runs is not None
     rows = np.zeros(len(glitches), dtype=bool)
     if "gps" in glitches:
         rows = np.isfinite(glitches["gps"].to_numpy())
     if "is_reference" in glitches:
-        # They may be from another time.
-        rows &= ~glitches["is_reference"].to_numpy()
-    is_asked_for = segments is not None or runs is not None
+        rows &= ~glitches["is_reference"].to_numpy()  # they may be from another time
     if not rows.any():
         if is_asked_for:
-            warnings.warn(
-                "gps: no glitch has a GPS time, so there are no onsets.", UserWarning, stacklevel=4
-            )
-        return rows
+            message = "gps: no glitch has a GPS time, so there are no onsets."
+            warnings.warn(message, UserWarning, stacklevel=4)
+        return None
+    gps = glitches["gps"].to_numpy()[rows]
+    ifo = glitches["ifo"].to_numpy()[rows] if "ifo" in glitches else None
+
+    def search(labels: NDArray[np.intp], **options: Any) -> DataFrame:
+        where = {"ifo": ifo, "segments": segments, "runs": runs, "outside": "warn"}
+        return find_onsets(gps, labels[rows], **where, **options)
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        clusters = np.zeros(len(rows), dtype=int)
-        found = _find_onsets(glitches, rows, clusters, segments, runs, None, n_simulations=1)
+        found = search(np.zeros(len(rows), dtype=int), n_simulations=1)
     notes = [str(warning.message) for warning in caught]
-    if "ifo" in glitches and not isinstance(segments, Mapping):
-        n_nameless = int((glitches["ifo"][rows] == "").sum())
-        if 0 < n_nameless < rows.sum():
+    if ifo is not None and not isinstance(segments, Mapping):
+        n_nameless = int((ifo == "").sum())
+        if 0 < n_nameless < len(ifo):
             notes.append(f"ifo: {n_nameless} glitches without an ifo have onsets of their own.")
     if not len(found) and is_asked_for:
         raise ValueError(" ".join(["gps: no glitch is left for onsets.", *notes]))
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=4)
-    return rows if len(found) else np.zeros_like(rows)
-
-
-def _find_onsets(
-    glitches: DataFrame,
-    rows: NDArray[np.bool_],
-    labels: NDArray[np.intp],
-    segments: Any,
-    runs: Any,
-    random_state: Any,
-    **options: Any,
-) -> DataFrame:
-    return find_onsets(
-        glitches["gps"].to_numpy()[rows],
-        labels[rows],
-        ifo=glitches["ifo"].to_numpy()[rows] if "ifo" in glitches else None,
-        segments=segments,
-        runs=runs,
-        outside="warn",
-        random_state=random_state,
-        **options,
-    )
+    return search if len(found) else None

@@ -1,18 +1,10 @@
-"""Semi-supervised clustering: the algorithm of NewClassFinder.
+"""Semi-supervised clustering: the algorithm in the notes of NewClassFinder.
 
-1. Principal axes of all samples are whitened by the spread within the labeled classes.
-2. Samples without a label are divided into groups of about ten by Ward's method. A group is new
-   if the median of its p-values of NoveltyDetector is low: one glitch may look novel by chance, ten
-   do not.
-3. New groups are joined by average linkage, up to a distance that would join known glitches to
-   their classes. A cluster is new unless it is the margin of a known class.
-4. A classifier is fitted to the known classes and the new clusters, and assigns each sample
-   without a label to one of them, repeatedly until no assignment changes. This returns to a new
-   class the members that looked like a known class as long as there was no other choice. A
-   cluster whose median p-value is not low any more is dissolved.
+Step 2 groups glitches because one may look novel by chance, but not ten. Step 4 returns to a new
+class the members that looked like a known class while there was no other choice.
 
-Parameters of the algorithm are the constants below. They were chosen on simulated classes and on
-real ones; ``benchmarks/discovery.py`` measures the result.
+The constants were chosen on simulated and real classes; ``benchmarks/discovery.py`` measures the
+result.
 """
 
 from __future__ import annotations
@@ -30,35 +22,34 @@ from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
 from .._labels import UNLABELED
-from ._axes import MOST_AXES, WhitenedAxes, fit_axes
+from ._axes import (
+    MOST_AXES,
+    count_axes,
+    fit_axes,
+    subtract_class_means,
+    whitening_matrix,
+)
 
-# Step 1. Along 30 whitened axes different new classes were joined. The classifier of step 4 also
-# uses up to MOST_AXES axes that are not whitened.
-_MOST_WHITENED_AXES = 60
-# Step 2. Samples per group, and the median p-value below which a group is new.
+# Step 2. The number of samples per group, and the median p-value below which a group is new.
 _GROUP_SIZE, _LARGEST_P_VALUE = 10, 0.2
 # Step 3. Groups are joined up to this many times the distance that joins known glitches best:
 # classes that a net was not trained on are wider than others.
 _WIDER = 1.3
-# That distance is the best of so many, for so many samples per class.
-_N_DISTANCES, _SAMPLES_PER_CLASS = 40, 60
-# A cluster is the margin of a known class if at most half of the 5 nearest samples of its members
-# are members.
-_NEAREST, _SMALLEST_SHARE = 5, 0.5
-# Step 4. Regularization of the classifier, which has few labels; rounds, of which 3 are typical.
-_C, _MOST_ROUNDS = 10.0, 10
-# A sample in no cluster joins that of the 3 nearest samples in one, if their mean distance is at
-# most so many times the largest one within that cluster.
-_ATTACH_NEAREST, _ATTACH_REACH = 3, 1.5
-# Samples that are compared in pairs and the number of groups, which bound memory and time.
-_MOST_PAIRED, _MOST_GROUPS = 5000, 2000
+# A cluster is new if more than this share of the nearest samples of its members are members.
+_SMALLEST_SHARE = 0.5
+# Step 4. The regularization of the classifier, which has few labels.
+_C = 10.0
+# A sample in no cluster joins one within this many times the largest distance in the cluster.
+_REACH = 1.5
+# The largest number of samples that are compared in pairs, for memory and time.
+_MOST_PAIRED = 5000
 
 
 class GuidedClustering:
     """Assign samples to known classes and to new clusters.
 
-    `codes` has the class of each sample, -1 without a label; `labels` that class or a larger number
-    for a new cluster, or -1; `embedding` the directions of samples along the whitened axes.
+    `codes` are the classes of the samples, -1 without a label. `labels` are the same numbers,
+    larger ones for new clusters, or -1.
     """
 
     def __init__(
@@ -74,11 +65,16 @@ class GuidedClustering:
         self.p_values = p_values
         self.min_cluster_size = min_cluster_size
         self.seed = seed
-        self.axes = WhitenedAxes(_MOST_WHITENED_AXES).fit(X, codes)
+        # At most 60 whitened axes: along 30, different new classes were joined.
+        self.axes, projected = fit_axes(X, count_axes(X.shape, 60))
+        labeled = codes >= 0
+        self.whiten = whitening_matrix(subtract_class_means(projected[labeled], codes[labeled]))
         self.embedding = self.transform(X)
+        # The classifier also uses more axes, not whitened.
         self._projected = fit_axes(X, MOST_AXES)[1]
         rows = np.arange(len(X))
-        self._nearest_class = np.where(codes >= 0, codes, self._classify(rows, codes))
+        names, probabilities = self._predict(rows, codes)
+        self._nearest_class = np.where(labeled, codes, names[probabilities.argmax(axis=1)])
         is_new = self._find_new(rows)
         # Labeled glitches alone would not do: where they are few, they are closer to each other
         # along axes that they whitened than other glitches of their classes.
@@ -89,10 +85,10 @@ class GuidedClustering:
 
     def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """Directions of samples along the whitened axes."""
-        return normalize(self.axes.transform(X))
+        return normalize(self.axes.transform(X) @ self.whiten)
 
     def cluster(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Cluster some of the samples, with the axes and distances of all."""
+        """Cluster some of the samples, with the axes and the distance of all."""
         return self._cluster(rows, self._find_new(rows))
 
     def probabilities(self) -> NDArray[np.float64]:
@@ -113,7 +109,7 @@ class GuidedClustering:
         if len(free) < 2:
             return is_new
         points = self.embedding[rows[free]]
-        n_groups = max(1, min(len(points) // _GROUP_SIZE, _MOST_GROUPS))
+        n_groups = max(1, min(len(points) // _GROUP_SIZE, 2000))  # more take k-means long
         if n_groups == 1:
             groups = np.zeros(len(points), dtype=np.intp)
         elif len(points) <= _MOST_PAIRED:
@@ -130,19 +126,18 @@ class GuidedClustering:
     def _find_join_distance(self, codes: NDArray[np.intp]) -> float:
         """Step 3: the distance up to which glitches of one class are joined.
 
-        The best distance is the least one at which clusters of known glitches fit their classes
-        best. The result is somewhat larger, or halfway from there to the next merger.
+        It is _WIDER times the least distance at which clusters of known glitches fit their classes
+        best, and at least halfway to the next merger.
         """
         rng = np.random.default_rng(self.seed)
-        n_each = max(2, min(_SAMPLES_PER_CLASS, _MOST_PAIRED // self.n_classes))
+        n_each = max(2, min(60, _MOST_PAIRED // self.n_classes))  # 60 per class are enough
         rows = np.concatenate(
             [rng.permutation(np.flatnonzero(codes == c))[:n_each] for c in range(self.n_classes)]
         )
         tree = linkage(self.embedding[rows], "average")
         heights = tree[:, 2]
         # Near the root of the tree, as there are many samples per class.
-        shares = np.linspace(0.8, 0.999, _N_DISTANCES)
-        distances = np.quantile(heights, shares, method="lower")
+        distances = np.quantile(heights, np.linspace(0.8, 0.999, 40), method="lower")
         scores = [
             adjusted_rand_score(codes[rows], fcluster(tree, d, "distance")) for d in distances
         ]
@@ -160,9 +155,8 @@ class GuidedClustering:
             return attach(points, labels)
         joined = np.full(len(rows), UNLABELED)
         joined[new] = self._join(points[new])
-        n_nearest = min(_NEAREST, len(rows) - 1)
-        index = NearestNeighbors(n_neighbors=n_nearest + 1, algorithm="brute").fit(points)
-        # The first is the sample itself, or an exact copy of it.
+        # The 5 nearest, behind the sample itself or an exact copy of it.
+        index = NearestNeighbors(n_neighbors=min(6, len(rows)), algorithm="brute").fit(points)
         nearest = index.kneighbors(points[new], return_distance=False)[:, 1:]
         share_own = (joined[nearest] == joined[new][:, None]).mean(axis=1)
         label = self.n_classes
@@ -178,29 +172,28 @@ class GuidedClustering:
         return attach(points, self._reassign(rows, labels))
 
     def _join(self, points: NDArray[Any]) -> NDArray[np.intp]:
-        """Average linkage; if there are many samples, of some, and the others join the nearest."""
-
-        def link(points: NDArray[Any]) -> NDArray[np.intp]:
-            return fcluster(linkage(points, "average"), self._join_distance, "distance") - 1
-
-        if len(points) <= _MOST_PAIRED:
-            return link(points)
-        rng = np.random.default_rng(self.seed)
-        drawn = rng.choice(len(points), _MOST_PAIRED, replace=False)
-        nearest = KNeighborsClassifier(1).fit(points[drawn], link(points[drawn]))
-        return nearest.predict(points)
+        """Average linkage, of a draw if there are many samples: the others join the nearest."""
+        drawn = points
+        if len(points) > _MOST_PAIRED:
+            rng = np.random.default_rng(self.seed)
+            drawn = points[rng.choice(len(points), _MOST_PAIRED, replace=False)]
+        joined = fcluster(linkage(drawn, "average"), self._join_distance, "distance") - 1
+        if drawn is points:
+            return joined
+        return KNeighborsClassifier(1).fit(drawn, joined).predict(points)
 
     def _reassign(self, rows: NDArray[np.intp], labels: NDArray[np.intp]) -> NDArray[np.intp]:
         """Apply step 4."""
         labeled = self.codes[rows] >= 0
         free = ~labeled & (labels != UNLABELED)
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(10):  # 3 rounds are typical
             is_new = labels >= self.n_classes
             # A subsample may have lost all labeled samples.
             if not (is_new.any() and labeled.any()):
                 break
             learned = np.where(labeled | is_new, labels, UNLABELED)
-            assigned = np.where(free, self._classify(rows, learned), labels)
+            names, probabilities = self._predict(rows, learned)
+            assigned = np.where(free, names[probabilities.argmax(axis=1)], labels)
             for cluster in np.unique(assigned[assigned >= self.n_classes]):
                 members = np.flatnonzero(assigned == cluster)
                 if np.median(self.p_values[rows[members]]) >= _LARGEST_P_VALUE:
@@ -211,10 +204,6 @@ class GuidedClustering:
         sizes = np.bincount(labels + 1)[labels + 1]
         is_small = (labels >= self.n_classes) & (sizes < self.min_cluster_size)
         return np.where(is_small, UNLABELED, labels)
-
-    def _classify(self, rows: NDArray[np.intp], learned: NDArray[np.intp]) -> NDArray[np.intp]:
-        names, probabilities = self._predict(rows, learned)
-        return names[probabilities.argmax(axis=1)]
 
     def _predict(
         self, rows: NDArray[np.intp], learned: NDArray[np.intp]
@@ -236,9 +225,9 @@ class GuidedClustering:
 
 
 def attach(points: NDArray[Any], labels: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Assign samples in no cluster to one that is within reach."""
+    """Assign a sample in no cluster to that of its 3 nearest, if their mean distance is small."""
     inside, outside = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
-    n_neighbors = min(_ATTACH_NEAREST, len(inside) - 1)
+    n_neighbors = min(3, len(inside) - 1)
     if len(outside) == 0 or n_neighbors < 1:
         return labels
     index = NearestNeighbors(n_neighbors=n_neighbors).fit(points[inside])
@@ -246,7 +235,7 @@ def attach(points: NDArray[Any], labels: NDArray[np.intp]) -> NDArray[np.intp]:
     np.maximum.at(farthest, labels[inside], index.kneighbors()[0].mean(axis=1))
     distances, nearest = index.kneighbors(points[outside])
     best = np.array([np.bincount(votes).argmax() for votes in labels[inside][nearest]])
-    is_near = distances.mean(axis=1) <= _ATTACH_REACH * farthest[best]
+    is_near = distances.mean(axis=1) <= _REACH * farthest[best]
     labels = labels.copy()
     labels[outside[is_near]] = best[is_near]
     return labels

@@ -31,53 +31,48 @@ from ._novelty_scores import (
     drop_copies,
 )
 
-_METHODS = ("combined", "knn", "mahalanobis", "energy")
-_KNN_NEIGHBORS = 5
-# n_together > 1: held-out samples are averaged with the nearest among at most so many of them,
-# since the samples of one batch are farther from each other than those of all that is known.
+# n_together > 1: held-out samples are averaged with the nearest among at most this many of them,
+# since the samples of one batch are farther from each other than those of all known glitches.
 _MOST_IN_A_BATCH = 5000
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
     """Detect glitches of unknown classes by their embeddings.
 
-    The detector is fitted to embeddings of known glitches. The threshold of the score is set by
-    held-out known glitches, a stated share of which falls below.
+    The threshold of the score is set by held-out known glitches, of which a given share is below.
 
     Parameters
     ----------
     method : {"combined", "knn", "mahalanobis", "energy"}, default="combined"
-        The score:
+        The score, which is higher for known glitches:
 
-        - ``"combined"``: the mean of the Mahalanobis distance and, with labels, the energy, each
-          along the first 30 principal axes and along more axes where there are samples enough
-          (one for every 8 samples, up to 200), and of the local outlier factor [5]_. It was the
-          best one in benchmarks, with few labels and with many.
+        - ``"combined"``: the mean of the local outlier factor [5]_, the Mahalanobis distance and,
+          with labels, the energy. The last two are along the first 30 principal axes, and again
+          along more axes if there are enough samples (one for every 8, up to 200). It is the best
+          one in benchmarks, with few labels and with many.
         - ``"knn"``: minus the distance to the k-th nearest known glitch, with embeddings scaled to
           length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches per class.
         - ``"mahalanobis"``: minus the squared distance to the nearest class mean in units of the
-          covariance about the class means [2]_. Without labels, all is one class.
-        - ``"energy"``: the logarithm of the sum of the exponentials of the logits of a linear
-          classifier [3]_. Needs labels.
+          covariance about the class means [2]_. Without labels, there is one class.
+        - ``"energy"``: log(sum(exp(logits))) of a linear classifier [3]_. Needs labels.
     n_neighbors : int or "auto", default="auto"
-        The number of neighbors of ``"knn"`` and of the local outlier factor in ``"combined"``.
-        ``"auto"`` is 5 for ``"knn"``. For ``"combined"`` it is a quarter of the median class size,
-        from 2 to 20, and 20 without labels.
+        The number of neighbors of ``"knn"`` and of the local outlier factor. ``"auto"`` is 5 for
+        ``"knn"``. For ``"combined"`` it is a quarter of the median class size, from 2 to 20, and
+        20 without labels.
     head : estimator, default=None
         The classifier of ``"energy"``, which has a ``decision_function``. None is logistic
-        regression on standardized embeddings. A :class:`~sklearn.frozen.FrozenEstimator` is used
-        without a fit; then X should be data that it was not fitted to.
+        regression on standardized embeddings. A :class:`~sklearn.frozen.FrozenEstimator` is not
+        fitted; X should then be data that it was not fitted to.
     false_alarm_probability : float, default=0.05
         The share of known glitches that are classified as novel.
     cv : int or cross-validation generator, default=5
-        The folds of the held-out scores, each sample being held out once. New samples get the mean
-        score of the models of all folds. Copies of one glitch are held out together. Not used by
-        ``"knn"``, which leaves out one sample at a time.
+        The folds of the held-out scores, which hold out each sample once and copies of a glitch
+        together. New samples get the mean score of the models of all folds. ``"knn"`` leaves out
+        one sample at a time instead.
     n_together : int, default=1
-        The number of glitches whose scores are averaged. 1 scores each glitch by itself. With k,
-        all methods use the mean over the glitch and its k - 1 nearest others in X by cosine. New
-        classes seldom come with a single glitch, and several glitches that lie together are hardly
-        all odd by chance: a value of 6 finds more of a class that is similar to a known one.
+        The number of glitches whose scores are averaged: each glitch and its nearest others in X
+        by cosine. A new class seldom has a single glitch, and several similar ones are hardly all
+        odd by chance: 6 finds more of a class that is similar to a known one.
     n_jobs : int, default=None
         The number of folds that are fitted in parallel.
     random_state : int, RandomState instance or None, default=None
@@ -88,10 +83,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     offset_ : float
         The threshold: samples with a lower score are novel.
     held_out_scores_ : ndarray of shape (n_samples,)
-        The score of each sample of ``fit`` or the last ``calibrate`` from models that were fitted
-        without it.
+        The score of each sample of ``fit``, or of ``calibrate``, by models fitted without it.
     held_out_p_values_ : ndarray of shape (n_samples,)
-        The p-value of each of these samples with regard to the others.
+        The p-value of each of these samples, compared with the others.
     classes_ : ndarray of shape (n_classes,)
         The known classes. Only defined if y was given.
     n_features_in_ : int
@@ -101,23 +95,19 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     See Also
     --------
-    NewClassFinder : Clusters novel glitches to new classes.
+    NewClassFinder : Clusters novel glitches into new classes.
     sklearn.neighbors.LocalOutlierFactor : Outliers by density.
 
     Notes
     -----
-    The threshold is that of split conformal prediction [4]_: the r-th lowest of m held-out scores
-    with ``r = floor(false_alarm_probability * (m + 1))``. A new known glitch falls below it with
-    probability r / (m + 1). With fewer than ``1 / false_alarm_probability - 1`` samples, it is the
-    lowest score, with a warning. With ``n_together > 1`` held-out scores are averaged among each
-    other, and the probability holds approximately.
+    The threshold is that of split conformal prediction [4]_: the r-th lowest of m held-out scores,
+    ``r = floor(false_alarm_probability * (m + 1))``. A known glitch is below it with probability
+    r / (m + 1), approximately so with ``n_together > 1``. If r = 0, it is the lowest score, with a
+    warning.
 
-    The probability holds for glitches like those of ``fit``. A net embeds the glitches that it was
-    trained on more tightly than others, so fit to embeddings of other glitches, or pass such ones
-    to :meth:`calibrate`.
-
-    Leave out glitches whose label is not one class, such as None_of_the_Above: whatever is equally
-    odd would count as known.
+    A net embeds the glitches that it was trained on more tightly than others, so fit to embeddings
+    of other glitches, or pass such ones to :meth:`calibrate`. Leave out glitches whose label is
+    not one class, such as None_of_the_Above: otherwise equally odd ones count as known.
 
     References
     ----------
@@ -143,7 +133,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "method": [StrOptions(set(_METHODS))],
+        "method": [StrOptions({"combined", "knn", "mahalanobis", "energy"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "head": [HasMethods(["fit", "decision_function"]), None],
         "false_alarm_probability": [Interval(Real, 0, 1, closed="neither")],
@@ -188,7 +178,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Embeddings of known glitches.
         y : array-like of shape (n_samples,), default=None
-            Their classes.
+            Their classes, without missing labels.
 
         Returns
         -------
@@ -197,8 +187,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has NaN or infinite values, y is missing where it is needed, lacks labels or has a
-            single class for a classifier, or folds of `cv` overlap.
+            If X has NaN or infinite values, y lacks labels, ``"energy"`` has fewer than two
+            classes, or `cv` does not hold out each sample once.
         """
         self.__dict__.pop("classes_", None)
         codes = None
@@ -206,8 +196,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         if y is None and not self._needs_y():
             X = validate_data(self, X, **options)
         else:
-            labeled = None if y is None else is_labeled(y)
-            if labeled is not None and not labeled.all():
+            if y is not None and not (labeled := is_labeled(y)).all():
                 raise ValueError(
                     f"y has no label for {(~labeled).sum()} of {len(labeled)} samples (None, NaN, "
                     "'' or -1): leave them out."
@@ -225,7 +214,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self._set_threshold(X, scores)
 
     def calibrate(self, X: Any) -> NoveltyDetector:
-        """Set the threshold again, from known glitches that were not passed to ``fit``.
+        """Set the threshold by known glitches that were not passed to ``fit``.
 
         Parameters
         ----------
@@ -240,10 +229,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self._set_threshold(X, self._score.score(X))
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[Any]:
-        """Fit to X, and classify its samples as known or novel.
+        """Fit to X, and classify its samples by this fit.
 
-        Each sample is compared with a fit that includes it;
-        ``held_out_scores_ < offset_`` is the comparison with the others.
+        ``held_out_scores_ < offset_`` classifies each sample by a fit without it.
 
         Parameters
         ----------
@@ -252,7 +240,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         y : array-like of shape (n_samples,), default=None
             Classes, as in :meth:`fit`.
         **kwargs : dict
-            Not used, for compatibility with scikit-learn's outlier detectors.
+            Not used; scikit-learn's outlier detectors have it.
 
         Returns
         -------
@@ -267,13 +255,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings. With ``n_together > 1``, pass glitches of one search together, such as those
-            of one day or observing run.
+            Embeddings. With ``n_together > 1``, pass the glitches of one search together, such as
+            those of one day or observing run.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,), dtype float64
-            Distances have a minus sign.
         """
         X = self._validate(X)
         return self._average(X, self._score.score(X), np.arange(len(X)))
@@ -308,7 +295,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: Any) -> NDArray[np.float64]:
-        """Conformal p-values: the share of known glitches that are at least as odd.
+        """Conformal p-values: low for novel glitches.
 
         Parameters
         ----------
@@ -318,15 +305,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Returns
         -------
         p_values : ndarray of shape (n_samples,), dtype float64
-            (1 + n) / (1 + m), where n of the m held-out scores are at or below that of the sample.
-            For many glitches, :func:`scipy.stats.false_discovery_control` turns them into a list
-            with a known share of false discoveries.
+            ``(1 + n) / (1 + m)``, where n of the m held-out scores are at most that of the sample.
+            :func:`scipy.stats.false_discovery_control` adjusts them for many glitches.
         """
-        return self._to_p_values(self.score_samples(X))
-
-    def _to_p_values(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         held_out = np.sort(self.held_out_scores_)
-        return (1 + np.searchsorted(held_out, scores, side="right")) / (1 + len(held_out))
+        n_below = np.searchsorted(held_out, self.score_samples(X), side="right")
+        return (1 + n_below) / (1 + len(held_out))
 
     def _needs_y(self) -> bool:
         return self.method == "energy" and not isinstance(self.head, FrozenEstimator)
@@ -347,7 +331,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         if self.method == "combined":
             return Combined(n_neighbors)
         if self.method == "knn":
-            return KthNeighbor(n_neighbors or _KNN_NEIGHBORS)
+            return KthNeighbor(n_neighbors or 5)
         if self.method == "mahalanobis":
             return CrossFitted(Mahalanobis)
         return CrossFitted(partial(Energy, self.head))
@@ -389,7 +373,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         batch = check_random_state(self.random_state).permutation(n_samples)[:_MOST_IN_A_BATCH]
         self.held_out_scores_ = self._average(X, scores, batch)
         ranked = np.sort(self.held_out_scores_)
-        # Each is one of those at or below its own score: m - 1 others, and 1 for itself.
+        # (1 + n) / (1 + m) with the m = n_samples - 1 others; the rank counts the sample itself.
         ranks = np.searchsorted(ranked, self.held_out_scores_, side="right")
         self.held_out_p_values_ = ranks / n_samples
         self.offset_ = float(ranked[rank - 1])
@@ -398,7 +382,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     def _average(
         self, X: NDArray[Any], scores: NDArray[np.float64], batch: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Average the score of each sample with those of the nearest others among some rows."""
+        """Average the score of each sample with those of its nearest others among `batch`."""
         n_neighbors = min(self.n_together, len(batch))
         if n_neighbors == 1:
             return scores
@@ -417,13 +401,12 @@ def compare_all(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """p-values of all samples, and which are novel.
 
-    Those that the detector was fitted to, in the same order, are compared with the others.
+    The labeled ones are those that the detector was fitted to: they are compared with the others.
     """
-    p_values, is_novel = np.empty(len(X)), np.empty(len(X), dtype=bool)
-    p_values[labeled] = detector.held_out_p_values_
-    is_novel[labeled] = detector.held_out_scores_ < detector.offset_
+    scores = np.empty(len(X))
+    scores[labeled] = detector.held_out_scores_
     if not labeled.all():
-        scores = detector.score_samples(X[~labeled])
-        p_values[~labeled] = detector._to_p_values(scores)
-        is_novel[~labeled] = scores < detector.offset_
-    return p_values, is_novel
+        scores[~labeled] = detector.score_samples(X[~labeled])
+    held_out = np.sort(detector.held_out_scores_)
+    n_below = np.searchsorted(held_out, scores, side="right")  # a labeled one counts itself
+    return (n_below + ~labeled) / (len(held_out) + ~labeled), scores < detector.offset_

@@ -1,7 +1,7 @@
-"""Scores of NoveltyDetector: higher for samples that are more like the known ones.
+"""Scores of NoveltyDetector: the higher, the more similar to known glitches.
 
-Each score has ``fit(X, codes, folds, n_jobs)``, which returns the score of each known sample by
-a fit without it, and ``score(X)`` for new samples.
+``fit(X, codes, folds, n_jobs)`` returns the score of each sample by a fit without it, and
+``score(X)`` those of new samples.
 """
 
 from __future__ import annotations
@@ -38,13 +38,9 @@ Folds = Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
 # "combined" divides each of its scores by the distance between their median and this quantile:
 # new classes are on the low side, and the local outlier factor of some known samples is far out.
 _LOW_QUANTILE = 0.2
-# Neighbors of its local outlier factor: a quarter of a class, within these bounds.
-_FEWEST_NEIGHBORS, _MOST_NEIGHBORS = 2, 20
 # Regularization of its logistic regression. Logits are large along whitened axes; this keeps them
 # small enough to express doubt.
 _C = 0.1
-# Rows at a time where float64 copies of all of X would take too much memory.
-_BATCH = 8192
 
 
 class KthNeighbor:
@@ -56,7 +52,7 @@ class KthNeighbor:
     def fit(
         self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
     ) -> NDArray[np.float64]:
-        """Leave out one sample at a time instead of folds."""
+        """Leave out one sample at a time, and use no folds."""
         rows, inverse = drop_copies(normalize(X))
         n_neighbors = min(self.n_neighbors, max(1, len(rows) - 1))
         # Trees are slower than comparing all pairs in hundreds of dimensions.
@@ -71,11 +67,10 @@ class KthNeighbor:
 
 
 class CrossFitted:
-    """Mean of the scores of one model per fold, each fitted without its fold.
+    """Mean of the scores of the models of all folds, which `make` makes.
 
-    A model of all samples would score new ones on another scale than held-out ones: logits grow
-    with the number of samples, and distances shrink. `make` makes a model with ``fit(X, codes)``
-    and ``score(X)``.
+    A single model of all samples would score new samples on another scale than held-out ones:
+    logits grow with the number of samples, and distances shrink.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -87,7 +82,9 @@ class CrossFitted:
         """Fit one model per fold, and score each fold."""
 
         def fit_fold(train: NDArray[np.intp], test: NDArray[np.intp]) -> Any:
-            model = self.make().fit(X[train], None if codes is None else codes[train])
+            # Codes from 0 on: a fold may have lost a class. Without labels, all is one class.
+            seen = np.zeros(len(X), np.intp) if codes is None else codes
+            model = self.make().fit(X[train], np.unique(seen[train], return_inverse=True)[1])
             return model, model.score(X[test])
 
         folds = list(folds)
@@ -118,9 +115,8 @@ class CrossFitted:
 class Mahalanobis:
     """Minus the squared distance to the nearest class mean, in units of the shared covariance."""
 
-    def fit(self, X: NDArray[Any], codes: Codes | None) -> Mahalanobis:
+    def fit(self, X: NDArray[Any], codes: Codes) -> Mahalanobis:
         """Estimate the class means and the covariance about them."""
-        codes = _without_gaps(codes, len(X))
         self.whiten = whitening_matrix(subtract_class_means(X, codes))
         self.means = class_means(X, codes) @ self.whiten
         return self
@@ -128,7 +124,7 @@ class Mahalanobis:
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score samples."""
         scores = np.empty(len(X))
-        for rows in gen_batches(len(X), _BATCH):
+        for rows in gen_batches(len(X), 8192):  # float64 copies of all rows take much memory
             scores[rows] = -self.squared_distances(X[rows] @ self.whiten)
         return scores
 
@@ -142,15 +138,12 @@ class Mahalanobis:
 
 
 class Energy:
-    """Logarithm of the sum of the exponentials of the logits, minus the energy of Liu et al. 2020.
-
-    The head has a ``decision_function``; None is logistic regression.
-    """
+    """log(sum(exp(logits))) of a head, which is minus the energy of Liu et al. 2020."""
 
     def __init__(self, head: Any) -> None:
         self.head = head
 
-    def fit(self, X: NDArray[Any], codes: Codes | None) -> Energy:
+    def fit(self, X: NDArray[Any], codes: Codes) -> Energy:
         """Fit the head, unless it is frozen."""
         head = self.head
         if head is None:
@@ -168,7 +161,7 @@ class Energy:
 
 
 class Combined:
-    """Mean of the scores of CombinedColumns, each minus its median and divided by its spread."""
+    """Mean of the standardized scores of CombinedColumns."""
 
     def __init__(self, n_neighbors: int | None = None) -> None:
         self.n_neighbors = n_neighbors
@@ -187,24 +180,19 @@ class Combined:
         self.center = np.median(held_out, axis=0)
         spread = self.center - np.quantile(held_out, _LOW_QUANTILE, axis=0)
         self.spread = np.where(spread > 0, spread, 1.0)
-        return self._mean(held_out)
+        return ((held_out - self.center) / self.spread).mean(axis=1)
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Score new samples."""
-        return self._mean(self.columns.score(X))
-
-    def _mean(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
-        return ((columns - self.center) / self.spread).mean(axis=1)
+        return ((self.columns.score(X) - self.center) / self.spread).mean(axis=1)
 
 
 class CombinedColumns:
-    """The scores that "combined" averages, one column each.
+    """The scores that "combined" averages: one column each.
 
-    They are the local outlier factor along all axes, and for each number of axes the Mahalanobis
-    distance and, with classes, the energy of a logistic regression, both along whitened axes.
-    Logarithms keep single scores from growing without bound far away. `widths` are the numbers of
-    axes, rising. `has_classes` is whether there is an energy; a fold may have lost all classes but
-    one.
+    The first is the local outlier factor along all axes. Each number of axes in `widths`, rising,
+    has the Mahalanobis distance and, if `has_classes`, the energy, along whitened axes. Logarithms
+    keep single scores from growing without bound.
     """
 
     def __init__(self, n_neighbors: int | None, has_classes: bool, widths: list[int]) -> None:
@@ -212,15 +200,13 @@ class CombinedColumns:
         self.has_classes = has_classes
         self.widths = widths
 
-    def fit(self, X: NDArray[Any], codes: Codes | None) -> CombinedColumns:
+    def fit(self, X: NDArray[Any], codes: Codes) -> CombinedColumns:
         """Fit all scores."""
-        codes = _without_gaps(codes, len(X))
         self.axes, projected = fit_axes(X, self.widths[-1])
         n_neighbors = self.n_neighbors
         if n_neighbors is None:
             quarter = round(float(np.median(np.bincount(codes))) / 4)
-            bounded = min(max(quarter, _FEWEST_NEIGHBORS), _MOST_NEIGHBORS)
-            n_neighbors = bounded if codes.max() > 0 else _MOST_NEIGHBORS
+            n_neighbors = min(max(quarter, 2), 20) if codes.max() > 0 else 20
         rows, _ = drop_copies(projected)
         # A single row has no neighbor but itself.
         rows = np.concatenate([rows, rows]) if len(rows) == 1 else rows
@@ -228,14 +214,13 @@ class CombinedColumns:
             min(n_neighbors, len(rows) - 1), algorithm="brute", novelty=True
         ).fit(rows)
         self.distances = [Mahalanobis().fit(projected[:, :n], codes) for n in self.widths]
-        self.energies: list[Energy | None] = [None] * len(self.widths)
-        if self.has_classes and codes.max() > 0:
-            self.energies = [
-                Energy(LogisticRegression(C=_C, max_iter=1000)).fit(
-                    projected[:, :n] @ distance.whiten, codes
-                )
-                for n, distance in zip(self.widths, self.distances, strict=True)
-            ]
+        self.energies: list[Energy | None] = []
+        for n, distance in zip(self.widths, self.distances, strict=True):
+            energy = None
+            if self.has_classes and codes.max() > 0:  # a fold may have lost all classes but one
+                head = LogisticRegression(C=_C, max_iter=1000)
+                energy = Energy(head).fit(projected[:, :n] @ distance.whiten, codes)
+            self.energies.append(energy)
         return self
 
     def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -251,20 +236,10 @@ class CombinedColumns:
 
 
 def drop_copies(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Distinct rows of X in the order of their first appearance, and which of them each row is.
-
-    A copy of a sample would be its nearest neighbor.
-    """
+    """Distinct rows of X in order of appearance, and the number of each row among them."""
     _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
     if len(first) == len(X):
         return X, np.arange(len(X))
     position = np.empty(len(first), dtype=np.intp)
     position[np.argsort(first)] = np.arange(len(first))
     return X[np.sort(first)], position[inverse.reshape(-1)]
-
-
-def _without_gaps(codes: Codes | None, n_samples: int) -> Codes:
-    """Codes from 0 on: a fold may have lost a class. All samples are one class without codes."""
-    if codes is None:
-        return np.zeros(n_samples, dtype=np.intp)
-    return np.unique(codes, return_inverse=True)[1]
