@@ -15,26 +15,18 @@ import copy
 import time
 
 import numpy as np
-from _common import DATA, Store, mean_interval, table
+from _common import Store, percent, real_glitches, table
 from sklearn.metrics import precision_score, recall_score
 from sklearn.model_selection import train_test_split
 
 from skglitch import CNNClassifier
-from skglitch.datasets import load_gravity_spy
 
 COUNTS = (1, 5, 10)
 ALL = "all, trained together"
 
 
-def load() -> tuple[np.ndarray, np.ndarray]:
-    """X and y of the five classes."""
-    quiet = {"durations": (4.0,), "return_X_y": True, "progress": False}
-    parts = [load_gravity_spy(DATA / f"gravity_spy_{run}", **quiet) for run in ("o1", "o3")]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
-
-
 def scores(model: CNNClassifier, X: np.ndarray, y: np.ndarray, new: str) -> dict:
-    """How the old classes and the new one fare on the test set."""
+    """Accuracy on the old classes, and recall and precision of the new class."""
     predicted = model.predict(X)
     old = y != new
     return {
@@ -68,24 +60,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    X, y = load()
+    X, y = real_glitches()
     store = Store("add_class")
     runs = []
     for seed in range(options.seeds):
         for new in np.unique(y):
             key = f"{new} | seed {seed}"
-            if key not in store:
-                store.add(key, run(X, y, new, seed))
-            runs.append(store.runs[key])
-            print(key, {n: store.runs[key][n] for n in map(str, COUNTS)}, flush=True)
+            runs.append(store.get(key, run, X, y, new, seed))
+            print(key, {n: runs[-1][n] for n in map(str, COUNTS)}, flush=True)
     rows = []
-    for what in ("before", *map(str, COUNTS), ALL):
-        row = {"glitches of the new class": what}
+    for count in ("before", *map(str, COUNTS), ALL):
+        row = {"glitches of the new class": count}
         for name in ("old", "recall", "precision"):
-            values = [100 * r[what][name] for r in runs if name in r[what]]
-            row[f"{name} in %"] = "{:.1f} ± {:.1f}".format(*mean_interval(values)) if values else ""
-        seconds = [r[what]["seconds"] for r in runs if "seconds" in r[what]]
-        row["seconds"] = f"{np.mean(seconds):.1f}" if seconds else ""
+            values = [r[count][name] for r in runs if name in r[count]]
+            row[f"{name} [%]"] = percent(values) if values else ""
+        seconds = [r[count]["seconds"] for r in runs if "seconds" in r[count]]
+        row["time [s]"] = f"{np.mean(seconds):.1f}" if seconds else ""
         rows.append(row)
     print("\n" + table(rows))
 

@@ -6,7 +6,7 @@ four views): each value of ``views``.
 
     python benchmarks/cross_validate.py [--data o3 o1] [--seeds 3] [--only NAME ...]
 
-Every fold is stored when it is done, so an interrupted run can be resumed.
+Every fold is stored when it finishes, so an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import time
 
 import numpy as np
-from _common import DATA, Store, mean_interval, table
+from _common import DATA, Store, interval, table
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
@@ -58,7 +58,7 @@ def _seeded(model, seed: int):
 
 
 def run(model, X: np.ndarray, y: np.ndarray, seed: int, fold: int) -> dict:
-    """Number of right answers, log-loss and seconds of one fold."""
+    """Errors, log loss and training time of one fold."""
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     train, test = list(folds.split(X, y))[fold]
     start = time.perf_counter()
@@ -76,21 +76,19 @@ def run(model, X: np.ndarray, y: np.ndarray, seed: int, fold: int) -> dict:
 
 
 def summary(runs: dict[int, list[dict]], data: str, name: str) -> dict:
-    """Mean over seeds, each seed being one whole cross-validation, with Student's interval."""
+    """Means with intervals over seeds, where each seed is one full cross-validation."""
     accuracy = [
         100 * (1 - sum(len(r["wrong"]) for r in folds) / sum(r["n_test"] for r in folds))
         for folds in runs.values()
     ]
     losses = [np.mean([r["log_loss"] for r in folds]) for folds in runs.values()]
     seconds = np.mean([r["seconds"] for folds in runs.values() for r in folds])
-    mean, half = mean_interval(accuracy)
-    loss, loss_half = mean_interval(losses)
     return {
         "data": data,
         "model": name,
-        "accuracy in %": f"{mean:.2f} ± {half:.2f}",
-        "log-loss": f"{loss:.3f} ± {loss_half:.3f}",
-        "seconds a fit": f"{seconds:.0f}",
+        "accuracy [%]": interval(accuracy, 2),
+        "log loss": interval(losses, 3),
+        "time per fit [s]": f"{seconds:.0f}",
     }
 
 
@@ -112,9 +110,8 @@ def main() -> None:
             for seed in range(options.seeds):
                 for fold in range(5):
                     key = f"{name} | seed {seed} | fold {fold}"
-                    if key not in store:
-                        store.add(key, run(model, X, y, seed, fold))
-                    runs.setdefault(seed, []).append(store.runs[key])
+                    result = store.get(key, run, model, X, y, seed, fold)
+                    runs.setdefault(seed, []).append(result)
             rows.append(summary(runs, data, name))
             print(table(rows[-1:]), flush=True)
     print("\n" + table(rows))

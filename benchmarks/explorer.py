@@ -51,7 +51,7 @@ return (performance.now() - before) / 100;
 
 
 def repeat(X: np.ndarray, n: int, path: Path) -> np.ndarray:
-    """Write glitches over and over, and map the file."""
+    """Return a memory map of a file of ``n`` glitches, which repeat those in X."""
     many = np.lib.format.open_memmap(path, "w+", X.dtype, (n, *X.shape[1:]))
     for start in range(0, n, len(X)):
         part = many[start : start + len(X)]
@@ -60,7 +60,7 @@ def repeat(X: np.ndarray, n: int, path: Path) -> np.ndarray:
 
 
 def open_browser() -> Any:
-    """Start Chromium; None where it is not installed."""
+    """Start Chromium, or return None if it is not installed."""
     if importlib.util.find_spec("selenium") is None:
         return None
     sys.path.insert(0, str(HERE.parent))
@@ -70,15 +70,15 @@ def open_browser() -> Any:
 
 
 def run(n: int, X: np.ndarray | None, browser: Any) -> dict[str, str]:
-    """Write a page and drag its map about."""
+    """Write a page and drag its map."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, N_CLASSES, n)
-    places = 10 * rng.normal(size=(N_CLASSES, 2))[labels] + rng.normal(size=(n, 2))
+    points = 10 * rng.normal(size=(N_CLASSES, 2))[labels] + rng.normal(size=(n, 2))
     with tempfile.TemporaryDirectory() as folder:
-        # 50,000 glitches are 4.8 GB: written once to a file, and mapped.
+        # 50,000 glitches are 4.8 GB, too much for memory.
         pictures = None if X is None else repeat(X, n, Path(folder, "X.npy"))
         path = Path(folder, "explorer.html")
-        explorer = EmbeddingExplorer(places, labels, X=pictures)
+        explorer = EmbeddingExplorer(points, labels, X=pictures)
         start = time.process_time()
         explorer.write(path)
         seconds = time.process_time() - start
@@ -86,7 +86,7 @@ def run(n: int, X: np.ndarray | None, browser: Any) -> dict[str, str]:
             "glitches": f"{n}",
             "pictures": "no" if X is None else "yes",
             "MB": f"{path.stat().st_size / 1e6:.1f}",
-            "processor s to write": f"{seconds:.1f}",
+            "CPU s to write": f"{seconds:.1f}",
         }
         if browser is not None:
             browser.get(path.as_uri())
@@ -99,12 +99,11 @@ def run(n: int, X: np.ndarray | None, browser: Any) -> dict[str, str]:
             size = browser.execute_script(
                 "return data.pictures ? `${data.pictures.height} x ${data.pictures.width}` : ''"
             )
-            row["pixels a view"] = size
+            row["pixels per view"] = size
     return row
 
 
 def main() -> None:
-    """Measure all, and print and keep a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--glitches", type=int, nargs="+", default=[500, 8_500, 50_000])
     options = parser.parse_args()
@@ -117,7 +116,7 @@ def main() -> None:
         print(table(rows[-1:]), flush=True)
     if browser is not None:
         browser.quit()
-    print(f"\n{os.cpu_count()} processors\n{table(rows)}")
+    print(f"\n{os.cpu_count()} CPUs\n{table(rows)}")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ weights.
 
     python benchmarks/few_shot.py [--data o3 real simulated] [--labels 1 2 5 10 20 50] [--seeds 10]
 
-Each fit is stored when it is done, so an interrupted run can be resumed. A plot and a table of all
-stored runs go to benchmarks/results.
+Each fit is stored when it finishes, so an interrupted run can be resumed. All stored runs are
+plotted in benchmarks/results.
 """
 
 from __future__ import annotations
@@ -20,21 +20,28 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-import h5py
 import numpy as np
 import torch
-from _common import DATA, RESULTS, Store, mean_interval, table
+from _common import (
+    RESULTS,
+    Store,
+    cached,
+    interval,
+    mean_interval,
+    real_glitches,
+    strain_glitches,
+    table,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestCentroid
 
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch.datasets import load_gravity_spy, make_glitches
-from skglitch.datasets._simulate import CLASS_NAMES
+from skglitch.datasets import make_glitches
 from skglitch.estimators import Encoder
 from skglitch.spectrograms import QTransformer
 
-# Nets as they are: which features, and what of ImageNet is in them.
+# Parameters of TruncatedCNNTransformer for frozen features.
 FROZEN = {
     "default": {},
     "default, penultimate": {"layer": "penultimate", "encoder": Encoder(colormap="gray")},
@@ -46,45 +53,41 @@ TRAINED = {
     "head only": {"fine_tune": "head"},
     "from scratch": {"weights": None},
 }
-NAMES = [n for n in CLASS_NAMES if n not in ("Reverse_Chirp", "Fast_Scattering")]
 N_SIMULATED = 2200
-MAX_TESTED = 660
+MAX_TEST = 660
 
 
 def load(data: str) -> tuple[np.ndarray, np.ndarray]:
-    """X and y of a set, the view of 4 s."""
-    quiet = {"durations": (4.0,), "return_X_y": True, "progress": False}
+    """Return the 4 s view and labels."""
     if data == "simulated":
-        file = RESULTS / ".simulated_few_shot.npz"
-        if not file.exists():
-            glitches = make_glitches(
-                N_SIMULATED, classes=NAMES[:22], weights="balanced", random_state=0, n_jobs=-1
-            )
-            np.savez(file, X=glitches.data[:, 3:], y=np.asarray(glitches.target).astype(str))
-        stored = np.load(file)
-        return stored["X"], stored["y"]
-    X, y = load_gravity_spy(DATA / "gravity_spy_o3", **quiet)
+        arrays = cached(f"simulated-{N_SIMULATED}-one-view", simulate)
+        return arrays["X"], arrays["y"]
     if data == "o3":
-        return X, y
-    X_first, y_first = load_gravity_spy(DATA / "gravity_spy_o1", **quiet)
-    with h5py.File(DATA / "strain_o3_glitches.hdf5") as file:
-        strain = np.stack([file[name][:] for name in sorted(file)])
-        labels = np.array([file[name].attrs["label"] for name in sorted(file)])
+        return real_glitches("o3")
+    X, y = real_glitches("o3", "o1")
+    strain, labels = strain_glitches()
     X_strain = QTransformer(4096).transform(strain)[:, 3:]
-    return np.concatenate([X, X_first, X_strain]), np.concatenate([y, y_first, labels])
+    return np.concatenate([X, X_strain]), np.concatenate([y, labels])
+
+
+def simulate() -> dict[str, np.ndarray]:
+    X, y = make_glitches(
+        N_SIMULATED, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True
+    )
+    return {"X": X[:, 3:], "y": y}
 
 
 def split(y: np.ndarray, n_each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on, up to ``n_each`` a class but two thirds of it at most, and to test on."""
+    """Return training rows, ``n_each`` per class but at most two thirds of it, and test rows."""
     rng = np.random.RandomState(seed)
     shuffled = [rng.permutation(np.flatnonzero(y == label)) for label in np.unique(y)]
     train = np.concatenate([rows[: min(n_each, len(rows) * 2 // 3)] for rows in shuffled])
     test = np.setdiff1d(np.arange(len(y)), train)
-    return train, rng.permutation(test)[:MAX_TESTED]
+    return train, rng.permutation(test)[:MAX_TEST]
 
 
 def scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Share of right answers, and its mean over classes."""
+    """Accuracy, and its mean over classes."""
     return {
         "accuracy": float(np.mean(y == predicted)),
         "balanced": float(balanced_accuracy_score(y, predicted)),
@@ -92,7 +95,7 @@ def scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 
 def frozen_runs(X: np.ndarray, y: np.ndarray) -> Callable:
-    """Make a function that scores frozen features; nets are run once over all images."""
+    """Return a function that scores frozen features and computes them only once per net."""
 
     @cache
     def read(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
@@ -123,29 +126,27 @@ def trained_run(
 
 
 def summary(runs: dict, data: str, metric: str) -> list[dict]:
-    """One row a method: mean and interval over seeds for each number of labels."""
+    """Return a row per method: mean, interval and number of seeds for each number of labels."""
     found: dict[str, dict[int, list[float]]] = {}
     for key, result in runs.items():
-        of, method, n_each, _ = key.split(" | ")
-        if of == data:
+        name, method, n_each, _ = key.split(" | ")
+        if name == data:
             found.setdefault(method, {}).setdefault(int(n_each.split()[0]), []).append(
                 100 * result[metric]
             )
-    columns = sorted({n for of_method in found.values() for n in of_method})
+    columns = sorted({n for counts in found.values() for n in counts})
     rows = []
-    for method, of_method in found.items():
+    for method, counts in found.items():
         row: dict = {"method": method}
         for n in columns:
-            values = of_method.get(n, [])
-            mean, half = mean_interval(values) if values else (np.nan, np.nan)
-            interval = f" ± {half:.1f}" if len(values) > 1 else ""
-            row[f"{n}"] = f"{mean:.1f}{interval} ({len(values)})" if values else ""
+            values = counts.get(n, [])
+            row[f"{n}"] = f"{interval(values)} ({len(values)})" if values else ""
         rows.append(row)
     return rows
 
 
 def plot(runs: dict, data: str) -> None:
-    """Draw the curves with their intervals."""
+    """Plot accuracy against the number of labels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -155,8 +156,8 @@ def plot(runs: dict, data: str) -> None:
     for method, color, marker in zip(shown, colors, "os^Dv", strict=True):
         points: dict[int, list[float]] = {}
         for key, result in runs.items():
-            of, name, n_each, _ = key.split(" | ")
-            if of == data and name == method:
+            name, used, n_each, _ = key.split(" | ")
+            if (name, used) == (data, method):
                 points.setdefault(int(n_each.split()[0]), []).append(100 * result["balanced"])
         if not points:
             continue
@@ -164,10 +165,10 @@ def plot(runs: dict, data: str) -> None:
         means, halves = np.array([mean_interval(points[n]) for n in x]).T
         ax.plot(x, means, color=color, marker=marker, label=method)
         ax.fill_between(x, means - halves, means + halves, color=color, alpha=0.15, lw=0)
-    ax.set(xscale="log", xlabel="labels a class", ylabel="balanced accuracy in %", title=data)
+    ax.set(xscale="log", xlabel="labels per class", ylabel="balanced accuracy [%]", title=data)
     ax.set_xticks(ticks := [1, 2, 5, 10, 20, 50], [str(n) for n in ticks])
     ax.minorticks_off()
-    # Intervals of a mean near 100 would reach beyond what there is.
+    # Intervals of a mean near 100 % would extend beyond it.
     ax.set_ylim(top=101)
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right", fontsize="small")
@@ -179,30 +180,29 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["o3", "real", "simulated"])
     parser.add_argument("--labels", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--trained", nargs="*", choices=TRAINED, default=list(TRAINED))
-    parser.add_argument("--frozen", nargs="*", choices=FROZEN, default=list(FROZEN))
+    parser.add_argument("--only", nargs="+", choices=[*FROZEN, *TRAINED], default=FROZEN | TRAINED)
     options = parser.parse_args()
     for data in options.data:
         store = Store(f"few_shot_{data}")
         X, y = load(data)
-        of_frozen = frozen_runs(X, y)
+        frozen_run = frozen_runs(X, y)
         for n_each in options.labels:
             for seed in range(options.seeds):
                 train, test = split(y, n_each, seed)
-                for name in options.frozen:
+                suffix = f"{n_each} per class | seed {seed}"
+                for name in options.only:
+                    if name in TRAINED:
+                        key = f"{data} | {name} | {suffix}"
+                        store.get(key, trained_run, name, X, y, train, test, seed)
+                        continue
                     for head in ("LogisticRegression", "class mean"):
-                        key = f"{data} | {name} + {head} | {n_each} a class | seed {seed}"
-                        if key not in store:
-                            store.add(key, of_frozen(name, head, train, test))
-                for name in options.trained:
-                    key = f"{data} | {name} | {n_each} a class | seed {seed}"
-                    if key not in store:
-                        store.add(key, trained_run(name, X, y, train, test, seed))
+                        key = f"{data} | {name} + {head} | {suffix}"
+                        store.get(key, frozen_run, name, head, train, test)
             print(table(summary(store.runs, data, "balanced")), "\n", flush=True)
         plot(store.runs, data)
         for metric in ("accuracy", "balanced"):
             rows = summary(store.runs, data, metric)
-            print(f"{data}, {metric} in %, interval over seeds (number of seeds)")
+            print(f"{data}: {metric} [%], mean and interval over seeds (number of seeds)")
             print(table(rows), "\n", flush=True)
 
 

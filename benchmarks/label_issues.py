@@ -5,19 +5,15 @@ mean embedding). find_label_issues ranks them. Then logistic regression is train
 given, without the flagged ones, with the suggested labels, and on the true labels, and tested on
 held-out glitches with true labels. The embeddings are pretrained features.
 
-    python benchmarks/label_issues.py [--sets real simulated] [--seeds 5] [--n-jobs 2]
-        [--cache FOLDER]
+    python benchmarks/label_issues.py [--sets real simulated] [--seeds 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
 
 import numpy as np
-from _common import Store, mean_interval, real_glitches, table
-from joblib import Parallel, delayed
+from _common import Store, cached, percent, real_glitches, table
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
@@ -29,7 +25,6 @@ from skglitch import TruncatedCNNTransformer
 from skglitch.datasets import make_glitches
 from skglitch.discovery import find_label_issues
 
-CACHE = Path(tempfile.gettempdir()) / "skglitch-benchmarks"
 RATES = (0.02, 0.05, 0.1)
 # The default of find_label_issues, so that one cross-validation serves several of its results.
 CLASSIFIER = make_pipeline(
@@ -37,27 +32,25 @@ CLASSIFIER = make_pipeline(
 )
 
 
-def embeddings(name: str, cache: Path = CACHE) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings and true labels of one set, computed once."""
-    file = cache / f"{name}.npz"
-    if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        X, y = real_glitches() if name == "real" else simulated()
-        net = TruncatedCNNTransformer(views="mosaic" if name == "real" else "channels")
-        np.savez(file, X=net.fit_transform(X), y=y)
-    with np.load(file) as arrays:
-        return arrays["X"], arrays["y"]
+def embeddings(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return embeddings and true labels of real glitches, or of 150 simulated ones per class."""
+    arrays = cached(f"embeddings-{name}", embed, name)
+    return arrays["X"], arrays["y"]
 
 
-def simulated() -> tuple[np.ndarray, np.ndarray]:
-    """150 glitches of each of 22 classes."""
-    return make_glitches(3300, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
+def embed(name: str) -> dict[str, np.ndarray]:
+    if name == "real":
+        X, y = real_glitches()
+    else:
+        X, y = make_glitches(3300, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
+    net = TruncatedCNNTransformer(views="mosaic" if name == "real" else "channels")
+    return {"X": net.fit_transform(X), "y": y}
 
 
 def change_labels(
     X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels with some changed, and which."""
+    """Return labels with some of them changed, and a mask of the changed ones."""
     rng = np.random.default_rng(seed)
     classes, codes = np.unique(y, return_inverse=True)
     rows = rng.choice(len(y), round(rate * len(y)), replace=False)
@@ -76,7 +69,7 @@ def change_labels(
 
 
 def run(X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int) -> dict:
-    """Ranking, flags, and accuracy after repair, of one draw."""
+    """Quality of the ranking and of the flags, and accuracy after repair, for one draw."""
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=seed)
     given, changed = change_labels(X, y, rate, how, seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
@@ -88,7 +81,7 @@ def run(X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int) -> dict:
         f"AP {name}": average_precision_score(truth, -issues[column])
         for name, column in scores.items()
     }
-    result["found in as many"] = truth[: changed.sum()].mean()
+    result["R-precision"] = truth[: changed.sum()].mean()
     for flag_by in ("confident_joint", "noise_rate"):
         found = find_label_issues(X, given, y_prob=y_prob, flag_by=flag_by)
         hits = changed[found.index[found.flagged]]
@@ -96,10 +89,10 @@ def run(X: np.ndarray, y: np.ndarray, rate: float, how: str, seed: int) -> dict:
         result[f"{flag_by} recall"] = hits.sum() / changed.sum()
     flagged = issues.index[issues.flagged]
     relabeled = given.copy()
-    relabeled[flagged] = issues["suggested"][issues["flagged"]]
+    relabeled[flagged] = issues.suggested[issues.flagged]
     kept = np.setdiff1d(np.arange(len(y)), flagged)
     for name, rows, labels in (
-        ("as they are", slice(None), given),
+        ("given", slice(None), given),
         ("dropped", kept, given[kept]),
         ("relabeled", slice(None), relabeled),
         ("true", slice(None), y),
@@ -114,28 +107,20 @@ def main() -> None:
     sets = ("real", "simulated")
     parser.add_argument("--sets", nargs="+", choices=sets, default=sets)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
-    parser.add_argument("--n-jobs", type=int, default=1, help="processes; 1 thread each is best")
     options = parser.parse_args()
     store = Store("label_issues")
     rows = []
     for name in options.sets:
-        X, y = embeddings(name, options.cache)
+        X, y = embeddings(name)
         for how in ("uniform", "look-alike"):
             for rate in RATES:
-                keys = [f"{name} | {how} | {rate} | seed {seed}" for seed in range(options.seeds)]
-                missing = [seed for seed, key in enumerate(keys) if key not in store]
-                found = Parallel(n_jobs=options.n_jobs, return_as="generator")(
-                    delayed(run)(X, y, rate, how, seed) for seed in missing
-                )
-                for seed, result in zip(missing, found, strict=True):
-                    store.add(keys[seed], result)
-                row = {"set": name, "changed": f"{100 * rate:g} % {how}"}
-                for what in store.runs[keys[0]]:
-                    mean, half = mean_interval([100 * store.runs[key][what] for key in keys])
-                    row[what] = f"{mean:.1f} ± {half:.1f}"
-                rows.append(row)
-                print(row, flush=True)
+                runs = [
+                    store.get(f"{name} | {how} | {rate} | seed {seed}", run, X, y, rate, how, seed)
+                    for seed in range(options.seeds)
+                ]
+                row = {"data": name, "changed": f"{100 * rate:g} % {how}"}
+                rows.append(row | {key: percent(r[key] for r in runs) for key in runs[0]})
+                print(rows[-1], flush=True)
     columns = list(rows[0])
     print("\n" + table({c: row[c] for c in columns[:6]} for row in rows))
     print("\n" + table({c: row[c] for c in columns[:2] + columns[6:10]} for row in rows))

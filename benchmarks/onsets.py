@@ -1,10 +1,10 @@
 """Can the Bayesian blocks of astropy take the place of the change-point scan of find_onsets?
 
-Simulated series of events in a livetime of 1: of constant rate, of a kind that begins or ends at a
-time between 0.2 and 0.8, and of a rate that rises threefold there. Printed are the share of series
-with a change at a false-alarm probability of 5 %, and where all methods find one, the median error
-of its time: for blocks, that of the nearest edge. Blocks start with the first event and end with
-the last; with "+ ends", events at both ends of the livetime let the silence there count.
+Series of events in a livetime of 1 are simulated with a constant rate and with a rate that begins,
+ends or triples at a time between 0.2 and 0.8. The table shows the fraction of series with a change
+at a false-alarm probability of 5 %. Where both the scan and "blocks + ends" find one, it shows the
+median error of its time, for blocks with the nearest edge. Blocks extend from the first event to
+the last. "+ ends" adds events at both ends of the livetime, so that intervals without events count.
 
     pip install astropy
     OMP_NUM_THREADS=1 python benchmarks/onsets.py [--series 400]
@@ -26,10 +26,10 @@ RATES = {"constant": (1, 1), "begins": (0, 1), "ends": (1, 0), "threefold": (1, 
 SIZES = (5, 10, 25, 60, 200)
 
 
-def simulate(kind: str, n_events: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Sorted events, and when their rate changed."""
+def simulate(name: str, n_events: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Return sorted event times and the time at which their rate changed."""
     change = rng.uniform(0.2, 0.8)
-    before, after = np.array(RATES[kind]) * (change, 1 - change)
+    before, after = np.array(RATES[name]) * (change, 1 - change)
     n_before = rng.binomial(n_events, before / (before + after))
     events = np.append(
         rng.uniform(0, change, n_before), rng.uniform(change, 1, n_events - n_before)
@@ -55,16 +55,16 @@ METHODS = {"find_onsets": scan, "blocks": blocks, "blocks + ends": blocks_with_e
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--series", type=int, default=400, help="per kind and number of events")
+    parser.add_argument("--series", type=int, default=400, help="per rate and number of events")
     options = parser.parse_args()
     rows = []
-    for number, kind in enumerate(RATES):
+    for number, name in enumerate(RATES):
         for n_events in SIZES:
             errors = np.full((options.series, len(METHODS)), np.nan)
             seconds = np.zeros(len(METHODS))
             for series in range(options.series):
                 rng = np.random.default_rng([number, n_events, series])
-                events, change = simulate(kind, n_events, rng)
+                events, change = simulate(name, n_events, rng)
                 for column, method in enumerate(METHODS.values()):
                     start = time.perf_counter()
                     edges = method(events, series)
@@ -73,11 +73,11 @@ def main() -> None:
                         errors[series, column] = np.abs(edges - change).min()
             found = np.isfinite(errors)
             common = errors[found[:, [0, 2]].all(axis=1)]
-            for column, name in enumerate(METHODS):
+            for column, method in enumerate(METHODS):
                 error = np.nanmedian(common[:, column]) if len(common) and column != 1 else np.nan
-                row = {"rate": kind, "events": n_events, "method": name}
+                row = {"rate": name, "events": n_events, "method": method}
                 row["found"] = f"{found[:, column].mean():.1%}"
-                row["error"] = "" if kind == "constant" or np.isnan(error) else f"{error:.4f}"
+                row["error"] = "" if name == "constant" or np.isnan(error) else f"{error:.4f}"
                 row["ms"] = f"{1e3 * seconds[column] / options.series:.1f}"
                 rows.append(row)
                 print(row, flush=True)

@@ -14,37 +14,40 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import statistics
-import time
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
-from _common import DATA, Store, peak_memory_mb, table
+from _common import (
+    DATA,
+    Store,
+    in_own_process,
+    median_seconds,
+    peak_memory_mb,
+    strain_glitches,
+    table,
+)
 
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
-RANGES = {"qrange": (4, 64), "frange": (10, 2048)}
+RANGES = {"qrange": (4.0, 64.0), "frange": (10.0, 2048.0)}
 
 
-def strain(length: float, sample_rate: float, n_samples: int) -> np.ndarray:
-    """White noise with a burst in the middle of each sample."""
-    times = np.arange(round(length * sample_rate)) / sample_rate - length / 2
+def simulate(duration: float, sample_rate: float, n_samples: int) -> np.ndarray:
+    """Return white noise with a burst in the middle of each sample."""
+    t = np.arange(round(duration * sample_rate)) / sample_rate - duration / 2
     rng = np.random.default_rng(0)
     frequencies = np.exp(rng.uniform(np.log(30), np.log(500), (n_samples, 1)))
-    bursts = np.exp(-((times * frequencies / 1.5) ** 2)) * np.sin(2 * np.pi * frequencies * times)
-    return rng.normal(size=(n_samples, times.size)) + 4 * bursts
+    bursts = np.exp(-((t * frequencies / 1.5) ** 2)) * np.sin(2 * np.pi * frequencies * t)
+    return rng.normal(size=(n_samples, t.size)) + 4 * bursts
 
 
-def gwpy_views(values: np.ndarray, sample_rate: float, trigger: float) -> list[Any]:
-    """What Gravity Spy computes for one glitch: a transform for each view."""
+def gwpy_views(strain: np.ndarray, sample_rate: float, trigger: float) -> list[Any]:
+    """Compute one transform per view, as Gravity Spy does."""
     from gwpy.timeseries import TimeSeries
 
-    series = TimeSeries(values, sample_rate=sample_rate, t0=0)
+    series = TimeSeries(strain, sample_rate=sample_rate, t0=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it lowers the highest frequency to what it can do
+        warnings.simplefilter("ignore")  # gwpy lowers the highest frequency if necessary
         return [
             series.q_transform(
                 **RANGES, gps=trigger, search=0.5, tres=0.002, fres=0.5, whiten=True,
@@ -54,43 +57,30 @@ def gwpy_views(values: np.ndarray, sample_rate: float, trigger: float) -> list[A
         ]  # fmt: skip
 
 
-def repeat(function: Callable, n_glitches: int, repeats: int) -> float:
-    """Median seconds a glitch, after one call to warm up."""
-    function()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds) / n_glitches
-
-
-def measure(how: str, length: float, sample_rate: float, threads: int, repeats: int) -> dict:
-    """Seconds a glitch and peak memory of one way, in this process."""
+def measure(how: str, duration: float, sample_rate: float, threads: int, repeats: int) -> dict:
+    """Return the seconds per glitch and the peak memory."""
     import torch
 
-    torch.set_num_threads(threads)
-    n_glitches = 32 if how in ("batch", "fft") else 1
-    X = strain(length, sample_rate, n_glitches)
-    before = peak_memory_mb()
-    if how == "gwpy":
-        seconds = repeat(lambda: gwpy_views(X[0], sample_rate, length / 2), 1, max(1, repeats // 2))
-    elif how == "fft":
-        seconds = repeat(lambda: unavoidable(X, sample_rate), n_glitches, repeats)
-    else:
-        from skglitch.spectrograms import QTransformer
+    from skglitch.spectrograms import QTransformer
 
-        transformer = QTransformer(sample_rate, DURATIONS, device="cpu", **_floats(RANGES))
-        seconds = repeat(lambda: transformer.transform(X), n_glitches, repeats)
+    torch.set_num_threads(threads)
+    X = simulate(duration, sample_rate, 32 if how in ("batch", "fft") else 1)
+    transformer = QTransformer(sample_rate, DURATIONS, device="cpu", **RANGES)
+    functions = {
+        "gwpy": lambda: gwpy_views(X[0], sample_rate, duration / 2),
+        "one": lambda: transformer.transform(X),
+        "batch": lambda: transformer.transform(X),
+        "fft": lambda: minimal_ffts(X),
+    }
+    before = peak_memory_mb()
+    functions[how]()  # warm up
+    repeats = max(1, repeats // 2) if how == "gwpy" else repeats
+    seconds = median_seconds(functions[how], repeats) / len(X)
     return {"seconds": seconds, "memory in MB": peak_memory_mb(), "before": before}
 
 
-def _floats(ranges: dict) -> dict:
-    return {name: tuple(map(float, values)) for name, values in ranges.items()}
-
-
-def unavoidable(X: np.ndarray, sample_rate: float) -> None:
-    """Transforms of the strain and back, and those of the rows of a plane of middling Q."""
+def minimal_ffts(X: np.ndarray) -> None:
+    """Transform the strain and back, and the rows of tiles of one plane of medium Q."""
     import torch
 
     spectrum = torch.fft.rfft(torch.from_numpy(X))
@@ -98,26 +88,26 @@ def unavoidable(X: np.ndarray, sample_rate: float) -> None:
     torch.fft.ifft(torch.zeros(len(X), 60, 4000, dtype=torch.complex64))
 
 
-def in_own_process(threads: int, *task: Any) -> dict:
-    """Run :func:`measure` with the number of threads that every library respects."""
+def measure_all(duration: float, sample_rate: float, threads: int, repeats: int) -> dict:
+    """Measure both libraries, each in a process with a limited number of threads."""
     os.environ |= dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)
     )
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, *task).result()
+    return {
+        how: in_own_process(measure, how, duration, sample_rate, threads, repeats)
+        for how in ("gwpy", "one", "batch", "fft")
+    }
 
 
 def agreement() -> dict:
-    """Same Q and same pixels on real strain."""
+    """Compare the Q and the pixels of real strain."""
     import h5py
 
-    cases = []
-    with h5py.File(DATA / "strain_o3_glitches.hdf5") as file:
-        cases += [(file[name][:], 7.0) for name in sorted(file)]
+    cases = [(strain, 7.0) for strain in strain_glitches()[0]]
     for path in sorted((DATA / "strain_events").glob("*.hdf5")):
         with h5py.File(path) as file:
             cases.append((file["strain/Strain"][:], 16.4))
-    rows = [compare(values, trigger) for values, trigger in cases]
+    rows = [compare(strain, trigger) for strain, trigger in cases]
     return {
         "glitches": len(rows),
         "same Q in %": 100 * float(np.mean([row["same Q"] for row in rows])),
@@ -126,16 +116,16 @@ def agreement() -> dict:
     }
 
 
-def compare(values: np.ndarray, trigger: float) -> dict:
-    """One glitch, on the pixels that both of them show."""
+def compare(strain: np.ndarray, trigger: float) -> dict:
+    """Compare one glitch on the pixels that both libraries compute."""
     from skglitch.spectrograms import QTransformer
 
     # As much strain before the trigger as after it.
     middle = round(4096 * trigger)
-    n_before = min(middle, len(values) - middle)
-    values = values[middle - n_before : middle + n_before]
-    ours = QTransformer(device="cpu").scan(values[None])
-    theirs = gwpy_views(values, 4096, n_before / 4096)
+    n_before = min(middle, len(strain) - middle)
+    strain = strain[middle - n_before : middle + n_before]
+    ours = QTransformer(device="cpu").scan(strain[None])
+    theirs = gwpy_views(strain, 4096, n_before / 4096)
     pairs = [
         np.corrcoef(*both)[0, 1]
         for both in (_pixels(*views) for views in zip(ours.data[0] / 10, theirs, strict=True))
@@ -144,7 +134,7 @@ def compare(values: np.ndarray, trigger: float) -> dict:
 
 
 def _pixels(energy: np.ndarray, scan: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Draw gwpy's table as Gravity Spy does: 466 x 566 points, clipped, made smaller."""
+    """Sample gwpy's result as Gravity Spy does: 466 x 566 points, clipped, then resized."""
     from PIL import Image
 
     lines, columns = np.geomspace(2048, 10, 933)[1::2], (np.arange(566) + 0.5) / 566
@@ -162,33 +152,29 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     store = Store("qtransform")
-    store.add("agreement", agreement())
-    print("against gwpy on real strain:", store.runs["agreement"], flush=True)
+    print("against gwpy on real strain:", store.get("agreement", agreement), flush=True)
     cases = itertools.product((8.0, 32.0, 64.0), (4096.0, 16384.0), (1, 2))
     rows = []
-    for length, sample_rate, threads in [(32.0, 4096.0, 1)] if options.quick else cases:
-        key = f"{length:g} s | {sample_rate:g} Hz | {threads} threads"
-        if key not in store:
-            task = length, sample_rate, threads, options.repeats
-            ways = ("gwpy", "one", "batch", "fft")
-            store.add(key, {how: in_own_process(threads, how, *task) for how in ways})
-        rows.append(row(key, store.runs[key]))
+    for duration, sample_rate, threads in [(32.0, 4096.0, 1)] if options.quick else cases:
+        key = f"{duration:g} s | {sample_rate:g} Hz | {threads} threads"
+        runs = store.get(key, measure_all, duration, sample_rate, threads, options.repeats)
+        rows.append(row(key, runs))
         print(table(rows[-1:]), flush=True)
     print("\n" + table(rows))
 
 
 def row(key: str, runs: dict) -> dict:
-    """Milliseconds a glitch, ratios and memory."""
+    """Return the milliseconds per glitch, their ratios and the memory."""
     milliseconds = {how: 1e3 * run["seconds"] for how, run in runs.items()}
     return {
         "strain": key,
-        "gwpy in ms": f"{milliseconds['gwpy']:.0f}",
-        "one in ms": f"{milliseconds['one']:.1f}",
-        "ratio": f"{milliseconds['gwpy'] / milliseconds['one']:.0f}",
-        "in 32 in ms": f"{milliseconds['batch']:.1f}",
-        "ratio of 32": f"{milliseconds['gwpy'] / milliseconds['batch']:.0f}",
-        "FFTs alone": f"{milliseconds['fft']:.1f}",
-        "MB gwpy, one, 32": ", ".join(
+        "gwpy [ms]": f"{milliseconds['gwpy']:.0f}",
+        "single [ms]": f"{milliseconds['one']:.1f}",
+        "speedup": f"{milliseconds['gwpy'] / milliseconds['one']:.0f}",
+        "batch [ms]": f"{milliseconds['batch']:.1f}",
+        "speedup of batch": f"{milliseconds['gwpy'] / milliseconds['batch']:.0f}",
+        "FFTs [ms]": f"{milliseconds['fft']:.1f}",
+        "memory of gwpy, single, batch [MB]": ", ".join(
             f"{runs[h]['memory in MB']:.0f}" for h in ("gwpy", "one", "batch")
         ),
     }

@@ -1,11 +1,11 @@
 """What helps classes with few labels?
 
-Simulated glitches of 22 classes, as unequal as those of the Gravity Spy training set (the rarest
-ones with three), are trained on with each remedy in turn, everything else as it is by default,
-and tested on a balanced set. Told are the mean recall of all classes and that of the six rarest,
-over seeds.
+A classifier is trained on simulated glitches of 22 classes, with class sizes as unequal as in the
+Gravity Spy training set and at least three glitches per class. It is trained with equal and with
+balanced class weights and tested on a balanced set. The table shows the mean recall over all
+classes and over the six rarest, with intervals over seeds.
 
-    python benchmarks/rare_classes.py [--samples 500] [--seeds 3] [--only NAME ...]
+    python benchmarks/rare_classes.py [--samples 500] [--seeds 3]
 """
 
 from __future__ import annotations
@@ -14,48 +14,40 @@ import argparse
 import time
 
 import numpy as np
-from _common import RESULTS, Store, mean_interval, table
-from few_shot import NAMES
+from _common import Store, cached, percent, table
 from sklearn.metrics import recall_score
 
 from skglitch import CNNClassifier
 from skglitch.datasets import make_glitches
 
-REMEDIES = {
-    "none": {},
-    "class_weight=balanced": {"class_weight": "balanced"},
-}
-N_RARE, LEAST = 6, 3
-N_TEST = 440
+PARAMETERS = {"none": {}, "class_weight=balanced": {"class_weight": "balanced"}}
+N_RARE, MIN_SIZE, N_TEST = 6, 3, 440
 
 
 def simulate(n_samples: int, seed: int) -> dict[str, np.ndarray]:
-    """An unequal set to train on and a balanced one to test on, the view of 4 s."""
-    file = RESULTS / f".rare_classes_{n_samples}_{seed}.npz"
-    if not file.exists():
-        options = {"classes": NAMES[:22], "n_jobs": -1}
-        unequal = make_glitches(n_samples, random_state=seed, **options)
-        few = make_glitches(22 * LEAST, weights="balanced", random_state=seed + 1000, **options)
-        test = make_glitches(N_TEST, weights="balanced", random_state=seed + 2000, **options)
-        # The rarest classes may have been drawn less often, or never.
-        labels, extra = np.asarray(unequal.target).astype(str), []
-        for name in NAMES[:22]:
-            missing = max(0, LEAST - int(np.sum(labels == name)))
-            extra += np.flatnonzero(np.asarray(few.target) == name)[:missing].tolist()
-        np.savez(
-            file,
-            X=np.concatenate([unequal.data[:, 3:], few.data[extra, 3:]]),
-            y=np.concatenate([labels, np.asarray(few.target)[extra].astype(str)]),
-            X_test=test.data[:, 3:],
-            y_test=np.asarray(test.target).astype(str),
-        )
-    return dict(np.load(file))
+    """Return an unbalanced training set and a balanced test set, 4 s view."""
+    unequal = make_glitches(n_samples, random_state=seed, n_jobs=-1)
+    few, test = (
+        make_glitches(n, weights="balanced", random_state=seed + offset, n_jobs=-1)
+        for n, offset in ((22 * MIN_SIZE, 1000), (N_TEST, 2000))
+    )
+    # The rarest classes may have been drawn less than MIN_SIZE times.
+    extra: list[int] = []
+    for name in few.target_names:
+        missing = max(0, MIN_SIZE - int(np.sum(unequal.target == name)))
+        extra += np.flatnonzero(few.target == name)[:missing].tolist()
+    return {
+        "X": np.concatenate([unequal.data[:, 3:], few.data[extra, 3:]]),
+        "y": np.concatenate([unequal.target, few.target[extra]]),
+        "X_test": test.data[:, 3:],
+        "y_test": test.target,
+    }
 
 
-def run(data: dict[str, np.ndarray], remedy: dict, seed: int) -> dict:
-    """Recall of each class after training with one remedy."""
+def run(data: dict[str, np.ndarray], parameters: dict, seed: int) -> dict:
+    """Recall and number of labels of each class."""
     start = time.perf_counter()
-    model = CNNClassifier(random_state=seed, **remedy).fit(data["X"], data["y"])
+    model = CNNClassifier(random_state=seed, **parameters).fit(data["X"], data["y"])
     seconds = time.perf_counter() - start
     predicted = model.predict(data["X_test"])
     names, counts = np.unique(data["y"], return_counts=True)
@@ -71,31 +63,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=REMEDIES, default=list(REMEDIES))
     options = parser.parse_args()
     store = Store("rare_classes")
-    found: dict[str, list[dict]] = {name: [] for name in options.only}
+    runs: dict[str, list[dict]] = {name: [] for name in PARAMETERS}
     for seed in range(options.seeds):
-        data = simulate(options.samples, seed)
-        for name in options.only:
+        data = cached(f"rare_classes-{options.samples}-{seed}", simulate, options.samples, seed)
+        for name, parameters in PARAMETERS.items():
             key = f"{name} | {options.samples} | seed {seed}"
-            if key not in store:
-                store.add(key, run(data, REMEDIES[name], seed))
-            found[name].append(store.runs[key])
-            print(key, f"{100 * np.mean(list(store.runs[key]['recall'].values())):.1f}", flush=True)
+            runs[name].append(store.get(key, run, data, parameters, seed))
+            recalls = list(runs[name][-1]["recall"].values())
+            print(key, f"{100 * np.mean(recalls):.1f} %", flush=True)
     rows = []
-    for name, runs in found.items():
-        everything, rare = [], []
-        for r in runs:
-            order = sorted(r["labels"], key=r["labels"].get)
-            everything.append(100 * np.mean(list(r["recall"].values())))
-            rare.append(100 * np.mean([r["recall"][label] for label in order[:N_RARE]]))
+    for name, results in runs.items():
+        recalls = [
+            [r["recall"][label] for label in sorted(r["labels"], key=r["labels"].get)]
+            for r in results
+        ]
         rows.append(
             {
-                "remedy": name,
-                "mean recall in %": "{:.1f} ± {:.1f}".format(*mean_interval(everything)),
-                f"of the {N_RARE} rarest": "{:.1f} ± {:.1f}".format(*mean_interval(rare)),
-                "seconds": f"{np.mean([r['seconds'] for r in runs]):.0f}",
+                "parameters": name,
+                "mean recall [%]": percent(map(np.mean, recalls)),
+                f"{N_RARE} rarest [%]": percent(np.mean(r[:N_RARE]) for r in recalls),
+                "time [s]": f"{np.mean([r['seconds'] for r in results]):.0f}",
             }
         )
     print("\n" + table(rows))

@@ -1,9 +1,9 @@
 """Which training recipe is the best default?
 
-Each recipe changes one thing in the defaults of CNNClassifier. It is trained on k glitches a
-class and tested on all others, over seeds; the splits are the same for all recipes. Real glitches
-are of five classes, in the view of 4 s, and with more than a few labels nearly all recipes are
-right about them; the simulated ones are of 22 classes, with a view in each color.
+Each recipe changes one parameter of CNNClassifier. It is trained on k glitches per class and tested
+on all others, over several seeds. All recipes share the same splits. The real glitches have five
+classes and the 4 s view; with more than a few labels, nearly all recipes classify them correctly.
+The simulated glitches have 22 classes and three views as color channels.
 
     python benchmarks/recipe.py [--data real simulated] [--labels 5 15] [--seeds 4]
         [--only NAME ...]
@@ -16,7 +16,7 @@ import time
 from functools import lru_cache
 
 import numpy as np
-from _common import Store, mean_interval, real_glitches, table
+from _common import Store, interval, percent, real_glitches, table
 from sklearn.metrics import log_loss
 
 from skglitch import CNNClassifier
@@ -34,22 +34,22 @@ RECIPES = {
     "fine_tune=blocks.4": {"fine_tune": "blocks.4"},
     "weight_decay=0": {"net_params": {"optimizer__weight_decay": 0.0}},
 }
-# Simulated glitches of each class that are tested on.
-_TESTED = 40
+# Simulated test glitches per class.
+N_TEST = 40
 
 
 @lru_cache(maxsize=1)
 def load(data: str, n_each: int) -> tuple[np.ndarray, np.ndarray, dict]:
-    """X, y and how the net sees views; of simulated ones, ``n_each`` a class to train on."""
+    """Return X, y and parameters of the classifier, with enough data for ``n_each`` per class."""
     if data == "simulated":
-        n = 22 * (n_each + _TESTED)
+        n = 22 * (n_each + N_TEST)
         X, y = make_glitches(n, weights="balanced", random_state=0, n_jobs=-1, return_X_y=True)
         return X, y, {"views": "channels"}
     return *real_glitches(), {}
 
 
 def few_labels(y: np.ndarray, n_each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on, ``n_each`` a class, and all others."""
+    """Return the rows of ``n_each`` training samples per class, and all other rows."""
     rng = np.random.RandomState(seed)
     train = np.concatenate(
         [rng.permutation(np.flatnonzero(y == label))[:n_each] for label in np.unique(y)]
@@ -57,11 +57,12 @@ def few_labels(y: np.ndarray, n_each: int, seed: int) -> tuple[np.ndarray, np.nd
     return train, np.setdiff1d(np.arange(len(y)), train)
 
 
-def run(X: np.ndarray, y: np.ndarray, recipe: dict, n_each: int, seed: int) -> dict:
-    """Accuracy, log-loss and seconds of one recipe on one split."""
+def run(data: str, recipe: dict, n_each: int, seed: int) -> dict:
+    """Accuracy, log loss and training time of one recipe on one split."""
+    X, y, views = load(data, n_each)
     train, test = few_labels(y, n_each, seed)
     start = time.perf_counter()
-    classifier = CNNClassifier(random_state=seed, **recipe).fit(X[train], y[train])
+    classifier = CNNClassifier(random_state=seed, **views, **recipe).fit(X[train], y[train])
     seconds = time.perf_counter() - start
     probabilities = classifier.predict_proba(X[test])
     return {
@@ -83,25 +84,28 @@ def main() -> None:
     for data in options.data:
         for n_each in options.labels:
             for name in options.only:
-                runs = []
-                for seed in range(options.seeds):
-                    key = f"{data} | {name} | {n_each} a class | seed {seed}"
-                    if key not in store:  # Nothing is loaded, or simulated, for what is there.
-                        X, y, views = load(data, n_each)
-                        store.add(key, run(X, y, views | RECIPES[name], n_each, seed))
-                    runs.append(store.runs[key])
+                runs = [
+                    store.get(
+                        f"{data} | {name} | {n_each} per class | seed {seed}",
+                        run, data, RECIPES[name], n_each, seed,
+                    )
+                    for seed in range(options.seeds)
+                ]  # fmt: skip
                 rows.append(summary(runs, data, name, n_each))
                 print(table(rows[-1:]), flush=True)
     print("\n" + table(rows))
 
 
 def summary(runs: list[dict], data: str, name: str, n_each: int) -> dict:
-    """Means over seeds, with intervals."""
-    row = {"data": data, "labels a class": n_each, "recipe": name}
-    for what, factor, digits in (("accuracy", 100, 1), ("log_loss", 1, 3)):
-        mean, half = mean_interval([factor * r[what] for r in runs])
-        row[what] = f"{mean:.{digits}f} ± {half:.{digits}f}"
-    return row | {"seconds": f"{np.mean([r['seconds'] for r in runs]):.0f}"}
+    """Means with intervals over seeds."""
+    return {
+        "data": data,
+        "labels per class": n_each,
+        "recipe": name,
+        "accuracy [%]": percent(r["accuracy"] for r in runs),
+        "log loss": interval([r["log_loss"] for r in runs], 3),
+        "time [s]": f"{np.mean([r['seconds'] for r in runs]):.0f}",
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Accuracy on real glitches after training on simulated ones, and the latency from strain to label.
 
 The training set has simulated glitches of the 24 classes of Gravity Spy's third observing run. The
-test sets are all real glitches at hand: images of the first run (four views) and of the third (4 s
+test sets are real glitches: images of the first run (four views) and of the third (4 s
 view), and strain of the third. For each set, a net is trained on the views that the set has. The
 strain around GW150914 is classified too. ``--time`` only measures the latency of one glitch.
 
@@ -12,16 +12,12 @@ strain around GW150914 is classified too. ``--time`` only measures the latency o
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
 
-import h5py
 import numpy as np
 import torch
-from _common import DATA, Store, mean_interval, table
-from sklearn.utils import Bunch
+from _common import DATA, Store, median_seconds, percent, real_glitches, strain_glitches, table
 
 from skglitch import CNNClassifier
 from skglitch.datasets import load_gravity_spy, load_strain, make_glitches
@@ -31,33 +27,32 @@ from skglitch.spectrograms import QTransformer
 
 NAMES = [name for name in CLASS_NAMES if name != "Reverse_Chirp"]
 EVENT = 1126259462.4
-# Which views a net sees, and the real sets that have them.
-NETS = {"4 s": (4.0, ("o3 pictures",)), "channels": ("channels", ("o1 pictures", "o3 strain"))}
+# Parameters and views of each net, and the real sets that have these views.
+NETS = {
+    "4 s": ("mosaic", [3], ["o3 pictures"]),
+    "channels": ("channels", [0, 1, 2, 3], ["o1 pictures", "o3 strain"]),
+}
 
 
 def real_sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """X and y of each set; pictures without a view lack it in X."""
-    quiet = {"progress": False, "return_X_y": True}
-    with h5py.File(DATA / "strain_o3_glitches.hdf5") as file:
-        names = sorted(file)
-        strain = np.stack([file[name][:] for name in names])
-        labels = np.array([file[name].attrs["label"] for name in names])
+    """Return X and y of each set, in its views."""
+    strain, labels = strain_glitches()
     return {
-        "o1 pictures": load_gravity_spy(DATA / "gravity_spy_o1", **quiet),
-        "o3 pictures": load_gravity_spy(DATA / "gravity_spy_o3", durations=(4.0,), **quiet),
+        "o1 pictures": load_gravity_spy(DATA / "gravity_spy_o1", return_X_y=True, progress=False),
+        "o3 pictures": real_glitches("o3"),
         "o3 strain": (QTransformer(4096).transform(strain), labels),
     }
 
 
 def event() -> np.ndarray:
-    """X of GW150914 in both detectors."""
+    """Return the spectrograms of GW150914 in both detectors."""
     files = sorted((DATA / "strain_events").glob("*.hdf5"))
     strain = np.stack([load_strain(file).around(EVENT, 16.0) for file in files])
     return QTransformer(4096).transform(strain)
 
 
 def score(model: CNNClassifier, X: np.ndarray, y: np.ndarray) -> dict:
-    """Top-1 and top-5 over all names, and what was taken for what."""
+    """Top-1 and top-5 accuracy, and the counts of confused pairs of classes."""
     probabilities = model.predict_proba(X)
     predicted = model.classes_[probabilities.argmax(axis=1)]
     wrong = Counter(f"{t} as {p}" for t, p in zip(y, predicted, strict=True) if t != p)
@@ -71,13 +66,15 @@ def score(model: CNNClassifier, X: np.ndarray, y: np.ndarray) -> dict:
     }
 
 
-def run(glitches: Bunch, seed: int, sets: dict) -> dict:
-    """Train a net for each choice of views, and test it where they are."""
+def run(n_samples: int, seed: int, sets: dict) -> dict:
+    """Train a net on each choice of views and test it on the sets that have them."""
+    glitches = make_glitches(
+        n_samples, classes=NAMES, weights="balanced", random_state=seed, n_jobs=-1, progress=True
+    )
     result = {}
-    for net, (views, tested) in NETS.items():
-        columns = [3] if net == "4 s" else [0, 1, 2, 3]
+    for net, (views, columns, tested) in NETS.items():
         start = time.perf_counter()
-        model = CNNClassifier(views="mosaic" if net == "4 s" else views, random_state=seed)
+        model = CNNClassifier(views=views, random_state=seed)
         model.fit(glitches.data[:, columns], glitches.target)
         seconds = time.perf_counter() - start
         for name in tested:
@@ -95,71 +92,51 @@ def run(glitches: Bunch, seed: int, sets: dict) -> dict:
 
 
 def latency(repeats: int = 20) -> dict:
-    """Milliseconds from 16 s of strain to the label, in parts."""
+    """Return the milliseconds from 16 s of strain to the label, in total and in parts."""
     glitches = make_glitches(44, weights="balanced", random_state=0, n_jobs=-1)
     model = CNNClassifier(views="channels", max_epochs=1, random_state=0)
     model.fit(glitches.data, glitches.target)
     file = next((DATA / "strain_events").glob("H-*.hdf5"))
     strain = load_strain(file).around(EVENT, 16.0)[None]
     transformer = QTransformer(4096)
-    white = QTransformer(4096, whiten=False)
+    no_whitening = QTransformer(4096, whiten=False)
     X = transformer.transform(strain)
-
-    def milliseconds(function: Callable) -> float:
-        function()
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return 1e3 * statistics.median(times)
-
-    q_transform = milliseconds(lambda: white.transform(strain))
-    return {
-        "whitening": milliseconds(lambda: transformer.transform(strain)) - q_transform,
-        "Q-transform": q_transform,
-        "net": milliseconds(lambda: model.predict(X)),
-        "all": milliseconds(lambda: model.predict(transformer.transform(strain))),
+    steps = {
+        "Q-transform": lambda: no_whitening.transform(strain),
+        "whitening": lambda: transformer.transform(strain),
+        "net": lambda: model.predict(X),
+        "total": lambda: model.predict(transformer.transform(strain)),
     }
+    result = {}
+    for name, step in steps.items():
+        step()  # warm up
+        result[name] = 1e3 * median_seconds(step, repeats)
+    result["whitening"] -= result["Q-transform"]
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=2400, help="simulated glitches")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--time", action="store_true", help="of one glitch, instead")
+    parser.add_argument("--time", action="store_true", help="measure only the latency")
     options = parser.parse_args()
     store = Store("simulated_to_real")
     if options.time:
         result = latency()
-        store.add(f"one glitch | {torch.get_num_threads()} threads", result)
+        store.add(f"latency | {torch.get_num_threads()} threads", result)
         print(table([{part: f"{ms:.0f} ms" for part, ms in result.items()}]))
         return
     sets = real_sets()
     runs = []
     for seed in range(options.seeds):
         key = f"{options.samples} | seed {seed}"
-        if key not in store:
-            glitches = make_glitches(
-                options.samples,
-                classes=NAMES,
-                weights="balanced",
-                random_state=seed,
-                n_jobs=-1,
-                progress=True,
-            )
-            store.add(key, run(glitches, seed, sets))
-        runs.append(store.runs[key])
+        runs.append(store.get(key, run, options.samples, seed, sets))
     rows = [
         {
             "set": name,
             "n": runs[0][name]["n"],
-            **{
-                f"top-{k} in %": "{:.1f} ± {:.1f}".format(
-                    *mean_interval([100 * r[name][f"top-{k}"] for r in runs])
-                )
-                for k in (1, 5)
-            },
+            **{f"top-{k} [%]": percent(r[name][f"top-{k}"] for r in runs) for k in (1, 5)},
             "most confused": ", ".join(
                 f"{n} {what}" for what, n in list(runs[0][name]["confusions"].items())[:3]
             ),

