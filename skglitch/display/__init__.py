@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from ._gallery import GalleryDisplay
     from ._history import HistoryDisplay
     from ._reliability import ReliabilityDisplay
-    from ._saliency import SaliencyDisplay
-    from ._saliency_maps import compute_saliency_maps
+    from ._saliency import SaliencyDisplay, compute_saliency_maps
     from ._spectrogram import SpectrogramDisplay
     from ._top_k import TopKDisplay
 
@@ -52,6 +51,6 @@ __getattr__, __dir__ = lazy_names(
         "SaliencyDisplay": "skglitch.display._saliency",
         "SpectrogramDisplay": "skglitch.display._spectrogram",
         "TopKDisplay": "skglitch.display._top_k",
-        "compute_saliency_maps": "skglitch.display._saliency_maps",
+        "compute_saliency_maps": "skglitch.display._saliency",
     },
 )

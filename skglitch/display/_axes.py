@@ -24,20 +24,9 @@ def color_and_marker(number: int) -> dict[str, Any]:
 def make_axes(
     ax: Any, figsize: tuple[float, float], shape: tuple[int, int] = (1, 1), **options: Any
 ) -> tuple[Any, np.ndarray]:
-    """Create the axes of a display, and return the figure and an array of axes of `shape`.
+    """Return the figure and the axes of a display, row by row; several axes replace given ones.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes, Figure or SubFigure, or None
-        None creates a figure with pyplot. Given axes are used for one panel, and replaced for
-        several.
-    figsize : tuple of float
-        Size of a new figure in inches, for matplotlib's default text size; it grows with the
-        size of text.
-    shape : tuple of int, default=(1, 1)
-        Rows and columns.
-    **options
-        Passed to :meth:`matplotlib.figure.Figure.subplots`.
+    The size of a new figure in inches is for matplotlib's default text, and grows with its size.
     """
     if ax is None:
         import matplotlib.pyplot as plt
@@ -46,20 +35,19 @@ def make_axes(
     if not hasattr(ax, "figure"):
         raise TypeError(f"ax={ax!r} is neither matplotlib axes nor a figure: None creates one.")
     if hasattr(ax, "subplots"):
-        return ax, ax.subplots(*shape, squeeze=False, **options)
+        return ax, ax.subplots(*shape, squeeze=False, **options).ravel()
+    figure = ax.figure
     if shape == (1, 1):
-        return ax.figure, np.array([[ax]])
+        return figure, np.array([ax])
     spec = ax.get_subplotspec()
     if spec is None:
         raise ValueError(
             f"ax is not part of a grid, but {shape[0] * shape[1]} axes are needed: pass a figure, "
             "or axes created by subplots."
         )
-    figure = ax.figure
     ax.remove()
-    gridspec_options = {"height_ratios": options.pop("height_ratios", None)}
-    grid = spec.subgridspec(*shape, **gridspec_options)
-    return figure, grid.subplots(squeeze=False, **options)
+    grid = spec.subgridspec(*shape, height_ratios=options.pop("height_ratios", None))
+    return figure, grid.subplots(squeeze=False, **options).ravel()
 
 
 def error_bars(values: Any, low: Any, high: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _NAMES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
 
+@dataclass(eq=False, repr=False)
 class ClassScoresDisplay:
     """Bar chart of precision, recall and F1 of each class.
 
@@ -29,10 +31,8 @@ class ClassScoresDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, ax_ : matplotlib Figure and Axes
+        The figure and its axes.
     labels_ : list of length n_labels
         The classes as plotted, from top to bottom.
 
@@ -51,8 +51,7 @@ class ClassScoresDisplay:
     [0.5, 1.0]
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
+    table: pd.DataFrame
 
     @classmethod
     def from_predictions(
@@ -61,33 +60,28 @@ class ClassScoresDisplay:
         y_pred: ArrayLike,
         *,
         labels: ArrayLike | None = None,
-        ax: Any = None,
         **kwargs: Any,
     ) -> ClassScoresDisplay:
         """Plot the scores of predictions.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,)
-            Predicted labels.
+        y_true, y_pred : array-like of shape (n_samples,)
+            True and predicted labels.
         labels : array-like of shape (n_labels,), default=None
             The classes, in this order. None takes all classes of either, sorted.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`plot`.
+            `ax` and others, passed to :meth:`plot`.
 
         Returns
         -------
         display : ClassScoresDisplay
         """
-        return cls(classification_table(y_true, y_pred, labels=labels)).plot(ax, **kwargs)
+        return cls(classification_table(y_true, y_pred, labels=labels)).plot(**kwargs)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Any = None, **kwargs: Any
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, **kwargs: Any
     ) -> ClassScoresDisplay:
         """Plot the scores of a classifier.
 
@@ -95,20 +89,16 @@ class ClassScoresDisplay:
         ----------
         estimator : classifier
             A fitted classifier.
-        X : array-like
-            Samples.
-        y : array-like of shape (n_samples,)
-            True labels.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
+        X, y : array-like
+            Samples and their true labels.
         **kwargs
-            Passed to :meth:`from_predictions`.
+            `ax` and others, passed to :meth:`from_predictions`.
 
         Returns
         -------
         display : ClassScoresDisplay
         """
-        return cls.from_predictions(y, estimator.predict(X), ax=ax, **kwargs)
+        return cls.from_predictions(y, estimator.predict(X), **kwargs)
 
     def plot(
         self,
@@ -146,8 +136,7 @@ class ClassScoresDisplay:
         if sort_by is not None:
             classes = classes.sort_values(sort_by, ascending=False, kind="stable")
         self.labels_ = classes.index.tolist()
-        self.figure_, axes = make_axes(ax, (7.0, 1.3 + 0.33 * len(classes)))
-        self.ax_ = axes[0, 0]
+        self.figure_, (self.ax_,) = make_axes(ax, (7.0, 1.3 + 0.33 * len(classes)))
         y = np.arange(len(classes))
         height = 0.8 / len(scores)
         for number, name in enumerate(scores):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ _MIN_FONT_SIZE = 4.0
 _DARK = 0.5
 
 
+@dataclass(eq=False, repr=False)
 class ConfusionDisplay:
     """Confusion matrix that stays readable with 40 classes.
 
@@ -37,10 +39,8 @@ class ConfusionDisplay:
         The image of the matrix.
     text_ : ndarray of shape (n_labels, n_labels), dtype=matplotlib Text, or None
         The values in the cells, None where they are zero; None without values.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, ax_ : matplotlib Figure and Axes
+        The figure and its axes.
     labels_ : ndarray of shape (n_labels,)
         The names of the classes in the order in which they are plotted.
 
@@ -62,11 +62,9 @@ class ConfusionDisplay:
            [0, 0, 1]])
     """
 
-    def __init__(
-        self, confusion_matrix: ArrayLike, *, display_labels: ArrayLike | None = None
-    ) -> None:
-        self.confusion_matrix = confusion_matrix
-        self.display_labels = display_labels
+    confusion_matrix: ArrayLike
+    _: KW_ONLY
+    display_labels: ArrayLike | None = None
 
     @classmethod
     def from_predictions(
@@ -75,23 +73,18 @@ class ConfusionDisplay:
         y_pred: ArrayLike,
         *,
         labels: ArrayLike | None = None,
-        ax: Any = None,
         **kwargs: Any,
     ) -> ConfusionDisplay:
         """Plot the confusion matrix of predictions.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,)
-            Predicted labels.
+        y_true, y_pred : array-like of shape (n_samples,)
+            True and predicted labels.
         labels : array-like of shape (n_labels,), default=None
             The classes, in this order. None takes all classes of either, sorted.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`plot`.
+            `ax` and others, passed to :meth:`plot`.
 
         Returns
         -------
@@ -102,11 +95,11 @@ class ConfusionDisplay:
         true, predicted = np.asarray(y_true), np.asarray(y_pred)
         names = np.union1d(true, predicted) if labels is None else np.asarray(labels)
         matrix = confusion_matrix(true, predicted, labels=names)
-        return cls(matrix, display_labels=names).plot(ax, **kwargs)
+        return cls(matrix, display_labels=names).plot(**kwargs)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Any = None, **kwargs: Any
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, **kwargs: Any
     ) -> ConfusionDisplay:
         """Plot the confusion matrix of a classifier.
 
@@ -114,12 +107,8 @@ class ConfusionDisplay:
         ----------
         estimator : classifier
             A fitted classifier.
-        X : array-like
-            Samples.
-        y : array-like of shape (n_samples,)
-            True labels.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
+        X, y : array-like
+            Samples and their true labels.
         **kwargs
             `labels` and others, passed to :meth:`from_predictions`.
 
@@ -127,7 +116,7 @@ class ConfusionDisplay:
         -------
         display : ConfusionDisplay
         """
-        return cls.from_predictions(y, estimator.predict(X), ax=ax, **kwargs)
+        return cls.from_predictions(y, estimator.predict(X), **kwargs)
 
     @property
     def figsize(self) -> tuple[float, float]:
@@ -189,8 +178,7 @@ class ConfusionDisplay:
             matrix, labels = matrix[np.ix_(rows, rows)], labels[rows]
         self.labels_ = labels
         rates = _normalize(matrix)
-        self.figure_, axes = make_axes(ax, self.figsize)
-        self.ax_ = axes[0, 0]
+        self.figure_, (self.ax_,) = make_axes(ax, self.figsize)
         self.im_ = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap)
         # Packages that enable grids when imported (gwpy) would strike out the numbers.
         self.ax_.grid(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,24 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
 from ._axes import make_axes
-from ._layout import METHOD_NAMES, check_layout, check_map, check_method, compute_map
-from ._map_classes import UNLABELED_STYLE, MapClasses, find_classes
 from ._map_names import find_densest, write_names
+from ._maps import (
+    METHOD_NAMES,
+    UNLABELED_STYLE,
+    MapClasses,
+    check_embeddings,
+    check_map,
+    check_method,
+    compute_map,
+    find_classes,
+)
 
 _LEGEND_ROWS = 24
 _LEGEND_MARKER_SIZE = 42
 _INCHES_PER_CHARACTER = 0.075
 
 
+@dataclass(eq=False, repr=False)
 class EmbeddingDisplay:
     """Map of glitches in two or three dimensions, colored by class or cluster.
 
@@ -37,10 +47,8 @@ class EmbeddingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, ax_ : matplotlib Figure and Axes
+        The figure and its axes.
     texts_ : list of matplotlib Annotation
         The names on the map.
 
@@ -67,18 +75,11 @@ class EmbeddingDisplay:
     ((20, 2), ['Blip', 'Tomte'])
     """
 
-    def __init__(
-        self,
-        embedding: ArrayLike,
-        labels: ArrayLike | None = None,
-        *,
-        title: str | None = None,
-        method: str | None = None,
-    ) -> None:
-        self.embedding = embedding
-        self.labels = labels
-        self.title = title
-        self.method = method
+    embedding: ArrayLike
+    labels: ArrayLike | None = None
+    _: KW_ONLY
+    title: str | None = None
+    method: str | None = None
 
     @classmethod
     def from_embeddings(
@@ -90,7 +91,6 @@ class EmbeddingDisplay:
         n_components: int = 2,
         random_state: Any = 0,
         title: str | None = None,
-        ax: Any = None,
         **kwargs: Any,
     ) -> EmbeddingDisplay:
         """Compute and plot a map.
@@ -109,10 +109,8 @@ class EmbeddingDisplay:
             The seed of the method.
         title : str, default=None
             The title.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`plot`.
+            `ax` and others, passed to :meth:`plot`.
 
         Returns
         -------
@@ -123,13 +121,14 @@ class EmbeddingDisplay:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If a parameter is invalid, or for labels that :meth:`plot` refuses; before the map
-            is computed.
+            If a parameter is invalid, before the map is computed.
         """
-        checked = check_layout(embeddings, method, n_components)
-        cls(np.zeros((len(checked), n_components)), labels)._check(ax, **kwargs)
+        check_method(method, n_components)
+        checked = check_embeddings(embeddings)
+        # Refused before the map is computed.
+        cls(np.zeros((len(checked), n_components)), labels)._check(**kwargs)
         embedding = compute_map(checked, method, n_components, random_state)
-        return cls(embedding, labels, title=title, method=METHOD_NAMES[method]).plot(ax, **kwargs)
+        return cls(embedding, labels, title=title, method=METHOD_NAMES[method]).plot(**kwargs)
 
     @classmethod
     def from_estimator(
@@ -137,8 +136,6 @@ class EmbeddingDisplay:
         estimator: Any,
         X: ArrayLike,
         labels: ArrayLike | None = None,
-        *,
-        ax: Any = None,
         **kwargs: Any,
     ) -> EmbeddingDisplay:
         """Embed glitches, and compute and plot a map.
@@ -151,10 +148,8 @@ class EmbeddingDisplay:
             Samples.
         labels : array-like of shape (n_samples,), default=None
             The class or cluster of each glitch.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`from_embeddings`.
+            `ax` and others, passed to :meth:`from_embeddings`.
 
         Returns
         -------
@@ -163,7 +158,7 @@ class EmbeddingDisplay:
         # Checked before the network runs.
         check_method(kwargs.get("method", "tsne"), kwargs.get("n_components", 2))
         find_classes(labels, _num_samples(X), kwargs.get("highlight"))
-        return cls.from_embeddings(estimator.transform(X), labels, ax=ax, **kwargs)
+        return cls.from_embeddings(estimator.transform(X), labels, **kwargs)
 
     def plot(
         self,
@@ -201,20 +196,25 @@ class EmbeddingDisplay:
         embedding, classes, names = self._check(ax, names=names, highlight=highlight)
         legend = self.labels is not None and (not names if legend is None else legend)
         is_flat = embedding.shape[1] == 2
-        listed = [classes.unlabeled]
-        listed += [
-            n for n, colored in zip(classes.names, classes.is_colored, strict=True) if colored
-        ]
+        colored = zip(classes.names, classes.is_colored, strict=True)
+        listed = [classes.unlabeled] + [name for name, is_colored in colored if is_colored]
         n_columns = -(-len(listed) // _LEGEND_ROWS) if legend else 0
         options: dict[str, Any] = {} if is_flat else {"subplot_kw": {"projection": "3d"}}
         # The axes in three dimensions are square.
         width = (8 if is_flat else 6.5) + n_columns * (
             0.55 + _INCHES_PER_CHARACTER * max(map(len, listed))
         )
-        self.figure_, axes = make_axes(ax, (width, 6.5), **options)
-        self.ax_ = axes[0, 0]
+        self.figure_, (self.ax_,) = make_axes(ax, (width, 6.5), **options)
         handles = self._scatter(embedding, classes)
-        self._label_axes(is_flat)
+        # Coordinates of such maps have no meaning.
+        self.ax_.set(xticks=[], yticks=[])
+        self.ax_.margins(0.06)
+        if not is_flat:
+            self.ax_.set_zticks([])
+            # The axes are square: at the left they leave space for the legend.
+            self.ax_.set_anchor("W")
+        if self.title:
+            self.ax_.set_title(self.title)
         notes = [f"{self.method} of the embeddings"] if self.method else []
         if -1 in handles and all(classes.is_colored) and not legend:
             notes.append(f"gray: {classes.unlabeled}")
@@ -223,12 +223,23 @@ class EmbeddingDisplay:
             self._add_legend(handles, classes, n_columns)
         self.texts_: list[Any] = []
         if names and self.labels is not None:
-            self._write_names(embedding, classes)
+            members = [embedding[classes.codes == code] for code in range(len(classes.names))]
+            # Names of highlighted classes are bold, and placed first.
+            bold = [colored and not all(classes.is_colored) for colored in classes.is_colored]
+            order = sorted(range(len(members)), key=lambda n: (not bold[n], -len(members[n])))
+            self.texts_ = write_names(
+                self.ax_,
+                [classes.names[code] for code in order],
+                np.array([find_densest(members[code]) for code in order]).reshape(-1, 2),
+                embedding,
+                weights=["bold" if bold[code] else "normal" for code in order],
+                fontsize="small",
+            )
         return self
 
     def _check(
         self,
-        ax: Any,
+        ax: Any = None,
         *,
         names: bool | None = None,
         legend: bool | None = None,
@@ -273,18 +284,6 @@ class EmbeddingDisplay:
             )
         return handles
 
-    def _label_axes(self, is_flat: bool) -> None:
-        ax = self.ax_
-        # Coordinates of such maps have no meaning.
-        ax.set(xticks=[], yticks=[])
-        ax.margins(0.06)
-        if not is_flat:
-            ax.set_zticks([])
-            # The axes are square: at the left they leave space for the legend.
-            ax.set_anchor("W")
-        if self.title:
-            ax.set_title(self.title)
-
     def _add_legend(self, handles: dict[int, Any], classes: MapClasses, n_columns: int) -> None:
         listed = [code for code, colored in enumerate(classes.is_colored) if colored]
         texts = [classes.names[code] for code in listed]
@@ -293,32 +292,10 @@ class EmbeddingDisplay:
             # All gray points share one entry.
             listed.append(gray[0])
             texts.append(classes.unlabeled if gray == [-1] else "others")
-        legend = self.ax_.legend(
-            [handles[code] for code in listed],
-            texts,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0,
-            ncols=n_columns,
-            fontsize="small",
-            frameon=False,
-        )
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
+        style = {"ncols": n_columns, "fontsize": "small", "frameon": False}
+        legend = self.ax_.legend([handles[code] for code in listed], texts, **place, **style)
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
             # The markers of many points are too small to recognize.
             handle.set(sizes=[_LEGEND_MARKER_SIZE], alpha=1)
             text.set_parse_math(False)
-
-    def _write_names(self, embedding: np.ndarray, classes: MapClasses) -> None:
-        members = [embedding[classes.codes == code] for code in range(len(classes.names))]
-        # Names of highlighted classes are placed first.
-        some_gray = not all(classes.is_colored)
-        bold = [some_gray and colored for colored in classes.is_colored]
-        order = sorted(range(len(members)), key=lambda code: (not bold[code], -len(members[code])))
-        self.texts_ = write_names(
-            self.ax_,
-            [classes.names[code] for code in order],
-            np.array([find_densest(members[code]) for code in order]).reshape(-1, 2),
-            embedding,
-            weights=["bold" if bold[code] else "normal" for code in order],
-            fontsize="small",
-        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,23 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
 from .._files import written_whole
-from ._explorer_checks import check_ids, check_known, check_pictures
-from ._explorer_page import encode_columns, in_base64, page, viridis
-from ._explorer_pictures import count_per_sheet, encode_sheets, fit_size, refuse_gaps
-from ._layout import check_layout, check_map, check_method, compute_map
-from ._spectrogram import FRANGE
+from ._explorer_page import (
+    count_per_sheet,
+    encode_columns,
+    encode_sheets,
+    fit_size,
+    in_base64,
+    page,
+    refuse_gaps,
+    viridis,
+)
+from ._maps import check_column, check_embeddings, check_map, check_method, compute_map
+from ._spectrogram import FRANGE, check_views
 
 _MAP_OPTIONS = ("method", "n_components", "random_state")
 
 
+@dataclass(eq=False, repr=False)
 class EmbeddingExplorer:
     """Interactive map of glitches with their spectrograms, in one HTML file.
 
@@ -88,26 +97,15 @@ class EmbeddingExplorer:
     True
     """
 
-    def __init__(
-        self,
-        embedding: ArrayLike,
-        labels: ArrayLike | None = None,
-        *,
-        X: Any = None,
-        ids: ArrayLike | None = None,
-        about: Any = None,
-        title: str = "Glitches",
-        durations: Any = None,
-        frange: tuple[float, float] = FRANGE,
-    ) -> None:
-        self.embedding = embedding
-        self.labels = labels
-        self.X = X
-        self.ids = ids
-        self.about = about
-        self.title = title
-        self.durations = durations
-        self.frange = frange
+    embedding: ArrayLike
+    labels: ArrayLike | None = None
+    _: KW_ONLY
+    X: Any = None
+    ids: ArrayLike | None = None
+    about: Any = None
+    title: str = "Glitches"
+    durations: Any = None
+    frange: tuple[float, float] = FRANGE
 
     @classmethod
     def from_embeddings(
@@ -129,11 +127,9 @@ class EmbeddingExplorer:
         labels : array-like of shape (n_samples,), default=None
             The class or cluster of each glitch.
         method : {"tsne", "pca", "umap"}, default="tsne"
-            The method. ``"umap"`` needs ``pip install "skglitch[umap]"``.
         n_components : {2, 3}, default=2
-            The dimensions of the map.
         random_state : int, RandomState instance or None, default=0
-            The seed of the method.
+            The map, as for :meth:`EmbeddingDisplay.from_embeddings`.
         **kwargs
             Parameters of the class: `X`, `ids`, `about`, `title`, `durations`, `frange`.
 
@@ -148,7 +144,8 @@ class EmbeddingExplorer:
         ValueError
             If a parameter is invalid or shapes differ; before the map is computed.
         """
-        checked = check_layout(embeddings, method, n_components)
+        check_method(method, n_components)
+        checked = check_embeddings(embeddings)
         cls._check_early(len(checked), labels, kwargs)
         return cls(compute_map(checked, method, n_components, random_state), labels, **kwargs)
 
@@ -210,7 +207,20 @@ class EmbeddingExplorer:
             raise ValueError(f"max_megabytes={max_megabytes!r} must be a positive number.")
         embedding = check_map(self.embedding, np.float32)
         columns, ids, pictures = self._check(len(embedding))
-        about, sheets = (None, ()) if pictures is None else _encode(*pictures, max_megabytes)
+        about, sheets = None, iter(())
+        if pictures is not None:
+            X, durations, frange = pictures
+            height, width = size = fit_size(X, durations, max_megabytes)
+            about = {
+                "views": len(durations),
+                "height": height,
+                "width": width,
+                "perSheet": count_per_sheet(len(durations), size),
+                "durations": durations,
+                "frange": frange,
+                "viridis": viridis(),
+            }
+            sheets = encode_sheets(X, range(len(X)), durations, size)
         data = {
             "title": str(self.title),
             "ids": ids,
@@ -224,28 +234,63 @@ class EmbeddingExplorer:
 
     def _check(self, n_samples: int) -> tuple[dict[str, list[Any]], list[str], Any]:
         """Return columns, ids, and pictures with their durations and frequencies."""
-        columns = check_known(self.labels, self.about, n_samples)
-        ids = check_ids(self.ids, n_samples)
+        columns = _check_columns(self.labels, self.about, n_samples)
+        ids = _check_ids(self.ids, n_samples)
         if self.X is None:
             return columns, ids, None
-        return columns, ids, check_pictures(self.X, self.durations, self.frange, n_samples)
+        return columns, ids, _check_pictures(self.X, self.durations, self.frange, n_samples)
 
 
-def _encode(
-    X: np.ndarray,
-    durations: tuple[float, ...],
-    frange: tuple[float, float],
-    max_megabytes: float,
-) -> tuple[dict[str, Any], Iterator[str]]:
-    """Return the format of the pictures, and the pictures."""
-    size = fit_size(X, durations, max_megabytes)
-    about = {
-        "views": len(durations),
-        "height": size[0],
-        "width": size[1],
-        "perSheet": count_per_sheet(len(durations), size),
-        "durations": list(durations),
-        "frange": list(frange),
-        "viridis": viridis(),
-    }
-    return about, encode_sheets(X, range(len(X)), durations, size)
+def _check_columns(labels: Any, about: Any, n_samples: int) -> dict[str, list[Any]]:
+    """Return the columns of `labels` (first, if given) and `about` by name."""
+    # A Series has items too, but no columns.
+    if not (about is None or isinstance(about, Mapping) or hasattr(about, "columns")):
+        raise TypeError(
+            f"about must be a dict or a DataFrame, got {type(about).__name__}: name its values, "
+            'as in about={"snr": snr}.'
+        )
+    columns = {} if labels is None else {"label": check_column(labels, "labels", n_samples)}
+    for key, values in () if about is None else about.items():
+        name = str(key)
+        if name in ("id", "label"):
+            raise ValueError(f"about has a column {name!r}: pass it as {name}s=.")
+        if name in columns:
+            raise ValueError(f"about has two columns {name!r}: rename one.")
+        columns[name] = check_column(values, f"about[{key!r}]", n_samples)
+    return columns
+
+
+def _check_ids(ids: Any, n_samples: int) -> list[str]:
+    """Return unique ids as text; None takes the row numbers."""
+    advice = "Each glitch needs a unique id: rename it, or pass ids=None for row numbers."
+    row_of: dict[str, int] = {}
+    values = range(n_samples) if ids is None else check_column(ids, "ids", n_samples)
+    for row, value in enumerate(values):
+        # NaN is not equal to itself, and comparisons of NA are neither true nor false.
+        if value is None or (value == value) is not True or value == "":
+            raise ValueError(f"ids[{row}]={value!r} is missing. {advice}")
+        first = row_of.setdefault(str(value), row)
+        if first != row:
+            raise ValueError(f"ids[{first}] and ids[{row}] are both {value!r}. {advice}")
+    return list(row_of)
+
+
+def _check_pictures(
+    X: Any, durations: Any, frange: Any, n_samples: int
+) -> tuple[np.ndarray, tuple[float, ...], tuple[float, float]]:
+    """Check pictures, except for values of pixels, without copying a memory map."""
+    array = np.asarray(X)
+    if array.ndim == 0 or len(array) != n_samples:
+        raise ValueError(
+            f"X has shape {array.shape}, but there are {n_samples} glitches on the map."
+        )
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"X has the type {array.dtype}, but energies of pixels are numbers.")
+    _, durations = check_views(array[0], durations)
+    pair = np.ravel(frange).tolist()
+    is_pair = len(pair) == 2 and all(isinstance(value, Real) for value in pair)
+    if not is_pair or not 0 < pair[0] < pair[1] < np.inf:
+        raise ValueError(
+            f"frange={frange!r} must be a lowest and a highest frequency, both positive."
+        )
+    return array, tuple(map(float, durations)), (float(pair[0]), float(pair[1]))

@@ -1,10 +1,11 @@
-"""The explorer's page: data that a browser reads, and the template around it."""
+"""The explorer's page: data and pictures that a browser reads, and the template around them."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import html
+import io
 import json
 import math
 import re
@@ -16,9 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._labels import is_labeled
+from .._pictures import resize_energy
 from ._axes import COLORS
-from ._map_classes import format_value, is_whole
+from ._maps import format_value, is_whole
+from ._spectrogram import LEVELS_PER_ENERGY, check_views
 
+# Energies come back to within three levels of 255 on average, in an eighth of the bytes that a
+# PNG takes. Slower methods than 1 save another eighth, in three times the time.
+_WEBP = {"quality": 50, "method": 1}
+# A browser decodes a sheet in some milliseconds to show one of its glitches.
+_PIXELS_PER_SHEET = 250_000
+# With fewer pixels, glitches can no longer be distinguished by eye.
+_SMALLEST_HEIGHT = 32
+_STEP = 0.9
+# The number of glitches that are encoded to predict the size of all.
+_N_TRIAL = 48
+# Neither side of a WebP can be longer.
+_LONGEST_SIDE = 16_383
 _SCRIPTS = ("points.js", "pictures.js", "controls.js")
 # Without black, which is invisible on a dark page. With the seven markers of the page, 42 classes
 # look different: six and seven are coprime.
@@ -30,8 +45,7 @@ _NONE = 2**32 - 1
 def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """Encode classes of columns as numbers; columns of measured floats stay numbers.
 
-    Classes that are among the labels (the column "label", which is first) have the same codes,
-    and so the same colors, in all columns.
+    Classes among the labels (the first column) have the same codes, and colors, in all columns.
     """
     labels: list[str] = []
     encoded = []
@@ -43,7 +57,10 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
         texts = [
             format_value(v) if known else "" for v, known in zip(values, is_known, strict=True)
         ]
-        classes = sorted(set(texts) - {""}, key=_by_number)
+        # 10 is after 9, and numbers before words.
+        classes = sorted(
+            set(texts) - {""}, key=lambda t: (int(t), "") if t.isdecimal() else (np.inf, t)
+        )
         if name == "label":
             labels = classes
         elif set(labels) & set(classes):
@@ -66,11 +83,6 @@ def _finite_or_none(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _by_number(text: str) -> tuple[float, str]:
-    """Sort 10 after 9, and numbers before words."""
-    return (int(text), "") if text.isdecimal() else (np.inf, text)
-
-
 def in_base64(array: Any, dtype: str) -> str:
     """Encode numbers for a browser."""
     return base64.b64encode(np.asarray(array).astype(dtype).tobytes()).decode()
@@ -88,6 +100,7 @@ def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
     folder = resources.files(__package__) / "_explorer"
     script = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     style = (folder / "style.css").read_text(encoding="utf-8")
+    text = json.dumps(data | {"colors": _COLORS}, allow_nan=False, separators=(",", ":"))
     values = {
         "title": html.escape(data["title"]),
         # Only this script runs and nothing is fetched, whatever the texts contain.
@@ -95,7 +108,8 @@ def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
         f"script-src '{_sha256(script)}'",
         "style": style,
         "script": script,
-        "data": _json_in_html(data | {"colors": _COLORS}),
+        # Texts cannot end the HTML element that contains them.
+        "data": re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text),
     }
     template = (folder / "page.html").read_text(encoding="utf-8")
     for number, piece in enumerate(re.split(r"\{\{(\w+)\}\}", template)):
@@ -108,14 +122,70 @@ def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
                 yield f'<script type="text/plain" id="sheet-{index}">{sheet}</script>\n'
 
 
-def _json_in_html(data: Any) -> str:
-    """Write JSON whose texts cannot end the HTML element that contains it."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
 def _sha256(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tuple[int, int]:
+    """Find the largest height and width of views with which all pictures fit into a file."""
+    some = np.linspace(0, len(X) - 1, min(len(X), _N_TRIAL)).astype(int)
+    height, width = full = np.shape(X[0])[-2:]
+    smallest = min(height, _SMALLEST_HEIGHT)
+    while True:
+        n_bytes = sum(map(len, encode_sheets(X, some, durations, (height, width))))
+        megabytes = n_bytes * len(X) / len(some) / 1e6
+        if megabytes <= max_megabytes:
+            return height, width
+        if height <= smallest:
+            raise ValueError(
+                f"max_megabytes={max_megabytes!r} is too small: pictures of {len(X)} glitches take "
+                f"about {megabytes:.3g} MB at the smallest size. Allow more, pass fewer glitches, "
+                "or X=None for a page without pictures."
+            )
+        height = max(smallest, int(_STEP * height))
+        width = max(1, round(full[1] * height / full[0]))
+
+
+def refuse_gaps(X: Any, rows: Any) -> None:
+    """Refuse glitches with pixels that are NaN or infinite, reading one glitch at a time."""
+    if X.dtype.kind != "f":
+        return
+    for row in rows:
+        if not np.isfinite(X[row]).all():
+            raise ValueError(
+                f"X[{row}] has pixels that are NaN or infinite: leave such glitches out, or "
+                "replace them with numpy.nan_to_num."
+            )
+
+
+def count_per_sheet(n_views: int, size: tuple[int, int]) -> int:
+    """Return the number of glitches per sheet."""
+    height, width = size
+    return max(1, min(_PIXELS_PER_SHEET // (n_views * height * width), _LONGEST_SIDE // height))
+
+
+def encode_sheets(
+    X: Any, rows: Any, durations: tuple[float, ...], size: tuple[int, int]
+) -> Iterator[str]:
+    """Yield gray pictures as data URIs: glitches one below the other, their views side by side.
+
+    One glitch is read at a time. The browser looks up colors, where they are exact.
+    """
+    from PIL import Image
+
+    step = count_per_sheet(len(durations), size)
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        refuse_gaps(X, some)
+        strips = [_strip(X[row], durations, size) for row in some]
+        file = io.BytesIO()
+        Image.fromarray(np.concatenate(strips)).save(file, "webp", **_WEBP)
+        yield f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _strip(glitch: Any, durations: tuple[float, ...], size: tuple[int, int]) -> np.ndarray:
+    views, _ = check_views(glitch, durations)
+    if views.dtype != np.uint8:
+        views = np.clip(np.rint(views * LEVELS_PER_ENERGY), 0, 255).astype(np.uint8)
+    return np.hstack([resize_energy(view, size) for view in views])

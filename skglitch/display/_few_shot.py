@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from ._axes import color_and_marker, in_percent, make_axes
 
 
+@dataclass(eq=False, repr=False)
 class FewShotDisplay:
     """Accuracy against the number of labels per class, for several methods.
 
@@ -29,10 +31,8 @@ class FewShotDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, ax_ : matplotlib Figure and Axes
+        The figure and its axes.
 
     See Also
     --------
@@ -48,18 +48,11 @@ class FewShotDisplay:
     array([0.55, 0.85])
     """
 
-    def __init__(
-        self,
-        n_labels: ArrayLike,
-        means: Mapping[str, ArrayLike],
-        intervals: Mapping[str, ArrayLike] | None = None,
-        *,
-        confidence_level: float | None = None,
-    ) -> None:
-        self.n_labels = n_labels
-        self.means = means
-        self.intervals = intervals
-        self.confidence_level = confidence_level
+    n_labels: ArrayLike
+    means: Mapping[str, ArrayLike]
+    intervals: Mapping[str, ArrayLike] | None = None
+    _: KW_ONLY
+    confidence_level: float | None = None
 
     @classmethod
     def from_scores(
@@ -68,7 +61,6 @@ class FewShotDisplay:
         scores: Mapping[str, ArrayLike],
         *,
         confidence_level: float = 0.95,
-        ax: Any = None,
         **kwargs: Any,
     ) -> FewShotDisplay:
         """Plot means over repetitions with Student's intervals.
@@ -82,10 +74,8 @@ class FewShotDisplay:
             repetitions.
         confidence_level : float, default=0.95
             The confidence level of the intervals of means.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`plot`.
+            `ax` and others, passed to :meth:`plot`.
 
         Returns
         -------
@@ -105,7 +95,7 @@ class FewShotDisplay:
                     f"{len(np.asarray(n_labels))} counts."
                 )
             means[name], intervals[name] = _mean_and_interval(table, confidence_level)
-        return cls(n_labels, means, intervals, confidence_level=confidence_level).plot(ax, **kwargs)
+        return cls(n_labels, means, intervals, confidence_level=confidence_level).plot(**kwargs)
 
     def plot(self, ax: Any = None, *, ylabel: str = "accuracy") -> FewShotDisplay:
         """Plot the curves.
@@ -121,8 +111,7 @@ class FewShotDisplay:
         -------
         display : FewShotDisplay
         """
-        self.figure_, axes = make_axes(ax, (5.6, 4.0))
-        self.ax_ = axes[0, 0]
+        self.figure_, (self.ax_,) = make_axes(ax, (5.6, 4.0))
         n_labels = np.asarray(self.n_labels)
         for number, (name, mean) in enumerate(self.means.items()):
             style = color_and_marker(number)

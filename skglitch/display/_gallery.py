@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ._spectrogram import FRANGE, MAX_ENERGY, as_energy, check_views, plot_view
 _PANEL = (2.25, 1.8)
 
 
+@dataclass(eq=False, repr=False)
 class GalleryDisplay:
     """Spectrograms of many glitches, one view each.
 
@@ -65,22 +67,13 @@ class GalleryDisplay:
     → Tomte, 80 %
     """
 
-    def __init__(
-        self,
-        views: ArrayLike,
-        titles: Sequence[str],
-        duration: float,
-        *,
-        frange: tuple[float, float] = FRANGE,
-        marked: Sequence[bool] | None = None,
-        indices: Sequence[int] | None = None,
-    ) -> None:
-        self.views = views
-        self.titles = titles
-        self.duration = duration
-        self.frange = frange
-        self.marked = marked
-        self.indices = indices
+    views: ArrayLike
+    titles: Sequence[str]
+    duration: float
+    _: KW_ONLY
+    frange: tuple[float, float] = FRANGE
+    marked: Sequence[bool] | None = None
+    indices: Sequence[int] | None = None
 
     @classmethod
     def from_data(
@@ -95,7 +88,6 @@ class GalleryDisplay:
         duration: float | None = None,
         frange: tuple[float, float] = FRANGE,
         random_state: Any = 0,
-        ax: Any = None,
         **kwargs: Any,
     ) -> GalleryDisplay:
         """Plot given or random glitches, of all classes or of one.
@@ -120,10 +112,8 @@ class GalleryDisplay:
             The lowest and highest frequency in Hz.
         random_state : int, RandomState instance or None, default=0
             The seed of the choice.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`plot`.
+            `ax` and others, passed to :meth:`plot`.
 
         Returns
         -------
@@ -151,7 +141,7 @@ class GalleryDisplay:
         titles = [f"[{row}]" if labels is None else f"{labels[row]} [{row}]" for row in rows]
         views, shown = _select_view(X, rows, durations, duration)
         display = cls(views, titles, shown, frange=frange, indices=rows.tolist())
-        return display.plot(ax, **kwargs)
+        return display.plot(**kwargs)
 
     @classmethod
     def from_predictions(
@@ -163,7 +153,6 @@ class GalleryDisplay:
         labels: ArrayLike,
         show: str = "confident_errors",
         n_glitches: int = 12,
-        ax: Any = None,
         **kwargs: Any,
     ) -> GalleryDisplay:
         """Plot the most confident errors, or the most uncertain predictions.
@@ -183,8 +172,6 @@ class GalleryDisplay:
             smallest margins between the two highest probabilities.
         n_glitches : int, default=12
             The maximum number of glitches.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
             `durations`, `duration` and `frange` as in :meth:`from_data`; others are passed to
             :meth:`plot`.
@@ -222,12 +209,10 @@ class GalleryDisplay:
         display = cls(
             views, titles, shown, frange=frange, marked=wrong.tolist(), indices=rows.tolist()
         )
-        return display.plot(ax, **kwargs)
+        return display.plot(**kwargs)
 
     @classmethod
-    def from_estimator(
-        cls, estimator: Any, X: Any, y: ArrayLike, *, ax: Any = None, **kwargs: Any
-    ) -> GalleryDisplay:
+    def from_estimator(cls, estimator: Any, X: Any, y: ArrayLike, **kwargs: Any) -> GalleryDisplay:
         """Plot the most confident errors of a classifier, or its most uncertain predictions.
 
         Parameters
@@ -238,10 +223,8 @@ class GalleryDisplay:
             Glitches.
         y : array-like of shape (n_samples,)
             True labels.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`from_predictions`.
+            `ax` and others, passed to :meth:`from_predictions`.
 
         Returns
         -------
@@ -250,7 +233,7 @@ class GalleryDisplay:
         if hasattr(estimator, "durations_"):
             kwargs.setdefault("durations", estimator.durations_)
         prob = estimator.predict_proba(X)
-        return cls.from_predictions(X, y, prob, labels=estimator.classes_, ax=ax, **kwargs)
+        return cls.from_predictions(X, y, prob, labels=estimator.classes_, **kwargs)
 
     def plot(self, ax: Any = None, *, n_columns: int = 4, cmap: Any = "viridis") -> GalleryDisplay:
         """Plot the glitches.
@@ -274,7 +257,7 @@ class GalleryDisplay:
         shape = math.ceil(len(views) / columns), columns
         figsize = self.figsize(n_columns)
         self.figure_, grid = make_axes(ax, figsize, shape, sharex=True, sharey=True)
-        self.axes_ = grid.ravel()[: len(views)]
+        self.axes_ = grid[: len(views)]
         for number, (view_ax, view) in enumerate(zip(self.axes_, views, strict=True)):
             options = {"vmin": 0, "vmax": MAX_ENERGY, "cmap": cmap}
             mesh = plot_view(view_ax, as_energy(view), self.duration, self.frange, **options)
@@ -286,7 +269,7 @@ class GalleryDisplay:
                 view_ax.set_xlabel("time [s]", fontsize="small")
                 view_ax.tick_params(labelbottom=True)
             view_ax.tick_params(labelsize="small")
-        for empty in grid.ravel()[len(views) :]:
+        for empty in grid[len(views) :]:
             empty.remove()
         self.figure_.colorbar(
             mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=12 * shape[0]

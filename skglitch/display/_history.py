@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ._axes import COLORS, in_percent, make_axes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_COLOR_OF = {"train": COLORS[0], "valid": COLORS[1]}
-_MARKER_OF = {"train": "o", "valid": "s"}
-_NAME_OF = {"train": "training", "valid": "validation"}
+_STYLES: dict[str, dict[str, Any]] = {
+    "train": {"label": "training", "color": COLORS[0], "marker": "o", "markersize": 4},
+    "valid": {"label": "validation", "color": COLORS[1], "marker": "s", "markersize": 4},
+}
 
 
+@dataclass(eq=False, repr=False)
 class HistoryDisplay:
     """Loss, accuracy and learning rate of each epoch.
 
@@ -50,8 +50,7 @@ class HistoryDisplay:
     1
     """
 
-    def __init__(self, history: Sequence[Mapping[str, Any]]) -> None:
-        self.history = history
+    history: Sequence[Mapping[str, Any]]
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
@@ -95,25 +94,29 @@ class HistoryDisplay:
         if "train" not in losses:
             raise ValueError("history holds no epoch with a 'train_loss'.")
         accuracies = _series(epochs, "acc")
-        progress, rates = _learning_rates(epochs)
-        n_panels = 1 + bool(accuracies) + bool(len(rates))
+        rates: list[float] = []
+        progress: list[float] = []  # the number of epochs after each step
+        for number, epoch in enumerate(epochs):
+            steps = [batch["event_lr"] for batch in epoch.get("batches", ()) if "event_lr" in batch]
+            progress.extend(number + (np.arange(len(steps)) + 1) / max(1, len(steps)))
+            rates.extend(steps)
+        n_panels = 1 + bool(accuracies) + bool(rates)
         figsize = (5.6, 0.7 + 1.9 * n_panels)
-        self.figure_, axes = make_axes(ax, figsize, (n_panels, 1), sharex=True)
-        self.axes_ = axes[:, 0]
-        panels = iter(self.axes_)
-        _plot(next(panels), losses, "loss")
+        self.figure_, self.axes_ = make_axes(ax, figsize, (n_panels, 1), sharex=True)
+        for panel, series in zip(self.axes_, filter(None, (losses, accuracies)), strict=False):
+            for part, values in series.items():
+                panel.plot(np.arange(len(values)) + 1, values, **_STYLES[part])
+        self.axes_[0].set_ylabel("loss")
         if accuracies:
-            panel = next(panels)
-            _plot(panel, accuracies, "accuracy [%]")
-            in_percent(panel, "y")
-        if len(rates):
-            panel = next(panels)
-            panel.plot(progress, rates, color=COLORS[2])
-            panel.set_ylabel("learning rate")
+            self.axes_[1].set_ylabel("accuracy [%]")
+            in_percent(self.axes_[1], "y")
+        if rates:
+            self.axes_[-1].plot(progress, rates, color=COLORS[2])
+            self.axes_[-1].set_ylabel("learning rate")
+        for panel in self.axes_:
             panel.grid(alpha=0.3)
-        if "valid" in losses:
-            best = int(np.nanargmin(losses["valid"])) + 1
-            for panel in self.axes_:
+            if "valid" in losses:
+                best = int(np.nanargmin(losses["valid"])) + 1
                 panel.axvline(best, color="0.5", linestyle=":", label="best epoch")
         self.axes_[0].legend(fontsize="small")
         self.axes_[-1].set_xlabel("epoch")
@@ -124,33 +127,8 @@ class HistoryDisplay:
 def _series(epochs: Sequence[Mapping[str, Any]], what: str) -> dict[str, np.ndarray]:
     """Return training and validation values of each epoch, NaN where missing."""
     found = {}
-    for part in _NAME_OF:
+    for part in _STYLES:
         values = [epoch.get(f"{part}_{what}", np.nan) for epoch in epochs]
         if not np.isnan(values).all():
             found[part] = np.array(values, dtype=float)
     return found
-
-
-def _learning_rates(epochs: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the learning rate of each step, and the number of epochs by then."""
-    progress: list[float] = []
-    rates: list[float] = []
-    for number, epoch in enumerate(epochs):
-        steps = [batch["event_lr"] for batch in epoch.get("batches", ()) if "event_lr" in batch]
-        progress.extend(number + (np.arange(len(steps)) + 1) / max(1, len(steps)))
-        rates.extend(steps)
-    return np.array(progress), np.array(rates)
-
-
-def _plot(ax: Axes, series: Mapping[str, np.ndarray], label: str) -> None:
-    for part, values in series.items():
-        ax.plot(
-            np.arange(len(values)) + 1,
-            values,
-            color=_COLOR_OF[part],
-            marker=_MARKER_OF[part],
-            markersize=4,
-            label=_NAME_OF[part],
-        )
-    ax.set_ylabel(label)
-    ax.grid(alpha=0.3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass(eq=False, repr=False)
 class ReliabilityDisplay:
     """Reliability diagram above a histogram of the probabilities.
 
@@ -54,12 +56,10 @@ class ReliabilityDisplay:
     0.125
     """
 
-    def __init__(
-        self, table: pd.DataFrame, *, error: float | None = None, name: str | None = None
-    ) -> None:
-        self.table = table
-        self.error = error
-        self.name = name
+    table: pd.DataFrame
+    _: KW_ONLY
+    error: float | None = None
+    name: str | None = None
 
     @classmethod
     def from_predictions(
@@ -109,7 +109,6 @@ class ReliabilityDisplay:
         y: ArrayLike,
         *,
         name: str | None = None,
-        ax: Any = None,
         **kwargs: Any,
     ) -> ReliabilityDisplay:
         """Plot the reliability of a classifier.
@@ -118,14 +117,10 @@ class ReliabilityDisplay:
         ----------
         estimator : classifier
             A fitted classifier with ``predict_proba``.
-        X : array-like
-            Samples.
-        y : array-like of shape (n_samples,)
-            True labels.
+        X, y : array-like
+            Samples and their true labels.
         name : str, default=None
             The name of the classifier, for the title. None takes the name of its class.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
             `n_bins` and `strategy`, passed to :meth:`from_predictions`.
 
@@ -135,7 +130,7 @@ class ReliabilityDisplay:
         """
         name = type(estimator).__name__ if name is None else name
         y_prob, labels = estimator.predict_proba(X), estimator.classes_
-        return cls.from_predictions(y, y_prob, labels=labels, name=name, ax=ax, **kwargs)
+        return cls.from_predictions(y, y_prob, labels=labels, name=name, **kwargs)
 
     def plot(self, ax: Any = None) -> ReliabilityDisplay:
         """Plot the diagram and the histogram.
@@ -149,8 +144,8 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
         """
-        self.figure_, axes = make_axes(ax, (4.8, 5.2), (2, 1), sharex=True, height_ratios=[3, 1])
-        self.axes_ = axes[:, 0]
+        options = {"sharex": True, "height_ratios": [3, 1]}
+        self.figure_, self.axes_ = make_axes(ax, (4.8, 5.2), (2, 1), **options)
         diagram, histogram = self.axes_
         table, label = self.table, self.table.attrs.get("label")
         level = 100 * table.attrs.get("confidence_level", np.nan)

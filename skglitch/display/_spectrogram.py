@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def plot_view(
     return mesh
 
 
+@dataclass(eq=False, repr=False)
 class SpectrogramDisplay:
     """Spectrograms of one glitch.
 
@@ -110,18 +112,11 @@ class SpectrogramDisplay:
     [0.25, 0.5, 1.0, 2.0]
     """
 
-    def __init__(
-        self,
-        views: ArrayLike,
-        durations: Any = None,
-        *,
-        frange: tuple[float, float] = FRANGE,
-        title: str | None = None,
-    ) -> None:
-        self.views = views
-        self.durations = durations
-        self.frange = frange
-        self.title = title
+    views: ArrayLike
+    durations: Any = None
+    _: KW_ONLY
+    frange: tuple[float, float] = FRANGE
+    title: str | None = None
 
     @classmethod
     def from_data(
@@ -132,7 +127,6 @@ class SpectrogramDisplay:
         durations: Any = None,
         frange: tuple[float, float] = FRANGE,
         title: str | None = None,
-        ax: Any = None,
         **kwargs: Any,
     ) -> SpectrogramDisplay:
         """Plot one glitch of X.
@@ -149,17 +143,15 @@ class SpectrogramDisplay:
             The lowest and highest frequency in Hz.
         title : str, default=None
             The title.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
         **kwargs
-            Passed to :meth:`plot`.
+            `ax` and others, passed to :meth:`plot`.
 
         Returns
         -------
         display : SpectrogramDisplay
         """
         views = np.asarray(X)[index]
-        return cls(views, durations, frange=frange, title=title).plot(ax, **kwargs)
+        return cls(views, durations, frange=frange, title=title).plot(**kwargs)
 
     def plot(
         self,
@@ -214,8 +206,7 @@ def view_axes(ax: Any, n_views: int, n_columns: int | None) -> tuple[Any, np.nda
     columns = n_views if n_columns is None else min(n_columns, n_views)
     rows = math.ceil(n_views / columns)
     figsize = (2.4 * columns + 1.4, 2.2 * rows + 0.6)
-    figure, grid = make_axes(ax, figsize, (rows, columns), sharey=True)
-    axes = grid.ravel()
+    figure, axes = make_axes(ax, figsize, (rows, columns), sharey=True)
     for number, view_ax in enumerate(axes[:n_views]):
         if number + columns >= n_views:
             view_ax.set_xlabel("time [s]")

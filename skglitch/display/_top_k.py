@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass(eq=False, repr=False)
 class TopKDisplay:
     """Top-k accuracy of one or several classifiers, with confidence intervals.
 
@@ -28,10 +30,8 @@ class TopKDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, ax_ : matplotlib Figure and Axes
+        The figure and its axes.
 
     See Also
     --------
@@ -49,8 +49,7 @@ class TopKDisplay:
     [0.67, 1.0, 1.0]
     """
 
-    def __init__(self, tables: pd.DataFrame | Mapping[str, pd.DataFrame]) -> None:
-        self.tables = tables
+    tables: pd.DataFrame | Mapping[str, pd.DataFrame]
 
     @classmethod
     def from_predictions(
@@ -92,7 +91,7 @@ class TopKDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Any = None, **kwargs: Any
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, **kwargs: Any
     ) -> TopKDisplay:
         """Plot the accuracy of a classifier.
 
@@ -100,12 +99,8 @@ class TopKDisplay:
         ----------
         estimator : classifier
             A fitted classifier with ``predict_proba``.
-        X : array-like
-            Samples.
-        y : array-like of shape (n_samples,)
-            True labels.
-        ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure.
+        X, y : array-like
+            Samples and their true labels.
         **kwargs
             `ks` and `confidence_level`, passed to :meth:`from_predictions`.
 
@@ -114,7 +109,7 @@ class TopKDisplay:
         display : TopKDisplay
         """
         y_prob = estimator.predict_proba(X)
-        return cls.from_predictions(y, y_prob, labels=estimator.classes_, ax=ax, **kwargs)
+        return cls.from_predictions(y, y_prob, labels=estimator.classes_, **kwargs)
 
     def plot(self, ax: Any = None) -> TopKDisplay:
         """Plot the curves.
@@ -130,8 +125,7 @@ class TopKDisplay:
         """
         has_names = isinstance(self.tables, Mapping)
         tables: Any = self.tables if has_names else {"": self.tables}
-        self.figure_, axes = make_axes(ax, (5.2, 3.8))
-        self.ax_ = axes[0, 0]
+        self.figure_, (self.ax_,) = make_axes(ax, (5.2, 3.8))
         # Side by side, since intervals on top of each other cannot be read.
         offsets = 0.08 * (np.arange(len(tables)) - (len(tables) - 1) / 2)
         for number, (name, table) in enumerate(tables.items()):

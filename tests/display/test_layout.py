@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 
-from skglitch.display._layout import compute_map
+from skglitch.display._maps import compute_map
 
 METHODS = ["tsne", "pca", "umap"]
 

@@ -11,7 +11,7 @@ from torch import nn
 from skglitch import CNNClassifier
 from skglitch._training import ViewLayout
 from skglitch.display import SaliencyDisplay, compute_saliency_maps
-from skglitch.display._saliency_maps import to_views
+from skglitch.display._saliency import to_views
 from skglitch.estimators import Encoder
 
 DURATIONS = (0.5, 1.0, 2.0, 4.0)

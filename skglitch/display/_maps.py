@@ -1,0 +1,188 @@
+"""Maps of embeddings: coordinates, classes, colors and markers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+
+from .._labels import as_labels, is_labeled
+from ._axes import GRAY, color_and_marker
+
+UNLABELED_STYLE = {"color": GRAY, "marker": ".", "linewidths": 0}
+# The label of noise in clusterings.
+_NOISE = -1
+METHOD_NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
+# Features that differ by at most this many units in the last place are constant: networks return
+# such differences for one glitch in different batches.
+_MAX_ROUNDING_STEPS = 8
+
+
+def check_embeddings(embeddings: ArrayLike) -> np.ndarray:
+    """Return embeddings that can be mapped."""
+    array = np.asarray(embeddings)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"embeddings has shape {array.shape}, but a map needs at least one row (glitch) and "
+            "one column (feature)."
+        )
+    return check_array(array, dtype=[np.float64, np.float32], input_name="embeddings")
+
+
+def check_method(method: str, n_components: int) -> None:
+    """Check the method and the dimensions of a map."""
+    if method not in tuple(METHOD_NAMES):
+        raise ValueError(f"method={method!r} is none of {tuple(METHOD_NAMES)}.")
+    if n_components not in (2, 3):
+        raise ValueError(f"n_components={n_components!r} is neither 2 nor 3.")
+
+
+def check_map(embedding: ArrayLike, dtype: Any = np.float64) -> np.ndarray:
+    """Check the coordinates of glitches on a map, and return them."""
+    array = np.asarray(embedding)
+    if array.ndim != 2 or array.shape[1] not in (2, 3) or not len(array):
+        raise ValueError(
+            f"embedding has shape {array.shape}, but a map has a row per glitch and 2 or 3 "
+            "columns: from_embeddings computes it from embeddings."
+        )
+    return check_array(array, dtype=dtype, input_name="embedding")
+
+
+def compute_map(
+    embeddings: ArrayLike, method: str, n_components: int, random_state: Any
+) -> np.ndarray:
+    """Reduce embeddings to two or three dimensions; the same for all is mapped to the origin."""
+    check_method(method, n_components)
+    embeddings = check_embeddings(embeddings)
+    eps = np.finfo(embeddings.dtype).eps
+    largest = np.abs(embeddings).max(axis=0)
+    with np.errstate(over="ignore"):
+        spread = np.ptp(embeddings, axis=0)
+    # t-SNE divides by distances, and crashes the interpreter if all are zero. Squares of tiny
+    # numbers are zero, and squares of huge numbers overflow: divide by a power of two.
+    features = embeddings[:, spread > _MAX_ROUNDING_STEPS * eps * largest]
+    power = np.frexp(np.abs(features).max(initial=0))[1]
+    features = np.ldexp(features, -power)
+    n_samples, n_features = features.shape
+    if n_features == 0:
+        return np.zeros((n_samples, n_components), embeddings.dtype)
+    if method == "pca":
+        from sklearn.decomposition import PCA
+
+        n_found = min(n_components, n_samples, n_features)
+        found = PCA(n_found, random_state=random_state).fit_transform(features)
+        # There are at most as many directions as glitches or features.
+        return np.ldexp(np.pad(found, ((0, 0), (0, n_components - n_found))), power)
+    if method == "tsne":
+        from sklearn.manifold import TSNE
+
+        reducer = TSNE(
+            n_components,
+            perplexity=min(30.0, (n_samples - 1) / 3),
+            # The value of van der Maaten and Hinton (2008). With scikit-learn's 12, few glitches
+            # make too long steps, and some end far from all others.
+            early_exaggeration=4.0,
+            init="pca" if n_components <= min(n_samples, n_features) else "random",
+            random_state=random_state,
+        )
+        return reducer.fit_transform(features)
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise ImportError('method="umap" needs umap-learn: pip install "skglitch[umap]"') from error
+    if n_samples == 2:
+        raise ValueError('method="umap" needs at least 3 glitches, got 2: use method="pca".')
+    reducer = UMAP(
+        min(15, n_samples - 1),
+        n_components,
+        # The spectral initialization needs more eigenvectors than few glitches have.
+        init="spectral" if n_samples > n_components + 1 else "random",
+        random_state=random_state,
+        # With a seed UMAP runs on one thread, and warns unless n_jobs is 1.
+        **({} if random_state is None else {"n_jobs": 1}),
+    )
+    return reducer.fit_transform(features)
+
+
+class MapClasses(NamedTuple):
+    """Classes on a map."""
+
+    codes: NDArray[np.intp]  # the number of the class of each glitch; -1 without a label
+    names: list[str]
+    is_colored: list[bool]  # all others are gray
+    styles: list[dict[str, Any]]  # options of matplotlib
+    unlabeled: str  # the name of glitches without a label
+
+
+def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> MapClasses:
+    """Find the classes of labels; None makes one class of all glitches."""
+    if labels is None:
+        if highlight is not None:
+            raise ValueError(f"highlight={highlight!r} needs labels, which are None.")
+        return MapClasses(np.zeros(n_samples, np.intp), ["all"], [True], [_style(0)], "")
+    values = check_column(labels, "labels", n_samples)
+    is_known = is_labeled(values)
+    known = [value for value, flag in zip(values, is_known, strict=True) if flag]
+    try:
+        found = sorted(set(known))
+    except TypeError as error:
+        kinds = sorted({type(value).__name__ for value in known})
+        raise ValueError(
+            f"labels hold {' and '.join(kinds)}, which have no order: pass all as strings, or all "
+            "as numbers."
+        ) from error
+    number_of = {value: number for number, value in enumerate(found)}
+    codes = np.full(n_samples, -1)
+    codes[is_known] = [number_of[value] for value in known]
+    colored, first = found, 0
+    if highlight is not None:
+        is_one = isinstance(highlight, str) or np.ndim(highlight) == 0
+        colored = as_labels([highlight] if is_one else highlight, "highlight")
+        # Highlighted classes start with the second color, orange, which stands out from gray.
+        first = 1
+        for label, is_class in zip(colored, is_labeled(colored), strict=True):
+            if not is_class:
+                raise ValueError(
+                    f"highlight={label!r} stands for no label: such glitches stay gray."
+                )
+            if label not in found:
+                raise ValueError(f"highlight={label!r} is not among the labels.")
+    styles = {value: _style(first + number) for number, value in enumerate(colored)}
+    missing = [value for value, flag in zip(values, is_known, strict=True) if not flag]
+    is_noise = all(isinstance(value, int | float) and value == _NOISE for value in missing)
+    return MapClasses(
+        codes,
+        [format_value(value) for value in found],
+        [value in styles for value in found],
+        [styles.get(value, UNLABELED_STYLE) for value in found],
+        "in no cluster" if is_noise else "unlabeled",
+    )
+
+
+def _style(number: int) -> dict[str, Any]:
+    # A white edge separates markers that overlap.
+    return {**color_and_marker(number), "edgecolors": "white", "linewidths": 0.4}
+
+
+def check_column(values: ArrayLike, name: str, n_samples: int) -> list[Any]:
+    """Convert one value per glitch to a list of Python values, or refuse another number."""
+    shape = np.shape(np.asarray(values, dtype=object))
+    if shape not in ((n_samples,), (n_samples, 1)):
+        raise ValueError(
+            f"{name} has shape {shape}, but there are {n_samples} glitches on the map: pass one "
+            "value per glitch."
+        )
+    return as_labels(values, name)
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a float that is an integer, as in integer columns with gaps."""
+    # Larger floats are always whole.
+    return isinstance(value, float) and value.is_integer() and abs(value) < 2.0**53
+
+
+def format_value(value: Any) -> str:
+    """Convert a value to text, floats that are whole to integers."""
+    return str(int(value)) if is_whole(value) else str(value)
