@@ -1,4 +1,4 @@
-"""Decoded views on disk: written once, memory-mapped afterwards."""
+"""Decoded views: many pictures at a time, cached on disk and memory-mapped afterwards."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
 
-from ._scan import PictureFile
+from ._scan import Glitch, PictureFile
 
 # Caches of another format are replaced. Increase it if pictures are decoded to other numbers than
 # before, or if the layout of the sidecar changes.
 FORMAT = 1
 _STALE_AFTER = 24 * 3600.0
+_PROGRESS_AFTER = 2.0  # s
 
 Row = tuple[PictureFile | None, ...]
 
@@ -146,3 +149,111 @@ def warn_no_cache(error: OSError) -> None:
         UserWarning,
         stacklevel=2,
     )
+
+
+def load_views(
+    folder: Path,
+    glitches: list[Glitch],
+    item_shape: tuple[int, int, int],
+    cache: ViewCache | None,
+    *,
+    on_error: str,
+    n_jobs: int | None,
+    progress: bool,
+) -> tuple[np.ndarray, dict[PictureFile, str]]:
+    """Load the views of glitches without broken files, from the cache as far as possible.
+
+    Also return why files could not be decoded. With ``on_error="raise"`` these raise ValueError.
+    """
+    cached = cache.load() if cache else None
+    if cached is not None:
+        wanted = {file for glitch in glitches for file in glitch.files}
+        broken = {file: reason for file, reason in cached.broken.items() if file in wanted}
+        if broken and on_error == "raise":
+            raise _broken_file(folder, *next(iter(broken.items())))
+        rows = [g.files for g in glitches if broken.keys().isdisjoint(g.files)]
+        if rows == cached.rows:
+            return cached.array, broken
+
+    known: dict[PictureFile, np.ndarray] = {}
+    if cached is not None:
+        # A plain array on the same memory: slicing a memmap returns memmaps, slowly.
+        for row, views in zip(cached.rows, np.asarray(cached.array), strict=True):
+            known |= {file: v for file, v in zip(row, views, strict=True) if file is not None}
+    broken, rows = {}, []
+    path = None
+    try:
+        path = cache.new_array(len(glitches)) if cache else None
+    except OSError as error:
+        warn_no_cache(error)
+    if path is None:
+        array = np.zeros((len(glitches), *item_shape), dtype=np.uint8)
+    else:
+        array = np.load(path, mmap_mode="r+")
+    # Threads: Pillow and numpy release the GIL for most of the time.
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    # Tasks stop at an error: joblib complains if its generator is not exhausted.
+    tasks = (
+        delayed(_decode)(folder, glitch, item_shape, known)
+        for glitch in glitches
+        if not broken or on_error == "skip"
+    )
+    results = tqdm(
+        parallel(tasks),
+        total=len(glitches),
+        desc="Decoding pictures",
+        unit=" glitches",
+        delay=_PROGRESS_AFTER,
+        disable=not progress,
+    )
+    try:
+        # Not strict, since tasks may stop; results come first to be exhausted.
+        for (views, wrong), glitch in zip(results, glitches, strict=False):
+            broken |= wrong
+            if not wrong:
+                array[len(rows)] = views
+                rows.append(glitch.files)
+        if broken and on_error == "raise":
+            raise _broken_file(folder, *next(iter(broken.items())))
+        if cache is None or path is None or not rows:
+            return np.asarray(array)[: len(rows)], broken
+        # Closed, since some systems do not rename open files.
+        array.flush()  # type: ignore[attr-defined]
+        del array
+        try:
+            return cache.publish(path, rows, broken), broken
+        except OSError as error:
+            warn_no_cache(error)
+            return np.load(path)[: len(rows)], broken
+    finally:
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _decode(
+    folder: Path,
+    glitch: Glitch,
+    item_shape: tuple[int, int, int],
+    known: dict[PictureFile, np.ndarray],
+) -> tuple[np.ndarray, dict[PictureFile, str]]:
+    """Read the views of a glitch, and find out what is wrong with its files."""
+    # Imported here: a call that the cache answers decodes nothing and does not need it.
+    from ..spectrograms import PictureError, read_picture
+
+    views = np.zeros(item_shape, dtype=np.uint8)
+    broken = {}
+    for view, file in zip(views, glitch.files, strict=True):
+        if file in known:
+            view[:] = known[file]
+        elif file is not None:
+            path = folder / file.name
+            try:
+                view[:] = read_picture(path, size=item_shape[1:])
+            except PictureError as error:
+                broken[file] = error.reason
+    return views, broken
+
+
+def _broken_file(folder: Path, file: PictureFile, reason: str) -> ValueError:
+    return ValueError(f"{folder / file.name}: {reason} on_error='skip' leaves such files out.")

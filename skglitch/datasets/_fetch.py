@@ -58,10 +58,8 @@ def fetch_gravity_spy(
         Whether to show progress bars of the download and of the decoding.
     base_url : str, default="https://zenodo.org"
         Server, for mirrors.
-    n_retries : int, default=3
-        Number of times that a failed download is repeated.
-    delay : float, default=1.0
-        Time in s before the first repetition. It doubles with each further one.
+    n_retries, delay
+        As in :func:`fetch_open_strain`.
 
     Returns
     -------
@@ -146,7 +144,21 @@ class _Record:
         """Return the path of a file, which is checked or downloaded."""
         path = self.folder / name
         if path.exists():
-            self._check(path)
+            # It was put there by hand.
+            try:
+                file = record_files(self.base_url, _RECORD)[name]
+            except (OSError, KeyError) as error:
+                warnings.warn(
+                    f"{path} is used without comparing its checksum: {error}.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+                return path
+            if not file.matches(path):
+                raise ValueError(
+                    f"{path} is not the file of the record, which has {file.size} bytes and the "
+                    f"checksum {file.checksum}: remove it to download it again."
+                )
             return path
         try:
             files = record_files(self.base_url, _RECORD)
@@ -161,23 +173,6 @@ class _Record:
                 f"Alternatively put the file at {path}"
             ) from error
         return path
-
-    def _check(self, path: Path) -> None:
-        """Compare a file that was put there by hand with the record."""
-        try:
-            file = record_files(self.base_url, _RECORD)[path.name]
-        except (OSError, KeyError) as error:
-            warnings.warn(
-                f"{path} is used without comparing its checksum: {error}.",
-                UserWarning,
-                stacklevel=4,
-            )
-            return
-        if not file.matches(path):
-            raise ValueError(
-                f"{path} is not the file of the record, which has {file.size} bytes and the "
-                f"checksum {file.checksum}: remove it to download it again."
-            )
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> None:

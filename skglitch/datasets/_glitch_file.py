@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -124,12 +123,37 @@ def load_glitches(
     for key, values in columns.items():
         if len(values) != len(data):
             raise ValueError(f"{where} has {len(data)} glitches, but {key!r} has {len(values)}.")
-    available = _available_durations(in_file, requested, data.shape[1], where)
+    n_views = data.shape[1]
+    if in_file is None:
+        guesses = [d for d in (requested, _DURATIONS) if d is not None and len(d) == n_views]
+        available = guesses[0] if guesses else None
+    else:
+        available = tuple(np.atleast_1d(in_file).astype(float).tolist())
+        if len(available) != n_views:
+            raise ValueError(f"{where} has {n_views} views, but durations={available!r}.")
     if requested is not None and requested != available:
-        data = _choose_views(data, requested, available, where)
+        if available is None:
+            raise ValueError(
+                f"{where} has {n_views} views of unknown durations: set its attribute "
+                "'durations', in s."
+            )
+        missing = tuple(duration for duration in requested if duration not in available)
+        if missing:
+            raise MissingViewsError(
+                f"{where} has no views of {' or '.join(map(str, missing))} s, only of "
+                f"{', '.join(map(str, available))} s.",
+                missing,
+                dict.fromkeys(available, len(data)),
+            )
+        data = data[:, [available.index(duration) for duration in requested]]
         available = requested
     if size is not None and data.shape[2:] != size:
-        data = _resize(data, size, where)
+        if data.dtype != np.uint8:
+            raise ValueError(
+                f"{where} has views of {data.shape[2]}x{data.shape[3]} pixels, and only uint8 is "
+                f"resized to size={size!r}, not {data.dtype}."
+            )
+        data = np.stack([[resize_energy(view, size) for view in views] for views in data])
     target = columns.get("label")
     return Bunch(
         data=data,
@@ -141,48 +165,3 @@ def load_glitches(
         durations=available,
         DESCR=_DESCR,
     )
-
-
-def _available_durations(
-    in_file: Any, requested: tuple[float, ...] | None, n_views: int, where: str
-) -> tuple[float, ...] | None:
-    if in_file is not None:
-        durations = tuple(np.atleast_1d(in_file).astype(float).tolist())
-        if len(durations) != n_views:
-            raise ValueError(f"{where} has {n_views} views, but durations={durations!r}.")
-        return durations
-    return next((d for d in (requested, _DURATIONS) if d is not None and len(d) == n_views), None)
-
-
-def _choose_views(
-    data: np.ndarray,
-    requested: tuple[float, ...],
-    available: tuple[float, ...] | None,
-    where: str,
-) -> np.ndarray:
-    if available is None:
-        raise ValueError(
-            f"{where} has {data.shape[1]} views of unknown durations: set its attribute "
-            "'durations', in s."
-        )
-    missing = tuple(duration for duration in requested if duration not in available)
-    if missing:
-        raise MissingViewsError(
-            f"{where} has no views of {' or '.join(map(str, missing))} s, only of "
-            f"{', '.join(map(str, available))} s.",
-            missing,
-            dict.fromkeys(available, len(data)),
-        )
-    return data[:, [available.index(duration) for duration in requested]]
-
-
-def _resize(data: np.ndarray, size: tuple[int, int], where: str) -> np.ndarray:
-    if data.dtype != np.uint8:
-        raise ValueError(
-            f"{where} has views of {data.shape[2]}x{data.shape[3]} pixels, and only uint8 is "
-            f"resized to size={size!r}, not {data.dtype}."
-        )
-    resized = np.empty((*data.shape[:2], *size), dtype=np.uint8)
-    for place in np.ndindex(data.shape[:2]):
-        resized[place] = resize_energy(data[place], size)
-    return resized

@@ -15,10 +15,15 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._home import get_data_home
-from ._cache import FORMAT, ViewCache, warn_no_cache
-from ._decode import load_views
-from ._messages import list_problems, shorten
-from ._parameters import MissingViewsError, check_choice, check_durations, check_size
+from ._cache import FORMAT, ViewCache, load_views, warn_no_cache
+from ._parameters import (
+    MissingViewsError,
+    check_choice,
+    check_durations,
+    check_size,
+    list_problems,
+    shorten,
+)
 from ._scan import Glitch, Scan, scan_folder
 
 _DESCR = """\
@@ -238,7 +243,7 @@ def _match_durations(
 def _treat_missing(
     glitches: list[Glitch], durations: tuple[float, ...], missing: str
 ) -> list[Glitch]:
-    incomplete = [glitch for glitch in glitches if not glitch.is_complete]
+    incomplete = [glitch for glitch in glitches if None in glitch.files]
     if not incomplete:
         return glitches
     lacking = []
@@ -259,7 +264,7 @@ def _treat_missing(
     warnings.warn(f"{message} {action}", UserWarning, stacklevel=3)
     if missing == "fill":
         return glitches
-    complete = [glitch for glitch in glitches if glitch.is_complete]
+    complete = [glitch for glitch in glitches if None not in glitch.files]
     if not complete:
         raise ValueError(f"{message} With missing='skip' no glitch is left.")
     return complete

@@ -1,21 +1,41 @@
-"""Strain from files, arrays and the time series of gwpy."""
+"""Strain from HDF5 files, frame files, arrays and the time series of gwpy."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._hdf5 import Hdf5Strain, agree, agree_ifo, ifo_of_channel
-from ._strain import Strain, as_samples
-from ._time_axis import check_order, check_time, show_gps
+from .._tables import import_h5py, open_hdf5
+from ._parameters import shorten
+from ._strain import (
+    Strain,
+    TimeAxis,
+    as_samples,
+    check_number,
+    check_order,
+    check_samples,
+    check_time,
+    show_gps,
+)
 
 _HDF5_SUFFIXES = (".hdf5", ".hdf", ".h5")
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
 _FRAME_START = b"IGWD"
+_GWOSC = "strain/Strain"
+# Data quality per second in files of GWOSC, and the names of its bits.
+_MASK, _MASK_BITS = "quality/simple/DQmask", "quality/simple/DQShortnames"
+# Names of attributes in files of GWOSC and gwpy, and others in common use.
+_RATES = ("sample_rate", "fs")
+_SPACINGS = ("Xspacing", "dx", "dt")
+_STARTS = ("Xstart", "x0", "t0", "epoch", "gps_start")
+_DETECTORS = ("ifo", "detector")
+_CHANNELS = ("channel", "name")
 
 
 def load_strain(
@@ -92,30 +112,181 @@ def load_strain(
     if dataset is not None and not is_path:
         raise ValueError(f"dataset={dataset!r} is for files, not for a {type(source).__name__}.")
     where = f"the {type(source).__name__}"
+    series: Strain | Hdf5Strain
     if is_path:
         path = Path(source).expanduser()
         where = repr(str(path))
-        check_file(path)
         if is_frame(path):
-            series = _read_frame(path, dataset, start, stop)
-            strain = _from_series(series, sample_rate, t0, ifo, where).crop(start, stop)
+            frame = _read_frame(path, dataset, start, stop)
+            series = _from_series(frame, sample_rate, t0, ifo, where)
         else:
-            hdf5 = Hdf5Strain(path, dataset, sample_rate=sample_rate, t0=t0, ifo=ifo)
-            strain = hdf5.read(hdf5.axis.between(start, stop))
+            series = Hdf5Strain(path, dataset, sample_rate=sample_rate, t0=t0, ifo=ifo)
     elif isinstance(source, Strain):
         agree("sample_rate", sample_rate, source.sample_rate, where)
         agree("t0", t0, source.t0, where)
-        detector = agree_ifo(ifo, source.ifo, where)
-        strain = Strain(source.data, source.sample_rate, source.t0, detector).crop(start, stop)
+        series = replace(source, ifo=agree_ifo(ifo, source.ifo, where))
     elif all(hasattr(source, name) for name in ("value", "sample_rate", "t0")):
-        strain = _from_series(source, sample_rate, t0, ifo, where).crop(start, stop)
+        series = _from_series(source, sample_rate, t0, ifo, where)
     else:
         data = as_samples(source, "source")
         if sample_rate is None:
             raise ValueError("An array has no sample rate: pass sample_rate= in Hz.")
-        strain = Strain(data, sample_rate, 0.0 if t0 is None else t0, ifo or "").crop(start, stop)
+        series = Strain(data, sample_rate, 0.0 if t0 is None else t0, ifo or "")
+    strain = series.crop(start, stop)
     check_any_data(strain, where)
     return strain
+
+
+class Hdf5Strain:
+    """One series of an HDF5 file, of which only the requested parts are read.
+
+    ``sample_rate``, ``t0`` and ``ifo`` are for files that do not have them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        dataset: str | None = None,
+        *,
+        sample_rate: float | None = None,
+        t0: float | None = None,
+        ifo: str | None = None,
+    ):
+        self.path = path
+        with open_hdf5(path) as file:
+            self.dataset = _find_dataset(file, dataset, repr(str(path)))
+            self._where = where = f"{str(path)!r}, data set {self.dataset!r}"
+            series = file[self.dataset]
+            check_samples(series, where)
+            attributes = dict(series.attrs)
+            if self.dataset == _GWOSC:
+                for name, attribute in (("GPSstart", "gps_start"), ("Detector", "ifo")):
+                    if f"meta/{name}" in file:
+                        attributes.setdefault(attribute, file[f"meta/{name}"][()])
+            n_samples = series.shape[0]
+        unit = _text(attributes.get("xunit", "s"))
+        if unit not in ("s", ""):
+            raise ValueError(f"{where} is not a time series: its axis is in {unit}.")
+        expected = attributes.get("Npoints", n_samples)
+        if expected != n_samples:
+            raise ValueError(
+                f"{where} has {n_samples} samples, but Npoints={expected}: the file is incomplete."
+            )
+        rate = agree("sample_rate", sample_rate, self._find_rate(attributes), where)
+        if rate is None:
+            raise ValueError(
+                f"{where} has no sample rate as an attribute "
+                f"({', '.join(_RATES + _SPACINGS)}): pass sample_rate=."
+            )
+        starts = (self._number(name, attributes) for name in _STARTS if name in attributes)
+        start = agree("t0", t0, next(starts, None), where)
+        self.axis = TimeAxis(0.0 if start is None else start, rate, n_samples, str(path))
+        self.sample_rate, self.t0, self.t1 = rate, self.axis.t0, self.axis.t1
+        self.ifo = agree_ifo(ifo, _find_ifo(attributes, self.dataset), where)
+
+    def crop(self, start: float | None, stop: float | None) -> Strain:
+        """Read a part of the series, NaN where a GWOSC file marks seconds as without data."""
+        samples = self.axis.between(start, stop)
+        with open_hdf5(self.path) as file:
+            data = as_samples(file[self.dataset][samples], self._where)
+            if self.dataset == _GWOSC:
+                self._blank_missing(file, data, samples)
+        return Strain(data, self.sample_rate, self.axis.time(samples.start), self.ifo)
+
+    def _find_rate(self, attributes: dict[str, Any]) -> float | None:
+        name = next((name for name in _RATES + _SPACINGS if name in attributes), None)
+        if name is None or name in _RATES:
+            return None if name is None else self._number(name, attributes)
+        rate = 1 / self._number(name, attributes)
+        # The inverse of a spacing such as 0.001 is not whole to the last bit.
+        return float(round(rate)) if abs(rate - round(rate)) < 1e-6 * rate else rate
+
+    def _number(self, name: str, attributes: dict[str, Any]) -> float:
+        try:
+            if name in _STARTS:
+                return check_time(name, attributes[name])
+            return check_number(name, attributes[name], positive=True)
+        except ValueError as error:
+            raise ValueError(f"{self._where}: {error}") from None
+
+    def _blank_missing(self, file: Any, data: np.ndarray, samples: slice) -> None:
+        mask, names = file.get(_MASK), file.get(_MASK_BITS)
+        if mask is None or names is None:
+            return
+        bits = [_text(name) for name in names[()]]
+        n_per_value, rest = divmod(self.axis.n_samples, len(mask)) if len(mask) else (0, 1)
+        if "DATA" not in bits or rest:
+            return
+        first, last = samples.start // n_per_value, -(-samples.stop // n_per_value)
+        absent = (mask[first:last].astype(np.int64) >> bits.index("DATA")) & 1 == 0
+        if absent.any():
+            begin = samples.start - first * n_per_value
+            data[np.repeat(absent, n_per_value)[begin : begin + len(data)]] = np.nan
+
+
+def _find_dataset(file: Any, dataset: str | None, where: str) -> str:
+    """Find the strain of a GWOSC file, or the only data set, where none is given."""
+    h5py = import_h5py()
+    names: list[str] = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    if dataset is not None:
+        if isinstance(file.get(dataset), h5py.Dataset):
+            return dataset
+        raise ValueError(
+            f"{where} has no data set {dataset!r}. It has {shorten(map(repr, names)) or 'none'}."
+        )
+    if not names:
+        raise ValueError(f"{where} is not a strain file: it has no data set.")
+    if _GWOSC in names or len(names) == 1:
+        return _GWOSC if _GWOSC in names else names[0]
+    raise ValueError(
+        f"{where} has no {_GWOSC!r} as files of GWOSC have, and {len(names)} data sets: pass one "
+        f"of them as dataset=, such as {shorten(map(repr, names))}."
+    )
+
+
+def agree(name: str, given: Any, found: float | None, where: str) -> float | None:
+    """Value of a parameter that may be given, found in the data, both, or neither.
+
+    Raises ValueError if they differ. ``where`` is what the data is called in the message.
+    """
+    if given is None:
+        return found
+    if name == "sample_rate":
+        number = check_number(name, given, positive=True)
+    else:
+        number = check_time(name, given)
+    # A float resolves a GPS time to a quarter of a microsecond.
+    if found is not None and not math.isclose(number, found, rel_tol=0, abs_tol=1e-6):
+        raise ValueError(f"{name}={show_gps(number)}, but {where} has {show_gps(found)}.")
+    return number if found is None else found
+
+
+def agree_ifo(given: str | None, found: str, where: str) -> str:
+    """Detector that is given, found in the data (else empty), or both."""
+    if given is not None and found and given != found:
+        raise ValueError(f"ifo={given!r}, but {where} has {found!r}.")
+    return found or given or ""
+
+
+def ifo_of_channel(name: str) -> str:
+    """Detector of a channel such as ``H1:GDS-CALIB_STRAIN``, empty if it starts otherwise."""
+    match = re.match(r"([A-Z]\d):", name)
+    return match[1] if match else ""
+
+
+def _find_ifo(attributes: dict[str, Any], dataset: str) -> str:
+    for name in _DETECTORS:
+        if name in attributes:
+            return _text(attributes[name])
+    channels = [_text(attributes[name]) for name in _CHANNELS if name in attributes]
+    return next(filter(None, map(ifo_of_channel, [*channels, dataset.rpartition("/")[2]])), "")
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def check_any_data(strain: Strain, where: str) -> None:
@@ -128,8 +299,8 @@ def check_any_data(strain: Strain, where: str) -> None:
         raise ValueError(f"{where} is all zeros from GPS {start} to {stop}.")
 
 
-def check_file(path: Path) -> None:
-    """Raise an error if a file cannot be a strain file."""
+def is_frame(path: Path) -> bool:
+    """Whether a file is a frame file. Raises an error if it cannot be a strain file."""
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} does not exist.")
     if path.is_dir():
@@ -138,20 +309,15 @@ def check_file(path: Path) -> None:
         raise ValueError(f"{str(path)!r} is empty.")
     with open(path, "rb") as stream:
         begin = stream.read(len(_HDF5_START))
-    known = begin == _HDF5_START or begin.startswith(_FRAME_START)
+    suffix = path.suffix.lower()
+    if begin.startswith(_FRAME_START) or suffix == ".gwf":
+        return True
     # HDF5 may start after a block of other data, so its suffix counts as well.
-    if not known and path.suffix.lower() not in (*_HDF5_SUFFIXES, ".gwf"):
+    if begin != _HDF5_START and suffix not in _HDF5_SUFFIXES:
         raise ValueError(
             f"{str(path)!r} is not a strain file: neither HDF5 nor a frame file (.gwf)."
         )
-
-
-def is_frame(path: Path) -> bool:
-    """Whether an existing file is a frame file."""
-    if path.suffix.lower() == ".gwf":
-        return True
-    with open(path, "rb") as stream:
-        return stream.read(len(_FRAME_START)) == _FRAME_START
+    return False
 
 
 def _read_frame(path: Path, channel: str | None, start: Any, stop: Any) -> Any:

@@ -12,7 +12,9 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 from tqdm.auto import tqdm
 
-from ._simulate import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS, NoiseModel, simulate_glitch
+from ._simulate._classes import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS
+from ._simulate._compose import simulate_glitch
+from ._simulate._noise import NoiseModel
 
 # Number of glitches that are simulated, then transformed, at a time.
 _BATCH = 64

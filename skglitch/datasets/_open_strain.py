@@ -13,10 +13,8 @@ from urllib.parse import urlsplit
 from .._download import RemoteFile, check_transfer, download
 from .._home import get_data_home
 from .._tables import import_h5py
-from ._hdf5 import Hdf5Strain
-from ._load_strain import check_any_data
-from ._strain import Strain, join
-from ._time_axis import check_number, check_time
+from ._load_strain import Hdf5Strain, check_any_data
+from ._strain import Strain, check_number, check_time, join
 
 # File names that GWOSC has used since 2010, such as H-H1_LOSC_4_V2-1126259446-32.hdf5 or
 # L-L1_GWOSC_O3a_16KHZ_R1-1238163456-4096.hdf5.
@@ -25,6 +23,10 @@ _NAME = re.compile(
     r"_[RV](?P<version>\d+))-(?P<start>\d+)-(?P<duration>\d+)\.(?:hdf5|h5)"
 )
 _RATES = {4096: "4", 16384: "16"}
+_NO_DATA = (
+    "GWOSC does not have all data of {}. Near an end of the data, try a shorter duration; "
+    "https://gwosc.org/timeline shows what is available."
+)
 
 
 def fetch_open_strain(
@@ -124,10 +126,17 @@ def fetch_open_strain(
         names = {urlsplit(url).path.rpartition("/")[2]: url for url in urls}
         files = span.choose(names)
         if files is None:
-            raise ValueError(_no_data(span))
+            raise ValueError(_NO_DATA.format(span))
         new = [file.name for file in files if not (folder / file.name).exists()]
         for name in new:
-            _download(names[name], folder / name, n_retries, delay, progress)
+            url, path = names[name], folder / name
+            try:
+                download(RemoteFile(url), path, n_retries=n_retries, delay=delay, progress=progress)
+            except ConnectionError as error:
+                raise OSError(
+                    f"Cannot download {url} ({error}). The next call resumes the download. "
+                    f"Alternatively put the file at {path}"
+                ) from error
     parts = [_read(folder / file.name, file, span, file.name in new) for file in files]
     strain = join(parts)[0]
     check_any_data(strain, f"{folder / files[0].name}")
@@ -209,7 +218,7 @@ def _locate(span: _Span, host: str, folder: Path) -> list[str]:
         # gwosc raises ValueError itself if there is no data. Errors of the network have types of
         # the packages below it, some of which are subclasses of ValueError.
         if type(error) is ValueError:
-            raise ValueError(_no_data(span)) from error
+            raise ValueError(_NO_DATA.format(span)) from error
         example = (
             f"{span.ifo[0]}-{span.ifo}_GWOSC_{_RATES[span.sample_rate]}KHZ_R1-"
             f"{span.start // 4096 * 4096}-4096.hdf5"
@@ -221,29 +230,11 @@ def _locate(span: _Span, host: str, folder: Path) -> list[str]:
         ) from error
 
 
-def _no_data(span: _Span) -> str:
-    return (
-        f"GWOSC does not have all data of {span}. Near an end of the data, try a shorter duration; "
-        "https://gwosc.org/timeline shows what is available."
-    )
-
-
-def _download(url: str, path: Path, n_retries: int, delay: float, progress: bool) -> None:
-    try:
-        download(RemoteFile(url), path, n_retries=n_retries, delay=delay, progress=progress)
-    except ConnectionError as error:
-        raise OSError(
-            f"Cannot download {url} ({error}). The next call resumes the download. Alternatively "
-            f"put the file at {path}"
-        ) from error
-
-
 def _read(path: Path, file: _File, span: _Span, is_new: bool) -> Strain:
     """Read the part of the span that a file contains."""
     try:
         hdf5 = Hdf5Strain(path, "strain/Strain", sample_rate=span.sample_rate, ifo=span.ifo)
-        start, stop = max(file.start, span.start), min(file.stop, span.stop)
-        return hdf5.read(hdf5.axis.between(start, stop))
+        return hdf5.crop(max(file.start, span.start), min(file.stop, span.stop))
     except ValueError as error:
         if not is_new:
             raise ValueError(f"{error} Remove {path} to download it again.") from error

@@ -1,14 +1,16 @@
-"""Parameters and errors that the readers of spectrograms share."""
+"""Parameters and error messages that the readers share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from .._pictures import NATIVE_SIZE
+
+_SHOWN = 5  # items in a message
 
 
 class MissingViewsError(ValueError):
@@ -72,3 +74,17 @@ def check_size(size: Any) -> tuple[int, int]:
     if len(pair) != 2 or not are_counts:
         raise ValueError(f"size={size!r} must be None or (height, width), two positive integers.")
     return int(pair[0]), int(pair[1])
+
+
+def shorten(items: Iterable[object], n_shown: int = _SHOWN) -> str:
+    """Join the first few items, and count the others."""
+    texts = [str(item) for item in items]
+    more = len(texts) - n_shown
+    return ", ".join(texts[:n_shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def list_problems(problems: Mapping[str, str]) -> str:
+    """List the first few problems by name, each on its own line, and count the others."""
+    lines = [f"\n  {name}: {reason}" for name, reason in list(problems.items())[:_SHOWN]]
+    more = len(problems) - len(lines)
+    return "".join(lines) + (f"\n  and {more} more" if more > 0 else "")

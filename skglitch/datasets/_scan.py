@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ._messages import shorten
+from ._parameters import shorten
 
 _NAME = re.compile(
     r"(?P<ifo>[A-Z]\d)_(?P<id>.+)_spectrogram_(?P<duration>\d+(?:\.\d+)?)\.png", re.IGNORECASE
@@ -36,11 +36,6 @@ class Glitch:
     ifo: str
     id: str
     files: tuple[PictureFile | None, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no view is missing."""
-        return None not in self.files
 
     def __str__(self) -> str:
         name = f"{self.ifo}_{self.id}"

@@ -1,12 +1,57 @@
-"""Strain of one detector."""
+"""Strain of one detector, and the GPS times of its samples."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ._time_axis import TimeAxis, check_number, check_time, show_gps
+from .._validation import check_gps
+from ._parameters import shorten
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """GPS times of equally spaced samples, which are called ``name`` in error messages."""
+
+    t0: float
+    sample_rate: float
+    n_samples: int
+    name: str
+
+    @property
+    def t1(self) -> float:
+        """GPS time in s of the end, one step after the last sample."""
+        return self.time(self.n_samples)
+
+    def time(self, index: int) -> float:
+        """GPS time in s of a sample."""
+        return self.t0 + index / self.sample_rate
+
+    def index(self, gps: float) -> int:
+        """Index of the sample nearest to a time, which may lie outside."""
+        # Not round(), which rounds halves to even numbers.
+        return math.floor((gps - self.t0) * self.sample_rate + 0.5)
+
+    def between(self, start: Any, stop: Any) -> slice:
+        """Find the samples from ``start`` to ``stop``, GPS times in s or None for the ends.
+
+        Raises ValueError if ``start`` is not before ``stop``, or one of them lies outside.
+        """
+        check_order(start, stop)
+        first = 0 if start is None else self.index(float(start))
+        last = self.n_samples if stop is None else self.index(float(stop))
+        for name, value, index in (("start", start, first), ("stop", stop, last)):
+            if not 0 <= index <= self.n_samples:
+                raise ValueError(f"{name}={show_gps(value)} is outside {self}.")
+        if first >= last:
+            raise ValueError(f"start={start!r} and stop={stop!r} leave no sample of {self}.")
+        return slice(first, last)
+
+    def __str__(self) -> str:
+        return f"{self.name}, which spans GPS {show_gps(self.t0)} to {show_gps(self.t1)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +131,10 @@ class Strain:
     @property
     def gaps(self) -> list[tuple[float, float]]:
         """GPS times in s of the start and the end of each gap."""
-        return self._axis.gaps(self.data)
+        missing = ~np.isfinite(self.data)
+        steps = np.diff(missing.astype(np.int8), prepend=0, append=0)
+        ends = (map(self._axis.time, np.flatnonzero(steps == sign).tolist()) for sign in (1, -1))
+        return list(zip(*ends, strict=True))
 
     @property
     def _axis(self) -> TimeAxis:
@@ -138,10 +186,31 @@ class Strain:
             If the time is outside the strain or too close to an end, if there are gaps in these
             samples, or if all of them are zero.
         """
-        samples = self._axis.around(gps, duration)
-        data = self.data[samples]
-        self._axis.check_content(data, samples)
-        return data
+        gps = check_time("gps", gps)
+        duration = check_number("duration", duration, positive=True)
+        axis = self._axis
+        count = math.floor(duration * self.sample_rate + 0.5)
+        if count == 0:
+            raise ValueError(
+                f"duration={duration:g} s is less than a sample at {self.sample_rate:g} Hz."
+            )
+        middle = axis.index(gps)
+        if not 0 <= middle < axis.n_samples:
+            raise ValueError(f"GPS {show_gps(gps)} is outside {axis}.")
+        first = middle - count // 2
+        span = f"GPS {show_gps(axis.time(first))} to {show_gps(axis.time(first + count))}"
+        if first < 0 or first + count > axis.n_samples:
+            raise ValueError(
+                f"GPS {show_gps(gps)} is too close to an end: the {duration:g} s around it are "
+                f"{span}, beyond {axis}."
+            )
+        part = Strain(self.data[first : first + count], self.sample_rate, axis.time(first))
+        if part.gaps:
+            shown = shorten(f"{show_gps(start)} to {show_gps(stop)}" for start, stop in part.gaps)
+            raise ValueError(f"{span} of {axis} has gaps (NaN): {shown}.")
+        if not part.data.any():
+            raise ValueError(f"{span} of {axis} is all zeros.")
+        return part.data
 
     def __repr__(self) -> str:
         return (
@@ -153,13 +222,18 @@ class Strain:
 def as_samples(data: object, name: str) -> np.ndarray:
     """Convert one series of real numbers to float64."""
     array = np.asarray(data)
-    if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, but has shape {array.shape}.")
-    if array.size == 0:
-        raise ValueError(f"{name} is empty.")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must hold real numbers, but has dtype {array.dtype}.")
+    check_samples(array, name)
     return array.astype(np.float64, copy=False)
+
+
+def check_samples(data: Any, name: str) -> None:
+    """Check the shape and dtype of an array, or of a data set of HDF5 before it is read."""
+    if data.shape is None or len(data.shape) != 1:
+        raise ValueError(f"{name} must be one-dimensional, but has shape {data.shape}.")
+    if data.shape[0] == 0:
+        raise ValueError(f"{name} is empty.")
+    if data.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must hold real numbers, but has dtype {data.dtype}.")
 
 
 def join(parts: list[Strain]) -> list[Strain]:
@@ -175,3 +249,38 @@ def join(parts: list[Strain]) -> list[Strain]:
         Strain(np.concatenate([p.data for p in run]), run[0].sample_rate, run[0].t0, run[0].ifo)
         for run in runs
     ]
+
+
+def show_gps(gps: float) -> str:
+    """Format a GPS time with up to six decimals."""
+    return f"{gps:.6f}".rstrip("0").rstrip(".")
+
+
+def check_order(start: Any, stop: Any) -> None:
+    """Raise ValueError if ``start`` is not before ``stop``. Each may be None."""
+    first = None if start is None else check_time("start", start)
+    last = None if stop is None else check_time("stop", stop)
+    if first is not None and last is not None and first >= last:
+        raise ValueError(f"start={show_gps(first)} must be before stop={show_gps(last)}.")
+
+
+def check_time(name: str, value: Any) -> float:
+    """Convert a GPS time, which needs 64 bits, to a float."""
+    if isinstance(value, np.generic | np.ndarray):
+        check_gps(value, name)
+    return check_number(name, value)
+
+
+def check_number(name: str, value: Any, *, positive: bool = False) -> float:
+    """Convert a parameter to a finite float: anything that ``float`` takes, except text."""
+    number = math.nan
+    if not isinstance(value, bool | str | bytes) and np.ndim(value) == 0:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+    if not math.isfinite(number) or (positive and number <= 0):
+        raise ValueError(
+            f"{name}={value!r} must be a {'positive' if positive else 'finite'} number."
+        )
+    return number

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ._hdf5 import Hdf5Strain
-from ._load_strain import check_file, is_frame, load_strain
-from ._strain import Strain, join
-from ._time_axis import check_number, check_time
+from ._load_strain import Hdf5Strain, is_frame, load_strain
+from ._strain import Strain, check_number, check_time, join
 
 # Read in s beyond each end, since times are rounded to the nearest sample later.
 _MARGIN = 0.1
@@ -75,7 +73,7 @@ class StrainFiles:
     ) -> None:
         if isinstance(paths, str | os.PathLike):
             raise ValueError(f"paths={paths!r} must be several paths, such as [{str(paths)!r}].")
-        self._files = sorted((_File(path, dataset) for path in paths), key=lambda file: file.start)
+        self._files = sorted((_open(path, dataset) for path in paths), key=lambda file: file.t0)
         if not self._files:
             raise ValueError("paths is empty: there are no strain files.")
         rates = sorted({file.sample_rate for file in self._files})
@@ -114,32 +112,14 @@ class StrainFiles:
         files = [file for file in self._files if file.ifo in (ifo, "")]
         if not files:
             raise ValueError(f"there is no strain file of {ifo}, only of {', '.join(self.ifos)}")
-        near = [file for file in files if file.start < stop and file.stop > start]
-        if not any(file.start <= gps < file.stop for file in near):
-            spans = ", ".join(f"{file.start:.0f} to {file.stop:.0f}" for file in files)
+        near = [file for file in files if file.t0 < stop and file.t1 > start]
+        if not any(file.t0 <= gps < file.t1 for file in near):
+            spans = ", ".join(f"{file.t0:.0f} to {file.t1:.0f}" for file in files)
             raise ValueError(f"no strain file contains this time; those of {ifo} span GPS {spans}")
-        runs = join([file.read(start, stop) for file in near])
+        runs = join([file.crop(max(start, file.t0), min(stop, file.t1)) for file in near])
         return next(run for run in runs if run.t0 <= gps < run.t1).around(gps, duration)
 
 
-class _File:
-    """The strain of one file, from ``start`` to ``stop`` in GPS s."""
-
-    def __init__(self, path: str | os.PathLike[str], dataset: str | None) -> None:
-        path = Path(path).expanduser()
-        check_file(path)
-        self.frame = load_strain(path, dataset=dataset) if is_frame(path) else None
-        if self.frame is not None:
-            self.start, self.stop = self.frame.span
-            self.ifo, self.sample_rate = self.frame.ifo, self.frame.sample_rate
-        else:
-            self.hdf5 = Hdf5Strain(path, dataset)
-            self.start, self.stop = self.hdf5.axis.t0, self.hdf5.axis.t1
-            self.ifo, self.sample_rate = self.hdf5.ifo, self.hdf5.sample_rate
-
-    def read(self, start: float, stop: float) -> Strain:
-        """Read the part of the file between two times."""
-        start, stop = max(start, self.start), min(stop, self.stop)
-        if self.frame is not None:
-            return self.frame.crop(start, stop)
-        return self.hdf5.read(self.hdf5.axis.between(start, stop))
+def _open(path: str | os.PathLike[str], dataset: str | None) -> Strain | Hdf5Strain:
+    path = Path(path).expanduser()
+    return load_strain(path, dataset=dataset) if is_frame(path) else Hdf5Strain(path, dataset)

@@ -14,8 +14,8 @@ import numpy as np
 
 from .._labels import as_labels, is_labeled
 from .._validation import check_gps
-from ._messages import shorten
-from ._time_axis import show_gps
+from ._parameters import shorten
+from ._strain import show_gps
 
 # Usual names of columns, in order of preference. Tables of Gravity Spy have several times, of
 # which event_time is the one of the trigger.

@@ -13,10 +13,9 @@ from sklearn.utils import Bunch
 from tqdm import tqdm
 
 from ._load_strain import load_strain
-from ._messages import list_problems
-from ._strain import Strain
+from ._parameters import check_choice, list_problems
+from ._strain import Strain, check_number
 from ._strain_files import StrainFiles
-from ._time_axis import check_number
 from ._trigger_table import Triggers, read_triggers
 
 _DESCR = """\
@@ -245,8 +244,7 @@ def _check_parameters(transformer: Any, duration: Any, batch_size: Any, on_error
     check_number("duration", duration, positive=True)
     if not isinstance(batch_size, Integral) or isinstance(batch_size, bool) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} must be an integer, 1 or more.")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error={on_error!r} is not one of 'raise', 'skip'.")
+    check_choice("on_error", on_error, ("raise", "skip"))
 
 
 def _describe(triggers: Triggers) -> str:
@@ -255,9 +253,7 @@ def _describe(triggers: Triggers) -> str:
 
 
 def _transform(
-    transformer: _Transformer,
-    pieces: dict[int, np.ndarray],
-    note: Callable[[int, Exception], None],
+    transformer: _Transformer, pieces: dict[int, np.ndarray], note: Callable[[int, Exception], None]
 ) -> dict[int, np.ndarray]:
     """Transform strain by row. If that fails, transform row by row to find those that fail."""
     if not pieces:
@@ -297,29 +293,24 @@ class _Source:
         # By detector; "" is a series or files that may have any.
         self.series: dict[str, Strain | StrainFiles] = {}
         if isinstance(strain, Mapping):
-            self.series = {str(ifo).upper(): _open(series) for ifo, series in strain.items()}
+            self.series = {str(ifo).upper(): self._open(s, str(ifo)) for ifo, s in strain.items()}
         elif callable(strain):
             self.function = strain
         else:
-            series = _open(strain)
+            series = self._open(strain)
             self.series = {series.ifo if isinstance(series, Strain) else "": series}
-        for ifo, series in self.series.items():
-            self._check(series, ifo)
 
     def assign_ifos(self, triggers: Triggers) -> list[str]:
         """Detector of each trigger. Triggers without strain become problems."""
-        n_rows = len(triggers.gps)
         any_ifo = self.series.get("")
-        known = sorted(self.series)
-        if any_ifo is not None:
-            known = any_ifo.ifos if isinstance(any_ifo, StrainFiles) else []
+        known = sorted(self.series) if any_ifo is None else _ifos(any_ifo)
         if triggers.ifo is None:
             if len(known) > 1 or self.function is not None or not self.series:
                 raise ValueError(
                     "The table has no column of detectors, and strain is not of a single one: "
                     "pass ifo=, the name of the column or a detector such as 'H1'."
                 )
-            triggers.ifo = (known or [""]) * n_rows
+            triggers.ifo = (known or [""]) * len(triggers.gps)
             return triggers.ifo
         wanted = sorted(set(filter(None, triggers.ifo)))
         if any_ifo is not None and not known and len(wanted) > 1:
@@ -337,33 +328,35 @@ class _Source:
     def around(self, gps: float, ifo: str) -> np.ndarray:
         """Take the samples around a trigger."""
         if self.function is not None:
-            series = _open(self.function(gps, ifo))
-            self._check(series, ifo)
+            series = self._open(self.function(gps, ifo), ifo)
         else:
             series = self.series[ifo] if ifo in self.series else self.series[""]
         if isinstance(series, StrainFiles):
             return series.around(gps, self.duration, ifo)
         return series.around(gps, self.duration)
 
-    def _check(self, series: Strain | StrainFiles, ifo: str) -> None:
+    def _open(self, strain: Any, ifo: str = "") -> Strain | StrainFiles:
+        """Open strain and check its detector, if known, and its sample rate."""
+        if isinstance(strain, str | os.PathLike):
+            strain = [strain]
+        if isinstance(strain, list | tuple) and all(
+            isinstance(path, str | os.PathLike) for path in strain
+        ):
+            strain = StrainFiles(strain)
+        is_open = isinstance(strain, Strain | StrainFiles)
+        series: Strain | StrainFiles = strain if is_open else load_strain(strain)
+        ifo = ifo.upper() or (series.ifo if isinstance(series, Strain) else "")
         name = f"the strain of {ifo}" if ifo else "the strain"
-        if ifo:
-            ifos = [series.ifo] if isinstance(series, Strain) else series.ifos
-            others = sorted(set(ifos) - {ifo, ""})
-            if others:
-                raise ValueError(f"{name} that was passed is of {', '.join(others)}.")
+        others = sorted(set(_ifos(series)) - {ifo})
+        if ifo and others:
+            raise ValueError(f"{name} that was passed is of {', '.join(others)}.")
         if series.sample_rate != self.sample_rate:
             raise ValueError(
                 f"The sample rate of {name} is {series.sample_rate:g} Hz, but that of the "
                 f"transformer is {self.sample_rate:g} Hz."
             )
+        return series
 
 
-def _open(strain: Any) -> Strain | StrainFiles:
-    if isinstance(strain, Strain | StrainFiles):
-        return strain
-    if isinstance(strain, str | os.PathLike):
-        return StrainFiles([strain])
-    if isinstance(strain, list | tuple) and all(isinstance(s, str | os.PathLike) for s in strain):
-        return StrainFiles(strain)
-    return load_strain(strain)
+def _ifos(series: Strain | StrainFiles) -> list[str]:
+    return series.ifos if isinstance(series, StrainFiles) else list(filter(None, [series.ifo]))

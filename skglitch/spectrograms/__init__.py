@@ -14,11 +14,7 @@ if TYPE_CHECKING:
     from ._pictures import PictureError, read_picture
     from ._q_transformer import QTransformer
 
-__all__ = [
-    "PictureError",
-    "QTransformer",
-    "read_picture",
-]
+__all__ = ["PictureError", "QTransformer", "read_picture"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,

@@ -33,7 +33,12 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
             "(height, width, 3) or (height, width, 4)."
         )
     packed = _pack(colors)
-    table, found = _best_table(packed)
+    (table, lookup), (truncated, other_lookup) = _tables()
+    found = np.take(lookup, packed)
+    if not found.all():
+        other = np.take(other_lookup, packed)
+        if np.count_nonzero(other) > np.count_nonzero(found):
+            table, found = truncated, other
     exact = found > 0
     # Where nothing was found, 0 - 1 wraps to 255; these pixels are set below.
     energy = (found - 1).astype(np.uint8)
@@ -49,18 +54,6 @@ def _pack(colors: np.ndarray) -> np.ndarray:
         return colors.view("<u4")[..., 0] & np.uint32(0xFFFFFF)
     wide = colors.astype(np.uint32)
     return wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16
-
-
-def _best_table(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Table that matches most pixels, and the index of each pixel in it plus one, or 0."""
-    (rounded, lookup), (truncated, other_lookup) = _tables()
-    found = np.take(lookup, packed)
-    if found.all():
-        return rounded, found
-    other = np.take(other_lookup, packed)
-    if np.count_nonzero(other) > np.count_nonzero(found):
-        return truncated, other
-    return rounded, found
 
 
 @functools.cache

@@ -135,7 +135,17 @@ def _read_pixels(path: Path) -> np.ndarray:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             shape, mode = image.size[::-1], image.mode
             image.verify()
-        _check_layout(path, shape, mode)
+        if shape != _WITH_AXES and not any(
+            np.abs(np.subtract(shape, size)).max() <= _TOLERANCE for size in _WITHOUT_AXES
+        ):
+            raise PictureError(
+                path,
+                f"is {shape[1]}x{shape[0]} pixels (width x height), but a Gravity Spy picture is "
+                "800x600 with axes, or about 569x479 or 566x466 (within 10 pixels) without.",
+            )
+        if mode not in ("RGB", "RGBA", "P"):
+            reason = f"has mode {mode!r}, but must be in color (RGB, RGBA or palette)."
+            raise PictureError(path, reason)
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             # Cropped first, since the axes are a third of the picture.
             part = image.crop(_INNER_BOX) if shape == _WITH_AXES else image
@@ -147,21 +157,6 @@ def _read_pixels(path: Path) -> np.ndarray:
     # The decoder may raise any exception if the content is corrupt.
     except Exception as error:
         raise PictureError(path, f"is broken or cut short ({error}).") from error
-
-
-def _check_layout(path: Path, shape: tuple[int, int], mode: str) -> None:
-    if shape != _WITH_AXES and not any(
-        abs(shape[0] - height) <= _TOLERANCE and abs(shape[1] - width) <= _TOLERANCE
-        for height, width in _WITHOUT_AXES
-    ):
-        raise PictureError(
-            path,
-            f"is {shape[1]}x{shape[0]} pixels (width x height), but a Gravity Spy picture is "
-            f"800x600 with axes, or about 569x479 or 566x466 (within {_TOLERANCE} pixels) without.",
-        )
-    if mode not in ("RGB", "RGBA", "P"):
-        reason = f"has mode {mode!r}, but must be in color (RGB, RGBA or palette)."
-        raise PictureError(path, reason)
 
 
 def _inner_part(decoded: DecodedColors) -> tuple[slice, slice]:

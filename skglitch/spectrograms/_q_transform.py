@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -72,16 +71,6 @@ class Grid:
         return np.stack([np.bincount(places, weights=row) for row in weights])
 
 
-@dataclass(frozen=True)
-class Loudest:
-    """Loudest tile of each glitch: arrays of shape (n_samples,)."""
-
-    plane: np.ndarray
-    energy: np.ndarray
-    time: np.ndarray
-    frequency: np.ndarray
-
-
 class QScan:
     """Transform of strain of one duration. Prepares all that does not depend on the data.
 
@@ -111,6 +100,18 @@ class QScan:
         self.shown = self._around_trigger(2 * max(grid.durations))
         self.short = self._around_trigger(_SHORT_STRETCH)
         self._splines: dict[int, torch.Tensor] = {}
+        # At most one more time step than fits, where the duration is no multiple of the step.
+        self._n_steps = math.ceil(self.shown.duration / grid.tres - 1e-6)
+        # Whole time steps from the start of ``shown`` to the trigger, and the phases that move the
+        # trigger onto a step.
+        self._first_step = math.floor((self.trigger - self.shown.start) / grid.tres)
+        offset = self.trigger - self.shown.start - self._first_step * grid.tres
+        bins = np.arange(self.shown.n_bins) / self.shown.duration
+        phases = np.exp(2j * np.pi * bins * offset)
+        self._shift = torch.from_numpy(phases).to(device, torch.complex64)
+        # Different frequencies of the lines of a picture, and the matrix that resizes these.
+        self._frequencies, lines = np.unique(grid.frequencies(), return_inverse=True)
+        self._high = self._tensor(grid.resizing(0, lines))
 
     def _around_trigger(self, duration: float) -> Stretch:
         if duration >= self.duration:
@@ -150,8 +151,8 @@ class QScan:
 
     def loudest(
         self, spectra: dict[Stretch, torch.Tensor], medians: Sequence[torch.Tensor], search: float
-    ) -> Loudest:
-        """Find the loudest tile of all planes within ``search / 2`` s of the trigger.
+    ) -> np.ndarray:
+        """Energy, plane, time and frequency of each glitch's loudest tile near the trigger.
 
         Rows are first compared in short stretches and by medians of few samples, since planes often
         differ little. The loudest rows are then computed in full.
@@ -172,8 +173,7 @@ class QScan:
             close = [rows[p] for p, is_near in zip(places, near, strict=True) if is_near]
             spectrum = spectra[self.whole][glitch : glitch + 1]
             found.append(max(self._tile(spectrum, plane, row, search) for plane, row in close))
-        energy, planes, time, frequency = np.array(found).T
-        return Loudest(planes.astype(int), energy, time, frequency)
+        return np.array(found).T
 
     def _peaks(
         self, spectra: dict[Stretch, torch.Tensor], plane: QPlane, search: float
@@ -221,8 +221,13 @@ class QScan:
 
         ``spectrum`` is of the stretch ``shown``, and ``medians`` has the shape (n_samples, n_rows).
         """
-        rows = self._rows(spectrum, self.planes[plane]) / medians[..., None]
-        lines, high = self._lines(plane), self._high
+        n_rows = medians.shape[1]
+        rows = spectrum.new_empty((len(spectrum), n_rows, self._n_steps), dtype=torch.float32)
+        sizes = [self._n_steps] * n_rows
+        for group, energy in self.shown.energies(spectrum * self._shift, self.planes[plane], sizes):
+            rows[:, group] = energy
+        rows = rows / medians[..., None]
+        lines = self._lines(plane)
         pixels = rows.new_empty((len(rows), len(self.grid.durations), *self.grid.size))
         # A single product for the whole batch is much slower.
         for glitch, energy in enumerate(rows):
@@ -231,7 +236,7 @@ class QScan:
                     energy[:, steps] if isinstance(steps, slice) else energy.index_select(1, steps)
                 )
                 points = (lines @ shown).clamp_(0, MAX_ENERGY)
-                torch.mm(high @ points, wide, out=pixels[glitch, view])
+                torch.mm(self._high @ points, wide, out=pixels[glitch, view])
         return pixels
 
     @cached_property
@@ -248,45 +253,8 @@ class QScan:
             result.append((chosen, self._tensor(wide)))
         return result
 
-    @cached_property
-    def _n_steps(self) -> int:
-        # At most one more than fits, where the duration is no multiple of the step.
-        return math.ceil(self.shown.duration / self.grid.tres - 1e-6)
-
-    @cached_property
-    def _first_step(self) -> int:
-        """Number of whole time steps from the start of ``shown`` to the trigger."""
-        return math.floor((self.trigger - self.shown.start) / self.grid.tres)
-
-    @cached_property
-    def _shift(self) -> torch.Tensor:
-        """Phases that move the trigger onto a time step."""
-        offset = self.trigger - self.shown.start - self._first_step * self.grid.tres
-        bins = np.arange(self.shown.n_bins) / self.shown.duration
-        phases = np.exp(2j * np.pi * bins * offset)
-        return torch.from_numpy(phases).to(self.device, torch.complex64)
-
-    @cached_property
-    def _frequencies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Different frequencies of the lines of a picture, and which of them each line shows."""
-        return np.unique(self.grid.frequencies(), return_inverse=True)
-
-    @cached_property
-    def _high(self) -> torch.Tensor:
-        """Matrix that resizes the different frequencies to lines of pixels."""
-        return self._tensor(self.grid.resizing(0, self._frequencies[1]))
-
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, torch.float32)
-
-    def _rows(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
-        """Energies of all rows of a plane at the time steps of ``shown``."""
-        n_rows = len(plane.frequencies)
-        energies = spectrum.new_empty((len(spectrum), n_rows, self._n_steps), dtype=torch.float32)
-        shifted = spectrum * self._shift
-        for rows, energy in self.shown.energies(shifted, plane, [self._n_steps] * n_rows):
-            energies[:, rows] = energy
-        return energies
 
     def _lines(self, plane: int) -> torch.Tensor:
         """Matrix of a cubic spline that interpolates rows of tiles to lines of a picture."""
@@ -295,7 +263,7 @@ class QScan:
             # A cubic spline needs four rows.
             degree = 3 if len(f) > 3 else min(1, len(f) - 1)
             spline = make_interp_spline(f, np.eye(len(f)), k=degree)
-            values = spline(np.clip(self._frequencies[0], f[0], f[-1]))
+            values = spline(np.clip(self._frequencies, f[0], f[-1]))
             # Weights of distant rows are below rounding, and as denormal numbers they would
             # make the products ten times slower.
             values[np.abs(values) < np.finfo(np.float32).eps] = 0
@@ -380,10 +348,5 @@ def _groups(
             yield members[start : start + at_once], size
 
 
-@lru_cache(maxsize=2)
-def cached_scan(*settings: Any) -> QScan:
-    """Return a QScan, the same one for equal settings.
-
-    For a single glitch, as in a live analysis, preparing it takes longer than the transform.
-    """
-    return QScan(*settings)
+# For a single glitch, as in a live analysis, preparing a scan takes longer than the transform.
+cached_scan = lru_cache(maxsize=2)(QScan)

@@ -233,13 +233,13 @@ class QTransformer(TransformerMixin, BaseEstimator):
                 spectra = scan.spectra(spectrum)
                 medians = [scan.medians(spectrum, plane) for plane in scan.planes]
                 loudest = scan.loudest(spectra, medians, self.search)
-                result.q[rows] = [scan.planes[plane].q for plane in loudest.plane]
-                result.time[rows] = loudest.time
-                result.frequency[rows] = loudest.frequency
-                result.snr[rows] = np.sqrt(2 * loudest.energy)
+                peaks, planes, result.time[rows], result.frequency[rows] = loudest
+                planes = planes.astype(int)
+                result.q[rows] = [scan.planes[plane].q for plane in planes]
+                result.snr[rows] = np.sqrt(2 * peaks)
                 # All views of a glitch are shown at the Q of its loudest tile.
-                for plane in np.unique(loudest.plane):
-                    chosen = np.flatnonzero(loudest.plane == plane)
+                for plane in np.unique(planes):
+                    chosen = np.flatnonzero(planes == plane)
                     shown, divisor = spectra[scan.shown][chosen], medians[plane][chosen]
                     energy = scan.views(shown, plane, divisor) * (255 / MAX_ENERGY)
                     pixels = energy.round_().to(torch.uint8)

@@ -61,20 +61,17 @@ def make_planes(
     qs = [qrange[0] * math.exp(math.sqrt(2) * distance * step) for step in steps]
     # All planes are searched up to the same frequency, so that they compete for the same glitches.
     highest = min(frange[1], sample_rate / 2 / (1 + math.sqrt(11) / qs[0]))
-    return [_make_plane(q, frange, highest, mismatch, duration) for q in qs]
-
-
-def _make_plane(
-    q: float, frange: tuple[float, float], highest: float, mismatch: float, duration: float
-) -> QPlane:
-    metric = math.sqrt(2 + q**2) / 2
-    distance = math.log(highest / frange[0]) * metric
-    n_rows = max(1, math.ceil(distance / tile_spacing(mismatch)))
-    step = distance / n_rows / metric
-    n_all = n_rows + math.ceil(max(0.0, math.log(frange[1] / highest)) / step)
-    frequencies = frange[0] * np.exp(step * (np.arange(n_all) + 0.5))
-    # Each on a bin of the Fourier transform; at low frequencies two may fall on the same one.
-    frequencies = np.floor(frequencies * duration) / duration
-    n_searched = len(np.unique(frequencies[:n_rows]))
-    frequencies = np.unique(frequencies)
-    return QPlane(q, frequencies[frequencies > 0], n_searched)
+    planes = []
+    for q in qs:
+        metric = math.sqrt(2 + q**2) / 2
+        distance = math.log(highest / frange[0]) * metric
+        n_rows = max(1, math.ceil(distance / tile_spacing(mismatch)))
+        step = distance / n_rows / metric
+        n_all = n_rows + math.ceil(max(0.0, math.log(frange[1] / highest)) / step)
+        frequencies = frange[0] * np.exp(step * (np.arange(n_all) + 0.5))
+        # Each on a bin of the Fourier transform; at low frequencies two may fall on the same one.
+        frequencies = np.floor(frequencies * duration) / duration
+        n_searched = len(np.unique(frequencies[:n_rows]))
+        frequencies = np.unique(frequencies)
+        planes.append(QPlane(q, frequencies[frequencies > 0], n_searched))
+    return planes

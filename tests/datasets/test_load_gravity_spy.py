@@ -363,7 +363,7 @@ def test_progress_bar_stays_away_when_it_is_quick(small_tree, capsys):
 
 @pytest.mark.parametrize("progress", [True, False])
 def test_progress_bar(small_tree, capsys, monkeypatch, progress):
-    monkeypatch.setattr("skglitch.datasets._decode._PROGRESS_AFTER", 0)
+    monkeypatch.setattr("skglitch.datasets._cache._PROGRESS_AFTER", 0)
     load(small_tree, cache=False, progress=progress)
     assert ("4/4" in capsys.readouterr().err) is progress
 

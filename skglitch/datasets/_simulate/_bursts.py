@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._canvas import Canvas
+from ._canvas import MANY, Canvas, draws, log_uniform, power_law
 from ._noise import wandering
 from ._pulses import ring_violins
-from ._registry import MANY, draws, log_uniform, power_law
 
 
 @draws("No_Glitch", snr=(0.5, 6.0, 1.5))

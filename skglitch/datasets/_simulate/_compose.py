@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.fft import rfft, rfftfreq
 
-from . import _bursts, _lines, _pulses, _scattering, _tracks  # noqa: F401  they register classes
-from ._canvas import Canvas, Response, random_phase
+from . import _bursts, _pulses, _scattering, _tracks  # noqa: F401  they register classes
+from ._canvas import RECIPES, Canvas, Recipe, Response, power_law, random_phase
 from ._noise import Noise, NoiseModel, measured_noise, median_density
-from ._registry import RECIPES, Recipe, power_law
 
 # Largest time in s of the loudest tile from the middle of the canvas.
 _REACH = 2.0
@@ -51,7 +50,6 @@ def simulate_glitch(
     power law between 7.5 (the threshold of Gravity Spy) and what is typical of the class.
     """
     recipe = RECIPES[label]
-    n_times = round(duration * sample_rate)
     model = NoiseModel(sample_rate, duration) if noise is None else noise
     if isinstance(model, NoiseModel):
         background = model.draw(rng)
@@ -68,7 +66,7 @@ def simulate_glitch(
     strain = background.strain + glitch.signal
     if isinstance(model, NoiseModel) and rng.random() < model.background:
         limit = glitch.parameters["tile_snr"]
-        strain += _weak_glitches(rng, sample_rate, duration, n_times, asd, limit)
+        strain += _weak_glitches(rng, Canvas(sample_rate, duration, asd), limit)
     return Simulated(strain, glitch.signal, glitch.parameters)
 
 
@@ -146,22 +144,14 @@ def optimal_snr(signal: np.ndarray, sample_rate: float, noise: Noise) -> float:
     return float(np.sqrt(4 * np.dot(power, weight) * f[1]))
 
 
-def _weak_glitches(
-    rng: np.random.Generator,
-    sample_rate: float,
-    duration: float,
-    n_times: int,
-    asd: Response,
-    limit: float,
-) -> np.ndarray:
+def _weak_glitches(rng: np.random.Generator, canvas: Canvas, limit: float) -> np.ndarray:
     """Draw weak glitches nearby, as in real strain: at low frequencies, or blips.
 
     None is louder than ``limit``, that of the glitch itself, which determines the class.
     """
     loudest = float(np.clip(limit, 4.5, 15.0))
-    canvas = Canvas(sample_rate, duration, asd)
     for _ in range(rng.integers(1, 4)):
-        time = rng.choice([-1, 1]) * rng.uniform(0.3, duration / 2)
+        time = rng.choice([-1, 1]) * rng.uniform(0.3, canvas.duration / 2)
         size = power_law(rng, 4.0, loudest, 2.5)
         phase = random_phase(rng)
         if rng.random() < 0.7:
@@ -169,4 +159,4 @@ def _weak_glitches(
         else:
             time = np.sign(time) * max(0.6, abs(time))
             canvas.pulse(time, rng.uniform(20, 200), rng.uniform(0.5, 3.0), size, phase)
-    return canvas.strain(0.0, n_times)
+    return canvas.strain(0.0, len(canvas.values))

@@ -3,7 +3,9 @@
 Spectra of single pulses follow fits of a physical model to real glitches; see
 :meth:`Canvas.pulse` for the model and its reference. From the 3,876 fits published with it, this
 module has quantiles of the two parameters and their rank correlation for each class. The power
-laws of the signal-to-noise ratios, and the peak frequencies, are from the same table.
+laws of the signal-to-noise ratios are from the same table, and so are the ranges of the peak
+frequency in Hz: the 1st and 99th percentile, rounded outwards to the frequency of a tile. The fits
+alone allow blips as low as 25 Hz, which do not occur.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from ._canvas import Canvas, random_phase
-from ._registry import MANY, draws, log_uniform, power_law
+from ._canvas import MANY, Canvas, draws, log_uniform, power_law, random_phase
 
 _LEVELS = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 # f0 in Hz and gbw at these levels, and their rank correlation.
@@ -39,15 +40,6 @@ _FITS: dict[str, tuple[tuple[float, ...], tuple[float, ...], float]] = {
     ),
 }
 
-# The 1st and 99th percentile of the peak frequency in Hz, rounded outwards to the frequency of a
-# tile. The fits alone allow blips as low as 25 Hz, which do not occur.
-_PEAKS: dict[str, tuple[float, float]] = {
-    "Blip": (64.0, 384.0),
-    "Blip_Low_Frequency": (40.0, 160.0),
-    "Koi_Fish": (32.0, 288.0),
-    "Tomte": (32.0, 80.0),
-}
-
 
 def draw_shape(rng: np.random.Generator, label: str) -> tuple[float, float]:
     """Draw f0 (Hz) and gbw of a pulse of a class."""
@@ -58,7 +50,7 @@ def draw_shape(rng: np.random.Generator, label: str) -> tuple[float, float]:
     return float(np.exp(values[0])), float(np.exp(values[1]))
 
 
-@draws("Blip", snr=(7.5, 100.0, 1.8), jitter=0.003, peak=_PEAKS["Blip"])
+@draws("Blip", snr=(7.5, 100.0, 1.8), jitter=0.003, peak=(64.0, 384.0))
 def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a teardrop of some 10 ms and 30 to 500 Hz (Cabero et al. 2019, arXiv:1901.05093)."""
     f0, gbw = draw_shape(rng, "Blip")
@@ -70,7 +62,7 @@ def _blip(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"f0": f0, "gbw": gbw}
 
 
-@draws("Blip_Low_Frequency", snr=(7.5, 50.0, 3.2), jitter=0.003, peak=_PEAKS["Blip_Low_Frequency"])
+@draws("Blip_Low_Frequency", snr=(7.5, 50.0, 3.2), jitter=0.003, peak=(40.0, 160.0))
 def _blip_low_frequency(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a blip below some 250 Hz, with the widths fitted to those of the third run."""
     f0, gbw = draw_shape(rng, "Blip_Low_Frequency")
@@ -78,7 +70,7 @@ def _blip_low_frequency(rng: np.random.Generator, canvas: Canvas) -> dict[str, f
     return {"f0": f0, "gbw": gbw}
 
 
-@draws("Tomte", snr=(7.5, 60.0, 1.7), jitter=0.004, peak=_PEAKS["Tomte"])
+@draws("Tomte", snr=(7.5, 60.0, 1.7), jitter=0.004, peak=(32.0, 80.0))
 def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a pulse at 20 to 150 Hz that is wide at low and narrow at high frequencies."""
     f0, gbw = draw_shape(rng, "Tomte")
@@ -89,7 +81,7 @@ def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"f0": f0, "gbw": gbw}
 
 
-@draws("Koi_Fish", snr=(30.0, 1000.0, 1.2), jitter=0.004, peak=_PEAKS["Koi_Fish"])
+@draws("Koi_Fish", snr=(30.0, 1000.0, 1.2), jitter=0.004, peak=(32.0, 288.0))
 def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz.
 
@@ -124,7 +116,7 @@ def ring_violins(rng: np.random.Generator, canvas: Canvas, time: float, snr: flo
         canvas.burst(time, frequency, sigma, snr * rng.uniform(0.2, 1.0))
 
 
-@draws("Repeating_Blips", snr=(MANY, 40.0, 2.8), jitter=0.004, peak=_PEAKS["Blip"])
+@draws("Repeating_Blips", snr=(MANY, 40.0, 2.8), jitter=0.004, peak=(64.0, 384.0))
 def _repeating_blips(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw similar blips every 0.1 to 0.7 s, for about a second or longer."""
     f0, gbw = draw_shape(rng, "Blip")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._canvas import Canvas, random_phase
-from ._registry import draws, log_uniform
+from ._canvas import Canvas, draws, log_uniform, random_phase
 
 WAVELENGTH = 1.064e-6
 # Time in s on either side of the middle. No picture shows more.
@@ -128,34 +127,12 @@ def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     for i in range(-n, n + 1):
         size = (1.0 if i == 0 else rng.uniform(0.3, 0.9)) * np.exp(-abs(i) * rng.uniform(0, 0.4))
         for side in (-1, 1):
-            middle, snr = i * period + side * gap / 2, size * rng.uniform(0.6, 1.0)
-            _wing(rng, canvas, middle, side, wing, bottom, top, shape, snr, inward)
+            time, snr = i * period + side * gap / 2, size * rng.uniform(0.6, 1.0)
+            part, t = canvas.times(*sorted((time, time + side * wing)))
+            if len(t) < 2:
+                continue
+            away = (np.abs(t - time) / wing).clip(0, 1)
+            rise = (1 - away if inward else away) ** shape
+            frequency = bottom * (top * np.exp(rng.normal(0, 0.1)) / bottom) ** rise
+            canvas.track(part, frequency, np.sin(np.pi * away) ** 0.7, snr)
     return {"period": period, "top_frequency": top, "duration": wing}
-
-
-def _wing(
-    rng: np.random.Generator,
-    canvas: Canvas,
-    time: float,
-    side: int,
-    duration: float,
-    bottom: float,
-    top: float,
-    shape: float,
-    size: float,
-    inward: bool,
-) -> None:
-    """Add a chirp to the left (-1) or right (1) of ``time``.
-
-    Its frequency is lowest there, or highest if ``inward``.
-    """
-    ends = sorted((time, time + side * duration))
-    part, t = canvas.times(*ends)
-    if len(t) < 2:
-        return
-    away = (np.abs(t - time) / duration).clip(0, 1)
-    rise = (1 - away if inward else away) ** shape
-    top = top * np.exp(rng.normal(0, 0.1))
-    frequency = bottom * (top / bottom) ** rise
-    envelope = np.sin(np.pi * away) ** 0.7
-    canvas.track(part, frequency, envelope, size)

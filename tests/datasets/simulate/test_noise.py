@@ -4,8 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import welch
 
-from skglitch.datasets._simulate import NoiseModel, design_psd, observed_psd
-from skglitch.datasets._simulate._noise import measured_noise
+from skglitch.datasets._simulate._noise import (
+    NoiseModel,
+    design_psd,
+    measured_noise,
+    observed_psd,
+)
 
 
 def test_design_is_that_of_advanced_ligo():

@@ -5,16 +5,10 @@ from hypothesis import strategies as st
 from scipy.signal import spectrogram
 
 from skglitch.datasets import make_glitches
-from skglitch.datasets._simulate import (
-    CLASS_NAMES,
-    DESCRIPTIONS,
-    GRAVITY_SPY_COUNTS,
-    Noise,
-    NoiseModel,
-    simulate_glitch,
-)
-from skglitch.datasets._simulate._canvas import Canvas
-from skglitch.datasets._simulate._registry import RECIPES
+from skglitch.datasets._simulate._canvas import RECIPES, Canvas
+from skglitch.datasets._simulate._classes import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS
+from skglitch.datasets._simulate._compose import simulate_glitch
+from skglitch.datasets._simulate._noise import Noise, NoiseModel
 from skglitch.datasets._simulate._scattering import WAVELENGTH, fringe_frequency, scatter
 from skglitch.datasets._simulate._tracks import chirp_track
 
