@@ -110,7 +110,9 @@ class ViewCache:
             "rows": rows,
             "broken": list(broken.items()),
         }
-        previous = self._array_name()
+        previous = None
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            previous = json.loads(self.sidecar.read_text(encoding="utf-8"))["array"]
         draft = final.with_suffix(".json.tmp")
         try:
             draft.write_text(json.dumps(content), encoding="utf-8")
@@ -132,12 +134,6 @@ class ViewCache:
                 if path.name != final.name and (stale or path.name == previous):
                     path.unlink()
         return array
-
-    def _array_name(self) -> str | None:
-        try:
-            return str(json.loads(self.sidecar.read_text(encoding="utf-8"))["array"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
 
 def warn_no_cache(error: OSError) -> None:

@@ -99,7 +99,11 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
         labels = [v.strip() if isinstance(v, str) else v for v in as_labels(columns[name], name)]
         triggers.labeled = is_labeled(labels, name)
         if triggers.labeled.any():
-            triggers.target = _fill_unlabeled(labels, triggers.labeled)
+            pairs = list(zip(labels, triggers.labeled, strict=True))
+            kinds = [type(v) for v, is_known in pairs if is_known]
+            fill: Any = -1 if all(issubclass(kind, int) for kind in kinds) else math.nan
+            fill = "" if all(issubclass(kind, str) for kind in kinds) else fill
+            triggers.target = np.array([v if is_known else fill for v, is_known in pairs])
     return triggers
 
 
@@ -137,16 +141,6 @@ def _to_float(value: Any) -> float:
         return math.nan if value is np.ma.masked else float(value)
     except (TypeError, ValueError):
         return math.nan
-
-
-def _fill_unlabeled(labels: list[Any], labeled: np.ndarray) -> np.ndarray:
-    present = [label for label, is_known in zip(labels, labeled, strict=True) if is_known]
-    if all(isinstance(label, str) for label in present):
-        fill: Any = ""
-    else:
-        fill = -1 if all(isinstance(label, int) for label in present) else math.nan
-    pairs = zip(labels, labeled, strict=True)
-    return np.array([label if is_known else fill for label, is_known in pairs])
 
 
 def _find_column(columns: Columns, role: str, name: str) -> str | None:

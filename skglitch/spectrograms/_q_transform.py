@@ -154,8 +154,8 @@ class QScan:
     ) -> np.ndarray:
         """Energy, plane, time and frequency of each glitch's loudest tile near the trigger.
 
-        Rows are first compared in short stretches and by medians of few samples, since planes often
-        differ little. The loudest rows are then computed in full.
+        All rows are first compared in short stretches and by medians of few samples. The loudest
+        ones are then computed in full, since planes often differ little.
         """
         peaks = [
             self._peaks(spectra, plane, search) / median[:, : plane.n_searched]

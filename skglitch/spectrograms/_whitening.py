@@ -24,10 +24,25 @@ def whitened_spectrum(
     """
     n_times = strain.shape[1]
     strain = strain - strain.mean(dim=1, keepdim=True)
-    density = _median_density(strain, sample_rate, fftlength)
+    # Power up to a constant, which does not matter: energies are divided by their median later.
+    size = min(round(fftlength * sample_rate), n_times)
+    stretches = strain.unfold(1, size, max(1, size - round(size / 2)))
+    spectra = torch.fft.rfft(stretches * _hann(size, strain.device))
+    parts = torch.view_as_real(spectra.to(torch.complex64))
+    power = parts.mul_(parts).sum(dim=-1)
+    amplitude = median(power.transpose(1, 2).contiguous()).sqrt()
+    # Interpolated before it is inverted, so that a line, which is high and narrow, stays narrow.
+    fine = interpolate(amplitude[:, None], n_times // 2 + 1, mode="linear", align_corners=True)
+    transfer = fine[:, 0].reciprocal()
+    # Neither frequencies below 1 / duration nor those at the Nyquist frequency are meaningful.
+    ramp = torch.hann_window(2 * _N_RAMP, periodic=False, device=transfer.device)[:_N_RAMP]
+    transfer[:, :_N_RAMP] *= ramp
+    transfer[:, -_N_RAMP:] *= ramp.flip(0)
+    taps = torch.fft.irfft(transfer, n=n_times)
     half = min(round(fduration * sample_rate), n_times) // 2
     window = _hann(2 * half, strain.device)
-    taps = _filter_taps(density.sqrt(), n_times, half) * window.to(density.dtype)
+    # The middle of the filter is at ``half``.
+    taps = torch.cat([taps[:, n_times - half :], taps[:, :half]], dim=1) * window.to(taps.dtype)
     # The ends rise from zero, so that their step does not ring through all strain.
     tapered = strain.clone()
     tapered[:, :half] *= window[:half]
@@ -37,32 +52,6 @@ def whitened_spectrum(
     spectrum = torch.fft.rfft(tapered, n=size).to(torch.complex64)
     whitened = torch.fft.irfft(spectrum.mul_(torch.fft.rfft(taps, n=size)), n=size)
     return torch.fft.rfft(whitened[:, half : half + n_times])
-
-
-def _median_density(strain: torch.Tensor, sample_rate: float, fftlength: float) -> torch.Tensor:
-    """Power spectral density as the median over stretches, up to a constant.
-
-    Whitened energies are divided by their median later, so that no constant matters.
-    """
-    size = min(round(fftlength * sample_rate), strain.shape[1])
-    stretches = strain.unfold(1, size, max(1, size - round(size / 2)))
-    spectra = torch.fft.rfft(stretches * _hann(size, strain.device))
-    parts = torch.view_as_real(spectra.to(torch.complex64))
-    power = parts.mul_(parts).sum(dim=-1)
-    return median(power.transpose(1, 2).contiguous())
-
-
-def _filter_taps(amplitude: torch.Tensor, n_times: int, half: int) -> torch.Tensor:
-    """Filter that divides by ``amplitude``: (n_samples, 2 * half) taps, the middle at ``half``."""
-    # Interpolated before it is inverted, so that a line, which is high and narrow, stays narrow.
-    fine = interpolate(amplitude[:, None], n_times // 2 + 1, mode="linear", align_corners=True)
-    transfer = fine[:, 0].reciprocal()
-    # Neither frequencies below 1 / duration nor those at the Nyquist frequency are meaningful.
-    ramp = torch.hann_window(2 * _N_RAMP, periodic=False, device=transfer.device)[:_N_RAMP]
-    transfer[:, :_N_RAMP] *= ramp
-    transfer[:, -_N_RAMP:] *= ramp.flip(0)
-    taps = torch.fft.irfft(transfer, n=n_times)
-    return torch.cat([taps[:, n_times - half :], taps[:, :half]], dim=1)
 
 
 def _hann(size: int, device: torch.device) -> torch.Tensor:
