@@ -50,10 +50,8 @@ def fetch_gravity_spy(
         ``gravity_spy/trainingsetv1d1``.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
-    durations, size, missing, on_error, return_X_y, n_jobs
-        As in :func:`load_gravity_spy`.
-    cache : bool or path, default=True
-        As in :func:`load_gravity_spy`; True is a folder in ``data_home``.
+    durations, size, missing, on_error, return_X_y, cache, n_jobs
+        As in :func:`load_gravity_spy`, but ``cache=True`` is a folder in ``data_home``.
     progress : bool, default=True
         Whether to show progress bars of the download and of the decoding.
     base_url : str, default="https://zenodo.org"

@@ -16,6 +16,13 @@ _SHOWN = 5  # items in a message
 class MissingViewsError(ValueError):
     """Glitches lack views of some durations.
 
+    Parameters
+    ----------
+    message : str
+        The error message.
+    missing, available
+        The attributes.
+
     Attributes
     ----------
     missing : tuple of float
