@@ -48,7 +48,7 @@ else:
 
 embeddings = TruncatedCNNTransformer().fit_transform(X)
 issues = find_label_issues(embeddings, y, random_state=0)
-print(issues)
+print(issues.head(8).round(2).to_string())
 
 # %%
 # Look at them
