@@ -22,8 +22,6 @@ _NAMES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 class ClassScoresDisplay:
     """Bar chart of precision, recall and F1 of each class.
 
-    Use :meth:`from_predictions` or :meth:`from_estimator` to create and plot one.
-
     Parameters
     ----------
     table : pandas.DataFrame
@@ -55,12 +53,7 @@ class ClassScoresDisplay:
 
     @classmethod
     def from_predictions(
-        cls,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        labels: ArrayLike | None = None,
-        **kwargs: Any,
+        cls, y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike | None = None, **kwargs: Any
     ) -> ClassScoresDisplay:
         """Plot the scores of predictions.
 

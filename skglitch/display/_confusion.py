@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.metrics import confusion_matrix
 
 from ._axes import make_axes, settle
 
@@ -22,8 +23,7 @@ _DARK = 0.5
 class ConfusionDisplay:
     """Confusion matrix that stays readable with 40 classes.
 
-    Colors are fractions of the true class. Use :meth:`from_predictions` or
-    :meth:`from_estimator` to create and plot one.
+    Colors are fractions of the true class.
 
     Parameters
     ----------
@@ -68,12 +68,7 @@ class ConfusionDisplay:
 
     @classmethod
     def from_predictions(
-        cls,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        labels: ArrayLike | None = None,
-        **kwargs: Any,
+        cls, y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike | None = None, **kwargs: Any
     ) -> ConfusionDisplay:
         """Plot the confusion matrix of predictions.
 
@@ -90,8 +85,6 @@ class ConfusionDisplay:
         -------
         display : ConfusionDisplay
         """
-        from sklearn.metrics import confusion_matrix
-
         true, predicted = np.asarray(y_true), np.asarray(y_pred)
         names = np.union1d(true, predicted) if labels is None else np.asarray(labels)
         matrix = confusion_matrix(true, predicted, labels=names)
@@ -110,7 +103,7 @@ class ConfusionDisplay:
         X, y : array-like
             Samples and their true labels.
         **kwargs
-            `labels` and others, passed to :meth:`from_predictions`.
+            `ax`, `labels` and others, passed to :meth:`from_predictions`.
 
         Returns
         -------
@@ -186,48 +179,32 @@ class ConfusionDisplay:
             bar = self.figure_.colorbar(self.im_, ax=self.ax_, shrink=0.7, pad=0.02)
             bar.set_label("fraction of the true class [%]")
             bar.ax.yaxis.set_major_formatter(lambda fraction, _: f"{100 * fraction:.0f}")
-        cell = self._label_classes(matrix, labels)
-        self.text_ = None
-        if include_values:
-            values = rates if values_format.endswith("%") else matrix
-            self.text_ = self._write_values(values, rates, values_format, cell)
-        return self
-
-    def _label_classes(self, matrix: np.ndarray, labels: np.ndarray) -> float:
-        """Label both axes in a size that fits the cells, and return the cell size in points."""
-        ax, n = self.ax_, len(labels)
-        ax.set(xlabel="predicted class", ylabel="true class (samples)")
+        n = len(labels)
         n_samples = matrix.sum(axis=1)
-        ax.set_xticks(range(n), labels.astype(str), rotation=90)
-        ax.set_yticks(range(n), [f"{x} ({k:g})" for x, k in zip(labels, n_samples, strict=True)])
+        names = [f"{name} ({k:g})" for name, k in zip(labels, n_samples, strict=True)]
+        self.ax_.set_xticks(range(n), labels.astype(str), rotation=90)
+        self.ax_.set_yticks(range(n), names)
+        self.ax_.set(xlabel="predicted class", ylabel="true class (samples)")
         # The size of labels depends on the size of cells, and the reverse: the second run settles.
         for _ in range(2):
             settle(self.figure_)
-            cell = ax.get_window_extent().width / n * 72 / ax.figure.dpi
-            usual = ax.xaxis.label.get_fontsize() * 0.9
-            ax.tick_params(labelsize=min(usual, 0.8 * cell))
-        return cell
-
-    def _write_values(
-        self, values: np.ndarray, rates: np.ndarray, values_format: str, cell: float
-    ) -> np.ndarray:
-        texts = np.full(values.shape, None, dtype=object)
-        zero = format(0, values_format)
-        shown = {
-            (row, column): format(values[row, column], values_format)
-            for row, column in np.argwhere(values > 0)
-        }
-        n_characters = max(map(len, shown.values()), default=1)
+            cell = self.ax_.get_window_extent().width / n * 72 / self.ax_.figure.dpi
+            usual = self.ax_.xaxis.label.get_fontsize() * 0.9
+            self.ax_.tick_params(labelsize=min(usual, 0.8 * cell))
+        self.text_ = None
+        if not include_values:
+            return self
+        self.text_ = np.full(matrix.shape, None, dtype=object)
+        values = rates if values_format.endswith("%") else matrix
+        cells = [(*at, format(values[tuple(at)], values_format)) for at in np.argwhere(values > 0)]
+        n_characters = max((len(text) for *_, text in cells), default=1)
         fontsize = min(9.0, 0.6 * cell, 0.9 * cell / (_DIGIT * n_characters))
-        if fontsize < _MIN_FONT_SIZE:
-            return texts
-        for (row, column), text in shown.items():
-            if text != zero:
+        options = {"ha": "center", "va": "center", "fontsize": fontsize}
+        for row, column, text in cells:
+            if fontsize >= _MIN_FONT_SIZE and text != format(0, values_format):
                 color = "white" if rates[row, column] > _DARK else "black"
-                texts[row, column] = self.ax_.text(
-                    column, row, text, ha="center", va="center", fontsize=fontsize, color=color
-                )
-        return texts
+                self.text_[row, column] = self.ax_.text(column, row, text, color=color, **options)
+        return self
 
 
 def _normalize(matrix: np.ndarray) -> np.ndarray:

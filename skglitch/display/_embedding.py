@@ -125,18 +125,13 @@ class EmbeddingDisplay:
         """
         check_method(method, n_components)
         checked = check_embeddings(embeddings)
-        # Refused before the map is computed.
         cls(np.zeros((len(checked), n_components)), labels)._check(**kwargs)
         embedding = compute_map(checked, method, n_components, random_state)
         return cls(embedding, labels, title=title, method=METHOD_NAMES[method]).plot(**kwargs)
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        X: ArrayLike,
-        labels: ArrayLike | None = None,
-        **kwargs: Any,
+        cls, estimator: Any, X: ArrayLike, labels: ArrayLike | None = None, **kwargs: Any
     ) -> EmbeddingDisplay:
         """Embed glitches, and compute and plot a map.
 
@@ -196,8 +191,7 @@ class EmbeddingDisplay:
         embedding, classes, names = self._check(ax, names=names, highlight=highlight)
         legend = self.labels is not None and (not names if legend is None else legend)
         is_flat = embedding.shape[1] == 2
-        colored = zip(classes.names, classes.is_colored, strict=True)
-        listed = [classes.unlabeled] + [name for name, is_colored in colored if is_colored]
+        listed = [classes.unlabeled, *np.array(classes.names)[classes.is_colored]]
         n_columns = -(-len(listed) // _LEGEND_ROWS) if legend else 0
         options: dict[str, Any] = {} if is_flat else {"subplot_kw": {"projection": "3d"}}
         # The axes in three dimensions are square.
@@ -205,7 +199,21 @@ class EmbeddingDisplay:
             0.55 + _INCHES_PER_CHARACTER * max(map(len, listed))
         )
         self.figure_, (self.ax_,) = make_axes(ax, (width, 6.5), **options)
-        handles = self._scatter(embedding, classes)
+        size = np.clip(20000 / len(embedding), 9, 42)
+        styles = {-1: UNLABELED_STYLE, **dict(enumerate(classes.styles))}
+        texts = {-1: classes.unlabeled, **dict(enumerate(classes.names))}
+        colored = {-1: False, **dict(enumerate(classes.is_colored))}
+        codes = np.unique(classes.codes).tolist()
+        if not is_flat and not all(colored[code] for code in codes):
+            # matplotlib sorts by depth, which would put gray points above others.
+            self.ax_.computed_zorder = False
+        handles = {}
+        # Gray at the bottom, colors on top.
+        for code in sorted(codes, key=colored.__getitem__):
+            members = embedding[classes.codes == code]
+            # A dot is half as wide as other markers of the same size.
+            options = {"s": size if colored[code] else 1.6 * size, **styles[code]}
+            handles[code] = self.ax_.scatter(*members.T, alpha=0.8, label=texts[code], **options)
         # Coordinates of such maps have no meaning.
         self.ax_.set(xticks=[], yticks=[])
         self.ax_.margins(0.06)
@@ -220,12 +228,24 @@ class EmbeddingDisplay:
             notes.append(f"gray: {classes.unlabeled}")
         self.ax_.set_xlabel("; ".join(notes))
         if legend:
-            self._add_legend(handles, classes, n_columns)
+            entries = {code: texts[code] for code in range(len(classes.names)) if colored[code]}
+            gray = [code for code in handles if not colored[code]]
+            if gray:
+                # All gray points share one entry.
+                entries[gray[0]] = classes.unlabeled if gray == [-1] else "others"
+            place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
+            style = {"ncols": n_columns, "fontsize": "small", "frameon": False}
+            points = [handles[code] for code in entries]
+            box = self.ax_.legend(points, entries.values(), **place, **style)
+            for handle, text in zip(box.legend_handles, box.get_texts(), strict=True):
+                # The markers of many points are too small to recognize.
+                handle.set(sizes=[_LEGEND_MARKER_SIZE], alpha=1)
+                text.set_parse_math(False)
         self.texts_: list[Any] = []
         if names and self.labels is not None:
             members = [embedding[classes.codes == code] for code in range(len(classes.names))]
             # Names of highlighted classes are bold, and placed first.
-            bold = [colored and not all(classes.is_colored) for colored in classes.is_colored]
+            bold = [is_bold and not all(classes.is_colored) for is_bold in classes.is_colored]
             order = sorted(range(len(members)), key=lambda n: (not bold[n], -len(members[n])))
             self.texts_ = write_names(
                 self.ax_,
@@ -259,43 +279,3 @@ class EmbeddingDisplay:
                 + ", or a figure."
             )
         return embedding, classes, is_flat if names is None else names
-
-    def _scatter(self, embedding: np.ndarray, classes: MapClasses) -> dict[int, Any]:
-        """Plot the points, and return the collection of each class code."""
-        size = np.clip(20000 / len(embedding), 9, 42)
-        styles = {-1: UNLABELED_STYLE, **dict(enumerate(classes.styles))}
-        texts = {-1: classes.unlabeled, **dict(enumerate(classes.names))}
-        is_colored = {-1: False, **dict(enumerate(classes.is_colored))}
-        codes = np.unique(classes.codes).tolist()
-        if embedding.shape[1] == 3 and not all(is_colored[code] for code in codes):
-            # matplotlib sorts by depth, which would put gray points above others.
-            self.ax_.computed_zorder = False
-        handles = {}
-        # Gray at the bottom, colors on top.
-        for code in sorted(codes, key=is_colored.__getitem__):
-            members = embedding[classes.codes == code]
-            handles[code] = self.ax_.scatter(
-                *members.T,
-                # A dot is half as wide as other markers of the same size.
-                s=size if is_colored[code] else 1.6 * size,
-                alpha=0.8,
-                label=texts[code],
-                **styles[code],
-            )
-        return handles
-
-    def _add_legend(self, handles: dict[int, Any], classes: MapClasses, n_columns: int) -> None:
-        listed = [code for code, colored in enumerate(classes.is_colored) if colored]
-        texts = [classes.names[code] for code in listed]
-        gray = [code for code in handles if code not in listed]
-        if gray:
-            # All gray points share one entry.
-            listed.append(gray[0])
-            texts.append(classes.unlabeled if gray == [-1] else "others")
-        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
-        style = {"ncols": n_columns, "fontsize": "small", "frameon": False}
-        legend = self.ax_.legend([handles[code] for code in listed], texts, **place, **style)
-        for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
-            # The markers of many points are too small to recognize.
-            handle.set(sizes=[_LEGEND_MARKER_SIZE], alpha=1)
-            text.set_parse_math(False)

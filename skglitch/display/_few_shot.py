@@ -16,8 +16,6 @@ from ._axes import color_and_marker, in_percent, make_axes
 class FewShotDisplay:
     """Accuracy against the number of labels per class, for several methods.
 
-    Use :meth:`from_scores` to create and plot one.
-
     Parameters
     ----------
     n_labels : array-like of shape (n_counts,)
@@ -86,6 +84,8 @@ class FewShotDisplay:
         ValueError
             If scores and `n_labels` differ in length.
         """
+        from scipy.stats import t
+
         means, intervals = {}, {}
         for name, values in scores.items():
             table = np.atleast_2d(np.asarray(values, dtype=float))
@@ -94,7 +94,12 @@ class FewShotDisplay:
                     f"scores[{name!r}] has {len(table)} rows, but n_labels has "
                     f"{len(np.asarray(n_labels))} counts."
                 )
-            means[name], intervals[name] = _mean_and_interval(table, confidence_level)
+            count = np.isfinite(table).sum(axis=1)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean = np.nansum(table, axis=1) / count
+                variance = np.nansum((table - mean[:, None]) ** 2, axis=1) / (count - 1)
+                half = t.ppf((1 + confidence_level) / 2, count - 1) * np.sqrt(variance / count)
+            means[name], intervals[name] = mean, np.clip([mean - half, mean + half], 0, 1)
         return cls(n_labels, means, intervals, confidence_level=confidence_level).plot(**kwargs)
 
     def plot(self, ax: Any = None, *, ylabel: str = "accuracy") -> FewShotDisplay:
@@ -122,23 +127,10 @@ class FewShotDisplay:
         self.ax_.set_xscale("log")
         self.ax_.set_xticks(n_labels, [f"{count:g}" for count in n_labels])
         self.ax_.minorticks_off()
-        level = (
-            "" if self.confidence_level is None else f", {100 * self.confidence_level:g} % interval"
-        )
-        self.ax_.set(xlabel="labels per class", ylabel=f"{ylabel} [%]{level}")
+        level = self.confidence_level
+        interval = "" if level is None else f", {100 * level:g} % interval"
+        self.ax_.set(xlabel="labels per class", ylabel=f"{ylabel} [%]{interval}")
         in_percent(self.ax_, "y")
         self.ax_.grid(alpha=0.3)
         self.ax_.legend(loc="lower right")
         return self
-
-
-def _mean_and_interval(table: np.ndarray, confidence_level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of each row and its interval, clipped to 0 and 1."""
-    from scipy.stats import t
-
-    count = np.isfinite(table).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.nansum(table, axis=1) / count
-        variance = np.nansum((table - mean[:, None]) ** 2, axis=1) / (count - 1)
-        half = t.ppf((1 + confidence_level) / 2, count - 1) * np.sqrt(variance / count)
-    return mean, np.clip([mean - half, mean + half], 0, 1)

@@ -173,8 +173,8 @@ class GalleryDisplay:
         n_glitches : int, default=12
             The maximum number of glitches.
         **kwargs
-            `durations`, `duration` and `frange` as in :meth:`from_data`; others are passed to
-            :meth:`plot`.
+            `durations`, `duration` and `frange` as in :meth:`from_data`; others, such as `ax`,
+            are passed to :meth:`plot`.
 
         Returns
         -------
@@ -192,24 +192,28 @@ class GalleryDisplay:
                 f"y_prob has shape {prob.shape}, but there are {len(X)} glitches in X, {len(true)} "
                 f"labels in y_true and {len(names)} in labels."
             )
-        rows = _rank(show, true, prob, names)[:n_glitches]
+        predictions, confidences = names[prob.argmax(axis=1)], prob.max(axis=1)
+        if show == "confident_errors":
+            errors = np.flatnonzero(predictions != true)
+            order = errors[np.argsort(-confidences[errors], kind="stable")]
+        elif show == "unsure":
+            ranked = np.sort(prob, axis=1)
+            order = np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
+        else:
+            raise ValueError(f"show={show!r} is neither 'confident_errors' nor 'unsure'.")
+        rows = order[:n_glitches]
         if not len(rows):
             raise ValueError("There are no errors to plot; show='unsure' plots other glitches.")
-        predictions, confidences = names[prob.argmax(axis=1)], prob.max(axis=1)
         wrong = predictions[rows] != true[rows]
         titles = [
             f"{true[row]}\n{'→ ' + str(predictions[row]) if error else 'right'}, "
             f"{100 * confidences[row]:.0f} %"
             for row, error in zip(rows, wrong, strict=True)
         ]
-        views, shown = _select_view(
-            X, rows, kwargs.pop("durations", None), kwargs.pop("duration", None)
-        )
-        frange = kwargs.pop("frange", FRANGE)
-        display = cls(
-            views, titles, shown, frange=frange, marked=wrong.tolist(), indices=rows.tolist()
-        )
-        return display.plot(**kwargs)
+        wanted = kwargs.pop("durations", None), kwargs.pop("duration", None)
+        views, shown = _select_view(X, rows, *wanted)
+        options = {"frange": kwargs.pop("frange", FRANGE), "indices": rows.tolist()}
+        return cls(views, titles, shown, marked=wrong.tolist(), **options).plot(**kwargs)
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, y: ArrayLike, **kwargs: Any) -> GalleryDisplay:
@@ -291,17 +295,6 @@ class GalleryDisplay:
         columns = min(n_columns, len(self.titles))
         rows = math.ceil(len(self.titles) / columns)
         return _PANEL[0] * columns + 1.3, _PANEL[1] * rows + 0.4
-
-
-def _rank(show: str, true: np.ndarray, prob: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Return rows in the order in which to plot them."""
-    if show == "confident_errors":
-        rows = np.flatnonzero(names[prob.argmax(axis=1)] != true)
-        return rows[np.argsort(-prob[rows].max(axis=1), kind="stable")]
-    if show == "unsure":
-        ranked = np.sort(prob, axis=1)
-        return np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
-    raise ValueError(f"show={show!r} is neither 'confident_errors' nor 'unsure'.")
 
 
 def _select_view(

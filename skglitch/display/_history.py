@@ -20,8 +20,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 class HistoryDisplay:
     """Loss, accuracy and learning rate of each epoch.
 
-    Validation losses and accuracies need ``early_stopping=True``. Use :meth:`from_estimator` to
-    create and plot one.
+    Validation losses and accuracies need ``early_stopping=True``.
 
     Parameters
     ----------

@@ -36,10 +36,9 @@ def write_names(
     weights: Sequence[str],
     **options: Any,
 ) -> list[Any]:
-    """Write names near their anchors, in the order given, and return the annotations.
+    """Write names near their anchors and within the axes, in order, and return the annotations.
 
-    Each name is placed near its anchor and within the axes, where it overlaps no other name and
-    covers few points. The limits of the axes must be set. All coordinates are data coordinates.
+    Names overlap no other name and cover few points. The limits of the axes must be set.
     """
     from matplotlib.patheffects import withStroke
 
@@ -48,7 +47,6 @@ def write_names(
     pixels = ax.transData.transform(points)
     taken = np.empty((0, 4))
     texts = []
-    to_points = 72 / ax.figure.dpi
     # Dollars in names are not formulas.
     options["parse_math"] = False
     pixel_anchors = ax.transData.transform(anchors)
@@ -58,7 +56,7 @@ def write_names(
         extent = text.get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _GAP
         center = _best_center(anchor, size, window, taken, pixels)
-        offset = (center - anchor) * to_points
+        offset = (center - anchor) * 72 / ax.figure.dpi
         text.remove()
         text = ax.annotate(
             name,
@@ -82,11 +80,7 @@ def write_names(
 
 
 def _best_center(
-    anchor: np.ndarray,
-    size: np.ndarray,
-    window: np.ndarray,
-    taken: np.ndarray,
-    points: np.ndarray,
+    anchor: np.ndarray, size: np.ndarray, window: np.ndarray, taken: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
     """Find the center of a box of this size in pixels, free of other boxes if possible."""
     angles = np.linspace(0, 2 * np.pi, _N_ANGLES, endpoint=False)
@@ -97,7 +91,8 @@ def _best_center(
         axis=0,
     )
     low, high = centers - size / 2, centers + size / 2
-    overlaps = _overlap(low, high, taken)
+    shared = np.minimum(high[:, None], taken[:, 2:]) - np.maximum(low[:, None], taken[:, :2])
+    overlaps = np.prod(np.maximum(shared, 0), axis=2).sum(axis=1)
     free = overlaps == overlaps.min()
     centers, low, high = centers[free], low[free], high[free]
     near = np.argsort(np.linalg.norm(centers - anchor, axis=1))[:300]
@@ -106,9 +101,3 @@ def _best_center(
     covered = inside.all(axis=2).sum(axis=1)
     cost = np.linalg.norm(centers - anchor, axis=1) + _COVERED * covered
     return centers[cost.argmin()]
-
-
-def _overlap(low: np.ndarray, high: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Return the area of each box that is taken."""
-    shared = np.minimum(high[:, None], taken[:, 2:]) - np.maximum(low[:, None], taken[:, :2])
-    return np.prod(np.maximum(shared, 0), axis=2).sum(axis=1)

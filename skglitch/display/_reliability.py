@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class ReliabilityDisplay:
     """Reliability diagram above a histogram of the probabilities.
 
-    Use :meth:`from_predictions` or :meth:`from_estimator` to create and plot one.
-
     Parameters
     ----------
     table : pandas.DataFrame
@@ -103,13 +101,7 @@ class ReliabilityDisplay:
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        name: str | None = None,
-        **kwargs: Any,
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, name: str | None = None, **kwargs: Any
     ) -> ReliabilityDisplay:
         """Plot the reliability of a classifier.
 
@@ -122,7 +114,7 @@ class ReliabilityDisplay:
         name : str, default=None
             The name of the classifier, for the title. None takes the name of its class.
         **kwargs
-            `n_bins` and `strategy`, passed to :meth:`from_predictions`.
+            `ax`, `n_bins` and `strategy`, passed to :meth:`from_predictions`.
 
         Returns
         -------

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -264,12 +263,33 @@ def compute_saliency_maps(
     net = classifier.net_.module_.eval()
     layer = _find_map_layer(net, _tensor(classifier, images[:1])) if layer is None else layer
     net.encoder.backbone.check_layer(layer)
+    caught: list[torch.Tensor] = []
+
+    def catch(_module: nn.Module, _args: Any, output: Any) -> Any:
+        """Start the graph at this layer: earlier ones may be frozen."""
+        if not isinstance(output, torch.Tensor):
+            return output
+        caught[:] = [output.detach().requires_grad_()]
+        return caught[0].clone()  # later layers may work in place
+
     maps = np.empty(images.shape, dtype=np.float32)
-    for start in range(0, len(images), batch_size):
-        rows = slice(start, start + batch_size)
-        batch = _tensor(classifier, images[rows])
-        chosen = None if labels is None else codes[rows]
-        maps[rows] = _maps_of(net, batch, chosen, layer, method).cpu().numpy()
+    hook = net.encoder.backbone.net.get_submodule(layer).register_forward_hook(catch)
+    with hook, torch.enable_grad():
+        for start in range(0, len(images), batch_size):
+            rows = slice(start, start + batch_size)
+            logits = net(_tensor(classifier, images[rows])).float()
+            if not caught or caught[0].ndim != 4:
+                raise ValueError(f"layer={layer!r} returns no feature map in this network.")
+            chosen = logits.argmax(dim=1) if labels is None else torch.from_numpy(codes[rows])
+            score = logits.gather(1, chosen.to(logits.device)[:, None]).sum()
+            (gradient,) = torch.autograd.grad(score, caught, allow_unused=True)
+            if gradient is None:
+                raise ValueError(f"layer={layer!r} does not affect the output of this network.")
+            if method == "grad_cam":
+                gradient = gradient.mean(dim=(2, 3), keepdim=True)
+            coarse = (gradient * caught[0].detach()).sum(dim=1, keepdim=True).clamp(min=0)
+            views = to_views(coarse.float(), net.encoder.layout, images[rows].shape)
+            maps[rows] = views.cpu().numpy()
     return maps
 
 
@@ -302,25 +322,6 @@ def _find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
     return last[0]
 
 
-def _maps_of(
-    net: GlitchNet, images: torch.Tensor, codes: np.ndarray | None, layer: str, method: str
-) -> torch.Tensor:
-    """Compute the maps ``(n, n_views, height, width)`` of one batch."""
-    with torch.enable_grad(), _caught(net.encoder.backbone.net, layer) as caught:
-        logits = net(images).float()
-    targets = logits.argmax(dim=1) if codes is None else torch.from_numpy(codes).to(logits.device)
-    if not caught or caught[0].ndim != 4:
-        raise ValueError(f"layer={layer!r} returns no feature map in this network.")
-    score = logits.gather(1, targets[:, None]).sum()
-    (gradient,) = torch.autograd.grad(score, caught, allow_unused=True)
-    if gradient is None:
-        raise ValueError(f"layer={layer!r} does not affect the output of this network.")
-    if method == "grad_cam":
-        gradient = gradient.mean(dim=(2, 3), keepdim=True)
-    maps = (gradient * caught[0].detach()).sum(dim=1, keepdim=True).clamp(min=0)
-    return to_views(maps.float(), net.encoder.layout, tuple(images.shape))
-
-
 def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> torch.Tensor:
     """Map maps of arranged images back to the views, NaN in views that are not used."""
     n, *image_shape = shape
@@ -335,22 +336,6 @@ def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> 
     views = maps.new_full((n, n_pixels + 1), torch.nan)
     views[:, arranged.flatten()] = values.reshape(n, -1)
     return views[:, 1:].reshape(shape)
-
-
-@contextmanager
-def _caught(backbone: nn.Module, layer: str) -> Iterator[list[torch.Tensor]]:
-    """Catch the output of a layer, and start the graph there."""
-    caught: list[torch.Tensor] = []
-
-    def catch(_module: nn.Module, _args: Any, output: Any) -> Any:
-        if not isinstance(output, torch.Tensor):
-            return output
-        # Earlier layers may be frozen, and later ones may work in place.
-        caught[:] = [output.detach().requires_grad_()]
-        return caught[0].clone()
-
-    with backbone.get_submodule(layer).register_forward_hook(catch):
-        yield caught
 
 
 def _tensor(classifier: Any, images: np.ndarray) -> torch.Tensor:

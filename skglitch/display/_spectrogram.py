@@ -73,8 +73,6 @@ def plot_view(
 class SpectrogramDisplay:
     """Spectrograms of one glitch.
 
-    Use :meth:`from_data` to create and plot one.
-
     Parameters
     ----------
     views : array-like of shape (n_views, height, width) or (height, width)
@@ -138,11 +136,9 @@ class SpectrogramDisplay:
         index : int, default=0
             The row of the glitch.
         durations : float or sequence of float, default=None
-            The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
         frange : tuple of float, default=(10.0, 2048.0)
-            The lowest and highest frequency in Hz.
         title : str, default=None
-            The title.
+            As for the class.
         **kwargs
             `ax` and others, passed to :meth:`plot`.
 

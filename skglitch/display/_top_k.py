@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 class TopKDisplay:
     """Top-k accuracy of one or several classifiers, with confidence intervals.
 
-    Use :meth:`from_predictions` or :meth:`from_estimator` to create and plot one.
-
     Parameters
     ----------
     tables : pandas.DataFrame or dict of str to pandas.DataFrame
@@ -102,7 +100,7 @@ class TopKDisplay:
         X, y : array-like
             Samples and their true labels.
         **kwargs
-            `ks` and `confidence_level`, passed to :meth:`from_predictions`.
+            `ax`, `ks` and `confidence_level`, passed to :meth:`from_predictions`.
 
         Returns
         -------
