@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._class_scores import ClassScoresDisplay
     from ._confusion import ConfusionDisplay
+    from ._curves import FewShotDisplay, HistoryDisplay
     from ._embedding import EmbeddingDisplay
     from ._explorer_display import EmbeddingExplorer
-    from ._few_shot import FewShotDisplay
     from ._gallery import GalleryDisplay
-    from ._history import HistoryDisplay
-    from ._reliability import ReliabilityDisplay
     from ._saliency import SaliencyDisplay, compute_saliency_maps
+    from ._scores import ClassScoresDisplay, ReliabilityDisplay, TopKDisplay
     from ._spectrogram import SpectrogramDisplay
-    from ._top_k import TopKDisplay
 
 __all__ = [
     "ClassScoresDisplay",
@@ -40,17 +37,17 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "ClassScoresDisplay": "skglitch.display._class_scores",
+        "ClassScoresDisplay": "skglitch.display._scores",
         "ConfusionDisplay": "skglitch.display._confusion",
         "EmbeddingDisplay": "skglitch.display._embedding",
         "EmbeddingExplorer": "skglitch.display._explorer_display",
-        "FewShotDisplay": "skglitch.display._few_shot",
+        "FewShotDisplay": "skglitch.display._curves",
         "GalleryDisplay": "skglitch.display._gallery",
-        "HistoryDisplay": "skglitch.display._history",
-        "ReliabilityDisplay": "skglitch.display._reliability",
+        "HistoryDisplay": "skglitch.display._curves",
+        "ReliabilityDisplay": "skglitch.display._scores",
         "SaliencyDisplay": "skglitch.display._saliency",
         "SpectrogramDisplay": "skglitch.display._spectrogram",
-        "TopKDisplay": "skglitch.display._top_k",
+        "TopKDisplay": "skglitch.display._scores",
         "compute_saliency_maps": "skglitch.display._saliency",
     },
 )

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
 from ._axes import make_axes
-from ._map_names import find_densest, write_names
 from ._maps import (
     METHOD_NAMES,
     UNLABELED_STYLE,
@@ -20,6 +19,8 @@ from ._maps import (
     check_method,
     compute_map,
     find_classes,
+    find_densest,
+    write_names,
 )
 
 _LEGEND_ROWS = 24
