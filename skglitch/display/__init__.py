@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from ._curves import FewShotDisplay, HistoryDisplay
     from ._embedding import EmbeddingDisplay
     from ._explorer_display import EmbeddingExplorer
-    from ._gallery import GalleryDisplay
     from ._saliency import SaliencyDisplay, compute_saliency_maps
     from ._scores import ClassScoresDisplay, ReliabilityDisplay, TopKDisplay
-    from ._spectrogram import SpectrogramDisplay
+    from ._spectrogram import GalleryDisplay, SpectrogramDisplay
 
 __all__ = [
     "ClassScoresDisplay",
@@ -42,7 +41,7 @@ __getattr__, __dir__ = lazy_names(
         "EmbeddingDisplay": "skglitch.display._embedding",
         "EmbeddingExplorer": "skglitch.display._explorer_display",
         "FewShotDisplay": "skglitch.display._curves",
-        "GalleryDisplay": "skglitch.display._gallery",
+        "GalleryDisplay": "skglitch.display._spectrogram",
         "HistoryDisplay": "skglitch.display._curves",
         "ReliabilityDisplay": "skglitch.display._scores",
         "SaliencyDisplay": "skglitch.display._saliency",

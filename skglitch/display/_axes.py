@@ -50,11 +50,6 @@ def make_axes(
     return figure, grid.subplots(squeeze=False, **options).ravel()
 
 
-def error_bars(values: Any, low: Any, high: Any) -> np.ndarray:
-    """Give the lengths of error bars, clipped at 0 since rounding may make them negative."""
-    return np.maximum([values - low, high - values], 0)
-
-
 def text_scale() -> float:
     """Return the size of text, as a multiple of matplotlib's default."""
     from matplotlib import rcParams, rcParamsDefault

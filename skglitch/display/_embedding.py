@@ -259,12 +259,7 @@ class EmbeddingDisplay:
         return self
 
     def _check(
-        self,
-        ax: Any = None,
-        *,
-        names: bool | None = None,
-        legend: bool | None = None,
-        highlight: Any = None,
+        self, ax: Any = None, *, names: Any = None, legend: Any = None, highlight: Any = None
     ) -> tuple[np.ndarray, MapClasses, bool]:
         """Return coordinates, classes and whether to write names, before anything is plotted."""
         embedding = check_map(self.embedding)

@@ -14,7 +14,6 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._labels import is_labeled
 from .._pictures import resize_energy
@@ -51,8 +50,15 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     encoded = []
     for name, values in columns.items():
         is_known = is_labeled(values)
-        if name != "label" and _are_measured(values, is_known):
-            encoded.append({"name": name, "numbers": list(map(_finite_or_none, values))})
+        known = [value for value, flag in zip(values, is_known, strict=True) if flag]
+        are_numbers = all(isinstance(value, int | float) for value in known)
+        have_fractions = any(isinstance(value, float) and not is_whole(value) for value in known)
+        if name != "label" and are_numbers and (have_fractions or not known):
+            numbers = [
+                float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+                for value in values
+            ]
+            encoded.append({"name": name, "numbers": numbers})
             continue
         texts = [
             format_value(v) if known else "" for v, known in zip(values, is_known, strict=True)
@@ -69,18 +75,6 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
         codes = np.array([number_of.get(text, _NONE) for text in texts])
         encoded.append({"name": name, "classes": classes, "codes": in_base64(codes, "<u4")})
     return encoded
-
-
-def _are_measured(values: list[Any], is_known: NDArray[np.bool_]) -> bool:
-    """Return whether a column has floats with a fraction, or no values, instead of classes."""
-    known = [value for value, flag in zip(values, is_known, strict=True) if flag]
-    if not all(isinstance(value, int | float) for value in known):
-        return False
-    return not known or any(isinstance(value, float) and not is_whole(value) for value in known)
-
-
-def _finite_or_none(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def in_base64(array: Any, dtype: str) -> str:

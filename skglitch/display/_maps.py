@@ -229,13 +229,29 @@ def write_names(
     texts = []
     # Dollars in names are not formulas.
     options["parse_math"] = False
+    angles = np.linspace(0, 2 * np.pi, _N_ANGLES, endpoint=False)
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     pixel_anchors = ax.transData.transform(anchors)
     for name, anchor, weight in zip(names, pixel_anchors, weights, strict=True):
         xy = tuple(tuple(ax.transData.inverted().transform(anchor)))
         text = ax.annotate(name, xy, weight=weight, **options)
         extent = text.get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _GAP
-        center = _best_center(anchor, size, window, taken, pixels)
+        # The center, of those around the anchor, with the least overlap and the lowest cost.
+        radii = np.arange(0, np.hypot(*(window[2:] - window[:2])), size[1] / 2)
+        offsets = (radii[:, None, None] * directions).reshape(-1, 2)
+        inside = np.clip(anchor + offsets, window[:2] + size / 2, window[2:] - size / 2)
+        centers = np.unique(inside, axis=0)
+        low, high = centers - size / 2, centers + size / 2
+        shared = np.minimum(high[:, None], taken[:, 2:]) - np.maximum(low[:, None], taken[:, :2])
+        overlaps = np.prod(np.maximum(shared, 0), axis=2).sum(axis=1)
+        centers = centers[overlaps == overlaps.min()]
+        distances = np.linalg.norm(centers - anchor, axis=1)
+        near = np.argsort(distances)[:300]
+        centers, distances = centers[near], distances[near]
+        low, high = centers[:, None] - size / 2, centers[:, None] + size / 2
+        n_covered = ((pixels > low) & (pixels < high)).all(axis=2).sum(axis=1)
+        center = centers[(distances + _COVERED * n_covered).argmin()]
         offset = (center - anchor) * 72 / ax.figure.dpi
         text.remove()
         text = ax.annotate(
@@ -257,27 +273,3 @@ def write_names(
         taken = np.vstack([taken, np.concatenate([center - size / 2, center + size / 2])])
         texts.append(text)
     return texts
-
-
-def _best_center(
-    anchor: np.ndarray, size: np.ndarray, window: np.ndarray, taken: np.ndarray, points: np.ndarray
-) -> np.ndarray:
-    """Find the center of a box of this size in pixels, free of other boxes if possible."""
-    angles = np.linspace(0, 2 * np.pi, _N_ANGLES, endpoint=False)
-    radii = np.arange(0, np.hypot(*(window[2:] - window[:2])), size[1] / 2)
-    offsets = radii[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    centers = np.unique(
-        np.clip(anchor + offsets.reshape(-1, 2), window[:2] + size / 2, window[2:] - size / 2),
-        axis=0,
-    )
-    low, high = centers - size / 2, centers + size / 2
-    shared = np.minimum(high[:, None], taken[:, 2:]) - np.maximum(low[:, None], taken[:, :2])
-    overlaps = np.prod(np.maximum(shared, 0), axis=2).sum(axis=1)
-    free = overlaps == overlaps.min()
-    centers, low, high = centers[free], low[free], high[free]
-    near = np.argsort(np.linalg.norm(centers - anchor, axis=1))[:300]
-    centers, low, high = centers[near], low[near], high[near]
-    inside = (points > low[:, None]) & (points < high[:, None])
-    covered = inside.all(axis=2).sum(axis=1)
-    cost = np.linalg.norm(centers - anchor, axis=1) + _COVERED * covered
-    return centers[cost.argmin()]

@@ -15,7 +15,7 @@ from ..metrics import (
     reliability_table,
     top_k_table,
 )
-from ._axes import COLORS, color_and_marker, error_bars, in_percent, make_axes
+from ._axes import COLORS, color_and_marker, in_percent, make_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -286,15 +286,12 @@ class ReliabilityDisplay:
         table, label = self.table, self.table.attrs.get("label")
         level = 100 * table.attrs.get("confidence_level", np.nan)
         diagram.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="calibrated")
-        diagram.errorbar(
-            table["probability"],
-            table["frequency"],
-            error_bars(table["frequency"], table["low"], table["high"]),
-            color=COLORS[0],
-            marker="o",
-            capsize=2.5,
-            label=f"{level:g} % interval",
-        )
+        style: dict[str, Any] = {
+            "color": COLORS[0],
+            "marker": "o",
+            "label": f"{level:g} % interval",
+        }
+        _plot_intervals(diagram, table["probability"], table["frequency"], table, **style)
         event = "predicted class" if label is None else str(label)
         diagram.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=f"frequency of {event} [%]")
         diagram.legend(loc="upper left")
@@ -302,14 +299,9 @@ class ReliabilityDisplay:
         if self.error is not None:
             title.append(f"expected calibration error {100 * self.error:.1f} %")
         diagram.set_title("\n".join(title), fontsize="medium")
-        histogram.bar(
-            table["left"],
-            table["n_samples"],
-            table["right"] - table["left"],
-            align="edge",
-            color=COLORS[0],
-            edgecolor="white",
-        )
+        widths = table["right"] - table["left"]
+        style = {"align": "edge", "color": COLORS[0], "edgecolor": "white"}
+        histogram.bar(table["left"], table["n_samples"], widths, **style)
         histogram.set(xlabel=f"probability of {event} [%]", ylabel="samples")
         in_percent(diagram, "y")
         in_percent(histogram, "x")
@@ -427,15 +419,9 @@ class TopKDisplay:
         # Side by side, since intervals on top of each other cannot be read.
         offsets = 0.08 * (np.arange(len(tables)) - (len(tables) - 1) / 2)
         for number, (name, table) in enumerate(tables.items()):
-            self.ax_.errorbar(
-                table.index + offsets[number],
-                table["accuracy"],
-                error_bars(table["accuracy"], table["low"], table["high"]),
-                label=name,
-                capsize=2.5,
-                markersize=5,
-                **color_and_marker(number),
-            )
+            style = {"label": name, "markersize": 5, **color_and_marker(number)}
+            k = table.index + offsets[number]
+            _plot_intervals(self.ax_, k, table["accuracy"], table, **style)
         level = 100 * table.attrs.get("confidence_level", np.nan)
         self.ax_.set_xticks(np.unique(np.concatenate([table.index for table in tables.values()])))
         self.ax_.set_xlabel("k, number of guesses")
@@ -445,3 +431,10 @@ class TopKDisplay:
         if has_names:
             self.ax_.legend(loc="lower right")
         return self
+
+
+def _plot_intervals(ax: Any, x: Any, y: pd.Series, table: pd.DataFrame, **style: Any) -> None:
+    """Plot a curve with error bars."""
+    # Rounding may make lengths negative.
+    lengths = np.maximum([y - table["low"], table["high"] - y], 0)
+    ax.errorbar(x, y, lengths, capsize=2.5, **style)

@@ -1,15 +1,17 @@
-"""Spectrograms of one glitch."""
+"""Spectrograms of one glitch and of many."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
 
-from ._axes import make_axes
+from ._axes import HIGHLIGHT, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -221,3 +223,301 @@ def write_title(figure: Any, axes: np.ndarray, title: str | None) -> None:
         axes[0].set_title(title)
     else:
         figure.suptitle(title)
+
+
+_PANEL = (2.25, 1.8)
+
+
+@dataclass(eq=False, repr=False)
+class GalleryDisplay:
+    """Spectrograms of many glitches, one view each.
+
+    Use :meth:`from_data`, :meth:`from_predictions` or :meth:`from_estimator` to choose glitches
+    and plot them.
+
+    Parameters
+    ----------
+    views : array-like of shape (n_glitches, height, width)
+        One view of each glitch.
+    titles : sequence of str
+        The title of each glitch.
+    duration : float
+        The duration in s of the view.
+    frange : tuple of float, default=(10.0, 2048.0)
+        The lowest and highest frequency in Hz.
+    marked : sequence of bool, default=None
+        Which titles to color. None colors none.
+    indices : sequence of int, default=None
+        The rows of the glitches in X.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_glitches,)
+        The axes of each glitch.
+    figure_ : matplotlib Figure
+        The figure that contains the axes.
+
+    See Also
+    --------
+    SpectrogramDisplay : All views of one glitch.
+    skglitch.discovery.find_label_issues : Finds labels that may be wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from skglitch.display import GalleryDisplay
+    >>> X = np.zeros((4, 1, 32, 40), dtype=np.uint8)
+    >>> y, labels = ["Blip", "Blip", "Tomte", "Tomte"], ["Blip", "Tomte"]
+    >>> y_prob = [[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.7, 0.3]]
+    >>> display = GalleryDisplay.from_predictions(
+    ...     X, y, y_prob, labels=labels, durations=(1.0,), ax=Figure(layout="constrained")
+    ... )
+    >>> print(display.indices, display.titles[0])
+    [1, 3] Blip
+    → Tomte, 80 %
+    """
+
+    views: ArrayLike
+    titles: Sequence[str]
+    duration: float
+    _: KW_ONLY
+    frange: tuple[float, float] = FRANGE
+    marked: Sequence[bool] | None = None
+    indices: Sequence[int] | None = None
+
+    @classmethod
+    def from_data(
+        cls,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        label: Any = None,
+        indices: ArrayLike | None = None,
+        n_glitches: int = 12,
+        durations: Any = None,
+        duration: float | None = None,
+        frange: tuple[float, float] = FRANGE,
+        random_state: Any = 0,
+        **kwargs: Any,
+    ) -> GalleryDisplay:
+        """Plot given or random glitches, of all classes or of one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches; may be a memory map, of which only plotted glitches are read.
+        y : array-like of shape (n_samples,), default=None
+            The labels, for titles and `label`.
+        label : str or int, default=None
+            The class to choose from. None chooses from all glitches.
+        indices : array-like of int, default=None
+            The rows of the glitches to plot. None chooses at random.
+        n_glitches : int, default=12
+            The maximum number of glitches.
+        durations : float or sequence of float, default=None
+            The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
+        duration : float, default=None
+            The duration of the view to plot. None takes the one closest to 2 s.
+        frange : tuple of float, default=(10.0, 2048.0)
+            The lowest and highest frequency in Hz.
+        random_state : int, RandomState instance or None, default=0
+            The seed of the choice.
+        **kwargs
+            `ax` and others, passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : GalleryDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no glitch to plot, or no view of this duration.
+        """
+        labels = None if y is None else np.asarray(y)
+        if indices is None:
+            rows = np.arange(len(X))
+            if label is not None:
+                if labels is None:
+                    raise ValueError(f"label={label!r} needs y, the labels of the glitches.")
+                rows = np.flatnonzero(labels == label)
+            order = check_random_state(random_state).permutation(len(rows))
+            rows = np.sort(rows[order[:n_glitches]])
+        else:
+            rows = np.asarray(indices, dtype=int)
+        if not len(rows):
+            which = f"of label={label!r}" if label is not None else "among indices"
+            raise ValueError(f"There is no glitch {which} to plot.")
+        titles = [f"[{row}]" if labels is None else f"{labels[row]} [{row}]" for row in rows]
+        views, shown = _select_view(X, rows, durations, duration)
+        display = cls(views, titles, shown, frange=frange, indices=rows.tolist())
+        return display.plot(**kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        labels: ArrayLike,
+        show: str = "confident_errors",
+        n_glitches: int = 12,
+        **kwargs: Any,
+    ) -> GalleryDisplay:
+        """Plot the most confident errors, or the most uncertain predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches; may be a memory map, of which only plotted glitches are read.
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_prob : array-like of shape (n_samples, n_labels)
+            Probabilities of the classes.
+        labels : array-like of shape (n_labels,)
+            The class of each column of `y_prob`, usually ``classifier.classes_``.
+        show : {"confident_errors", "unsure"}, default="confident_errors"
+            Errors, the highest probabilities first, or correct and wrong predictions with the
+            smallest margins between the two highest probabilities.
+        n_glitches : int, default=12
+            The maximum number of glitches.
+        **kwargs
+            `durations`, `duration` and `frange` as in :meth:`from_data`; others, such as `ax`,
+            are passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : GalleryDisplay
+
+        Raises
+        ------
+        ValueError
+            If `show` is invalid, lengths differ, there are no errors, or there is no view of
+            this duration.
+        """
+        true, prob, names = np.asarray(y_true), np.asarray(y_prob), np.asarray(labels)
+        if prob.shape != (len(true), len(names)) or len(X) != len(true):
+            raise ValueError(
+                f"y_prob has shape {prob.shape}, but there are {len(X)} glitches in X, {len(true)} "
+                f"labels in y_true and {len(names)} in labels."
+            )
+        predictions, confidences = names[prob.argmax(axis=1)], prob.max(axis=1)
+        if show == "confident_errors":
+            errors = np.flatnonzero(predictions != true)
+            order = errors[np.argsort(-confidences[errors], kind="stable")]
+        elif show == "unsure":
+            ranked = np.sort(prob, axis=1)
+            order = np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
+        else:
+            raise ValueError(f"show={show!r} is neither 'confident_errors' nor 'unsure'.")
+        rows = order[:n_glitches]
+        if not len(rows):
+            raise ValueError("There are no errors to plot; show='unsure' plots other glitches.")
+        wrong = predictions[rows] != true[rows]
+        titles = [
+            f"{true[row]}\n{'→ ' + str(predictions[row]) if error else 'right'}, "
+            f"{100 * confidences[row]:.0f} %"
+            for row, error in zip(rows, wrong, strict=True)
+        ]
+        wanted = kwargs.pop("durations", None), kwargs.pop("duration", None)
+        views, shown = _select_view(X, rows, *wanted)
+        options = {"frange": kwargs.pop("frange", FRANGE), "indices": rows.tolist()}
+        return cls(views, titles, shown, marked=wrong.tolist(), **options).plot(**kwargs)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, y: ArrayLike, **kwargs: Any) -> GalleryDisplay:
+        """Plot the most confident errors of a classifier, or its most uncertain predictions.
+
+        Parameters
+        ----------
+        estimator : classifier
+            A fitted classifier with ``predict_proba``.
+        X : array-like of shape (n_samples, n_views, height, width)
+            Glitches.
+        y : array-like of shape (n_samples,)
+            True labels.
+        **kwargs
+            `ax` and others, passed to :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : GalleryDisplay
+        """
+        if hasattr(estimator, "durations_"):
+            kwargs.setdefault("durations", estimator.durations_)
+        prob = estimator.predict_proba(X)
+        return cls.from_predictions(X, y, prob, labels=estimator.classes_, **kwargs)
+
+    def plot(self, ax: Any = None, *, n_columns: int = 4, cmap: Any = "viridis") -> GalleryDisplay:
+        """Plot the glitches.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, Figure or SubFigure, default=None
+            Where to plot; None creates a figure.
+        n_columns : int, default=4
+            The number of columns.
+        cmap : str or matplotlib Colormap, default="viridis"
+            The colormap, by default as in Gravity Spy.
+
+        Returns
+        -------
+        display : GalleryDisplay
+        """
+        views, _ = check_views(self.views, np.full(len(self.titles), self.duration))
+        marked = self.marked or [False] * len(views)
+        columns = min(n_columns, len(views))
+        shape = math.ceil(len(views) / columns), columns
+        figsize = self.figsize(n_columns)
+        self.figure_, grid = make_axes(ax, figsize, shape, sharex=True, sharey=True)
+        self.axes_ = grid[: len(views)]
+        for number, (view_ax, view) in enumerate(zip(self.axes_, views, strict=True)):
+            options = {"vmin": 0, "vmax": MAX_ENERGY, "cmap": cmap}
+            mesh = plot_view(view_ax, as_energy(view), self.duration, self.frange, **options)
+            color = HIGHLIGHT if marked[number] else "black"
+            view_ax.set_title(self.titles[number], fontsize="small", color=color)
+            if number % columns == 0:
+                view_ax.set_ylabel("frequency [Hz]", fontsize="small")
+            if number + columns >= len(views):
+                view_ax.set_xlabel("time [s]", fontsize="small")
+                view_ax.tick_params(labelbottom=True)
+            view_ax.tick_params(labelsize="small")
+        for empty in grid[len(views) :]:
+            empty.remove()
+        self.figure_.colorbar(
+            mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=12 * shape[0]
+        )
+        return self
+
+    def figsize(self, n_columns: int = 4) -> tuple[float, float]:
+        """Return a suitable width and height of a figure in inches.
+
+        Parameters
+        ----------
+        n_columns : int, default=4
+            The number of columns.
+
+        Returns
+        -------
+        figsize : tuple of float
+        """
+        columns = min(n_columns, len(self.titles))
+        rows = math.ceil(len(self.titles) / columns)
+        return _PANEL[0] * columns + 1.3, _PANEL[1] * rows + 0.4
+
+
+def _select_view(
+    X: Any, rows: np.ndarray, durations: Any, duration: float | None
+) -> tuple[np.ndarray, float]:
+    """Return one view of each of these glitches, and its duration in s."""
+    glitches = np.asarray(X[rows] if hasattr(X, "shape") else [X[row] for row in rows])
+    if glitches.ndim != 4:
+        raise ValueError(f"X must be (n_samples, n_views, height, width), got {np.shape(X)}.")
+    _, given = check_views(glitches[0], durations)
+    if duration is not None and duration not in given:
+        raise ValueError(f"duration={duration!r} is not one of durations={given!r}.")
+    wanted = 2.0 if duration is None else duration
+    view = min(range(len(given)), key=lambda number: abs(given[number] - wanted))
+    return glitches[:, view], given[view]
