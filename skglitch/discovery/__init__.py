@@ -1,7 +1,7 @@
 """From embeddings to what is new, odd, mislabeled or alike."""
 
 from ._clusters import describe_clusters
-from ._discover import Discovery, discover
+from ._discover import discover
 from ._label_issues import find_label_issues
 from ._labeling import rank_for_labeling
 from ._new_classes import NewClassFinder
@@ -10,7 +10,6 @@ from ._onsets import find_onsets
 from ._similarity_index import SimilarityIndex
 
 __all__ = [
-    "Discovery",
     "NewClassFinder",
     "NoveltyDetector",
     "SimilarityIndex",

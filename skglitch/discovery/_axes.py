@@ -15,6 +15,10 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer
 
+Array = NDArray[Any]
+Codes = NDArray[np.intp]
+
+# The bounds of the number of axes.
 FEWEST_AXES, MOST_AXES = 30, 200
 
 
@@ -23,7 +27,7 @@ def count_axes(shape: tuple[int, ...], most: int) -> int:
     return min(max(shape[0] // 8, FEWEST_AXES), most, shape[1])
 
 
-def fit_axes(X: NDArray[Any], n_axes: int) -> tuple[Pipeline, NDArray[Any]]:
+def fit_axes(X: Array, n_axes: int) -> tuple[Pipeline, Array]:
     """Fit at most `n_axes` principal axes, and project X on them."""
     n_axes = max(min(n_axes, len(X) - 1, X.shape[1]), 1)
     # random_state: PCA takes a randomized solver where there are many features.
@@ -33,21 +37,21 @@ def fit_axes(X: NDArray[Any], n_axes: int) -> tuple[Pipeline, NDArray[Any]]:
         return axes, axes.fit_transform(X)
 
 
-def class_means(X: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[np.float64]:
+def class_means(X: Array, codes: Codes) -> NDArray[np.float64]:
     """Average the samples of each class."""
     return np.stack(
         [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)]
     )
 
 
-def subtract_class_means(X: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[Any]:
+def subtract_class_means(X: Array, codes: Codes) -> Array:
     """Subtract class means from the samples, or the mean of all if no class has two samples."""
     if codes.max() + 1 == len(X):
         codes = np.zeros_like(codes)
     return X - class_means(X, codes).astype(X.dtype)[codes]
 
 
-def whitening_matrix(residuals: NDArray[Any]) -> NDArray[np.float64]:
+def whitening_matrix(residuals: Array) -> NDArray[np.float64]:
     """Matrix that whitens residuals by their Ledoit-Wolf covariance."""
     covariance = LedoitWolf(assume_centered=True, store_precision=False)
     values, vectors = np.linalg.eigh(covariance.fit(residuals).covariance_.astype(np.float64))

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_consistent_length, check_random_state
@@ -15,12 +15,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._labels import UNLABELED, as_labels, encode_labels
+from ._axes import Array, Codes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-# The number of nearest classes in the table.
-_N_NEAREST = 3
 
 
 @validate_params(
@@ -135,31 +133,30 @@ def describe_clusters(
     stability = np.full(len(names), np.nan)
     if clusterer is not None:
 
-        def cluster_again(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        def cluster_again(rows: Codes) -> Codes:
             return clone(clusterer).fit_predict(np.asarray(embeddings)[rows])
 
         stability = mean_jaccard(cluster_again, codes, n_resamples, random_state, n_jobs)
-    certainty = None if probabilities is None else np.asarray(probabilities)
-    options = {"n_members": n_members, "min_purity": min_purity, "min_labeled": min_labeled}
-    table = tabulate_clusters(X, X, codes, certainty, known, classes, stability, **options)
+    options: dict = {"n_members": n_members, "min_purity": min_purity, "min_labeled": min_labeled}
+    table = tabulate_clusters(X, X, codes, probabilities, known, classes, stability, **options)
     return table.set_axis(names, axis="index").rename_axis("cluster")
 
 
 def tabulate_clusters(
-    X: NDArray[Any],
-    points: NDArray[Any],
-    codes: NDArray[np.intp],
-    certainty: NDArray[Any] | None,
-    known: NDArray[np.intp],
-    classes: NDArray[Any],
-    stability: NDArray[np.float64],
+    X: Array,
+    points: Array,
+    codes: Codes,
+    certainty: ArrayLike | None,
+    known: Codes,
+    classes: Array,
+    stability: Array,
     *,
     n_members: int = 5,
     min_purity: float = 0.0,
     min_labeled: float = 0.0,
     cluster_classes: list[Any] | None = None,
 ) -> DataFrame:
-    """Tabulate clusters 0, 1, ... of `codes`, with classes in `known`.
+    """Tabulate clusters 0, 1, ... of `codes`, where `known` are codes of the classes.
 
     Clusters and classes are compared by X, and members by `points`. `cluster_classes` are the
     classes of the clusters, if labels do not decide them.
@@ -183,35 +180,31 @@ def tabulate_clusters(
             name = classes[counts.argmax()] if is_known else None
         kind = "known" if name is not None else "mixed" if share >= 0.5 else "new"
         distances = np.linalg.norm(points[rows] - points[rows].mean(axis=0), axis=1)
-        doubt = distances if certainty is None else -certainty[rows]
+        doubt = distances if certainty is None else -np.asarray(certainty)[rows]
         direction = normalize([X[rows].mean(axis=0) - mean])[0]
         cosines = np.array([float(other @ direction) for other in directions])
         nearest = [(classes[present[k]], cosines[k]) for k in np.argsort(-cosines)]
-        nearest += [(None, np.nan)] * _N_NEAREST
+        nearest += [(None, np.nan)] * 3
         records.append(
             [
                 *(kind, name, len(rows), purity, share, stability[cluster]),
-                *(value for pair in nearest[:_N_NEAREST] for value in pair),
+                *(value for pair in nearest[:3] for value in pair),
                 rows[np.argsort(distances, kind="stable")[:n_members]].tolist(),
                 rows[np.argsort(-doubt, kind="stable")[:n_members]].tolist(),
             ]
         )
-    nearest = [f"{name}_{k}" for k in range(1, _N_NEAREST + 1) for name in ("nearest", "cosine")]
-    columns = ["kind", "class", "size", "purity", "labeled", "stability", *nearest]
+    names = [f"{name}_{k}" for k in (1, 2, 3) for name in ("nearest", "cosine")]
+    columns = ["kind", "class", "size", "purity", "labeled", "stability", *names]
     columns += ["typical", "borderline"]
     # As objects: otherwise None would be NaN, and integers with it floats.
     table = DataFrame(records, columns=columns, dtype=object).rename_axis("cluster")
-    floats = ["purity", "labeled", "stability", *nearest[1::2]]
+    floats = ["purity", "labeled", "stability", *names[1::2]]
     return table.astype({"kind": str, "size": int, **dict.fromkeys(floats, float)})
 
 
 def mean_jaccard(
-    cluster: Callable[[NDArray[np.intp]], NDArray[np.intp]],
-    codes: NDArray[np.intp],
-    n_resamples: int,
-    random_state: Any,
-    n_jobs: int | None,
-) -> NDArray[np.float64]:
+    cluster: Callable, codes: Codes, n_resamples: int, random_state: Any, n_jobs: int | None
+) -> Array:
     """Stability of clusters 0, 1, ...; NaN for one that no subsample has a member of.
 
     `cluster` clusters the samples of some rows.
@@ -231,9 +224,8 @@ def mean_jaccard(
         np.add.at(counts, (codes[rows] + 1, again + 1), 1)
         n_old, n_new = counts.sum(axis=1)[1:, None], counts.sum(axis=0)[None, 1:]
         shared = counts[1:, 1:]
-        union = n_old + n_new - shared
-        jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-        scores[number] = np.where(n_old[:, 0] > 0, jaccard.max(axis=1, initial=0.0), np.nan)
+        jaccard = (shared / (n_old + n_new - shared)).max(axis=1, initial=0.0)
+        scores[number] = np.where(n_old[:, 0] > 0, jaccard, np.nan)
     return DataFrame(scores).mean().to_numpy()  # without NaN
 
 
@@ -242,8 +234,8 @@ def subsample_size(n_samples: int) -> int:
     return max(2, round(0.8 * n_samples))
 
 
-def encode_clusters(labels: ArrayLike) -> tuple[list[Any], NDArray[np.intp]]:
-    """Names of clusters, and codes from 0 on."""
+def encode_clusters(labels: ArrayLike) -> tuple[list[Any], Codes]:
+    """Return the labels of clusters, and the code of each sample: from 0 on, -1 in none."""
     array = np.asarray(as_labels(labels, "labels"))
     if array.dtype.kind not in "iu":
         raise ValueError(

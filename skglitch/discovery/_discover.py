@@ -30,23 +30,7 @@ if TYPE_CHECKING:
 
 
 class Discovery(NamedTuple):
-    """The result of :func:`discover`.
-
-    Parameters
-    ----------
-    glitches : pandas.DataFrame
-        One row per glitch.
-    clusters : pandas.DataFrame
-        One row per cluster, see :func:`describe_clusters`.
-    label_issues : pandas.DataFrame or None
-        One row per labeled glitch, the most doubtful label first; see :func:`find_label_issues`.
-    onsets : pandas.DataFrame or None
-        One row per cluster, interferometer and observing run, see :func:`find_onsets`.
-
-    See Also
-    --------
-    discover : Makes it.
-    """
+    """The tables that :func:`discover` returns."""
 
     glitches: DataFrame
     clusters: DataFrame
@@ -131,8 +115,9 @@ def discover(
     Returns
     -------
     discovery : Discovery
-        The tables ``glitches``, ``clusters``, ``label_issues`` (None if not asked for) and
-        ``onsets`` (None without GPS times). The columns of ``glitches`` are
+        A named tuple of the data frames ``glitches``, ``clusters`` (see :func:`describe_clusters`),
+        ``label_issues`` (see :func:`find_label_issues`; None if not asked for) and ``onsets`` (see
+        :func:`find_onsets`; None without GPS times). The columns of ``glitches`` are
 
         - ``ifo``, ``gps``, ``label``, ``is_reference``: what was passed;
         - ``is_labeled``: whether the label counts;
@@ -142,7 +127,8 @@ def discover(
         - ``novelty_p_value``, ``is_novel``: see :class:`NoveltyDetector`. Labeled glitches are
           compared with the other labeled ones. Missing if there are fewer than two.
 
-        ``clusters`` also has ``novel``, the share of novel members.
+        ``clusters`` also has ``novel``, the share of novel members. The index of ``label_issues``
+        holds row numbers of X.
 
     Raises
     ------
@@ -214,7 +200,7 @@ def discover(
         issues = issues.set_axis(rows[issues.index], axis="index")
     options = {"n_resamples": n_resamples, "n_jobs": n_jobs, "random_state": random_state}
     options["unlabeled"] = unlabeled
-    p_values = is_novel = None
+    p_values = is_novel = probabilities = None
     if clusterer is None and has_enough_labels(codes):
         finder = NewClassFinder(detector=detector, min_cluster_size=min_cluster_size, **options)
         finder.fit(X, y)

@@ -9,10 +9,7 @@ result.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +21,8 @@ from threadpoolctl import threadpool_limits
 from .._labels import UNLABELED
 from ._axes import (
     MOST_AXES,
+    Array,
+    Codes,
     count_axes,
     fit_axes,
     subtract_class_means,
@@ -53,12 +52,7 @@ class GuidedClustering:
     """
 
     def __init__(
-        self,
-        X: NDArray[Any],
-        codes: NDArray[np.intp],
-        p_values: NDArray[np.float64],
-        min_cluster_size: int,
-        seed: int,
+        self, X: Array, codes: Codes, p_values: Array, min_cluster_size: int, seed: int
     ) -> None:
         self.codes = codes
         self.n_classes = int(codes.max()) + 1
@@ -83,36 +77,31 @@ class GuidedClustering:
         )
         self.labels = self._cluster(rows, is_new)
 
-    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
+    def transform(self, X: Array) -> Array:
         """Directions of samples along the whitened axes."""
         return normalize(self.axes.transform(X) @ self.whiten)
 
-    def cluster(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    def cluster(self, rows: Codes) -> Codes:
         """Cluster some of the samples, with the axes and the distance of all."""
         return self._cluster(rows, self._find_new(rows))
 
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Array:
         """Probability of the class or cluster that each sample is in, 0 in none."""
         rows = np.arange(len(self.labels))
         is_learned = (self.codes >= 0) | (self.labels >= self.n_classes)
-        names, by_name = self._predict(rows, np.where(is_learned, self.labels, UNLABELED))
-        probabilities = np.zeros(len(rows))
-        inside = np.flatnonzero(self.labels != UNLABELED)
-        own = np.searchsorted(names, self.labels[inside])
-        probabilities[inside] = by_name[inside, own]
-        return probabilities
+        names, probabilities = self._predict(rows, np.where(is_learned, self.labels, UNLABELED))
+        own = probabilities[rows, np.searchsorted(names, self.labels)]
+        return np.where(self.labels != UNLABELED, own, 0.0)
 
-    def _find_new(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def _find_new(self, rows: Codes) -> Array:
         """Step 2: which samples are in a new group."""
         is_new = np.zeros(len(rows), dtype=bool)
         free = np.flatnonzero(self.codes[rows] < 0)
         if len(free) < 2:
             return is_new
         points = self.embedding[rows[free]]
-        n_groups = max(1, min(len(points) // _GROUP_SIZE, 2000))  # more take k-means long
-        if n_groups == 1:
-            groups = np.zeros(len(points), dtype=np.intp)
-        elif len(points) <= _MOST_PAIRED:
+        n_groups = max(1, min(len(points) // _GROUP_SIZE, 2000))  # k-means takes long for more
+        if len(points) <= _MOST_PAIRED:
             groups = AgglomerativeClustering(n_groups).fit_predict(points)
         else:
             kmeans = MiniBatchKMeans(n_groups, n_init=1, random_state=self.seed)
@@ -123,14 +112,14 @@ class GuidedClustering:
         is_new[free] = (np.array(medians) < _LARGEST_P_VALUE)[groups]
         return is_new
 
-    def _find_join_distance(self, codes: NDArray[np.intp]) -> float:
+    def _find_join_distance(self, codes: Codes) -> float:
         """Step 3: the distance up to which glitches of one class are joined.
 
         It is _WIDER times the least distance at which clusters of known glitches fit their classes
         best, and at least halfway to the next merger.
         """
         rng = np.random.default_rng(self.seed)
-        n_each = max(2, min(60, _MOST_PAIRED // self.n_classes))  # 60 per class are enough
+        n_each = max(2, min(60, _MOST_PAIRED // self.n_classes))  # more give the same distance
         rows = np.concatenate(
             [rng.permutation(np.flatnonzero(codes == c))[:n_each] for c in range(self.n_classes)]
         )
@@ -146,7 +135,7 @@ class GuidedClustering:
         halfway = (best + larger[0]) / 2 if len(larger) else best
         return float(max(_WIDER * best, halfway))
 
-    def _cluster(self, rows: NDArray[np.intp], is_new: NDArray[np.bool_]) -> NDArray[np.intp]:
+    def _cluster(self, rows: Codes, is_new: Array) -> Codes:
         """Apply steps 3 and 4."""
         points = self.embedding[rows]
         labels = np.where(is_new, UNLABELED, self._nearest_class[rows])
@@ -159,19 +148,17 @@ class GuidedClustering:
         index = NearestNeighbors(n_neighbors=min(6, len(rows)), algorithm="brute").fit(points)
         nearest = index.kneighbors(points[new], return_distance=False)[:, 1:]
         share_own = (joined[nearest] == joined[new][:, None]).mean(axis=1)
-        label = self.n_classes
         for cluster in range(joined.max() + 1):
-            members = new[joined[new] == cluster]
-            if len(members) < self.min_cluster_size:
+            own = joined[new] == cluster
+            if own.sum() < self.min_cluster_size:
                 continue
-            if share_own[joined[new] == cluster].mean() > _SMALLEST_SHARE:
-                labels[members] = label
-                label += 1
+            if share_own[own].mean() > _SMALLEST_SHARE:
+                labels[new[own]] = max(labels.max() + 1, self.n_classes)
             else:
-                labels[members] = self._nearest_class[rows[members]]
+                labels[new[own]] = self._nearest_class[rows[new[own]]]
         return attach(points, self._reassign(rows, labels))
 
-    def _join(self, points: NDArray[Any]) -> NDArray[np.intp]:
+    def _join(self, points: Array) -> Codes:
         """Average linkage, of a draw if there are many samples: the others join the nearest."""
         drawn = points
         if len(points) > _MOST_PAIRED:
@@ -182,7 +169,7 @@ class GuidedClustering:
             return joined
         return KNeighborsClassifier(1).fit(drawn, joined).predict(points)
 
-    def _reassign(self, rows: NDArray[np.intp], labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _reassign(self, rows: Codes, labels: Codes) -> Codes:
         """Apply step 4."""
         labeled = self.codes[rows] >= 0
         free = ~labeled & (labels != UNLABELED)
@@ -205,9 +192,7 @@ class GuidedClustering:
         is_small = (labels >= self.n_classes) & (sizes < self.min_cluster_size)
         return np.where(is_small, UNLABELED, labels)
 
-    def _predict(
-        self, rows: NDArray[np.intp], learned: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def _predict(self, rows: Codes, learned: Codes) -> tuple[Codes, Array]:
         """Mean probabilities of two logistic regressions, fitted where `learned` has a label."""
         inside = learned != UNLABELED
         labels = learned[inside]
@@ -224,7 +209,7 @@ class GuidedClustering:
         return head.classes_, np.mean(probabilities, axis=0)
 
 
-def attach(points: NDArray[Any], labels: NDArray[np.intp]) -> NDArray[np.intp]:
+def attach(points: Array, labels: Codes) -> Codes:
     """Assign a sample in no cluster to that of its 3 nearest, if their mean distance is small."""
     inside, outside = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
     n_neighbors = min(3, len(inside) - 1)

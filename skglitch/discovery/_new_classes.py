@@ -222,7 +222,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         )
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[np.intp]:
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.intp]:
         """Fit, and return the cluster of each sample.
 
         Parameters
@@ -231,15 +231,13 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             Embeddings.
         y : array-like of shape (n_samples,)
             Classes, as in :meth:`fit`.
-        **kwargs : dict
-            Not used; scikit-learn's clusterers have it.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
             The `labels_`.
         """
-        return self.fit(X, y, **kwargs).labels_
+        return self.fit(X, y).labels_
 
     @property
     def new_clusters_(self) -> DataFrame:

@@ -21,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._labels import is_labeled
+from ._axes import Array, Codes
 from ._novelty_scores import (
     Combined,
     CrossFitted,
@@ -111,15 +112,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Y. Sun, Y. Ming, X. Zhu, Y. Li, "Out-of-Distribution Detection with Deep Nearest
-       Neighbors", ICML 2022, arXiv:2204.06507.
-    .. [2] K. Lee, K. Lee, H. Lee, J. Shin, "A Simple Unified Framework for Detecting
-       Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018, arXiv:1807.03888.
-    .. [3] W. Liu, X. Wang, J. Owens, Y. Li, "Energy-based Out-of-distribution Detection",
-       NeurIPS 2020, arXiv:2010.03759.
-    .. [4] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005.
-    .. [5] M. M. Breunig, H.-P. Kriegel, R. T. Ng, J. Sander, "LOF: Identifying Density-Based
-       Local Outliers", SIGMOD 2000.
+    .. [1] Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022.
+    .. [2] Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and
+       Adversarial Attacks", NeurIPS 2018.
+    .. [3] Liu et al., "Energy-based Out-of-distribution Detection", NeurIPS 2020.
+    .. [4] Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", Springer 2005.
+    .. [5] Breunig et al., "LOF: Identifying Density-Based Local Outliers", SIGMOD 2000.
 
     Examples
     --------
@@ -228,7 +226,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         X = self._validate(X)
         return self._set_threshold(X, self._score.score(X))
 
-    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[Any]:
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[Any]:
         """Fit to X, and classify its samples by this fit.
 
         ``held_out_scores_ < offset_`` classifies each sample by a fit without it.
@@ -239,15 +237,13 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             Embeddings.
         y : array-like of shape (n_samples,), default=None
             Classes, as in :meth:`fit`.
-        **kwargs : dict
-            Not used; scikit-learn's outlier detectors have it.
 
         Returns
         -------
         is_inlier : ndarray of shape (n_samples,), dtype int64
             1 for known, -1 for novel.
         """
-        return self.fit(X, y, **kwargs).predict(X)
+        return self.fit(X, y).predict(X)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Score samples: the higher, the more similar to known glitches.
@@ -379,9 +375,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         self.offset_ = float(ranked[rank - 1])
         return self
 
-    def _average(
-        self, X: NDArray[Any], scores: NDArray[np.float64], batch: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def _average(self, X: Array, scores: Array, batch: Codes) -> Array:
         """Average the score of each sample with those of its nearest others among `batch`."""
         n_neighbors = min(self.n_together, len(batch))
         if n_neighbors == 1:
@@ -396,9 +390,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return scores[nearest].mean(axis=1)
 
 
-def compare_all(
-    detector: NoveltyDetector, X: NDArray[Any], labeled: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def compare_all(detector: NoveltyDetector, X: Array, labeled: Array) -> tuple[Array, Array]:
     """p-values of all samples, and which are novel.
 
     The labeled ones are those that the detector was fitted to: they are compared with the others.

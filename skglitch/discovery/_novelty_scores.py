@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -25,6 +24,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from ._axes import (
     FEWEST_AXES,
     MOST_AXES,
+    Array,
+    Codes,
     class_means,
     count_axes,
     fit_axes,
@@ -32,8 +33,7 @@ from ._axes import (
     whitening_matrix,
 )
 
-Codes = NDArray[np.intp]
-Folds = Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]]
+Folds = Iterable[tuple[Codes, Codes]]
 
 # "combined" divides each of its scores by the distance between their median and this quantile:
 # new classes are on the low side, and the local outlier factor of some known samples is far out.
@@ -49,9 +49,7 @@ class KthNeighbor:
     def __init__(self, n_neighbors: int) -> None:
         self.n_neighbors = n_neighbors
 
-    def fit(
-        self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
-    ) -> NDArray[np.float64]:
+    def fit(self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None) -> Array:
         """Leave out one sample at a time, and use no folds."""
         rows, inverse = drop_copies(normalize(X))
         n_neighbors = min(self.n_neighbors, max(1, len(rows) - 1))
@@ -61,7 +59,7 @@ class KthNeighbor:
             return np.zeros(len(X))
         return -self.index.kneighbors()[0][inverse, -1].astype(np.float64)
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, X: Array) -> Array:
         """Score new samples."""
         return -self.index.kneighbors(normalize(X))[0][:, -1].astype(np.float64)
 
@@ -76,21 +74,18 @@ class CrossFitted:
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
 
-    def fit(
-        self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
-    ) -> NDArray[np.float64]:
+    def fit(self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None) -> Array:
         """Fit one model per fold, and score each fold."""
 
-        def fit_fold(train: NDArray[np.intp], test: NDArray[np.intp]) -> Any:
+        def fit_fold(train: Codes, test: Codes) -> Any:
             # Codes from 0 on: a fold may have lost a class. Without labels, all is one class.
             seen = np.zeros(len(X), np.intp) if codes is None else codes
             model = self.make().fit(X[train], np.unique(seen[train], return_inverse=True)[1])
             return model, model.score(X[test])
 
         folds = list(folds)
-        held_out = np.bincount(
-            np.concatenate([np.zeros(0, np.intp), *(test for _, test in folds)]), minlength=len(X)
-        )
+        tests = np.concatenate([np.zeros(0, np.intp), *(test for _, test in folds)])
+        held_out = np.bincount(tests, minlength=len(X))
         if (held_out != 1).any():
             raise ValueError(
                 "cv must hold out each sample once, as KFold and StratifiedKFold do: it holds out "
@@ -107,7 +102,7 @@ class CrossFitted:
             scores[test] = part
         return scores
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, X: Array) -> Array:
         """Score new samples."""
         return np.mean([model.score(X) for model in self.models], axis=0)
 
@@ -115,20 +110,20 @@ class CrossFitted:
 class Mahalanobis:
     """Minus the squared distance to the nearest class mean, in units of the shared covariance."""
 
-    def fit(self, X: NDArray[Any], codes: Codes) -> Mahalanobis:
+    def fit(self, X: Array, codes: Codes) -> Mahalanobis:
         """Estimate the class means and the covariance about them."""
         self.whiten = whitening_matrix(subtract_class_means(X, codes))
         self.means = class_means(X, codes) @ self.whiten
         return self
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, X: Array) -> Array:
         """Score samples."""
         scores = np.empty(len(X))
         for rows in gen_batches(len(X), 8192):  # float64 copies of all rows take much memory
             scores[rows] = -self.squared_distances(X[rows] @ self.whiten)
         return scores
 
-    def squared_distances(self, whitened: NDArray[Any]) -> NDArray[np.float64]:
+    def squared_distances(self, whitened: Array) -> Array:
         """Squared distance of whitened samples to the nearest mean."""
         nearest = np.full(len(whitened), np.inf)
         # Class by class from differences: |x|^2 - 2 x m + |m|^2 loses digits far away.
@@ -143,7 +138,7 @@ class Energy:
     def __init__(self, head: Any) -> None:
         self.head = head
 
-    def fit(self, X: NDArray[Any], codes: Codes) -> Energy:
+    def fit(self, X: Array, codes: Codes) -> Energy:
         """Fit the head, unless it is frozen."""
         head = self.head
         if head is None:
@@ -151,7 +146,7 @@ class Energy:
         self.fitted = head if isinstance(head, FrozenEstimator) else clone(head).fit(X, codes)
         return self
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, X: Array) -> Array:
         """Score samples."""
         logits = np.asarray(self.fitted.decision_function(X), dtype=np.float64)
         if logits.ndim == 1:
@@ -166,9 +161,7 @@ class Combined:
     def __init__(self, n_neighbors: int | None = None) -> None:
         self.n_neighbors = n_neighbors
 
-    def fit(
-        self, X: NDArray[Any], codes: Codes | None, folds: Folds, n_jobs: int | None
-    ) -> NDArray[np.float64]:
+    def fit(self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None) -> Array:
         """Fit the scores by cross-validation, and measure their spread among held-out samples."""
         n_classes = 1 if codes is None else len(np.unique(codes))
         # With one sample per class, a classifier would learn samples.
@@ -182,7 +175,7 @@ class Combined:
         self.spread = np.where(spread > 0, spread, 1.0)
         return ((held_out - self.center) / self.spread).mean(axis=1)
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, X: Array) -> Array:
         """Score new samples."""
         return ((self.columns.score(X) - self.center) / self.spread).mean(axis=1)
 
@@ -200,7 +193,7 @@ class CombinedColumns:
         self.has_classes = has_classes
         self.widths = widths
 
-    def fit(self, X: NDArray[Any], codes: Codes) -> CombinedColumns:
+    def fit(self, X: Array, codes: Codes) -> CombinedColumns:
         """Fit all scores."""
         self.axes, projected = fit_axes(X, self.widths[-1])
         n_neighbors = self.n_neighbors
@@ -223,7 +216,7 @@ class CombinedColumns:
             self.energies.append(energy)
         return self
 
-    def score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, X: Array) -> Array:
         """Score samples: one column per score."""
         projected = self.axes.transform(X)
         columns = [-np.log(-self.density.score_samples(projected))]
@@ -235,7 +228,7 @@ class CombinedColumns:
         return np.stack(columns, axis=1).astype(np.float64)
 
 
-def drop_copies(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def drop_copies(X: Array) -> tuple[Array, Codes]:
     """Distinct rows of X in order of appearance, and the number of each row among them."""
     _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
     if len(first) == len(X):
