@@ -5,28 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from ._browser import NAMES, open_browser
 
+# Nets as tiny as those of the tests run faster on one thread: a second one costs more to wait
+# for than it does, and pytest-xdist has as many processes as there are cores. joblib gives each
+# of its workers one thread too, so what is computed there and here is the same to the last bit.
+# torch reads this when it is imported, which tests of rooms without torch do not.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# How long one example takes depends on what else the machine does.
+hypothesis.settings.register_profile("skglitch", deadline=None)
+hypothesis.settings.load_profile("skglitch")
+
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Let nets compute on one thread.
-
-    Nets as tiny as those of the tests run faster so: a second thread costs more to wait for
-    than it does. And as joblib gives each of its workers one thread too, what is computed
-    there and here is the same to the last bit.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

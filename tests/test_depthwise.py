@@ -50,7 +50,7 @@ def test_gradients_are_those_of_float32(name):
 SIDES = st.tuples(st.integers(1, 7), st.integers(1, 7))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kernel=SIDES,
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),

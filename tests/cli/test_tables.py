@@ -35,7 +35,7 @@ def read_table(path):
 
 
 @pytest.mark.parametrize("suffix", EMBEDDINGS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_embeddings_come_back(tmp_path_factory, suffix, data):
     shape = st.tuples(st.integers(1, 5), st.integers(1, 4))

@@ -19,7 +19,7 @@ from .glitch_files import write_glitches
 SHAPES = arrays.array_shapes(min_dims=4, max_dims=4, max_side=4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_all_comes_back(tmp_path_factory, data):
     X = data.draw(arrays.arrays(st.sampled_from([np.uint8, np.float32]), SHAPES))

@@ -74,7 +74,7 @@ def test_weights():
     assert counts["own"] == [10, 30]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     n_samples=st.integers(1, 300),
     shares=st.lists(st.floats(0, 1), min_size=1, max_size=25).filter(lambda v: sum(v) > 1e-3),

@@ -42,7 +42,7 @@ def test_files_that_follow_each_other_are_one(write):
     np.testing.assert_array_equal(strain.around(T0 + 32.0, 64.0, "H1"), whole().data)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(gps=st.floats(0, 64), duration=st.floats(0.1, 30), overlap=st.integers(0, 6))
 def test_as_if_it_were_one_file(tmp_path_factory, gps, duration, overlap):
     folder = tmp_path_factory.mktemp("files")

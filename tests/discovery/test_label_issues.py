@@ -32,7 +32,7 @@ def with_wrong(y, rows):
 
 
 class TestFinds:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(seed=st.integers(0, 1000))
     def test_wrong_labels_first_with_the_right_ones(self, seed):
         X, y = clusters(seed=seed, spread=0.1)
@@ -208,7 +208,7 @@ class TestProbabilities:
 
 
 class TestFlags:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(seed=st.integers(0, 10_000))
     def test_confident_joint_as_cleanlab_has_it(self, seed):
         cleanlab = pytest.importorskip("cleanlab.filter")

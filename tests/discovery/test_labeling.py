@@ -49,7 +49,7 @@ def greedy_by_hand(X, labeled, n):
     return rows
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), n_labeled=st.integers(1, 4))
 def test_core_set_by_hand(seed, n_labeled):
     rng = np.random.default_rng(seed)

@@ -237,7 +237,7 @@ class TestThreshold:
         # A threshold from 150 samples scatters by sqrt(0.1 * 0.9 / 150) = 0.024 a time.
         assert np.mean(rates) == pytest.approx(0.1, abs=4 * 0.03 / np.sqrt(12))
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(rate=st.floats(0.02, 0.9), n=st.integers(60, 200), seed=st.integers(0, 1000))
     def test_is_the_conformal_one_of_the_calibration_set(self, rate, n, seed):
         rng = np.random.default_rng(seed)

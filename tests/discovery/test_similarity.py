@@ -129,7 +129,7 @@ class TestKneighbors:
 
 
 class TestSearch:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         start=st.integers(-5, 305),
         length=st.integers(1, 300),

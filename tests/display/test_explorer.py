@@ -181,7 +181,7 @@ def test_texts_stay_texts(places):
     assert evil["name"] == EVIL[0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True), st.text())
 @example(["a\0", "a"], "")
 def test_any_text_comes_back(ids, title):

@@ -117,7 +117,7 @@ def problems(draw):
     return labels, y_score, y_true
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_rises_with_k_to_one(problem):
     labels, y_score, y_true = problem
@@ -128,7 +128,7 @@ def test_rises_with_k_to_one(problem):
     assert scores[-1] == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems(), st.integers(1, 5), st.randoms(use_true_random=False))
 def test_order_of_classes_does_not_matter(problem, k, random):
     labels, y_score, y_true = problem
@@ -138,7 +138,7 @@ def test_order_of_classes_does_not_matter(problem, k, random):
     assert score == top_k_accuracy(y_true, y_score[:, order], k=k, labels=labels[order])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems(), st.integers(1, 5))
 def test_never_above_any_way_of_breaking_ties(problem, k):
     labels, y_score, y_true = problem

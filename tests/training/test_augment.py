@@ -46,7 +46,7 @@ def test_masks_are_one_stripe_of_bounded_width():
         assert edges.max() <= 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     height=st.integers(1, 30),
     width=st.integers(1, 30),

@@ -91,7 +91,7 @@ def test_snr_is_that_of_a_matched_filter(label):
 
 
 @given(st.sampled_from(CLASS_NAMES), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_all_but_no_glitch_are_above_the_threshold(label, seed):
     parameters = simulate(label, seed).parameters
     assert parameters["snr"] < 1e6
@@ -282,7 +282,7 @@ def test_chirp_follows_newton_long_before_the_merger():
 
 
 @given(st.floats(3, 60), st.floats(3, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_chirp_frequency_never_falls(mass_1, mass_2):
     frequency, amplitude = chirp_track(np.linspace(-2, 0.1, 4000), mass_1, mass_2)
     assert (np.diff(frequency) >= -1e-9).all()
