@@ -37,7 +37,7 @@ def test_cuda_is_chosen_where_it_is(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("auto") == torch.device("cuda")
     assert choose_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(ValueError, match=r"device='cuda:2' is not there.*CUDA devices: 2"):
+    with pytest.raises(ValueError, match=r"device='cuda:2' .*: 2"):
         choose_device("cuda:2")
 
 
@@ -45,7 +45,7 @@ def test_strain_needs_a_device_with_float64(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose_device("auto").type in ("mps", "cuda")
     assert _device.choose_exact_device("auto").type in ("cpu", "cuda")
-    with pytest.raises(ValueError, match="device='mps' cannot compute in float64"):
+    with pytest.raises(ValueError, match=r"device='mps' .*float64"):
         _device.choose_exact_device("mps")
 
 
@@ -81,7 +81,7 @@ def test_nets_train_and_predict_in_one_format(monkeypatch):
 
 
 def test_unknown_precision_is_named():
-    with pytest.raises(ValueError, match="precision='half' is not one of auto, float32, bfloat16"):
+    with pytest.raises(ValueError, match=r"precision='half' .*auto, float32, bfloat16"):
         choose_precision("half", torch.device("cpu"))
 
 

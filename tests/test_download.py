@@ -31,7 +31,7 @@ def test_checksums_and_their_beginnings(path, algorithm, n_digits):
 def test_few_digits_prove_nothing(path):
     digits = hashlib.sha256(CONTENT).hexdigest()
     for few in ("", digits[:7]):
-        with pytest.raises(ValueError, match="too few digits"):
+        with pytest.raises(ValueError, match="digits"):
             RemoteFile(URL, checksum=f"sha256:{few}").matches(path)
 
 

@@ -121,6 +121,6 @@ def test_json(table):
 @pytest.mark.parametrize(("module", "suffix"), [("pyarrow", ".parquet"), ("h5py", ".h5")])
 def test_missing_packages(tmp_path, monkeypatch, module, suffix):
     monkeypatch.setitem(__import__("sys").modules, module, None)
-    with pytest.raises(ImportError, match=rf'{module}: pip install "skglitch\['):
+    with pytest.raises(ImportError, match=rf"{module}: .*skglitch\["):
         write_table({"a": [1]}, tmp_path / f"t{suffix}")
     assert list(tmp_path.iterdir()) == []

@@ -84,7 +84,7 @@ def test_weights_file_is_loaded_strictly_and_only_once(tmp_path, monkeypatch):
         backbone = make_backbone("resnet18", weights=weights)
         assert torch.equal(backbone.net.layer1[0].conv1.weight, net.layer1[0].conv1.weight)
     assert reads == [True]
-    with pytest.raises(ValueError, match=r"weights of ResNet.* missing"):
+    with pytest.raises(ValueError, match=r"ResNet.* 80 missing"):
         make_backbone("resnet34", weights=path)
 
 
@@ -99,10 +99,10 @@ def test_changed_weights_file_is_read_again(tmp_path):
 
 def test_bad_weights_files_are_named(tmp_path):
     (tmp_path / "text.pth").write_text("no tensors")
-    with pytest.raises(ValueError, match=r"text.pth' is not a file of tensors"):
+    with pytest.raises(ValueError, match=r"text\.pth"):
         make_backbone("resnet18", weights=tmp_path / "text.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(ValueError, match="does not hold a state dict"):
+    with pytest.raises(ValueError, match=r"list\.pth"):
         make_backbone("resnet18", weights=tmp_path / "list.pth")
     with pytest.raises(FileNotFoundError, match=r"nothing\.pth"):
         make_backbone("resnet18", weights=tmp_path / "nothing.pth")
@@ -132,7 +132,7 @@ def test_module_of_timm_is_cut_where_timm_says():
 
 
 def test_module_without_a_head():
-    with pytest.raises(ValueError, match=r"backbone=ReLU: .* no torch.nn.Linear or Conv2d"):
+    with pytest.raises(ValueError, match="backbone=ReLU"):
         make_backbone(nn.ReLU(), None)
 
 
@@ -142,7 +142,7 @@ def test_names():
     assert len(names) == len(set(names))
     paper = {"bn_inception", "inception_v3", "merged_view_cnn", "resnet50", "vgg16", "vgg19"}
     assert paper <= set(names)
-    with pytest.raises(ValueError, match="Did you mean 'inception_v3'"):
+    with pytest.raises(ValueError, match=r"'inceptionv3'.*'inception_v3'"):
         make_backbone("inceptionv3", weights=None)
 
 
@@ -162,7 +162,7 @@ def test_bn_inception_is_that_of_pytorchcv_at_any_size():
 
 def test_bn_inception_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorchcv.models.bninception", None)
-    with pytest.raises(ImportError, match=r'pip install "skglitch\[inception-v2\]"'):
+    with pytest.raises(ImportError, match=r"skglitch\[inception-v2\]"):
         _registry._build_bn_inception()
 
 
@@ -181,7 +181,7 @@ def test_merged_view_cnn_is_as_described():
     assert 0.9 * bound < net.conv1.weight.abs().max() <= bound
     with torch.no_grad():
         assert net(torch.rand(1, 1, 280, 340)).shape == (1, 22)
-    with pytest.raises(ValueError, match=r"no published weights of 'merged_view_cnn'"):
+    with pytest.raises(ValueError, match=r"weights='imagenet'.*'merged_view_cnn'"):
         make_backbone("merged_view_cnn", "imagenet")
 
 
@@ -222,18 +222,18 @@ class TestInputSize:
     def test_some_nets_take_one_size_only(self):
         assert make_backbone("merged_view_cnn", None).input_size(94, 114) == (280, 340)
         assert make_backbone("test_vit", None).fixed_size == (160, 160)
-        with pytest.raises(ValueError, match="takes pictures of 160 x 160 pixels only"):
+        with pytest.raises(ValueError, match=r"input_size=192.*160"):
             make_backbone("test_vit", None, input_size=192)
 
     @pytest.mark.parametrize("size", [20, "large", (64,), (64.5, 70), True])
     def test_impossible_sizes(self, size):
-        with pytest.raises(ValueError, match=r"input_size=.* must be None, 'native'"):
+        with pytest.raises(ValueError, match=r"input_size=.*'native'"):
             make_backbone("squeezenet1_1", None, input_size=size)
 
     def test_modules_have_no_native_size(self):
         net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         net.append(nn.Linear(4, 2))
-        with pytest.raises(ValueError, match="backbones with a name only"):
+        with pytest.raises(ValueError, match="input_size='native'"):
             make_backbone(net, None, input_size="native")
         assert make_backbone(net, None, input_size=40).fixed_size == (40, 40)
 

@@ -138,7 +138,7 @@ def test_an_unfinished_file_of_an_earlier_process_is_completed(shelf, weights, c
 
 def test_a_wrong_file_is_not_kept(shelf, weights, content, home):
     shelf.put(weights, content[::-1])
-    with pytest.raises(OSError, match=r"does not have the checksum sha256:.* weights=PATH"):
+    with pytest.raises(OSError, match=r"sha256:.*weights=PATH"):
         weights_file("squeezenet1_1", weights)
     assert not (home / weights.file_name).exists()
     shelf.put(weights, content)
@@ -150,7 +150,7 @@ def test_a_damaged_file_in_the_cache_is_replaced(shelf, weights, content, home, 
     home.mkdir(parents=True)
     damaged = content[:-500] if damage == "cut short" else content[:-1] + b"!"
     (home / weights.file_name).write_bytes(damaged)
-    with pytest.raises(OSError, match="What is there has another checksum"):
+    with pytest.raises(OSError, match="another checksum"):
         weights_file("squeezenet1_1", weights)
     shelf.put(weights, content)
     assert weights_file("squeezenet1_1", weights).read_bytes() == content
@@ -171,7 +171,7 @@ def test_no_network_says_what_to_do(weights, home, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv(_published.MIRROR, "http://127.0.0.1:9")
     monkeypatch.setattr(_published, "_DELAY", 0.0)
-    with pytest.raises(OSError, match="could not be downloaded") as caught:
+    with pytest.raises(OSError, match=r"'squeezenet1_1'.*downloaded") as caught:
         weights_file("squeezenet1_1", weights)
     told = str(caught.value)
     for part in (weights.url, weights.checksum, str(home / weights.file_name), "weights=PATH"):

@@ -86,7 +86,7 @@ def test_weights_in_another_size_than_the_default_ones():
 def test_weights_of_another_net_are_refused():
     weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
     for name in ("resnet18", "efficientnet_lite0"):
-        with pytest.raises(ValueError, match=f"ResNet50_Weights.*are not of backbone='{name}'"):
+        with pytest.raises(ValueError, match=f"weights=ResNet50_Weights.*backbone='{name}'"):
             make_backbone(name, weights)
 
 
@@ -99,7 +99,7 @@ def test_record_is_read_only_and_printable():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="Did you mean 'bn_inception'"):
+    with pytest.raises(ValueError, match=r"'bninception'.*'bn_inception'"):
         backbone_info("bninception")
 
 

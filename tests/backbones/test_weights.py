@@ -52,11 +52,11 @@ def test_half_precision_becomes_single(state):
 
 
 def test_weights_are_complete_or_refused(state):
-    with pytest.raises(ValueError, match=r"100 tensors: 25 missing \(such as 'layer4"):
+    with pytest.raises(ValueError, match=r"25 missing.*'layer4"):
         make_backbone("resnet18", without(state, ("layer4.", "fc.")))
     with pytest.raises(ValueError, match="100 missing"):
         make_backbone("resnet18", {f"module.{key}": v for key, v in state.items()})
-    with pytest.raises(ValueError, match="1 of another shape"):
+    with pytest.raises(ValueError, match=r"1 .*shape.*'conv1.weight'"):
         make_backbone("resnet18", dict(state) | {"conv1.weight": torch.zeros(1)})
     with pytest.raises(ValueError, match="1 unexpected"):
         make_backbone("resnet18", dict(state) | {"projection.weight": torch.zeros(3)})
@@ -94,14 +94,14 @@ def test_what_is_remembered_of_other_weights():
 
 
 def test_no_mapping_of_tensors():
-    with pytest.raises(ValueError, match="the mapping does not hold a state dict"):
+    with pytest.raises(ValueError, match="weights: the mapping"):
         make_backbone("resnet18", {"conv1.weight": 1.0})
 
 
 def test_weights_of_no_known_kind():
-    with pytest.raises(ValueError, match=r"weights=3 must be 'imagenet', a path"):
+    with pytest.raises(ValueError, match="weights=3"):
         make_backbone("resnet18", 3)
-    with pytest.raises(ValueError, match="for a backbone by name"):
+    with pytest.raises(ValueError, match="weights=ResNet18_Weights"):
         make_backbone(nn.Linear(2, 2), torchvision.models.ResNet18_Weights.DEFAULT)
 
 
@@ -110,7 +110,7 @@ def test_nets_of_timm_without_their_hub(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     page = r"https://huggingface.co/timm/test_efficientnet\.r160_in1k"
-    with pytest.raises(OSError, match=rf"'test_efficientnet' could not be downloaded from {page}"):
+    with pytest.raises(OSError, match=rf"'test_efficientnet'.* {page}"):
         make_backbone("test_efficientnet", "imagenet")
 
 

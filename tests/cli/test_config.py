@@ -8,8 +8,7 @@ import click
 import pytest
 
 import skglitch
-from skglitch.cli._config import read_config
-from skglitch.cli._main import main
+from skglitch.cli import main
 
 from .conftest import TINY
 
@@ -124,11 +123,12 @@ def test_files_that_cannot_be_read(run, folder, tmp_path):
 def test_every_option_of_every_command_can_be_configured(tmp_path):
     for name, command in main.commands.items():
         ctx = click.Context(command, info_name=name, parent=click.Context(main))
+        config = next(option for option in command.params if option.name == "config")
         for option in command.params:
             if option.param_type_name != "option" or option.name in ("config", "help"):
                 continue
             value = "True" if option.is_flag else ["a"] if option.multiple else "a"
             key = max(option.opts, key=len).removeprefix("--")
             path = write(tmp_path / "one.toml", f"[{name}]\n{key} = {json.dumps(value)}\n")
-            read_config(ctx, option, path)
+            config.callback(ctx, config, path)
             assert ctx.default_map[option.name] == value

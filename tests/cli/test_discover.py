@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch.cli._discover import NOVELTY_METHODS
+from skglitch.cli import main
 from skglitch.discovery import NoveltyDetector, find_onsets
 
 from ..datasets.glitch_files import write_glitches
@@ -159,7 +159,8 @@ def test_glitches_that_share_an_id(run, made, tmp_path):
 
 def test_method_of_novelty(run, embeddings):
     methods = NoveltyDetector._parameter_constraints["method"][0].options
-    assert set(NOVELTY_METHODS) == methods
+    options = {option.name: option for option in main.commands["discover"].params}
+    assert set(options["novelty_method"].type.choices) == methods
     result = run("discover", embeddings, "--novelty-method", "knn", "-q")
     assert result.exit_code == 0, result.output
     rows = table("skglitch-discover/glitches.csv")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import skglitch
-from skglitch.cli._main import main
+from skglitch.cli import main
 
 from .conftest import TINY
 

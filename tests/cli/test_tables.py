@@ -68,16 +68,16 @@ def test_embeddings_without_a_table_beside_them(tmp_path):
 def test_files_that_are_no_embeddings(tmp_path, suffix):
     path = tmp_path / f"odd{suffix}"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="not a file of embeddings"):
+    with pytest.raises(ValueError, match="file of embeddings"):
         read_embeddings(path)
     path.write_text("")
-    with pytest.raises(ValueError, match="not a file of embeddings"):
+    with pytest.raises(ValueError, match="file of embeddings"):
         read_embeddings(path)
 
 
 def test_rows_that_do_not_fit(tmp_path):
     np.savez(tmp_path / "e.npz", embeddings=np.ones((3, 2)), id=["a", "b"])
-    with pytest.raises(ValueError, match=r"shape \(3, 2\), but 2 values of id"):
+    with pytest.raises(ValueError, match=r"\(3, 2\).* 2 .*id"):
         read_embeddings(tmp_path / "e.npz")
     np.savez(tmp_path / "e.npz", embeddings=np.ones(3))
     with pytest.raises(ValueError, match=r"shape \(3,\)"):

@@ -125,7 +125,7 @@ def test_removed_and_renamed_files(small_tree, decoded):
 def test_repaired_file_is_read_again(small_tree, draw):
     path = small_tree / "Blip" / "H1_a1_spectrogram_1.0.png"
     path.write_bytes(b"nothing")
-    with pytest.warns(UserWarning, match="is not a PNG"):
+    with pytest.warns(UserWarning, match=r"H1_a1_spectrogram_1\.0\.png"):
         load_gravity_spy(small_tree, durations=TWO, size=(6, 8), on_error="skip")
     draw(path, 10)
     assert levels(load(small_tree)) == [[10, 20], [30, 40], [50, 60], [70, 80]]
@@ -205,7 +205,7 @@ def test_interruption_leaves_no_cache(small_tree, store, monkeypatch, when):
 
             patch.setattr(spectrograms, "read_picture", interrupt_later)
         else:
-            patch.setattr(_cache.os, "replace", interrupt)
+            patch.setattr(os, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):
             load(small_tree)
     assert names(store) == []
@@ -253,7 +253,7 @@ def _edit(sidecar, **changes):
 def test_cache_that_cannot_be_made(small_tree, tmp_path):
     """A file stands where the folder should be, which stops even root."""
     (tmp_path / "taken").write_text("")
-    with pytest.warns(UserWarning, match="cannot be cached .*kept in memory") as seen:
+    with pytest.warns(UserWarning, match="cached .*taken") as seen:
         bunch = load_gravity_spy(
             small_tree, durations=TWO, size=(6, 8), cache=tmp_path / "taken", progress=False
         )
@@ -270,7 +270,7 @@ def test_full_disk(small_tree, store, room):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
-        with pytest.warns(UserWarning, match="cannot be cached") as seen:
+        with pytest.warns(UserWarning, match="File too large") as seen:
             bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), progress=False)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -291,8 +291,8 @@ def test_disk_that_fails_when_publishing(small_tree, store, monkeypatch, nth):
             raise OSError(28, "No space left on device")
         replace(source, target)
 
-    monkeypatch.setattr(_cache.os, "replace", fails)
-    with pytest.warns(UserWarning, match="No space left on device"):
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.warns(UserWarning, match="No space"):
         bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), progress=False)
     assert levels(bunch) == [[10, 20], [30, 40], [50, 60], [70, 80]]
     assert names(store) == []
@@ -329,7 +329,7 @@ def test_header_has_room_for_any_number_of_rows(tmp_path):
 def test_broken_files_leave_no_empty_rows(small_tree, store):
     (small_tree / "Blip" / "H1_a1_spectrogram_1.0.png").write_bytes(b"nothing")
     for _ in range(2):
-        with pytest.warns(UserWarning, match="is not a PNG"):
+        with pytest.warns(UserWarning, match=r"H1_a1_spectrogram_1\.0\.png"):
             bunch = load_gravity_spy(
                 small_tree, durations=TWO, size=(6, 8), on_error="skip", progress=False
             )
@@ -355,7 +355,7 @@ def test_data_home_without_a_home(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "expanduser", no_home)
-    with pytest.raises(OSError, match="Set SKGLITCH_HOME to a folder"):
+    with pytest.raises(OSError, match="SKGLITCH_HOME"):
         get_data_home()
 
 

@@ -175,7 +175,7 @@ def test_transfer_that_breaks_off_is_continued(zenodo, fetch):
 
 def test_the_next_call_continues_too(zenodo, fetch, shelf):
     zenodo.break_off = [1000]
-    with pytest.raises(OSError, match=r"broke off after 1000 of \d+ bytes") as caught:
+    with pytest.raises(OSError, match=r" 1000 of \d+ bytes") as caught:
         fetch(n_retries=0)
     assert f"{zenodo.url}/records/1476551/files/{ARCHIVE}?download=1" in str(caught.value)
     assert str(shelf / ARCHIVE) in str(caught.value)
@@ -198,7 +198,7 @@ def test_corrupted_file_is_noticed_and_had_again(zenodo, fetch):
 
 def test_file_that_stays_corrupted_is_an_error(zenodo, fetch, shelf):
     zenodo.corrupt = 10
-    with pytest.raises(OSError, match="does not have the checksum md5:"):
+    with pytest.raises(OSError, match="checksum md5:"):
         fetch(n_retries=1)
     assert list(shelf.iterdir()) == []
 
@@ -217,7 +217,7 @@ def test_part_that_is_too_long_is_dropped(zenodo, fetch, shelf):
 
 
 def test_offline_says_what_to_put_where(fetch, shelf):
-    with pytest.raises(OSError, match=r"Cannot download") as caught:
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:9") as caught:
         fetch(base_url="http://127.0.0.1:9", n_retries=0)
     message = str(caught.value)
     assert f"http://127.0.0.1:9/records/1476551/files/{ARCHIVE}?download=1" in message
@@ -228,7 +228,7 @@ def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
     shelf.mkdir(parents=True)
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
     with (
-        pytest.warns(UserWarning, match="without comparing its checksum"),
+        pytest.warns(UserWarning, match="checksum"),
         pytest.warns(UserWarning, match="split is None"),
     ):
         bunch = fetch(base_url="http://127.0.0.1:9", n_retries=0)
@@ -240,7 +240,7 @@ def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
 def test_file_put_by_hand_is_compared(zenodo, fetch, shelf):
     shelf.mkdir(parents=True)
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE][:-1] + b"\1")
-    with pytest.raises(ValueError, match="is not the file of the record"):
+    with pytest.raises(ValueError, match=r"md5:.*remove"):
         fetch()
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
     assert fetch().data[..., 0, 0].tolist() == LEVELS
@@ -250,7 +250,7 @@ def test_file_put_by_hand_is_compared(zenodo, fetch, shelf):
 @pytest.mark.parametrize("status", [404, 500])
 def test_answers_that_are_errors(zenodo, fetch, status):
     zenodo.status[ARCHIVE] = status
-    with pytest.raises(OSError, match="Cannot download"):
+    with pytest.raises(OSError, match=r"127\.0\.0\.1"):
         fetch(n_retries=2)
     # What is not there will not be there a moment later.
     assert len(asked_for(zenodo, ARCHIVE)) == {404: 1, 500: 3}[status]
@@ -258,13 +258,13 @@ def test_answers_that_are_errors(zenodo, fetch, status):
 
 def test_answer_that_is_no_record(zenodo, fetch):
     zenodo.described = {"x": {"key": "x"}}
-    with pytest.raises(OSError, match="is not the description of a record"):
+    with pytest.raises(OSError, match=r"records/1476551.*KeyError"):
         fetch()
 
 
 def test_record_without_the_file(zenodo, fetch):
     del zenodo.described[ARCHIVE]
-    with pytest.raises(OSError, match=f"has no file {ARCHIVE}, only {METADATA}"):
+    with pytest.raises(OSError, match=f"{ARCHIVE}.* {METADATA}"):
         fetch()
 
 
@@ -284,7 +284,7 @@ def test_archive_cannot_leave_its_folder(zenodo, fetch, shelf, small_tree, has_f
         # As in Python before 3.11.4.
         monkeypatch.delattr("tarfile.data_filter", raising=False)
     zenodo.put(ARCHIVE, pack(small_tree, [("../../escaped.txt", b"x")]))
-    with pytest.raises(ValueError, match="cannot be unpacked"):
+    with pytest.raises(ValueError, match=rf"{ARCHIVE}.*unpacked"):
         fetch()
     assert not list(shelf.parent.parent.rglob("escaped.txt"))
     assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
@@ -292,14 +292,14 @@ def test_archive_cannot_leave_its_folder(zenodo, fetch, shelf, small_tree, has_f
 
 def test_archive_with_a_link(zenodo, fetch, shelf, small_tree):
     zenodo.put(ARCHIVE, pack(small_tree, link="../../.."))
-    with pytest.raises(ValueError, match="TrainingSet/link is neither a file nor a folder"):
+    with pytest.raises(ValueError, match="TrainingSet/link"):
         fetch()
     assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
 
 
 def test_archive_that_is_cut_short_leaves_nothing_unpacked(zenodo, fetch, shelf):
     zenodo.put(ARCHIVE, zenodo.files[ARCHIVE][:-3000])
-    with pytest.raises(ValueError, match="cannot be unpacked"):
+    with pytest.raises(ValueError, match=rf"{ARCHIVE}.*unpacked"):
         fetch()
     assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
 
@@ -315,11 +315,11 @@ def test_damaged_table_costs_the_split_only(zenodo, fetch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"base_url": "file:///etc"}, "base_url='file:///etc' must start with"),
-        ({"size": 3}, "size=3 must be"),
-        ({"missing": "drop"}, "missing='drop' is not"),
-        ({"n_retries": -1}, "n_retries=-1 must be"),
-        ({"delay": -1.0}, r"delay=-1\.0 must be"),
+        ({"base_url": "file:///etc"}, "base_url='file:///etc'"),
+        ({"size": 3}, "size=3"),
+        ({"missing": "drop"}, "missing='drop'"),
+        ({"n_retries": -1}, "n_retries=-1"),
+        ({"delay": -1.0}, r"delay=-1\.0"),
     ],
 )
 def test_bad_parameters(fetch, zenodo, options, message):

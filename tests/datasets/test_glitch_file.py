@@ -84,11 +84,11 @@ def test_a_label_that_is_none_is_empty(tmp_path):
 @pytest.mark.parametrize(
     ("datasets", "message"),
     [
-        ({"spectra": np.ones(3)}, "no data set 'data' or 'X'.*it has 'spectra'"),
-        ({"X": np.ones((3, 4))}, r"shape \(3, 4\), but must be"),
+        ({"spectra": np.ones(3)}, "'data' or 'X'.*'spectra'"),
+        ({"X": np.ones((3, 4))}, r"'X'.*\(3, 4\)"),
         ({"X": np.ones((0, 1, 4, 5))}, "not empty"),
-        ({"X": ["a", "b"]}, "does not hold numbers"),
-        ({"X": np.ones((3, 1, 4, 5)), "id": ["a", "b"]}, "'X', has 3 glitches, but 'id' has 2"),
+        ({"X": ["a", "b"]}, "'X'.*numbers"),
+        ({"X": np.ones((3, 1, 4, 5)), "id": ["a", "b"]}, "'X'.* 3 .*'id'.* 2"),
         ({"X": np.ones((3, 1, 4, 5)), "gps_time": [1.0]}, "'gps_time' has 1"),
     ],
 )
@@ -102,7 +102,7 @@ def test_files_that_are_no_good(tmp_path, datasets, message):
 
 def test_durations_that_do_not_fit(tmp_path):
     write_glitches({"data": np.ones((1, 2, 4, 5)), "durations": (4.0,)}, tmp_path / "odd.h5")
-    with pytest.raises(ValueError, match=r"2 views, but durations=\(4.0,\)"):
+    with pytest.raises(ValueError, match=r"2 views.*durations=\(4\.0,\)"):
         load_glitches(tmp_path / "odd.h5")
 
 
@@ -127,13 +127,13 @@ def test_views_of_unknown_durations(tmp_path):
     assert load_glitches(tmp_path / "four.h5").durations == (0.5, 1.0, 2.0, 4.0)
     assert load_glitches(tmp_path / "two.h5").durations is None
     assert load_glitches(tmp_path / "two.h5", durations=(1.0, 4.0)).durations == (1.0, 4.0)
-    with pytest.raises(ValueError, match="2 views of unknown durations"):
+    with pytest.raises(ValueError, match=r"2 views.*'durations'"):
         load_glitches(tmp_path / "two.h5", durations=(1.0,))
 
 
 def test_floats_are_not_resized(tmp_path):
     write_glitches({"data": np.ones((1, 1, 4, 5))}, tmp_path / "x.h5")
-    with pytest.raises(ValueError, match=r"size=\(2, 2\), not float64"):
+    with pytest.raises(ValueError, match=r"size=\(2, 2\).*float64"):
         load_glitches(tmp_path / "x.h5", size=(2, 2))
 
 
@@ -145,19 +145,19 @@ def test_narrow_times_are_refused(tmp_path):
 
 
 def test_other_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"none\.h5"):
         load_glitches(tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("no HDF5")
-    with pytest.raises(ValueError, match="is not an HDF5 file"):
+    with pytest.raises(ValueError, match=r"text\.h5.*HDF5"):
         load_glitches(tmp_path / "text.h5")
     write_glitches({"data": np.ones((40, 1, 40, 50))}, tmp_path / "cut.h5")
     whole = (tmp_path / "cut.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match=r"cut\.h5.*damaged"):
         load_glitches(tmp_path / "cut.h5")
 
 
 def test_without_h5py(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match=r'pip install "skglitch\[strain\]"'):
+    with pytest.raises(ImportError, match=r"skglitch\[strain\]"):
         load_glitches(tmp_path / "glitches.h5")

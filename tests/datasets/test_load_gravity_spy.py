@@ -121,13 +121,13 @@ def test_flat_folder_has_no_target(small_tree):
     assert bunch.target_names is None
     assert levels(bunch.data) == [[10, 20], [30, 40]]
     assert bunch.filenames[0, 0] == "H1_a1_spectrogram_1.0.png"
-    with pytest.raises(ValueError, match=r"return_X_y=True, but .* has no class folders"):
+    with pytest.raises(ValueError, match="return_X_y=True"):
         load(small_tree / "Blip", return_X_y=True)
 
 
 def test_picture_beside_class_folders(small_tree, draw):
     draw(small_tree / "H1_e5_spectrogram_1.0.png", 90)
-    with pytest.raises(ValueError, match=r"H1_e5_spectrogram_1\.0\.png: is outside the class"):
+    with pytest.raises(ValueError, match=r"H1_e5_spectrogram_1\.0\.png: .*outside"):
         load(small_tree)
 
 
@@ -141,29 +141,29 @@ def test_same_id_of_two_detectors_is_two_glitches(small_tree, draw):
 
 
 def test_absent_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere' does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"folder=.*nowhere"):
         load(tmp_path / "nowhere")
 
 
 def test_file_for_a_folder(small_tree):
-    with pytest.raises(NotADirectoryError, match="is a file: pass the folder"):
+    with pytest.raises(NotADirectoryError, match=r"folder=.*_1\.0\.png"):
         load(small_tree / "Blip" / "H1_a1_spectrogram_1.0.png")
 
 
 def test_folders_without_pictures(tmp_path):
-    with pytest.raises(ValueError, match="contains no picture named"):
+    with pytest.raises(ValueError, match=r"folder=.*no picture"):
         load(tmp_path)
     (tmp_path / "Blip").mkdir()
     (tmp_path / "Blip" / "list.csv").write_text("")
-    with pytest.raises(ValueError, match="contains no picture named"):
+    with pytest.raises(ValueError, match=r"folder=.*no picture"):
         load(tmp_path)
     (tmp_path / "Blip" / "cat.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"Not used: Blip/cat\.png"):
+    with pytest.raises(ValueError, match=r"Blip/cat\.png"):
         load(tmp_path)
 
 
 def test_folder_one_too_high(small_tree):
-    with pytest.raises(ValueError, match=r"Did you mean '.*glitches'"):
+    with pytest.raises(ValueError, match=r"folder=.* '.*glitches'"):
         load(small_tree.parent)
 
 
@@ -180,7 +180,7 @@ def test_missing_raise_names_the_glitches(small_tree):
 
 def test_missing_skip(small_tree):
     (small_tree / "Blip" / "L1_b2_spectrogram_4.0.png").unlink()
-    with pytest.warns(UserWarning, match=r"Blip/L1_b2 \(4\.0 s\)\. They are left out"):
+    with pytest.warns(UserWarning, match=r"Blip/L1_b2 \(4\.0 s\).*left out"):
         bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), missing="skip")
     assert bunch.ids.tolist() == ["a1", "c3", "d4"]
     assert levels(bunch.data) == [[10, 20], [50, 60], [70, 80]]
@@ -189,7 +189,7 @@ def test_missing_skip(small_tree):
 def test_missing_fill(small_tree):
     (small_tree / "Blip" / "L1_b2_spectrogram_4.0.png").unlink()
     (small_tree / "Koi_Fish" / "H1_c3_spectrogram_1.0.png").unlink()
-    with pytest.warns(UserWarning, match=r"2 of 4 .* These views are filled with zeros"):
+    with pytest.warns(UserWarning, match="2 of 4 .*zeros"):
         bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), missing="fill")
     assert levels(bunch.data) == [[10, 20], [30, 0], [0, 60], [70, 80]]
     assert np.argwhere(bunch.missing_views).tolist() == [[1, 1], [2, 0]]
@@ -205,7 +205,7 @@ def test_glitch_without_any_of_the_durations_is_missing_too(small_tree):
 def test_many_missing_are_counted(small_tree, draw):
     for i in range(8):
         draw(small_tree / "Blip" / f"H1_x{i}_spectrogram_1.0.png", 5)
-    with pytest.raises(ValueError, match=r"8 of 12 .*x4 \(4\.0 s\) and 3 more\."):
+    with pytest.raises(ValueError, match=r"8 of 12 .*x4 \(4\.0 s\).* 3 "):
         load(small_tree)
 
 
@@ -213,8 +213,8 @@ def test_skipping_everything_is_an_error(small_tree):
     for path in [*small_tree.glob("Blip/*1.0.png"), *small_tree.glob("Koi_Fish/*4.0.png")]:
         path.unlink()
     with (
-        pytest.warns(UserWarning, match="They are left out"),
-        pytest.raises(ValueError, match="no glitch is left"),
+        pytest.warns(UserWarning, match="4 of 4 .*left out"),
+        pytest.raises(ValueError, match="missing='skip'"),
     ):
         load_gravity_spy(small_tree, durations=TWO, missing="skip")
 
@@ -252,10 +252,10 @@ def dangling(small_tree):
 
 
 BAD_FILES = [
-    (break_file, r"Blip/L1_b2_spectrogram_4\.0\.png: is broken or cut short", ["a1", "c3", "d4"]),
-    (foreign_picture, r"L1_b2_spectrogram_4\.0\.png: has colors that are", ["a1", "c3", "d4"]),
-    (foreign_name, r"Blip/cat\.png: is not named <ifo>", ["a1", "b2", "c3", "d4"]),
-    (second_class, r"L1_b2: is in several classes \(Blip, Koi_Fish\)", ["a1", "c3", "d4"]),
+    (break_file, r"Blip/L1_b2_spectrogram_4\.0\.png: .*broken", ["a1", "c3", "d4"]),
+    (foreign_picture, r"L1_b2_spectrogram_4\.0\.png: .*colors", ["a1", "c3", "d4"]),
+    (foreign_name, r"Blip/cat\.png: .*<ifo>", ["a1", "b2", "c3", "d4"]),
+    (second_class, r"L1_b2: .*\(Blip, Koi_Fish\)", ["a1", "c3", "d4"]),
     (twice, r"L1_b2_spectrogram_4\.png: shows the same view as", ["a1", "b2", "c3", "d4"]),
     (dangling, r"L1_z_spectrogram_4\.0\.png: cannot be read", ["a1", "b2", "c3", "d4"]),
 ]
@@ -271,7 +271,7 @@ def test_bad_files_are_named(small_tree, harm, message, left, cache, recwarn):
     assert not recwarn.list
     # Twice: the second answer comes from the cache, if there is one.
     for _ in range(2):
-        with pytest.warns(UserWarning, match=f"1 in .* cannot be used .*(?s:.*){message}") as seen:
+        with pytest.warns(UserWarning, match=f"1 in folder=(?s:.*){message}") as seen:
             bunch = load_gravity_spy(small_tree, on_error="skip", **options)
         assert len(seen) == 1
         assert bunch.ids.tolist() == left
@@ -294,7 +294,7 @@ def test_error_stops_the_decoding(tmp_path, draw, monkeypatch):
         return read_picture(path, size=size)
 
     monkeypatch.setattr(spectrograms, "read_picture", counting)
-    with pytest.raises(ValueError, match=r"H1_05_spectrogram_4\.0\.png: is empty"):
+    with pytest.raises(ValueError, match=r"H1_05_spectrogram_4\.0\.png"):
         load(tmp_path, durations=(4.0,), n_jobs=2)
     assert len(seen) < 20
 
@@ -303,8 +303,8 @@ def test_nothing_left(small_tree):
     for path in small_tree.glob("*/*_4.0.png"):
         path.write_bytes(b"no picture")
     with (
-        pytest.warns(UserWarning, match="4 in .* cannot be used"),
-        pytest.raises(ValueError, match=r"No glitch of .* can be used"),
+        pytest.warns(UserWarning, match="4 in folder="),
+        pytest.raises(ValueError, match="No glitch of folder="),
     ):
         load_gravity_spy(small_tree, durations=TWO, on_error="skip")
 
@@ -336,7 +336,7 @@ def test_bad_parameters(small_tree, options, message):
 
 
 def test_some_durations_absent(small_tree):
-    with pytest.raises(ValueError, match=r"picture of 2\.0 s; .* Pass durations=\(4\.0, 1\.0\)"):
+    with pytest.raises(ValueError, match=r" 2\.0 s.*durations=\(4\.0, 1\.0\)"):
         load(small_tree, durations=(4.0, 2.0, 1.0))
 
 
@@ -379,6 +379,6 @@ def test_user_without_a_home(small_tree, monkeypatch):
         raise OSError("Could not determine home directory.")
 
     monkeypatch.setattr("skglitch.datasets._gravity_spy.get_data_home", no_home)
-    with pytest.warns(UserWarning, match="cannot be cached .Could not determine home"):
+    with pytest.warns(UserWarning, match="cached .*home"):
         bunch = load_gravity_spy(small_tree, durations=TWO, size=(6, 8), progress=False)
     assert levels(bunch.data)[0] == [10, 20]

@@ -60,7 +60,7 @@ class TestRealFiles:
             assert (strain.data == stream["004"][6 * 4096 : 8 * 4096]).all()
 
     def test_file_of_several_data_sets_asks_for_one(self, real_data):
-        with pytest.raises(ValueError, match="30 data sets: pass one of them as dataset=, such"):
+        with pytest.raises(ValueError, match=r"30 data sets.*dataset="):
             load_strain(real_data / "strain_o3_glitches.hdf5")
 
 
@@ -97,7 +97,7 @@ class TestGwosc:
         with h5py.File(file, "a") as stream:
             stream["strain/Strain"][16:32] = np.nan
         assert load_strain(file).gaps == [(T0 + 1, T0 + 2)]
-        with pytest.raises(ValueError, match=r"has no data .* from GPS 1126259447 to 1126259448"):
+        with pytest.raises(ValueError, match=r"1126259447 .* 1126259448"):
             load_strain(file, start=T0 + 1, stop=T0 + 2)
 
     def test_seconds_marked_as_without_data_are_gaps(self, file):
@@ -161,7 +161,7 @@ class TestGwosc:
     def test_fewer_samples_than_told(self, file):
         with h5py.File(file, "a") as stream:
             stream["strain/Strain"].attrs["Npoints"] = 4096
-        with pytest.raises(ValueError, match="has 128 samples, but Npoints=4096"):
+        with pytest.raises(ValueError, match=r"128 .*Npoints=4096"):
             load_strain(file)
 
 
@@ -242,7 +242,7 @@ class TestOtherHdf5:
 
 class TestOtherFiles:
     def test_none(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"x.hdf5' does not exist"):
+        with pytest.raises(FileNotFoundError, match=r"x\.hdf5"):
             load_strain(tmp_path / "x.hdf5")
 
     def test_folder(self, tmp_path):
@@ -284,7 +284,7 @@ class TestFrames:
         strain = load_strain(path, dataset=self.CHANNEL, start=T0 + 1.5001, stop=T0 + 3)
         assert strain.span == (T0 + 1.5, T0 + 3)
         assert (strain.data == data[384:768]).all()
-        with pytest.raises(ValueError, match=r"Channel 'H1:X' of .* cannot be read"):
+        with pytest.raises(ValueError, match="'H1:X'"):
             load_strain(path, dataset="H1:X")
 
     @pytest.fixture
@@ -295,7 +295,7 @@ class TestFrames:
 
     def test_asks_for_the_channel(self, frame):
         pytest.importorskip("gwpy")
-        with pytest.raises(ValueError, match="pass its channel as dataset="):
+        with pytest.raises(ValueError, match="dataset="):
             load_strain(frame)
 
     def test_asks_for_a_library(self, frame, monkeypatch):
@@ -305,7 +305,7 @@ class TestFrames:
             raise ImportError("no GWF API available")
 
         monkeypatch.setattr(TimeSeries, "read", read)
-        with pytest.raises(ImportError, match=r"\(no GWF API available\): pip install lalsuite"):
+        with pytest.raises(ImportError, match=r"\(no GWF API available\).*lalsuite"):
             load_strain(frame, dataset="H1:X")
 
 
@@ -319,9 +319,9 @@ def test_missing_packages_are_named(file, tmp_path, monkeypatch):
 
     (tmp_path / "x.gwf").write_bytes(b"IGWD")
     monkeypatch.setattr(builtins, "__import__", import_without)
-    with pytest.raises(ImportError, match=r'pip install "skglitch\[strain\]"$'):
+    with pytest.raises(ImportError, match=r"skglitch\[strain\]"):
         load_strain(file)
-    with pytest.raises(ImportError, match=r'pip install "skglitch\[gwpy\]"$'):
+    with pytest.raises(ImportError, match=r"skglitch\[gwpy\]"):
         load_strain(tmp_path / "x.gwf", dataset="H1:X")
     assert load_strain([1.0, 2.0], sample_rate=1).duration == 2
 
@@ -361,7 +361,7 @@ class TestObjects:
         strain = Strain(np.ones(8), 2, 10, "H1")
         assert repr(load_strain(strain, start=11)) == repr(strain.crop(start=11))
         assert load_strain(Strain(np.ones(8), 2), ifo="L1").ifo == "L1"
-        with pytest.raises(ValueError, match="sample_rate=4, but the Strain has 2"):
+        with pytest.raises(ValueError, match=r"sample_rate=4, .* 2"):
             load_strain(strain, sample_rate=4)
 
     def test_gwpy(self):
@@ -370,9 +370,9 @@ class TestObjects:
         strain = load_strain(series, start=11)
         assert repr(strain) == "<Strain H1, 6 samples at 2 Hz, GPS 11 to 14>"
         assert strain.data.tolist() == [2, 3, 4, 5, 6, 7]
-        with pytest.raises(ValueError, match="sample_rate=4, but the TimeSeries has"):
+        with pytest.raises(ValueError, match=r"sample_rate=4, .*TimeSeries"):
             load_strain(series, sample_rate=4)
-        with pytest.raises(ValueError, match="ifo='L1', but the TimeSeries"):
+        with pytest.raises(ValueError, match=r"ifo='L1', .*TimeSeries"):
             load_strain(series, ifo="L1")
 
     def test_gwpy_in_other_units(self):

@@ -163,7 +163,7 @@ class TestAround:
         data = np.ones(64)
         data[16:48] = 0
         strain = Strain(data, 16)
-        with pytest.raises(ValueError, match=r"GPS 1 to 3 of the strain, .* is all zeros"):
+        with pytest.raises(ValueError, match=r"GPS 1 to 3 .*zeros"):
             strain.around(2, 2)
         assert strain.around(2, 2.25).any()
 

@@ -66,11 +66,9 @@ def test_a_gap_between_files_is_an_end(write):
     assert strain.around(T0 + 16.0, 8.0, "H1")[0] == 12 * RATE + 1
     # Up to where there is nothing, and beyond, from one file into the other.
     for gps in (T0 + 17.0, T0 + 19.0, T0 + 23.0):
-        with pytest.raises(ValueError, match="too close to an end"):
+        with pytest.raises(ValueError, match="too close"):
             strain.around(gps, 8.0, "H1")
-    with pytest.raises(
-        ValueError, match=f"no strain file contains this time; .* {T0} to {T0 + 20}, "
-    ):
+    with pytest.raises(ValueError, match=f" {T0} to {T0 + 20}, "):
         strain.around(T0 + 21.0, 1.0, "H1")
 
 
@@ -81,7 +79,7 @@ def test_a_gap_of_two_samples_is_an_end_too(write, tmp_path):
         file["strain"] = np.arange(20 * RATE, dtype=float)
         file["strain"].attrs.update(sample_rate=float(RATE), t0=T0 + 20.125, ifo="H1")
     strain = StrainFiles([write(0, 20), path])
-    with pytest.raises(ValueError, match="too close to an end"):
+    with pytest.raises(ValueError, match="too close"):
         strain.around(T0 + 18.0, 8.0, "H1")
 
 
@@ -89,7 +87,7 @@ def test_detectors_are_kept_apart(write, tmp_path):
     strain = StrainFiles([write(0, 20), write(0, 20, ifo="L1", offset=5000)])
     assert strain.ifos == ["H1", "L1"]
     assert strain.around(T0 + 10.0, 2.0, "L1")[0] == strain.around(T0 + 10.0, 2.0, "H1")[0] + 5000
-    with pytest.raises(ValueError, match="no strain file of V1, only of H1, L1"):
+    with pytest.raises(ValueError, match=r"V1.* H1, L1"):
         strain.around(T0 + 10.0, 2.0, "V1")
 
 
@@ -108,15 +106,15 @@ def test_triggers_take_a_list_of_paths(write):
 
 def test_triggers_name_rows_that_no_file_has(write):
     triggers = [{"gps": T0 + 10.0, "ifo": "H1"}, {"gps": T0 + 10.0, "ifo": "V1"}]
-    with pytest.raises(ValueError, match=r"row 1 .*V1.*only of H1"):
+    with pytest.raises(ValueError, match=r"row 1 .*V1.* H1"):
         load_triggers(triggers, [write(0, 20)], Ends(), duration=8.0, progress=False)
-    with pytest.raises(ValueError, match=r"the strain is 32 Hz, but .* 16"):
+    with pytest.raises(ValueError, match=r"32 Hz.* 16"):
         load_triggers(triggers, [write(0, 20, rate=32)], Ends(), progress=False)
 
 
 def test_files_of_two_detectors_need_a_column(write):
     paths = [write(0, 20), write(0, 20, ifo="L1")]
-    with pytest.raises(ValueError, match="no column of detectors"):
+    with pytest.raises(ValueError, match="detectors"):
         load_triggers([{"gps": T0 + 10.0}], paths, Ends(), progress=False)
 
 
@@ -149,11 +147,11 @@ def test_what_is_no_strain(write, tmp_path, name, error, message):
 
 
 def test_one_path_or_none(write):
-    with pytest.raises(ValueError, match=r"paths='a.hdf5' must be several paths"):
+    with pytest.raises(ValueError, match=r"paths='a\.hdf5'"):
         StrainFiles("a.hdf5")
-    with pytest.raises(ValueError, match="paths is empty"):
+    with pytest.raises(ValueError, match="paths"):
         StrainFiles([])
-    with pytest.raises(ValueError, match="sample rates: 16 and 32 Hz"):
+    with pytest.raises(ValueError, match="16 and 32 Hz"):
         StrainFiles([write(0, 20), write(20, 20, rate=32)])
 
 

@@ -126,13 +126,13 @@ def test_skipping_leaves_the_others_as_they_are(seconds, batch_size, refused):
     transformer = Ends(refuse=[place(T0 + second) for second in refused])
     options = {"on_error": "skip", "batch_size": batch_size, "return_strain": True}
     if not usable:
-        with pytest.raises(ValueError, match="No row of the table can be used"):
+        with pytest.raises(ValueError, match="No row"):
             load(table, series(), transformer, **options)
         return
     if len(usable) == len(seconds):
         bunch = load(table, series(), transformer, **options)
     else:
-        with pytest.warns(UserWarning, match="cannot be used and are left out"):
+        with pytest.warns(UserWarning, match="left out"):
             bunch = load(table, series(), transformer, **options)
     assert bunch.rows.tolist() == usable
     assert bunch.data[:, 0, 0, 1].tolist() == [place(T0 + seconds[i]) for i in usable]
@@ -230,7 +230,7 @@ class TestTables:
         for bunch in (load(frame.drop(columns="label"), both), load(frame, both, label=None)):
             assert bunch.target is None
             assert bunch.target_names is None
-        with pytest.raises(ValueError, match="return_X_y=True, but the table has no labels"):
+        with pytest.raises(ValueError, match="return_X_y=True"):
             load(frame, both, label=None, return_X_y=True)
 
     @pytest.mark.parametrize("strain", [series(), {"H1": series()}, {"h1": series("")}])
@@ -283,7 +283,7 @@ class TestTables:
 
     def test_csv_with_a_row_that_is_too_long(self, tmp_path, both):
         (tmp_path / "x.csv").write_text("gps,label\n1,a,b\n2,b,c\n")
-        with pytest.raises(ValueError, match="Expected 2 fields in line 2, saw 3"):
+        with pytest.raises(ValueError, match="line 2"):
             load(tmp_path / "x.csv", both)
 
     def test_csv_is_text(self, tmp_path):
@@ -303,7 +303,7 @@ class TestTables:
 
     def test_dates_are_refused(self, both):
         frame = pd.DataFrame({"gps": pd.to_datetime(["2015-09-14 09:50:45"])})
-        with pytest.raises(ValueError, match="'gps' must be GPS times"):
+        with pytest.raises(ValueError, match="'gps'"):
             load(frame, both["H1"])
 
 
@@ -354,7 +354,7 @@ class TestRows:
     )
 
     def test_raise(self, both):
-        with pytest.raises(ValueError, match="6 of 7 rows cannot be used") as caught:
+        with pytest.raises(ValueError, match="6 of 7 rows") as caught:
             load(self.TABLE, both)
         message = str(caught.value)
         assert "row 1 (H1): gps=nan is not a GPS time" in message
@@ -367,7 +367,7 @@ class TestRows:
     @pytest.mark.parametrize("frame", [False, True])
     def test_skip(self, both, frame):
         table = pd.DataFrame(self.TABLE) if frame else self.TABLE
-        with pytest.warns(UserWarning, match="6 of 7 rows cannot be used and are left out"):
+        with pytest.warns(UserWarning, match="6 of 7 rows .*left out"):
             bunch = load(table, both, on_error="skip")
         assert bunch.ids.tolist() == ["H1_1126259456.0"]
         assert list(bunch.skipped) == list(range(1, 7))
@@ -405,7 +405,7 @@ class TestRows:
 
     def test_row_that_the_transformer_refuses(self):
         table = [{"gps": T0 + s} for s in (10, 20, 30)]
-        with pytest.raises(ValueError, match=r"row 1 \(GPS 1126259466, H1\) .* not like this"):
+        with pytest.raises(ValueError, match=r"row 1 \(GPS 1126259466, H1\)"):
             load(table, series(), Ends(refuse=[place(T0 + 20)]))
 
     def test_batch_that_the_transformer_refuses(self):
@@ -415,7 +415,7 @@ class TestRows:
                     raise ValueError("one at a time, please")
                 return super().transform(strains)
 
-        with pytest.raises(ValueError, match=r"^one at a time, please"):
+        with pytest.raises(ValueError, match=r"^one at a time"):
             load([{"gps": T0 + 10}, {"gps": T0 + 20}], series(), Alone())
 
     def test_other_errors_of_the_transformer_are_not_hidden(self):
@@ -470,7 +470,7 @@ class TestStrain:
             assert wanted.stop <= part.stop <= wanted.stop + 2
 
     def test_file_names_its_span(self, file):
-        with pytest.raises(ValueError, match=rf"row 0 .*those of H1 span GPS {T0} to {T0 + 16}"):
+        with pytest.raises(ValueError, match=rf"row 0 .*H1 .*{T0} to {T0 + 16}"):
             load([{"gps": 1126259500}], file)
 
     def test_fetch(self, file, tmp_path):
@@ -489,9 +489,9 @@ class TestStrain:
         def offline(gps, ifo):
             raise OSError("no network")
 
-        with pytest.raises(OSError, match=r"row 0 \(GPS 1126259456.5, H1\) .*: no network"):
+        with pytest.raises(OSError, match=r"row 0 \(GPS 1126259456\.5, H1\) .*: no network"):
             load(ROWS, offline)
-        with pytest.raises(ValueError, match="No row of the table can be used:\n  row 0"):
+        with pytest.raises(ValueError, match=r"No row .*\n  row 0"):
             load(ROWS, offline, on_error="skip")
 
     @pytest.mark.parametrize(
@@ -520,7 +520,7 @@ class TestStrain:
 
     def test_frame_files(self, tmp_path):
         (tmp_path / "x.gwf").write_bytes(b"IGWD")
-        with pytest.raises(ValueError, match="pass its channel as dataset="):
+        with pytest.raises(ValueError, match="dataset="):
             load(self.TABLE, tmp_path / "x.gwf")
 
 
@@ -547,14 +547,14 @@ def test_bad_parameters(both, transformer, options, message):
 def test_transformer_without_sample_rate_or_with_other_output(both):
     transformer = Ends()
     del transformer.sample_rate
-    with pytest.raises(ValueError, match="has no attribute sample_rate"):
+    with pytest.raises(ValueError, match="sample_rate"):
         load(ROWS, both, transformer)
 
     class Mean(Ends):
         def transform(self, strains):
             return strains.mean()
 
-    with pytest.raises(TypeError, match=r"array of shape \(\) for 3 samples"):
+    with pytest.raises(TypeError, match=r"\(\) .* 3 "):
         load(ROWS, both, Mean())
 
 

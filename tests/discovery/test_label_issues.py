@@ -189,7 +189,7 @@ class TestProbabilities:
         frame = pd.DataFrame(np.column_stack([self.P, np.zeros(4)]), columns=["a", "b", "c"])
         y = ["b", "b", "a", "a"]
         for y_prob in (frame, frame.to_numpy()):
-            with pytest.raises(ValueError, match="y_prob must have"):
+            with pytest.raises(ValueError, match="y_prob"):
                 find_label_issues(None, y, y_prob=y_prob)
             issues = find_label_issues(None, y, y_prob=y_prob, classes=["a", "b", "c"])
             assert issues.score.iloc[0] == 0.1
@@ -250,7 +250,7 @@ class TestFlags:
 
         monkeypatch.setattr(builtins, "__import__", no_cleanlab)
         assert len(find_label_issues(*clusters())) == 80
-        with pytest.raises(ImportError, match=r'pip install "skglitch\[labels\]"'):
+        with pytest.raises(ImportError, match=r"skglitch\[labels\]"):
             find_label_issues(*clusters(), flag_by="noise_rate")
 
 

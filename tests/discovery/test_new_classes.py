@@ -136,9 +136,9 @@ class TestFinder:
     def test_too_few_labels(self, unseen):
         X, y, _codes, _labeled = unseen
         few = np.where(np.arange(len(y)) % 40 < 3, y, "")
-        with pytest.raises(ValueError, match=r"20 labeled samples .* 3, 3, 3, 3\. .*HDBSCAN"):
+        with pytest.raises(ValueError, match=r"20 labeled .* 3, 3, 3, 3\."):
             NewClassFinder().fit(X, few)
-        with pytest.raises(ValueError, match=r"y have none\. .*describe_clusters"):
+        with pytest.raises(ValueError, match="describe_clusters"):
             NewClassFinder().fit(X, np.repeat("", len(X)))
         with pytest.raises(ValueError, match=r"y is None.*describe_clusters"):
             NewClassFinder().fit(X, None)
@@ -377,14 +377,14 @@ class TestLabels:
 
     def test_unknown_mark(self, data):
         X, y, _ = data
-        with pytest.raises(ValueError, match=r"unlabeled='Nope' is not among .*'Tomte'\."):
+        with pytest.raises(ValueError, match=r"unlabeled='Nope' .*'Tomte'"):
             NewClassFinder(unlabeled="Nope").fit(X, y)
 
     def test_mixed_kinds(self, data):
         X, y, _ = data
         mixed = y.astype(object)
         mixed[0] = 3
-        with pytest.raises(ValueError, match="strings only or numbers only, found int and str"):
+        with pytest.raises(ValueError, match="int and str"):
             NewClassFinder().fit(X, mixed)
 
 
@@ -481,7 +481,7 @@ class TestDescribe:
             describe_clusters(X, codes[:-1], y)
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             describe_clusters(X, codes, y[:-1])
-        with pytest.raises(ValueError, match="labels must be integers"):
+        with pytest.raises(ValueError, match=r"labels .*integers"):
             describe_clusters(X, y)
         with pytest.raises(ValueError, match="min_purity"):
             describe_clusters(X, codes, min_purity=2)

@@ -16,6 +16,7 @@ import skglitch.display
 from skglitch.display import (
     ClassScoresDisplay,
     ConfusionDisplay,
+    EmbeddingDisplay,
     FewShotDisplay,
     GalleryDisplay,
     HistoryDisplay,
@@ -23,7 +24,6 @@ from skglitch.display import (
     SpectrogramDisplay,
     TopKDisplay,
 )
-from skglitch.display._axes import HIGHLIGHT, color_and_marker
 from skglitch.metrics import top_k_table
 
 from .conftest import class_names, make_predictions
@@ -47,7 +47,13 @@ def test_own_figures_leave_pyplot_alone(energies):
 
 
 def test_looks_of_42_classes_differ():
-    assert len({tuple(color_and_marker(number).values()) for number in range(42)}) == 42
+    names = [f"class {number}" for number in range(42)]
+    display = EmbeddingDisplay(np.random.default_rng(0).normal(size=(42, 2)), names).plot(Figure())
+    looks = {
+        (drawn.get_facecolor().tobytes(), drawn.get_paths()[0].vertices.tobytes())
+        for drawn in display.ax_.collections
+    }
+    assert len(looks) == 42
 
 
 class TestSpectrogram:
@@ -90,13 +96,13 @@ class TestSpectrogram:
 
     def test_axes_without_a_grid(self, energies):
         ax = Figure().add_axes((0, 0, 1, 1))
-        with pytest.raises(ValueError, match="4 axes are needed"):
+        with pytest.raises(ValueError, match="4 axes"):
             SpectrogramDisplay.from_data(energies, ax=ax)
 
     def test_wrong_durations(self, energies):
-        with pytest.raises(ValueError, match=r"durations=\(0.5,\) has 1 durations.*4 views"):
+        with pytest.raises(ValueError, match=r"durations=\(0\.5,\).* 4 "):
             SpectrogramDisplay.from_data(energies, durations=(0.5,))
-        with pytest.raises(ValueError, match=r"X\[0\] is the first glitch"):
+        with pytest.raises(ValueError, match=r"X\[0\]"):
             SpectrogramDisplay(energies).plot()
 
 
@@ -108,7 +114,7 @@ class TestGallery:
         )
         assert display.indices == [1, 0]
         assert display.titles[0] == "a\n→ b, 90 %"
-        assert {ax.title.get_color() for ax in display.axes_} == {HIGHLIGHT}
+        assert "black" not in {ax.title.get_color() for ax in display.axes_}
 
     def test_unsure_ones_may_be_right(self, energies):
         prob = [[0.45, 0.55], [0.1, 0.9], [0.52, 0.48]]
@@ -118,7 +124,8 @@ class TestGallery:
         assert display.indices == [2, 0, 1]
         assert display.marked == [False, True, True]
         colors = [ax.title.get_color() for ax in display.axes_]
-        assert colors == ["black", HIGHLIGHT, HIGHLIGHT]
+        assert colors[0] == "black"
+        assert colors[1] == colors[2] != "black"
 
     def test_unsure_is_between_the_first_two(self, energies):
         prob = [[0.4, 0.3, 0.3], [0.45, 0.44, 0.11], [0.34, 0.33, 0.33]]
@@ -142,14 +149,14 @@ class TestGallery:
     def test_errors(self, energies):
         with pytest.raises(ValueError, match="needs y"):
             GalleryDisplay.from_data(energies, label="a")
-        with pytest.raises(ValueError, match="no glitch of label='c'"):
+        with pytest.raises(ValueError, match="label='c'"):
             GalleryDisplay.from_data(energies, ["a", "b", "a"], label="c")
         right = {"labels": ["a", "b"], "y_prob": [[0.9, 0.1]] * 3, "y_true": ["a"] * 3}
-        with pytest.raises(ValueError, match="no errors to plot"):
+        with pytest.raises(ValueError, match="no errors"):
             GalleryDisplay.from_predictions(energies, **right)
         with pytest.raises(ValueError, match="show='best'"):
             GalleryDisplay.from_predictions(energies, **right, show="best")
-        with pytest.raises(ValueError, match=r"duration=3.0 is not one of"):
+        with pytest.raises(ValueError, match=r"duration=3\.0"):
             GalleryDisplay.from_data(energies, duration=3.0)
 
 
@@ -209,7 +216,7 @@ class TestConfusion:
     def test_errors(self):
         with pytest.raises(ValueError, match="order='size'"):
             ConfusionDisplay(np.eye(2)).plot(order="size")
-        with pytest.raises(ValueError, match="there are 3 display_labels"):
+        with pytest.raises(ValueError, match="3 display_labels"):
             ConfusionDisplay(np.eye(2), display_labels=[0, 1, 2]).plot()
 
 
@@ -304,7 +311,7 @@ class TestTraining:
         assert len(HistoryDisplay([{"train_loss": 1.0}]).plot(Figure()).axes_) == 1
 
     def test_no_history(self):
-        with pytest.raises(ValueError, match="no epoch with a 'train_loss'"):
+        with pytest.raises(ValueError, match="'train_loss'"):
             HistoryDisplay([]).plot()
 
     def test_interval_is_students(self):
@@ -314,7 +321,7 @@ class TestTraining:
         low, high = display.intervals["net"]
         assert low[0] == pytest.approx(values.mean() - half)
         assert high[0] == pytest.approx(min(1, values.mean() + half))
-        with pytest.raises(ValueError, match="n_labels has 2 counts"):
+        with pytest.raises(ValueError, match=r"n_labels .* 2"):
             FewShotDisplay.from_scores([5, 10], {"net": [values]})
 
 

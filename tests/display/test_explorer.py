@@ -259,7 +259,7 @@ def test_pictures_shrink_until_they_fit():
     assert all(abs(width / height - 100 / 96) < 0.05 for height, width in sizes)
     shrunk = resize_energy(X[0, 0], sizes[2])
     assert np.abs(page.picture(0)[: sizes[2][0]].astype(int) - shrunk).mean() < 25
-    with pytest.raises(ValueError, match=r"max_megabytes=0.001 is too small: .* take about 0\.0"):
+    with pytest.raises(ValueError, match=r"max_megabytes=0\.001 .* 0\.0"):
         written(places, X=X, durations=1, max_megabytes=0.001)
 
 
@@ -296,7 +296,7 @@ def test_maps_are_computed_as_by_the_figure(X):
     assert of_estimator.X is X
     assert of_estimator.durations == (1.0, 4.0)
     assert of_estimator.ids == list("uvwxyz")
-    with pytest.raises(ValueError, match="method='mds' is none of"):
+    with pytest.raises(ValueError, match="method='mds'"):
         EmbeddingExplorer.from_embeddings(flat, method="mds")
 
 
@@ -316,7 +316,7 @@ def test_a_page_that_is_there_stays_if_a_new_one_fails(places, X, tmp_path, monk
     path = tmp_path / "explorer.html"
     path.write_text("old")
     monkeypatch.setattr(_explorer_display, "encode_sheets", fail_half_way)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match="no space"):
         EmbeddingExplorer(places, X=X, durations=(1, 4)).write(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

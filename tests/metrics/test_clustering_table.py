@@ -71,7 +71,7 @@ def test_noise_only():
         table = clustering_table(["a", "b"], [-1, -1], matching=matching)
         assert (table.attrs["accuracy"], table.attrs["n_clusters"]) == (0, 0)
         assert table.clusters.tolist() == [[], []]
-    with pytest.raises(ValueError, match=r"noise \(-1\) only: noise='leave_out' leaves nothing"):
+    with pytest.raises(ValueError, match="noise='leave_out'"):
         clustering_table(["a", "b"], [-1, -1], noise="leave_out")
 
 
@@ -115,7 +115,7 @@ def test_columns():
 @pytest.mark.parametrize(
     ("args", "options", "message"),
     [
-        ((["a"], [0, 1]), {}, "clusters has 2 samples, but y_true has 1"),
+        ((["a"], [0, 1]), {}, "clusters .* 2 .*y_true .* 1"),
         ((["a", None], [0, 1]), {}, "y_true must hold"),
         ((["a"], [np.nan]), {}, "clusters contains NaN"),
         ((["a"], [0]), {"noise": "drop"}, "'noise' .* Got 'drop'"),

@@ -73,9 +73,9 @@ class TestMcNemar:
     @pytest.mark.parametrize(
         ("args", "message"),
         [
-            ((["a", "b"], ["a", "b"], ["a"]), "y_pred_b has 1 samples, but y_true has 2"),
+            ((["a", "b"], ["a", "b"], ["a"]), "y_pred_b .* 1 .*y_true .* 2"),
             ((["a"], [1], ["a"]), "strings throughout or numbers throughout.*y_pred_a"),
-            ((["a", None], ["a", "a"], ["a", "a"]), "y_true must hold strings only"),
+            ((["a", None], ["a", "a"], ["a", "a"]), "y_true .*strings"),
         ],
     )
     def test_errors(self, args, message):
@@ -178,8 +178,8 @@ class TestPairedBootstrap:
         ("change", "message"),
         [
             ({"groups": [0, 0, 0, 0]}, "groups holds a single group"),
-            ({"groups": [0, 1]}, "groups has 2 samples, but y_true has 4"),
-            ({"metric": "f1"}, "'metric' parameter of paired_bootstrap"),
+            ({"groups": [0, 1]}, "groups .* 2 .*y_true .* 4"),
+            ({"metric": "f1"}, "'metric'"),
             ({"confidence_level": 95}, "'confidence_level' .* Got 95"),
             ({"n_resamples": 1}, "'n_resamples' .* Got 1"),
         ],
@@ -189,5 +189,5 @@ class TestPairedBootstrap:
             paired_bootstrap(*predictions(1, 1, 1, 1), **change)
 
     def test_lengths_differ(self):
-        with pytest.raises(ValueError, match="y_pred_a has 2 samples, but y_true has 3"):
+        with pytest.raises(ValueError, match=r"y_pred_a .* 2 .*y_true .* 3"):
             paired_bootstrap([1, 2, 3], [1, 2], [1, 2, 3])

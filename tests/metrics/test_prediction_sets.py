@@ -169,10 +169,10 @@ class TestCoverageTable:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"y_true": ["Blip", "Helix"]}, r"labels lacks classes that y_true has: \['Helix'\]"),
-        ({"y_prob": [[1, 2, 3], [1, 0, 0]]}, "y_prob must hold probabilities.*row 0"),
-        ({"y_prob": [[1, 0, 0]]}, "y_prob has 1 samples, but y_true has 2"),
-        ({"labels": ["Blip", "Blip", "Tomte"]}, "labels must name each class once"),
+        ({"y_true": ["Blip", "Helix"]}, r"labels .*y_true .*\['Helix'\]"),
+        ({"y_prob": [[1, 2, 3], [1, 0, 0]]}, "y_prob .*row 0"),
+        ({"y_prob": [[1, 0, 0]]}, "y_prob .* 1 .*y_true .* 2"),
+        ({"labels": ["Blip", "Blip", "Tomte"]}, "labels .*once"),
         ({"coverage": 90}, "'coverage' .* Got 90"),
     ],
 )
@@ -187,15 +187,15 @@ def test_errors(change, message):
 
 
 def test_errors_of_sets():
-    with pytest.raises(ValueError, match=r"y_prob must .* got shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"y_prob .*\(2,\)"):
         prediction_sets([0.5, 0.5], 0.9)
-    with pytest.raises(ValueError, match="y_prob must hold probabilities"):
+    with pytest.raises(ValueError, match=r"y_prob .*probabilities"):
         prediction_sets([[0.5, 0.6]], 0.9)
     with pytest.raises(ValueError, match=r"'threshold' .* Got 1\.5"):
         prediction_sets([[0.5, 0.5]], 1.5)
-    with pytest.raises(ValueError, match=r"sets must be boolean .* got int64 of shape \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"sets .*int64 .*\(1, 3\)"):
         coverage_table(["Blip"], np.array([[1, 0, 0]], dtype=np.int64), labels=LABELS)
-    with pytest.raises(ValueError, match="sets must have the classes in labels as columns"):
+    with pytest.raises(ValueError, match=r"sets .*labels"):
         coverage_table(["a"], pd.DataFrame({"a": [True], "c": [True]}), labels=["a", "b"])
-    with pytest.raises(ValueError, match="sets has 2 samples, but y_true has 1"):
+    with pytest.raises(ValueError, match=r"sets .* 2 .*y_true .* 1"):
         coverage_table(["Blip"], [[True] * 3] * 2, labels=LABELS)

@@ -86,7 +86,7 @@ def test_named_columns_are_put_in_order():
     frame.columns = pd.Index([0, 1, 2])
     assert top_k_accuracy(codes, frame[[2, 0, 1]], k=1, labels=[0, 1, 2]) == expected
     for columns in (["Blip", "Chirp", "Tomte"], ["Blip", "Chirp", "Chirp"], ["a", "b", "c"]):
-        with pytest.raises(ValueError, match="y_score must have the classes in labels as columns"):
+        with pytest.raises(ValueError, match=r"y_score .*labels"):
             top_k_accuracy(Y_TRUE, pd.DataFrame(Y_SCORE, columns=columns), k=1, labels=LABELS)
 
 
@@ -155,17 +155,17 @@ def test_never_above_any_way_of_breaking_ties(problem, k):
     [
         (
             {"k": 0},
-            r"'k' parameter of top_k_accuracy must be an int in the range \[1, inf\). Got 0",
+            r"'k' .*\[1, inf\)\. Got 0",
         ),
-        ({"k": 1.5}, "'k' parameter of top_k_accuracy .* Got 1.5"),
-        ({"labels": ["Blip", "Chirp"]}, r"y_score .* each of the 2 labels, got shape \(3, 3\)"),
+        ({"k": 1.5}, "'k' .* Got 1.5"),
+        ({"labels": ["Blip", "Chirp"]}, r"y_score .* 2 labels.*\(3, 3\)"),
         ({"labels": ["Blip", "Chirp", "Chirp"]}, r"labels .* more than once: \['Chirp'\]"),
-        ({"labels": [0, 1, 2]}, r"y_true holds strings \('Blip', ...\), labels holds numbers"),
+        ({"labels": [0, 1, 2]}, "y_true .*strings .*labels .*numbers"),
         ({"labels": []}, "labels must hold"),
-        ({"y_true": ["Blip", "Chirp"]}, "y_score has 3 samples, but y_true has 2"),
-        ({"y_true": []}, r"y_true .* got shape \(0,\)"),
-        ({"y_true": [["a", "b"]]}, r"y_true .* got shape \(1, 2\)"),
-        ({"y_true": ["Blip", None, "Chirp"]}, "y_true .* found NoneType and strings"),
+        ({"y_true": ["Blip", "Chirp"]}, "y_score .* 3 .*y_true .* 2"),
+        ({"y_true": []}, r"y_true .*\(0,\)"),
+        ({"y_true": [["a", "b"]]}, r"y_true .*\(1, 2\)"),
+        ({"y_true": ["Blip", None, "Chirp"]}, "y_true .*NoneType"),
         ({"y_true": ["Blip", 1, "Chirp"]}, "y_true .* found numbers and strings"),
         ({"y_true": [b"Blip"] * 3}, "y_true must hold strings only .* found bytes"),
         ({"y_true": [0, np.nan, 1], "labels": [0, 1, 2]}, "y_true contains NaN"),

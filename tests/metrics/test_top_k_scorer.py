@@ -267,7 +267,7 @@ def test_sample_weight_is_routed(several):
 
 @pytest.mark.parametrize("k", [0, -1, 2.0, "2", None])
 def test_bad_k(k):
-    with pytest.raises(ValueError, match=r"'k' parameter of top_k_scorer must be an int .* Got"):
+    with pytest.raises(ValueError, match=r"'k' .* Got"):
         top_k_scorer(k)
 
 
@@ -278,7 +278,7 @@ def test_estimators_that_cannot_be_scored():
     for estimator in (LinearRegression(), IsolationForest(n_estimators=2)):
         with pytest.raises(TypeError, match="classes_"):
             top_k_scorer(1)(estimator.fit(X, y), X, y)
-    with pytest.raises(AttributeError, match="predict_proba or decision_function, Perc"):
+    with pytest.raises(AttributeError, match="decision_function, Perc"):
         top_k_scorer(1)(_without_scores(X, y), X, y)
 
 
@@ -295,7 +295,7 @@ def _without_scores(X, y):
 def test_ovo_decision_values_are_refused(blobs):
     X, y = blobs
     estimator = SVC(decision_function_shape="ovo").fit(X, y)  # 6 pairs of 4 classes
-    with pytest.raises(ValueError, match=r"each of the 4 labels, got shape \(80, 6\)"):
+    with pytest.raises(ValueError, match=r"4 labels.*\(80, 6\)"):
         top_k_scorer(1)(estimator, X, y)
 
 

@@ -132,7 +132,7 @@ class LouderAugment(SpectrogramAugment):
     ],
 )
 def test_what_is_not_plain_is_refused(value):
-    with pytest.raises(NotPlainError, match=r"value.*cannot be stored"):
+    with pytest.raises(NotPlainError, match=r"^value"):
         through_a_file(value)
 
 

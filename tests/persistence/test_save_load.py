@@ -213,16 +213,16 @@ def test_loaded_classifier_is_a_source(make, images, tmp_path):
 def test_module_has_to_be_given_again(make, images, tmp_path, backbone):
     classifier = make(backbone)
     path = tmp_path / "model"
-    with pytest.warns(UserWarning, match=r"given again with load.*backbone \(TinyNet\)"):
+    with pytest.warns(UserWarning, match=r"backbone \(TinyNet\)"):
         skglitch.save(classifier, path)
-    with pytest.raises(ValueError, match=r"backbone was no name.*\(TinyNet\).*backbone=\.\.\."):
+    with pytest.raises(ValueError, match=r"\(TinyNet\).*backbone=\.\.\."):
         skglitch.load(path)
     loaded = skglitch.load(path, backbone=TinyNet())
     np.testing.assert_array_equal(
         loaded.predict_proba(images[0]), classifier.predict_proba(images[0])
     )
     assert isinstance(loaded.backbone, TinyNet)
-    with pytest.raises(ValueError, match="do not fit the net"):
+    with pytest.raises(ValueError, match="fit the net"):
         skglitch.load(path, backbone="test_efficientnet")
 
 
@@ -235,7 +235,7 @@ def test_transformer_of_a_module(images, tmp_path):
 
 
 def test_backbone_that_the_file_names_is_not_asked_for(tmp_path):
-    with pytest.raises(ValueError, match="takes no backbone="):
+    with pytest.raises(ValueError, match="backbone="):
         skglitch.load(OLD_FILE, backbone=TinyNet)
 
 
@@ -295,7 +295,7 @@ def test_device_is_chosen_anew(tmp_path):
         state_of(schema)["params"]["device"] = "cuda:97"
 
     path = edited(OLD_FILE, tmp_path / "gpu.skglitch", to_gpu)
-    with pytest.warns(UserWarning, match="device='cuda:97' is not there"):
+    with pytest.warns(UserWarning, match="device='cuda:97'"):
         loaded = skglitch.load(path)
     assert loaded.device == "auto"
     with warnings.catch_warnings():
@@ -369,7 +369,7 @@ def test_head_of_a_novelty_detector(embeddings, tmp_path):
     np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
     assert loaded.head[-1].C == 0.5
     detector = NoveltyDetector("energy", head=LinearSVC(), random_state=0).fit(X[:80], y[:80])
-    with pytest.raises(TypeError, match="a LinearSVC cannot be stored without pickle"):
+    with pytest.raises(TypeError, match="LinearSVC"):
         skglitch.save(detector, tmp_path / "model")
 
 

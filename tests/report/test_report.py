@@ -6,7 +6,9 @@ import csv
 import html
 import io
 import json
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from skglitch import TruncatedCNNTransformer
 from skglitch.discovery import NoveltyDetector, find_label_issues
 from skglitch.display import EmbeddingDisplay
 from skglitch.metrics import reliability_table, top_k_table
-from skglitch.report import _folder, make_report
+from skglitch.report import make_report
 
 from .conftest import make_bars
 
@@ -391,7 +393,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("name", ["y", "ids", "ifo", "gps"])
     def test_lengths(self, classifier, held_out, name):
-        with pytest.raises(ValueError, match=rf"{name} must have shape \(24,\)"):
+        with pytest.raises(ValueError, match=rf"{name} .*\(24,\)"):
             make_report(classifier, held_out[0], **{name: [1.0]})
 
     def test_no_pictures_at_all(self, classifier, held_out):
@@ -399,7 +401,7 @@ class TestErrors:
             make_report(classifier, held_out[0], n_pictures=0)
 
     def test_kinds_of_labels(self, classifier, held_out):
-        with pytest.raises(ValueError, match="strings throughout or numbers throughout"):
+        with pytest.raises(ValueError, match=r"strings .*numbers"):
             make_report(classifier, held_out[0], np.arange(24))
 
     def test_other_classifiers(self, held_out):
@@ -490,16 +492,22 @@ class TestWriting:
         there = {path.name for path in (tmp_path / "parts").iterdir()}
         assert there == {*parts(other), "mine.csv"}
 
-    def test_nothing_elsewhere_is_deleted(self, tmp_path):
+    def test_nothing_elsewhere_is_deleted(self, report, tmp_path):
+        names = ["../a.csv", f"{tmp_path}/b.png", "c.csv", "d.txt"]
+        (tmp_path / "parts").mkdir()
+        for name in names:
+            (tmp_path / "parts" / name).touch()
         page = tmp_path / "report.html"
-        page.write_text('<meta name="skglitch-parts" content="../a.csv /b.png c.csv d.txt">')
-        assert _folder.parts_of(page) == {"c.csv"}
+        page.write_text(f'<meta name="skglitch-parts" content="{" ".join(names)}">')
+        report.write(tmp_path)
+        there = [(tmp_path / "parts" / name).exists() for name in names]
+        assert there == [True, True, False, True]
 
     def test_half_of_a_report_is_taken_away(self, report, tmp_path, monkeypatch):
         def no_space(*_):
             raise OSError("no space")
 
-        monkeypatch.setattr(_folder.os, "replace", no_space)
+        monkeypatch.setattr(os, "replace", no_space)
         with pytest.raises(OSError, match="no space"):
             report.write(tmp_path / "new" / "folder")
         assert list(tmp_path.iterdir()) == []
@@ -507,7 +515,7 @@ class TestWriting:
     def test_what_was_there_stays_if_it_fails(self, report, tmp_path, monkeypatch):
         report.write(tmp_path)
         before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
-        monkeypatch.setattr(_folder.Path, "write_text", None)
+        monkeypatch.setattr(Path, "write_text", None)
         with pytest.raises(TypeError):
             report.write(tmp_path)
         assert before == {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}

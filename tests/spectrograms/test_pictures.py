@@ -162,7 +162,7 @@ def test_truncated_files_are_refused(tmp_path, draw, energy, share):
     path = draw(tmp_path / "p.png", energy)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(PictureError, match="is broken or cut short"):
+    with pytest.raises(PictureError, match="broken"):
         read_picture(path)
 
 
@@ -172,7 +172,7 @@ def test_flipped_bits_are_noticed(tmp_path, draw, energy, share):
     content = bytearray(path.read_bytes())
     content[int(share * len(content))] ^= 4
     path.write_bytes(content)
-    with pytest.raises(PictureError, match="is broken or cut short"):
+    with pytest.raises(PictureError, match="broken"):
         read_picture(path)
 
 
@@ -180,7 +180,7 @@ def test_truncated_files_are_refused_whatever_pillow_is_told(tmp_path, draw, ene
     monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
     path = draw(tmp_path / "p.png", energy)
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(PictureError, match="is broken or cut short"):
+    with pytest.raises(PictureError, match="broken"):
         read_picture(path)
 
 

@@ -280,16 +280,16 @@ class TestBadInput:
     def test_gaps_are_named(self, transformer):
         strain = noise(3)
         strain[1, 100:110] = np.nan
-        with pytest.raises(ValueError, match=r"Row 1 of X has 10 samples that are NaN"):
+        with pytest.raises(ValueError, match=r"Row 1 of X .* 10 .*NaN"):
             transformer.transform(strain)
 
     def test_constant_strain_is_named(self, transformer):
         strain = noise(3)
         strain[2] = 0.0
-        with pytest.raises(ValueError, match="Row 2 of X is constant"):
+        with pytest.raises(ValueError, match="Row 2 of X"):
             transformer.fit(strain)
 
     @pytest.mark.parametrize("strain", [noise()[0], noise()[None], np.zeros((0, 10)), [["a", "b"]]])
     def test_wrong_shape_or_kind(self, transformer, strain):
-        with pytest.raises(ValueError, match="X must be strain as real numbers of shape"):
+        with pytest.raises(ValueError, match=r"X .*real numbers"):
             transformer.transform(strain)

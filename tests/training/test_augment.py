@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skglitch._training import SpectrogramAugment
+from skglitch.estimators import SpectrogramAugment
 
 NOTHING = {"time_shift": 0.0, "gain": 0.0, "time_mask": 0.0, "frequency_mask": 0.0}
 
