@@ -58,6 +58,7 @@ EXTRAS_REQUIRE = {
         "numpydoc>=1.7",
         "pyarrow>=15",
         "pytest>=8.0",
+        "pytest-xdist>=3.6",
         "pytorchcv>=0.0.74",
         "selenium>=4.20",
     ],
