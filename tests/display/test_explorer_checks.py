@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch.display import EmbeddingExplorer, _explorer_display
+from skglitch.display import EmbeddingExplorer
 
 PLACES = np.random.default_rng(0).normal(size=(6, 2))
 X = np.zeros((6, 2, 8, 9), dtype=np.uint8)
@@ -65,9 +65,7 @@ def test_errors_come_early(options, message, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=message):
         EmbeddingExplorer(PLACES, **options).write(path)
     assert not any(tmp_path.iterdir())
-    monkeypatch.setattr(
-        _explorer_display, "compute_map", lambda *args: pytest.fail("it was laid out")
-    )
+    monkeypatch.setattr("sklearn.manifold.TSNE", lambda *_, **__: pytest.fail("it was laid out"))
     with pytest.raises(ValueError, match=message):
         EmbeddingExplorer.from_embeddings(np.eye(6), **options)
     pictures = options.pop("X")
