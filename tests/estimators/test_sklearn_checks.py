@@ -15,11 +15,11 @@ class SmallNet(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            nn.Conv2d(1, 16, 3, padding=1),
+            nn.Conv2d(1, 8, 3, padding=1),
             nn.ReLU(),
-            nn.AdaptiveAvgPool2d(8),
+            nn.AdaptiveAvgPool2d(4),
             nn.Flatten(),
-            nn.Linear(16 * 64, 32),
+            nn.Linear(8 * 16, 32),
             nn.ReLU(),
             nn.Linear(32, 2),
         )
@@ -44,7 +44,7 @@ def _expected(estimator):
     [
         CNNClassifier(
             SmallNet,
-            max_epochs=40,
+            max_epochs=15,
             augment=False,
             net_params={"optimizer__weight_decay": 0.0},
             random_state=0,

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -81,6 +81,7 @@ def test_names_of_clusters_do_not_matter():
     assert table.clusters.tolist() == [["x"], ["y"]]
 
 
+@settings(max_examples=40)
 @given(SAMPLES)
 def test_against_purity_and_all_assignments(samples):
     y, clusters = (np.array(column) for column in zip(*samples, strict=True))
@@ -96,6 +97,7 @@ def test_against_purity_and_all_assignments(samples):
     assert one_to_one.attrs["accuracy"] == pytest.approx(best / len(y))
 
 
+@settings(max_examples=40)
 @given(SAMPLES, st.sampled_from(["many_to_one", "one_to_one"]))
 def test_scores_of_classes_add_up(samples, matching):
     y, clusters = (np.array(column) for column in zip(*samples, strict=True))
