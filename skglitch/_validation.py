@@ -40,7 +40,7 @@ def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np
     true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
     check_same_kind(y_true=true, labels=known)
     check_unique(known, "labels")
-    return encode_labels(true, known), known
+    return find_positions(true, known), known
 
 
 def kind_of_labels(labels: Sequence[Any], name: str) -> str:
@@ -156,7 +156,7 @@ def check_probabilities(
     return prob
 
 
-def encode_labels(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.intp]:
+def find_positions(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.intp]:
     """Find the position of each value in a list of classes, -1 for values that are not in it."""
     position = {label: index for index, label in enumerate(labels)}
     return np.array([position.get(value, -1) for value in values], dtype=np.intp)

@@ -22,7 +22,7 @@ from .._validation import (
     check_probabilities,
     check_same_kind,
     check_unique,
-    encode_labels,
+    find_positions,
     validated,
 )
 from ._cosine import check_embeddings, find_neighbors, unit_rows
@@ -178,7 +178,7 @@ def find_label_issues(
         raise ValueError("X and y_prob are both None: give embeddings, probabilities or both.")
     embeddings = None if X is None else _check_X(X, len(labels))
     names = _check_classes(labels, classes, has_probabilities=y_prob is not None)
-    codes = encode_labels(labels, names)
+    codes = find_positions(labels, names)
     if y_prob is not None:
         classifier = check_probabilities(y_prob, len(labels), names)
     else:

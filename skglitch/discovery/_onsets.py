@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._labels import as_labels, is_labeled, sort_labels
-from .._validation import check_gps, check_ifo, encode_labels, validated
+from .._validation import check_gps, check_ifo, find_positions, validated
 from ._change_point import find_change
 from ._livetime import Livetime, check_runs, check_segments, find_runs
 
@@ -186,7 +186,7 @@ def _encode_clusters(clusters: ArrayLike, n_samples: int) -> tuple[NDArray[np.in
         raise ValueError(f"clusters has {len(values)} samples, but gps has {n_samples}.")
     labeled = is_labeled(values)
     names = sort_labels({values[row] for row in np.flatnonzero(labeled)}, "clusters")
-    return np.where(labeled, encode_labels(values, names), -1), names
+    return np.where(labeled, find_positions(values, names), -1), names
 
 
 def _split(

@@ -52,7 +52,7 @@ from ._encoder import (
     restore_encoder,
     with_encoder,
 )
-from ._labels import combine_weights, encode_labels, read_labels
+from ._labels import combine_weights, find_classes, read_labels
 from ._state import get_fitted_state, get_params_state, get_weights, make_estimator, set_weights
 
 # Glitches of each class whose features are kept, so that classes can be added.
@@ -319,7 +319,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         y = read_labels(self, y)
         images = read_images(self, X, reset=True)
         self.durations_ = tuple(encoder_params(self).durations)
-        self.classes_, targets = encode_labels(images, y)
+        self.classes_, targets = find_classes(images, y)
         weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
         random_state = check_random_state(self.random_state)
         train, valid = self._split(images, targets, weights, random_state)

@@ -33,7 +33,7 @@ def read_labels(estimator: Any, y: Any, classes: np.ndarray | None = None) -> np
     return y
 
 
-def encode_labels(images: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_classes(images: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted classes, and for each sample its position among them."""
     check_consistent_length(images, y)
     classes, targets = np.unique(y, return_inverse=True)

@@ -10,8 +10,7 @@ from ._clustering_table import clustering_table
 from ._groups import group_by_time
 from ._paired_tests import mcnemar_test, paired_bootstrap
 from ._prediction_sets import conformal_threshold, coverage_table, prediction_sets
-from ._top_k import top_k_accuracy, top_k_table
-from ._top_k_scorer import top_k_scorer
+from ._top_k import top_k_accuracy, top_k_scorer, top_k_table
 
 __all__ = [
     "classification_table",

@@ -15,7 +15,7 @@ from .._validation import (
     check_length,
     check_same_kind,
     check_unique,
-    encode_labels,
+    find_positions,
     validated,
 )
 
@@ -56,9 +56,8 @@ def classification_table(
     Returns
     -------
     table : pandas.DataFrame
-        The columns `precision`, `recall`, `f1` and `support` (the number of samples). The
-        index `label` has the classes, then ``"accuracy"``, ``"macro avg"`` and
-        ``"weighted avg"``.
+        The columns `precision`, `recall`, `f1` and `support` (the number of samples). The index
+        `label` has the classes, then ``"accuracy"``, ``"macro avg"`` and ``"weighted avg"``.
 
     Raises
     ------
@@ -108,7 +107,7 @@ def classification_table(
     check_same_kind(y_true=true, y_pred=predicted)
     classes = _check_classes(labels, true, predicted)
     # scikit-learn refuses some arrays of labels (integers as objects), codes never.
-    codes = encode_labels(true, classes), encode_labels(predicted, classes)
+    codes = find_positions(true, classes), find_positions(predicted, classes)
     options: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": zero_division}
     accuracy = float(np.mean(codes[0] == codes[1]))
     averages = [

@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils._param_validation import StrOptions
 
-from .._validation import check_labels, check_length, encode_labels, validated
+from .._validation import check_labels, check_length, find_positions, validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ def clustering_table(
         kept = [pair for pair in zip(true, found, strict=True) if pair[1] != NOISE]
         true, found = (list(values) for values in zip(*kept, strict=True))
     classes, names = sorted(set(true)), sorted(set(found) - {NOISE})
-    codes, numbers = encode_labels(true, classes), encode_labels(found, names)
+    codes, numbers = find_positions(true, classes), find_positions(found, names)
     class_of = _assign(codes, numbers, len(classes), len(names), matching)
     predicted = np.append(class_of, -1)[numbers]  # noise has the number -1
     purity, recall, f1, support = precision_recall_fscore_support(

@@ -74,10 +74,9 @@ def conformal_threshold(
     for any classifier, and of at most coverage + 1 / (n + 1) without ties.
 
     The guarantee averages over calibration samples *and* new samples. The coverage for one
-    calibration set scatters by about
-    :math:`\sqrt{\mathrm{coverage} (1 - \mathrm{coverage}) / n}`. It does not hold for single
-    classes, for glitches of other times in which the proportions of classes differ, or for
-    classes that are not in the training set.
+    calibration set scatters by about :math:`\sqrt{\mathrm{coverage} (1 - \mathrm{coverage}) / n}`.
+    It does not hold for single classes, for glitches of other times in which the proportions of
+    classes differ, or for classes that are not in the training set.
 
     MAPIE has other scores (APS, RAPS) and class-conditional sets.
 
@@ -195,10 +194,9 @@ def coverage_table(
     Returns
     -------
     table : pandas.DataFrame
-        The index `label` has the classes and ``"all"``. The columns are `coverage` (NaN
-        without samples), `low` and `high` (Wilson's interval), `mean_size` (of the sets of
-        samples of the class) and `support` (the number of samples). ``table.attrs`` has
-        `confidence_level`.
+        The index `label` has the classes and ``"all"``. The columns are `coverage` (NaN without
+        samples), `low` and `high` (Wilson's interval), `mean_size` (of the sets of samples of the
+        class) and `support` (the number of samples). ``table.attrs`` has `confidence_level`.
 
     Raises
     ------

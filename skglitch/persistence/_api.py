@@ -125,8 +125,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is another kind of file, damaged, written by a newer version, or needs
-        ``backbone``.
+        If it is another kind of file, damaged, written by a newer version, or needs ``backbone``.
 
     Warns
     -----
