@@ -43,6 +43,7 @@ def quick(monkeypatch):
     """Train for one epoch unless max_epochs is given."""
     monkeypatch.setattr(_recipe, "_MIN_EPOCHS", 1)
     monkeypatch.setattr(_recipe, "_MIN_STEPS", 1)
+    monkeypatch.setattr(_recipe, "_MIN_STEPS_FROM_ZEROS", 1)
 
 
 @pytest.fixture
