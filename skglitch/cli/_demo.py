@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,37 +12,33 @@ import click
 from . import _options
 from ._fit import split_classes
 from ._input import parse_weights
-from ._output import INTERRUPTED, check_folder, say, write_json
+from ._output import (
+    INTERRUPTED,
+    check_folder,
+    format_scores,
+    say,
+    score_predictions,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
     from sklearn.utils import Bunch
 
 # Not in the training set: the mirror image of Chirp, as in the paper.
 NEW_CLASS = "Reverse_Chirp"
-_FILES = (
-    *("model.skglitch", "demo.json", "per_class.csv"),
-    *("classes.png", "map.png", "confusion.png"),
-)
+_FILES = ("model.skglitch", "demo.json", "per_class.csv", "classes.png", "map.png", "confusion.png")
 _N_COLUMNS = 6
 
 
 @click.command(short_help="Try everything on simulated glitches.")
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("skglitch-demo"),
-    show_default=True,
-    help="Folder for pictures, tables and the model.",
-)
-@_options.overwrite
+@_options.output("Folder for pictures, tables and the model.", "skglitch-demo", is_folder=True)
 @click.option(
     "--samples",
     type=click.IntRange(110),
     metavar="N",
     default=770,
-    show_default=True,
     help="Number of glitches of the 22 known classes.",
 )
 @click.option(
@@ -49,7 +46,6 @@ _N_COLUMNS = 6
     type=click.IntRange(8),
     metavar="N",
     default=40,
-    show_default=True,
     help="Number of glitches of the new class.",
 )
 @click.option(
@@ -57,14 +53,12 @@ _N_COLUMNS = 6
     type=click.IntRange(-1),
     metavar="N",
     default=-1,
-    show_default=True,
     help="Number of processes of the simulation.",
 )
 @_options.random_state
 @_options.backbone
 @_options.weights
 @_options.max_epochs
-@_options.as_json
 @_options.computing
 @click.pass_context
 def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **options: Any) -> None:
@@ -83,9 +77,9 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **opt
 
     from .._tables import to_json, write_table
     from ..datasets import make_glitches
+    from ..display import ConfusionDisplay, EmbeddingDisplay
     from ..estimators import CNNClassifier, Encoder, TruncatedCNNTransformer
     from ..persistence import save
-    from ._scores import format_scores, score_predictions
 
     seed, quiet = options["random_state"], options["quiet"]
     simulation: dict[str, Any] = {
@@ -125,8 +119,19 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **opt
 
     save(classifier.set_params(verbose=0), paths["model.skglitch"])
     _draw_classes(paths["classes.png"], known, new)
-    _draw_confusion(paths["confusion.png"], known.target[test], y_pred)
-    _draw_map(paths["map.png"], embeddings, y)
+    _draw(
+        paths["confusion.png"],
+        (10, 9),
+        lambda figure: ConfusionDisplay.from_predictions(known.target[test], y_pred, ax=figure),
+    )
+    title = f"{len(y)} glitches that were not in the training set"
+    _draw(
+        paths["map.png"],
+        (9, 7),
+        lambda figure: EmbeddingDisplay.from_embeddings(
+            embeddings, y, title=title, highlight=NEW_CLASS, ax=figure
+        ),
+    )
     write_table(tables["per_class"], paths["per_class.csv"])
     seconds = time.perf_counter() - started
     result = {"n_train": len(train), "n_test": len(test), "epochs": len(classifier.history_)}
@@ -152,12 +157,8 @@ def find_new_class(
 ) -> dict[str, Any]:
     """Find new clusters without the labels `y`, and compare them with the new class.
 
-    Returns
-    -------
-    result : dict
-        ``n_new_clusters``; ``cluster_size``, ``cluster_purity`` and ``cluster_recall`` of the new
-        cluster with most glitches of the new class; and ``nearest_class``, the class of most of
-        the nearest neighbors of the new class.
+    The cluster that is described has most of its glitches; ``nearest_class`` has most of its
+    nearest neighbors.
     """
     import numpy as np
     from sklearn.neighbors import KNeighborsClassifier
@@ -199,41 +200,16 @@ def _draw_classes(path: Path, known: Bunch, new: Bunch) -> None:
             titles.append(f"{name}, new" if bunch is new else name)
     marked = [title.endswith("new") for title in titles]
     display = GalleryDisplay(views, titles, known.durations[view], marked=marked)
-    figure = _make_figure(display.figsize(_N_COLUMNS))
-    display.plot(figure, n_columns=_N_COLUMNS)
-    _save(figure, path)
+    size = display.figsize(_N_COLUMNS)
+    _draw(path, size, lambda figure: display.plot(figure, n_columns=_N_COLUMNS))
 
 
-def _draw_confusion(path: Path, y_true: np.ndarray, y_pred: np.ndarray) -> None:
-    from ..display import ConfusionDisplay
-
-    figure = _make_figure((10, 9))
-    ConfusionDisplay.from_predictions(y_true, y_pred, ax=figure)
-    _save(figure, path)
-
-
-def _draw_map(path: Path, embeddings: np.ndarray, y: np.ndarray) -> None:
-    from ..display import EmbeddingDisplay
-
-    figure = _make_figure((9, 7))
-    EmbeddingDisplay.from_embeddings(
-        embeddings,
-        y,
-        title=f"{len(y)} glitches that were not in the training set",
-        highlight=NEW_CLASS,
-        ax=figure,
-    )
-    _save(figure, path)
-
-
-def _make_figure(size: tuple[float, float]) -> Any:
+def _draw(path: Path, size: tuple[float, float], plot: Callable[[Figure], Any]) -> None:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=size, layout="constrained")
-
-
-def _save(figure: Any, path: Path) -> None:
     from .._files import written_whole
 
+    figure = Figure(figsize=size, layout="constrained")
+    plot(figure)
     with written_whole(path) as file:
         figure.savefig(file, format="png", dpi=110)

@@ -9,10 +9,9 @@ import click
 
 from . import _options
 from ._embed import Embedder
-from ._embedding_file import EMBEDDINGS, read_embeddings
 from ._input import describe_glitches, refuse_options
 from ._output import check_folder, check_suffix, say, write_json
-from ._time_tables import read_gps, read_runs, read_segments
+from ._tables import EMBEDDINGS, read_embeddings, read_gps, read_runs, read_segments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,21 +25,12 @@ _N_ISSUES = 10
 @click.command(short_help="Find new classes, novel glitches and onsets.")
 @click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.FileOr(any_word=True))
 @_options.source
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("skglitch-discover"),
-    show_default=True,
-    help="Folder for the tables.",
-)
-@_options.overwrite
+@_options.output("Folder for the tables.", "skglitch-discover", is_folder=True)
 @click.option(
     "--format",
     "table_format",
     type=click.Choice(["csv", "parquet", "h5"]),
     default="csv",
-    show_default=True,
     help="Format of the tables.",
 )
 @click.option(
@@ -59,14 +49,12 @@ _N_ISSUES = 10
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="X",
     default=0.05,
-    show_default=True,
     help="Fraction of known glitches that are called novel.",
 )
 @click.option(
     "--novelty-method",
     type=click.Choice(NOVELTY_METHODS),
     default="combined",
-    show_default=True,
     help="Method of skglitch.discovery.NoveltyDetector.",
 )
 @click.option("--label-issues", is_flag=True, help="Also look for wrong labels.")
@@ -85,25 +73,14 @@ _N_ISSUES = 10
     help="Observing runs: ligo, or a CSV table of run, start and stop.",
 )
 @click.option(
-    "--min-cluster-size",
-    type=click.IntRange(2),
-    metavar="N",
-    help="Minimum size of a new cluster.",
+    "--min-cluster-size", type=click.IntRange(2), metavar="N", help="Minimum size of a new cluster."
 )
 @_options.embedding
 @_options.random_state
-@_options.as_json
 @_options.reading
 @click.pass_context
 def discover(
-    ctx: click.Context,
-    model: str,
-    source: Path | None,
-    output: Path,
-    overwrite: bool,
-    table_format: str,
-    as_json: bool,
-    **options: Any,
+    ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any
 ) -> None:
     """Find new classes, novel glitches, wrong labels and onsets in SOURCE.
 
@@ -115,10 +92,10 @@ def discover(
     glitches.csv (cluster, novelty p-value), onsets.csv if GPS times are known, and the summary in
     discover.json.
     """
-    paths = check_folder(
-        output, [*(f"{name}.{table_format}" for name in _TABLES), "discover.json"], overwrite
-    )
-    check_suffix(paths[f"clusters.{table_format}"], [f".{table_format}"])
+    suffix = options["table_format"]
+    names = [*(f"{name}.{suffix}" for name in _TABLES), "discover.json"]
+    paths = check_folder(output, names, options["overwrite"])
+    check_suffix(paths[f"clusters.{suffix}"], [f".{suffix}"])
 
     import pandas as pd
 
@@ -151,10 +128,15 @@ def discover(
         label_issues=options["label_issues"],
         random_state=options["random_state"],
     )
+    ids = glitches["id"].astype(str).to_numpy()
+    members = {
+        name: [" ".join(ids[rows]) for rows in found.clusters[name]]
+        for name in ("typical", "borderline")
+    }
     new = found.glitches.columns.difference(glitches.columns, sort=False).drop("gps", "ignore")
     tables = {
         "glitches": pd.concat([glitches, found.glitches[new]], axis=1),
-        "clusters": _name_members(found.clusters, glitches),
+        "clusters": found.clusters.assign(**members).rename_axis("cluster").reset_index(),
     }
     if found.onsets is not None:
         tables["onsets"] = found.onsets
@@ -162,19 +144,28 @@ def discover(
         issues = found.label_issues[["suggested", "score", "flagged"]]
         tables["glitches"] = tables["glitches"].join(issues.add_prefix("label_"))
     for name in _TABLES:
-        path = paths[f"{name}.{table_format}"]
+        path = paths[f"{name}.{suffix}"]
         # A table of an earlier search does not belong to this one.
         path.unlink(missing_ok=True)
         if name in tables:
             write_table(tables[name], path)
-    result = _summarize(tables) | {
+    listed, clusters = tables["glitches"], tables["clusters"]
+    has_issues = "label_flagged" in listed
+    result = {
+        "n_glitches": len(listed),
+        "n_labeled": listed["is_labeled"].sum(),
+        "n_clusters": len(clusters),
+        "n_new_clusters": (clusters["kind"] == "new").sum(),
+        "n_in_no_cluster": (listed["cluster"] < 0).sum(),
+        "n_novel": listed["is_novel"].sum() if "is_novel" in listed else None,
+        "n_labels_flagged": (listed["label_flagged"] == True).sum() if has_issues else None,  # noqa: E712
         "false_alarm_probability": options["false_alarm_probability"],
         "output": str(output),
-        "clusters": tables["clusters"],
+        "clusters": clusters,
         "onsets": tables.get("onsets"),
     }
     write_json(paths["discover.json"], result)
-    click.echo(to_json(result) if as_json else _format(tables, result))
+    click.echo(to_json(result) if options["as_json"] else _format(tables, result))
     say(f"Tables are in {output}")
 
 
@@ -220,29 +211,6 @@ def _read(ctx: click.Context, model: str, source: Path | None) -> tuple[Any, pd.
         glitches[name] = glitches[name].fillna("")
     glitches["is_reference"] = np.arange(len(glitches)) >= len(embeddings)
     return np.concatenate([embeddings, known_embeddings]), glitches
-
-
-def _name_members(clusters: pd.DataFrame, glitches: pd.DataFrame) -> pd.DataFrame:
-    """Replace row numbers by ids."""
-    ids = glitches["id"].astype(str).to_numpy()
-    members = {
-        name: [" ".join(ids[rows]) for rows in clusters[name]] for name in ("typical", "borderline")
-    }
-    return clusters.assign(**members).rename_axis("cluster").reset_index()
-
-
-def _summarize(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    glitches, clusters = tables["glitches"], tables["clusters"]
-    has_novelty, has_issues = "is_novel" in glitches, "label_flagged" in glitches
-    return {
-        "n_glitches": len(glitches),
-        "n_labeled": glitches["is_labeled"].sum(),
-        "n_clusters": len(clusters),
-        "n_new_clusters": (clusters["kind"] == "new").sum(),
-        "n_in_no_cluster": (glitches["cluster"] < 0).sum(),
-        "n_novel": glitches["is_novel"].sum() if has_novelty else None,
-        "n_labels_flagged": (glitches["label_flagged"] == True).sum() if has_issues else None,  # noqa: E712
-    }
 
 
 def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._embedding_file import EMBEDDINGS, ids_path, write_embeddings
 from ._input import (
     check_backbone,
     describe_glitches,
@@ -21,21 +20,14 @@ from ._input import (
 )
 from ._output import check_output, check_suffix, say
 from ._predict import tabulate_predictions
+from ._tables import EMBEDDINGS, ids_path, write_embeddings
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 
 class Embedder:
-    """A saved model or a backbone that embeds one source after the other.
-
-    Parameters
-    ----------
-    name : str
-        Path of a model or name of a backbone.
-    ctx : click.Context
-        The context of the command, whose options are used.
-    """
+    """A saved model or a backbone, by its path or name, that embeds one source after the other."""
 
     def __init__(self, name: str, ctx: click.Context) -> None:
         self._name, self._options = name, ctx.params
@@ -94,27 +86,13 @@ class Embedder:
 @click.command(short_help="Compute embeddings of glitches.")
 @click.argument("model", metavar="MODEL|BACKBONE", type=_options.FileOr(any_word=True))
 @_options.source
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A .npz, .npy, .csv, .parquet, .h5 or .hdf5 file.",
-)
-@_options.overwrite
+@_options.output("A .npz, .npy, .csv, .parquet, .h5 or .hdf5 file.", required=True)
 @_options.embedding
 @_options.random_state
-@_options.as_json
 @_options.reading
 @click.pass_context
 def embed(
-    ctx: click.Context,
-    model: str,
-    source: Path | None,
-    output: Path,
-    overwrite: bool,
-    as_json: bool,
-    **_: Any,
+    ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any
 ) -> None:
     """Compute embeddings of the glitches of SOURCE by a saved model or a pretrained backbone.
 
@@ -123,14 +101,14 @@ def embed(
     <name>_ids.csv describes its rows.
     """
     check_suffix(output, EMBEDDINGS)
-    check_output(output, overwrite)
+    check_output(output, options["overwrite"])
     if output.suffix == ".npy":
-        check_output(ids_path(output), overwrite)
+        check_output(ids_path(output), options["overwrite"])
     embeddings, bunch = Embedder(model, ctx).embed(source)
     write_embeddings(output, embeddings, describe_glitches(bunch))
     n_glitches, n_features = embeddings.shape
     say(f"{n_glitches} embeddings with {n_features} features are in {output}")
-    if as_json:
+    if options["as_json"]:
         from .._tables import to_json
 
         result = {"n_glitches": n_glitches, "n_features": n_features, "output": str(output)}

@@ -9,9 +9,9 @@ import click
 
 from . import _options
 from ._embed import Embedder
-from ._embedding_file import EMBEDDINGS, read_embeddings
 from ._input import describe_glitches, load_source, refuse_options
 from ._output import check_output, check_suffix, say
+from ._tables import EMBEDDINGS, read_embeddings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,27 +21,17 @@ if TYPE_CHECKING:
 @click.command(short_help="Write an interactive map of glitches.")
 @click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.FileOr(any_word=True))
 @_options.source
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("explorer.html"),
-    show_default=True,
-    help="A .html file.",
-)
-@_options.overwrite
+@_options.output("A .html file.", "explorer.html")
 @click.option(
     "--method",
     type=click.Choice(["tsne", "umap", "pca"]),
     default="tsne",
-    show_default=True,
     help="Layout of the map.",
 )
 @click.option(
     "--dimensions",
     type=click.Choice(["2", "3"]),
     default="2",
-    show_default=True,
     help="Number of dimensions of the map.",
 )
 @click.option("--title", metavar="TEXT", help="Title of the map.")
@@ -50,22 +40,14 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     metavar="X",
     default=40.0,
-    show_default=True,
     help="Maximum size of all pictures, which are scaled down to fit.",
 )
 @_options.embedding
 @_options.random_state
-@_options.as_json
 @_options.reading
 @click.pass_context
 def explore(
-    ctx: click.Context,
-    model: str,
-    source: Path | None,
-    output: Path,
-    overwrite: bool,
-    as_json: bool,
-    **options: Any,
+    ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any
 ) -> None:
     """Write a map of the glitches of SOURCE, as one file for any browser.
 
@@ -74,7 +56,7 @@ def explore(
     labels, the predictions of a classifier color the map.
     """
     check_suffix(output, (".html",))
-    check_output(output, overwrite)
+    check_output(output, options["overwrite"])
     if Path(model).is_file() and Path(model).suffix.lower() in EMBEDDINGS:
         refuse_options(ctx, ("layer", "weights", "views"), "not for a file of embeddings.")
         embeddings, columns = read_embeddings(Path(model))
@@ -108,7 +90,7 @@ def explore(
     explorer.write(output, max_megabytes=options["max_megabytes"])
     n_glitches, n_bytes = len(embeddings), output.stat().st_size
     say(f"{n_glitches} glitches are in {output} ({n_bytes / 1e6:.1f} MB)")
-    if as_json:
+    if options["as_json"]:
         result = {"model": model, "n_glitches": n_glitches, "pictures": X is not None}
         click.echo(to_json(result | {"n_bytes": n_bytes, "output": str(output)}))
 

@@ -10,12 +10,10 @@ import click
 
 from . import _options
 from ._input import check_backbone, load_source, parse_weights
-from ._output import INTERRUPTED, check_output, say
+from ._output import INTERRUPTED, check_output, format_scores, say, score_predictions
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from ..estimators import CNNClassifier
 
 # Options that are parameters of CNNClassifier. Those that are not given keep its defaults.
 _PARAMETERS = (
@@ -26,15 +24,7 @@ _PARAMETERS = (
 
 @click.command(short_help="Train a classifier on labeled glitches.")
 @_options.source
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("model.skglitch"),
-    show_default=True,
-    help="File for the model.",
-)
-@_options.overwrite
+@_options.output("File for the model.", "model.skglitch")
 @_options.backbone
 @_options.weights
 @_options.views
@@ -59,10 +49,8 @@ _PARAMETERS = (
     type=click.FloatRange(0, 1, max_open=True),
     metavar="X",
     default=0.2,
-    show_default=True,
     help="Fraction of each class to hold out for the scores; 0 for none.",
 )
-@_options.as_json
 @_options.reading
 @click.pass_context
 def fit(
@@ -79,12 +67,19 @@ def fit(
     Defaults are those of skglitch.CNNClassifier.
     """
     check_output(output, overwrite)
-    classifier = _make_classifier(options)
+
+    from ..estimators import CNNClassifier
+
+    params = {name: options[name] for name in _PARAMETERS if options[name] is not None}
+    params |= parse_weights(options["weights"]) | {"verbose": int(not options["quiet"])}
+    if "backbone" in params:
+        # Fails before the data are read, which can take minutes.
+        check_backbone(params["backbone"])
+    classifier = CNNClassifier(**params)
 
     from .._labels import is_labeled
     from .._tables import to_json
     from ..persistence import save
-    from ._scores import format_scores, score_predictions
 
     bunch = load_source(source, options["durations"], options["size"], options)
     if bunch.target is None:
@@ -96,12 +91,12 @@ def fit(
             bunch[name] = bunch[name][labeled]
     classifier.set_params(encoder__durations=bunch.durations)
     started = time.perf_counter()
+    train = test = None
     if options["test_fraction"]:
         train, test = split_classes(bunch.target, options["test_fraction"], options["random_state"])
         classifier.fit(bunch.data[train], bunch.target[train])
     else:
         # Indexing by all rows would copy a memory map.
-        train = test = None
         classifier.fit(bunch.data, bunch.target)
     seconds = time.perf_counter() - started
     # The verbosity of this run is not part of the model.
@@ -127,18 +122,6 @@ def fit(
         click.echo(to_json(result))
     if is_interrupted:
         ctx.exit(INTERRUPTED)
-
-
-def _make_classifier(options: dict[str, Any]) -> CNNClassifier:
-    from ..estimators import CNNClassifier
-
-    given = {name: options[name] for name in _PARAMETERS if options[name] is not None}
-    if "backbone" in given:
-        # Fails before the data are read, which can take minutes.
-        check_backbone(given["backbone"])
-    return CNNClassifier(
-        **given, **parse_weights(options["weights"]), verbose=int(not options["quiet"])
-    )
 
 
 def split_classes(

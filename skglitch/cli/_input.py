@@ -44,40 +44,34 @@ def load_source(
     elif source is not None and source.is_dir():
         from ..datasets import load_gravity_spy
 
+        size_param: dict[str, Any] = {} if size is None else {"size": size}
         bunch = load_gravity_spy(
             source,
             durations=durations,
-            **({} if size is None else {"size": size}),
+            **size_param,
             missing=options["missing"],
             on_error=options["on_error"],
             progress=not options["quiet"],
         )
     elif source is not None:
-        bunch = _load_file(source, durations, size)
+        from ..datasets import load_glitches
+
+        if source.suffix.lower() not in _HDF5:
+            raise ValueError(
+                f"SOURCE {str(source)!r} is neither a folder nor an HDF5 file ({', '.join(_HDF5)})."
+            )
+        bunch = load_glitches(source, durations=durations, size=size)
+        if bunch.durations is None:
+            raise ValueError(
+                f"{str(source)!r} has {bunch.data.shape[1]} views of unknown durations: set the "
+                "attribute 'durations' of its data set, in s."
+            )
     if bunch.target is not None and not len(bunch.target_names):
         bunch.target = bunch.target_names = None
     if bunch.get("gps") is None:
         bunch.gps = gps_of_ids(bunch.ids)
     views = ", ".join(map(str, bunch.durations))
     say(f"{len(bunch.data)} glitches with views of {views} s in {source or triggers}")
-    return bunch
-
-
-def _load_file(
-    path: Path, durations: tuple[float, ...] | None, size: tuple[int, int] | None
-) -> Bunch:
-    from ..datasets import load_glitches
-
-    if path.suffix.lower() not in _HDF5:
-        raise ValueError(
-            f"SOURCE {str(path)!r} is neither a folder nor an HDF5 file ({', '.join(_HDF5)})."
-        )
-    bunch = load_glitches(path, durations=durations, size=size)
-    if bunch.durations is None:
-        raise ValueError(
-            f"{str(path)!r} has {bunch.data.shape[1]} views of unknown durations: set the "
-            "attribute 'durations' of its data set, in s."
-        )
     return bunch
 
 

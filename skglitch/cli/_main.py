@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 from .._version import __version__
-from ._completion import completion
-from ._config import read_config
+from . import _options
 from ._demo import demo
 from ._discover import discover
 from ._embed import embed
@@ -91,14 +91,16 @@ def _repeat_greedy(args: list[str]) -> list[str]:
     return repeated
 
 
-@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, prog_name="skglitch")
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     is_eager=True,
     expose_value=False,
-    callback=read_config,
+    callback=_options.read_config,
     help="TOML file with options, in a section per command.",
 )
 def main() -> None:
@@ -110,6 +112,23 @@ def main() -> None:
     Results go to stdout, messages to stderr. Exit codes: 0 success, 1 error in the data or the
     model, 2 error in the command line or the configuration, 130 interrupted.
     """
+
+
+@click.command(short_help="Print the completion script of a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@_options.common
+@click.pass_context
+def completion(ctx: click.Context, shell: str, **_: Any) -> None:
+    """Print the script that completes commands and options in a shell.
+
+    \b
+    bash: put  eval "$(skglitch completion bash)"  into ~/.bashrc
+    zsh:  put  eval "$(skglitch completion zsh)"   into ~/.zshrc, below compinit
+    fish: skglitch completion fish > ~/.config/fish/completions/skglitch.fish
+    """  # noqa: D301 (\\b is for click)
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(ctx.find_root().command, {}, "skglitch", "_SKGLITCH_COMPLETE").source())
 
 
 for command in (demo, fit, predict, embed, discover, explore, report, completion):

@@ -1,15 +1,14 @@
-"""Options of several commands and the types of their values."""
+"""Options of several commands, the types of their values, and their defaults in a file."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
-
-from ._config import read_config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,14 +84,55 @@ class FileOr(click.ParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
+def read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
+    """Make the values in a file the defaults of options.
+
+    The command line takes precedence over the file of a command, and this over that of the group.
+    """
+    if path is None:
+        return
+    try:
+        sections = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{str(path)!r} is not a TOML file: {error}.", ctx) from error
+    root = ctx.find_root().command
+    commands = root.commands if isinstance(root, click.Group) else {str(ctx.info_name): root}
+    for name, section in sections.items():
+        if name not in commands or not isinstance(section, dict):
+            allowed = ", ".join(f"[{command}]" for command in commands)
+            raise click.UsageError(f"{str(path)!r}: {name!r} is not one of {allowed}.", ctx)
+        sections[name] = dict(
+            _read_option(ctx, f"{str(path)!r}, [{name}]", commands[name], key, value)
+            for key, value in section.items()
+        )
+    is_group = isinstance(ctx.command, click.Group)
+    found = sections if is_group else sections.get(str(ctx.info_name), {})
+    ctx.default_map = {**(ctx.default_map or {}), **found}
+
+
+def _read_option(
+    ctx: click.Context, where: str, command: click.Command, key: str, value: Any
+) -> tuple[str, Any]:
+    """Return the parameter of an option, and its value as it is typed in the command line."""
+    options = {
+        text: param
+        for param in command.params
+        for text in param.opts
+        if isinstance(param, click.Option) and param.name != "config"
+    }
+    option = options.get(f"--{key.replace('_', '-')}")
+    if option is None:
+        raise click.UsageError(f"{where}: {key!r} is not one of {', '.join(sorted(options))}.", ctx)
+    texts = [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    return str(option.name), texts if getattr(option, "multiple", False) else ",".join(texts)
+
+
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Not required, since --triggers and --strain may replace it.
 source = click.argument(
     "source", required=False, metavar="[SOURCE]", type=click.Path(exists=True, path_type=Path)
 )
 model = click.argument("model", type=file_type)
-overwrite = click.option("--overwrite", is_flag=True, help="Replace existing files.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 batch_size = click.option(
     "--batch-size", type=click.IntRange(1), metavar="N", help="Number of glitches per batch."
 )
@@ -114,7 +154,6 @@ random_state = click.option(
     type=click.IntRange(0),
     metavar="N",
     default=0,
-    show_default=True,
     help="Seed of all random numbers.",
 )
 views = click.option(
@@ -133,7 +172,6 @@ durations = click.option(
     default="all",
     help="Durations of the views to read in s, such as 0.5,1,2,4.",
 )
-_device = click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.")
 _layer = click.option("--layer", help="Layer of the embedding.")
 
 
@@ -144,6 +182,18 @@ def _combine(*options: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return add
+
+
+def output(
+    text: str, default: str | None = None, *, is_folder: bool = False, required: bool = False
+) -> Callable[[F], F]:
+    """Make the options ``--output`` and ``--overwrite``."""
+    kind = click.Path(file_okay=not is_folder, path_type=Path)
+    params: dict[str, Any] = {"required": True} if required else {"default": default}
+    return _combine(
+        click.option("--output", "-o", type=kind, help=text, **params),
+        click.option("--overwrite", is_flag=True, help="Replace existing files."),
+    )
 
 
 common = _combine(
@@ -164,7 +214,11 @@ common = _combine(
         help="Show the traceback of an error.",
     ),
 )
-computing = _combine(_device, common)
+computing = _combine(
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option("--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    common,
+)
 reading = _combine(
     click.option(
         "--triggers", type=file_type, help="Table of triggers, to be used instead of SOURCE."
@@ -181,21 +235,18 @@ reading = _combine(
         type=click.FloatRange(0, min_open=True),
         metavar="S",
         default=16.0,
-        show_default=True,
         help="Duration in s of the strain around each trigger.",
     ),
     click.option(
         "--missing",
         type=click.Choice(["raise", "skip", "fill"]),
         default="raise",
-        show_default=True,
         help="Glitches without some view: stop, skip them, or fill in zeros.",
     ),
     click.option(
         "--on-error",
         type=click.Choice(["raise", "skip"]),
         default="raise",
-        show_default=True,
         help="Unreadable pictures and triggers without strain: stop, or skip them.",
     ),
     click.option(

@@ -1,18 +1,23 @@
-"""Messages, and checks of output files before the work starts."""
+"""Messages, scores, and checks of output files before the work starts."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 # Exit code of a shell for a program that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
 HDF5 = (".h5", ".hdf5")
 TABLES = (".csv", ".parquet", *HDF5)
+_PERCENT = ("accuracy", "low", "high", "precision", "recall", "f1")
 _HINT = "'--output' / '-o'"
 
 
@@ -76,3 +81,23 @@ def write_json(path: Path, result: Any) -> None:
 
     with written_whole(path) as file:
         file.write(to_json(result, indent=1).encode())
+
+
+def score_predictions(
+    y_true: np.ndarray, y_prob: np.ndarray, classes: np.ndarray
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of top-k accuracies and of scores of each class."""
+    from ..metrics import classification_table, top_k_table
+
+    y_pred = classes[y_prob.argmax(axis=1)]
+    return {
+        "top_k": top_k_table(y_true, y_prob, labels=classes),
+        "per_class": classification_table(y_true, y_pred, labels=classes),
+    }
+
+
+def format_scores(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Format tables of scores as text."""
+    from .._tables import format_table
+
+    return "\n\n".join(format_table(table, percent=_PERCENT) for table in tables.values())

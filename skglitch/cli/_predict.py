@@ -9,7 +9,14 @@ import click
 
 from . import _options
 from ._input import describe_glitches, load_for_model, load_model
-from ._output import TABLES, check_output, check_suffix, say
+from ._output import (
+    TABLES,
+    check_output,
+    check_suffix,
+    format_scores,
+    say,
+    score_predictions,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,35 +25,20 @@ if TYPE_CHECKING:
 @click.command(short_help="Predict the classes of glitches.")
 @_options.model
 @_options.source
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    help="A .csv, .parquet, .h5 or .hdf5 file; CSV to stdout by default.",
-)
-@_options.overwrite
+@_options.output("A .csv, .parquet, .h5 or .hdf5 file; CSV to stdout by default.")
 @click.option(
     "--top",
     type=click.IntRange(1),
     metavar="N",
     default=1,
-    show_default=True,
     help="Number of most probable classes to list.",
 )
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_<class> with the probability per class."
 )
 @_options.batch_size
-@_options.as_json
 @_options.reading
-def predict(
-    model: Path,
-    source: Path | None,
-    output: Path | None,
-    overwrite: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def predict(model: Path, source: Path | None, output: Path | None, **options: Any) -> None:
     """Predict the classes of the glitches of SOURCE, labeled or not, by a saved MODEL.
 
     The columns are id, ifo, gps_time and label (where known), prediction and probability; with
@@ -55,10 +47,9 @@ def predict(
     """
     if output is not None:
         check_suffix(output, TABLES)
-        check_output(output, overwrite)
+        check_output(output, options["overwrite"])
     from .._labels import is_labeled
     from .._tables import to_json, write_table
-    from ._scores import format_scores, score_predictions
 
     classifier = load_model(model, ("CNNClassifier",), options)
     bunch = load_for_model(source, classifier, options)
@@ -66,7 +57,7 @@ def predict(
     table = describe_glitches(bunch) | tabulate_predictions(classifier, y_prob, options["top"])
     if options["probabilities"]:
         table |= {f"p_{label}": y_prob[:, n] for n, label in enumerate(classifier.classes_)}
-    if output is not None or not as_json:
+    if output is not None or not options["as_json"]:
         write_table(table, output)
     top_k = None
     if bunch.target is not None:
@@ -74,7 +65,7 @@ def predict(
         scores = score_predictions(bunch.target[rows], y_prob[rows], classifier.classes_)
         top_k = scores["top_k"]
         say(format_scores({"top_k": top_k}))
-    if as_json:
+    if options["as_json"]:
         result = {
             "model": str(model),
             "n_glitches": len(y_prob),

@@ -15,15 +15,7 @@ from ._output import check_output, say
 @click.command(short_help="Write a report on a model.")
 @_options.model
 @_options.source
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    default=Path("report"),
-    show_default=True,
-    help="A folder, or a .html file for the page alone.",
-)
-@_options.overwrite
+@_options.output("A folder, or a .html file for the page alone.", "report")
 @click.option("--title", metavar="TEXT", help="Title of the page.")
 @click.option(
     "--pictures",
@@ -31,21 +23,12 @@ from ._output import check_output, say
     type=click.IntRange(1),
     metavar="N",
     default=12,
-    show_default=True,
     help="Number of pictures of errors and of novel glitches.",
 )
 @_options.random_state
 @_options.batch_size
-@_options.as_json
 @_options.reading
-def report(
-    model: Path,
-    source: Path | None,
-    output: Path,
-    overwrite: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def report(model: Path, source: Path | None, output: Path, **options: Any) -> None:
     """Write a page on the predictions of a saved MODEL for the glitches of SOURCE.
 
     It covers the data, scores, confusions, calibration, a map, errors that may be wrong labels,
@@ -53,14 +36,14 @@ def report(
     was not trained on. Without labels there are no scores.
     """
     if output.suffix.lower() == ".html":
-        check_output(output, overwrite)
+        check_output(output, options["overwrite"])
     elif output.exists() and not output.is_dir():
         raise click.BadParameter(
             f"{str(output)!r} is neither a folder nor ends in .html.",
             param_hint="'--output' / '-o'",
         )
     elif output.is_dir():
-        check_output(output / "report.html", overwrite)
+        check_output(output / "report.html", options["overwrite"])
     else:
         # The folder is created with the report.
         parent = next(folder for folder in output.absolute().parents if folder.is_dir())
@@ -87,5 +70,5 @@ def report(
     )
     page = made.write(output)
     say(f"The report is {page} ({page.stat().st_size / 1e6:.1f} MB)")
-    if as_json:
+    if options["as_json"]:
         click.echo(to_json({"model": str(model), "output": str(page), **made.numbers}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,21 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._validation import check_known_labels, check_probabilities, validated
-from ._intervals import wilson_interval
+from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _BINNING: dict[str, list[Any]] = {
-    "y_true": ["array-like"],
-    "y_prob": ["array-like"],
-    "labels": ["array-like"],
+    **{name: ["array-like"] for name in ("y_true", "y_prob", "labels")},
     "n_bins": [Interval(Integral, 1, None, closed="left")],
     "strategy": [StrOptions({"uniform", "quantile"})],
 }
 
 
-@validated({**_BINNING, "confidence_level": [Interval(Real, 0, 1, closed="neither")]})
+@validated({**_BINNING, "confidence_level": [PROBABILITY]})
 def reliability_table(
     y_true: ArrayLike,
     y_prob: ArrayLike,

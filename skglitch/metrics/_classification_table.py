@@ -105,7 +105,14 @@ def classification_table(
     true, predicted = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
     check_length("y_pred", len(predicted), len(true))
     check_same_kind(y_true=true, y_pred=predicted)
-    classes = _check_classes(labels, true, predicted)
+    present = set(true) | set(predicted)
+    classes = sorted(present) if labels is None else check_labels(labels, "labels")
+    if labels is not None:
+        check_same_kind(y_true=true, labels=classes)
+        check_unique(classes, "labels")
+        lacking = sorted(present - set(classes))
+        if lacking:
+            raise ValueError(f"labels lacks classes that y_true or y_pred has: {lacking}.")
     # scikit-learn refuses some arrays of labels (integers as objects), codes never.
     codes = find_positions(true, classes), find_positions(predicted, classes)
     options: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": zero_division}
@@ -126,16 +133,3 @@ def classification_table(
     table["support"] = np.append(support, [len(true)] * 3)
     table.index = pd.Index([*classes, "accuracy", "macro avg", "weighted avg"], name="label")
     return table
-
-
-def _check_classes(labels: ArrayLike | None, true: list[Any], predicted: list[Any]) -> list[Any]:
-    present = set(true) | set(predicted)
-    if labels is None:
-        return sorted(present)
-    classes = check_labels(labels, "labels")
-    check_same_kind(y_true=true, labels=classes)
-    check_unique(classes, "labels")
-    lacking = sorted(present - set(classes))
-    if lacking:
-        raise ValueError(f"labels lacks classes that y_true or y_pred has: {lacking}.")
-    return classes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import (
     adjusted_mutual_info_score,
@@ -119,7 +119,16 @@ def clustering_table(
         true, found = (list(values) for values in zip(*kept, strict=True))
     classes, names = sorted(set(true)), sorted(set(found) - {NOISE})
     codes, numbers = find_positions(true, classes), find_positions(found, names)
-    class_of = _assign(codes, numbers, len(classes), len(names), matching)
+    counts = np.zeros((len(classes), len(names)), dtype=np.intp)
+    np.add.at(counts, (codes[numbers >= 0], numbers[numbers >= 0]), 1)
+    if matching == "many_to_one":
+        class_of = counts.argmax(axis=0)
+    else:
+        class_of = np.full(len(names), -1, dtype=np.intp)
+        rows, columns = linear_sum_assignment(counts, maximize=True)
+        # A pair without a common sample only completes the assignment.
+        agree = counts[rows, columns] > 0
+        class_of[columns[agree]] = rows[agree]
     predicted = np.append(class_of, -1)[numbers]  # noise has the number -1
     purity, recall, f1, support = precision_recall_fscore_support(
         codes, predicted, labels=np.arange(len(classes)), zero_division=0.0
@@ -138,23 +147,3 @@ def clustering_table(
         "n_noise": n_noise,
     }
     return table
-
-
-def _assign(
-    codes: NDArray[np.intp],
-    numbers: NDArray[np.intp],
-    n_classes: int,
-    n_clusters: int,
-    matching: str,
-) -> NDArray[np.intp]:
-    """Find the class of each cluster, -1 for none."""
-    counts = np.zeros((n_classes, n_clusters), dtype=np.intp)
-    np.add.at(counts, (codes[numbers >= 0], numbers[numbers >= 0]), 1)
-    if matching == "many_to_one":
-        return counts.argmax(axis=0)
-    class_of = np.full(n_clusters, -1, dtype=np.intp)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    # A pair without a common sample only completes the assignment.
-    agree = counts[rows, columns] > 0
-    class_of[columns[agree]] = rows[agree]
-    return class_of

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
+from sklearn.utils._param_validation import Interval
+
+PROBABILITY = Interval(Real, 0, 1, closed="neither")
 
 
 def wilson_interval(

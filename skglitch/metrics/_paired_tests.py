@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from .._validation import check_labels, check_length, check_same_kind, validated
+from ._intervals import PROBABILITY
 
 
 class McNemarResult(NamedTuple):
@@ -119,7 +120,7 @@ class PairedBootstrapResult(NamedTuple):
         "y_pred_b": ["array-like"],
         "metric": [callable, None],
         "groups": ["array-like", None],
-        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "confidence_level": [PROBABILITY],
         "n_resamples": [Interval(Integral, 2, None, closed="left")],
         "random_state": ["random_state"],
     }
@@ -217,7 +218,14 @@ def paired_bootstrap(
         arrays = [np.asarray(values) for values in (y_true, y_pred_a, y_pred_b)]
     for name, array in zip(("y_pred_a", "y_pred_b"), arrays[1:], strict=True):
         check_length(name, len(array), len(arrays[0]))
-    members = None if groups is None else _find_members(groups, len(arrays[0]))
+    members: list[NDArray[np.intp]] | None = None
+    if groups is not None:
+        labels = np.asarray(groups)
+        check_length("groups", len(labels), len(arrays[0]))
+        _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        if len(counts) < 2:
+            raise ValueError("groups holds a single group: there is nothing to resample.")
+        members = np.split(np.argsort(codes, kind="stable"), counts.cumsum()[:-1])
 
     def difference(rows: NDArray[np.intp]) -> float:
         if members is not None:
@@ -266,13 +274,3 @@ def _find_correct(
     check_same_kind(**labels)
     true, a, b = (np.array(values, dtype=object) for values in labels.values())
     return true == a, true == b
-
-
-def _find_members(groups: ArrayLike, n_samples: int) -> list[NDArray[np.intp]]:
-    """List the rows of each group."""
-    labels = np.asarray(groups)
-    check_length("groups", len(labels), n_samples)
-    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(counts) < 2:
-        raise ValueError("groups holds a single group: there is nothing to resample.")
-    return np.split(np.argsort(codes, kind="stable"), counts.cumsum()[:-1])

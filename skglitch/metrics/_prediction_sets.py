@@ -17,20 +17,15 @@ from .._validation import (
     order_columns,
     validated,
 )
-from ._intervals import wilson_interval
+from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_ARRAY = ["array-like"]
 
-@validated(
-    {
-        "y_true": ["array-like"],
-        "y_prob": ["array-like"],
-        "labels": ["array-like"],
-        "coverage": [Interval(Real, 0, 1, closed="neither")],
-    }
-)
+
+@validated({"y_true": _ARRAY, "y_prob": _ARRAY, "labels": _ARRAY, "coverage": [PROBABILITY]})
 def conformal_threshold(
     y_true: ArrayLike, y_prob: ArrayLike, *, labels: ArrayLike, coverage: float = 0.9
 ) -> float:
@@ -104,7 +99,6 @@ def conformal_threshold(
            coverage    low   high  mean_size  support
     label
     all        0.91  0.889  0.927      0.943      897
-
     """
     codes, known = check_known_labels(y_true, labels)
     if (codes < 0).any():
@@ -117,7 +111,7 @@ def conformal_threshold(
     return 0.0 if rank > len(codes) else float(of_true_class[rank - 1])
 
 
-@validated({"y_prob": ["array-like"], "threshold": [Interval(Real, 0, 1, closed="both")]})
+@validated({"y_prob": _ARRAY, "threshold": [Interval(Real, 0, 1, closed="both")]})
 def prediction_sets(y_prob: ArrayLike, threshold: float) -> NDArray[np.bool_] | pd.DataFrame:
     """Find the classes that each sample may belong to.
 
@@ -166,14 +160,7 @@ def prediction_sets(y_prob: ArrayLike, threshold: float) -> NDArray[np.bool_] | 
     return sets
 
 
-@validated(
-    {
-        "y_true": ["array-like"],
-        "sets": ["array-like"],
-        "labels": ["array-like"],
-        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-    }
-)
+@validated({"y_true": _ARRAY, "sets": _ARRAY, "labels": _ARRAY, "confidence_level": [PROBABILITY]})
 def coverage_table(
     y_true: ArrayLike, sets: ArrayLike, *, labels: ArrayLike, confidence_level: float = 0.95
 ) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import check_known_labels, check_scores, validated
-from ._intervals import wilson_interval
+from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_ARRAYS: dict[str, list[Any]] = {name: ["array-like"] for name in ("y_true", "y_score", "labels")}
+_POSITIVE = Interval(Integral, 1, None, closed="left")
 _RESPONSE_METHODS = ["predict_proba", "decision_function"]
 
 
@@ -37,15 +39,7 @@ def _rank_true_classes(
     return np.where(codes < 0, len(known), ranks), len(known)
 
 
-@validated(
-    {
-        "y_true": ["array-like"],
-        "y_score": ["array-like"],
-        "k": [Interval(Integral, 1, None, closed="left")],
-        "labels": ["array-like"],
-        "sample_weight": ["array-like", None],
-    }
-)
+@validated({**_ARRAYS, "k": [_POSITIVE], "sample_weight": ["array-like", None]})
 def top_k_accuracy(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -125,15 +119,7 @@ def top_k_accuracy(
     return float(np.average(correct, weights=weights))
 
 
-@validated(
-    {
-        "y_true": ["array-like"],
-        "y_score": ["array-like"],
-        "labels": ["array-like"],
-        "ks": ["array-like"],
-        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-    }
-)
+@validated({**_ARRAYS, "ks": ["array-like"], "confidence_level": [PROBABILITY]})
 def top_k_table(
     y_true: ArrayLike,
     y_score: ArrayLike,
@@ -282,7 +268,7 @@ class _TopKScorer(_BaseScorer):
         )
 
 
-@validated({"k": [Interval(Integral, 1, None, closed="left")]})
+@validated({"k": [_POSITIVE]})
 def top_k_scorer(k: int = 1) -> _TopKScorer:
     """Make a scorer of top-k accuracy that works when a fold lacks a class.
 
@@ -333,12 +319,8 @@ def top_k_scorer(k: int = 1) -> _TopKScorer:
     >>> from sklearn.model_selection import cross_validate
     >>> from skglitch.metrics import top_k_scorer
     >>> X, y = load_iris(return_X_y=True)
-    >>> results = cross_validate(
-    ...     LogisticRegression(max_iter=1000),
-    ...     X,
-    ...     y,
-    ...     scoring={f"top_{k}": top_k_scorer(k) for k in (1, 2, 3)},
-    ... )
+    >>> scoring = {f"top_{k}": top_k_scorer(k) for k in (1, 2, 3)}
+    >>> results = cross_validate(LogisticRegression(max_iter=1000), X, y, scoring=scoring)
     >>> print([round(float(results[f"test_top_{k}"].mean()), 3) for k in (1, 2, 3)])
     [0.973, 1.0, 1.0]
     """

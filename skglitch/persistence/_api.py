@@ -18,9 +18,8 @@ from ._types import ESTIMATORS, name_of
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to a file, without pickle.
 
-    The file holds plain values and tensors, no code: opening one from a stranger runs
-    nothing. It does not depend on where a class is defined either, so it outlives versions
-    of this and other libraries that a pickle would not.
+    The file holds plain values and tensors, no code: opening one from a stranger runs nothing, and
+    it outlives versions of this and other libraries that a pickle would not.
 
     Parameters
     ----------
@@ -87,7 +86,11 @@ SimilarityIndex
             "Pipeline for one, there is joblib.dump."
         )
     check_is_fitted(estimator)
-    target = _checked_target(path)
+    target = Path(path).expanduser()
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write to.")
     writer = Writer()
     record = writer.encode(estimator, type(estimator).__name__)
     write_file(target, record, writer.arrays)
@@ -101,9 +104,8 @@ SimilarityIndex
 def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = None) -> Any:
     """Read an estimator that :func:`save` wrote.
 
-    It predicts what it predicted before, bit for bit on the same kind of device and with the
-    same precision. The device is chosen anew: what was trained on a GPU loads on a machine
-    that has none.
+    It predicts what it predicted before, bit for bit on the same kind of device and with the same
+    precision. The device is chosen anew: what was trained on a GPU loads without one.
 
     Parameters
     ----------
@@ -144,8 +146,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     >>> X = np.repeat([0, 255], 3 * 32 * 32).astype(np.uint8).reshape(6, 1, 32, 32)
     >>> classifier = skglitch.CNNClassifier(
     ...     "test_efficientnet", weights=None, max_epochs=1, random_state=0
-    ... )
-    >>> classifier = classifier.fit(X, ["Blip"] * 3 + ["Tomte"] * 3)
+    ... ).fit(X, ["Blip"] * 3 + ["Tomte"] * 3)
     >>> transformer = skglitch.TruncatedCNNTransformer(classifier)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "features.skglitch")
@@ -170,15 +171,6 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
     _warn(f"{file.name}: ", reader.remarks)
     return estimator
-
-
-def _checked_target(path: str | os.PathLike[str]) -> Path:
-    target = Path(path).expanduser()
-    if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write to.")
-    return target
 
 
 def _warn(message: str, remarks: list[str]) -> None:

@@ -22,9 +22,9 @@ import torch
 
 from .._device import choose_device
 from .._training import SpectrogramAugment
+from ._file import Arrays
 from ._types import find_type, name_of
 
-Arrays = dict[str, np.ndarray]
 # Parameters that name a net; one that is not a name has to be given again.
 _NET_PARAMETERS = ("backbone", "source")
 # The only attribute that does not end in "_" among those that fit sets.
@@ -36,16 +36,10 @@ class NotPlainError(TypeError):
 
 
 class Writer:
-    """Takes an estimator apart into what :func:`json.dumps` writes, and arrays.
+    """Takes an estimator apart into what :func:`json.dumps` writes, and arrays by name.
 
-    Attributes
-    ----------
-    arrays : dict
-        Arrays by name.
-    dropped : list of str
-        What is left out, as predictions do not need it.
-    given : list of str
-        What is left out and has to be given again to load the file.
+    ``dropped`` lists what is left out, as predictions do not need it, and ``given`` what has to be
+    given again to load the file.
     """
 
     def __init__(self) -> None:
@@ -85,7 +79,10 @@ class Writer:
         if isinstance(value, type) and name_of(value):
             return {"$type": name_of(value)}
         if type(value).__name__ == "DataFrame":  # without importing pandas
-            return {"$frame": self._encode_frame(value, path)}
+            columns = [[name, str(item.dtype), item.to_numpy()] for name, item in value.items()]
+            index = [value.index.name, value.index.to_numpy()]
+            fields = {"columns": columns, "index": index, "attrs": value.attrs}
+            return {"$frame": self._encode_dict(fields, path)}
         return self._encode_object(value, path)
 
     def _encode_items(self, items: Any, path: str) -> list[Any]:
@@ -116,12 +113,6 @@ class Writer:
             # A dimension less would come back, were it not for reshape.
             self.arrays[path] = np.ascontiguousarray(array).reshape(array.shape)
         return self._names[id(value)][0]
-
-    def _encode_frame(self, frame: Any, path: str) -> dict[str, Any]:
-        columns = [[name, str(column.dtype), column.to_numpy()] for name, column in frame.items()]
-        index = [frame.index.name, frame.index.to_numpy()]
-        fields = {"columns": columns, "index": index, "attrs": frame.attrs}
-        return self._encode_dict(fields, path)
 
     def _encode_object(self, value: Any, path: str) -> dict[str, Any]:
         if id(value) in self._names:
@@ -203,21 +194,8 @@ class Writer:
 class Reader:
     """Puts an estimator together from what a :class:`Writer` made of it.
 
-    Parameters
-    ----------
-    arrays : dict
-        Arrays by name.
-    backbone : torch.nn.Module or callable, default=None
-        The net, where the file has no name of one.
-    device : str or torch.device, default=None
-        In place of the device that was asked for when the file was written.
-
-    Attributes
-    ----------
-    used_backbone : bool
-        Whether ``backbone`` was of use.
-    remarks : list of str
-        What came back otherwise than it was.
+    ``backbone`` is the net where the file has no name of one, and ``device`` replaces the one in
+    the file. ``remarks`` lists what came back otherwise than it was.
     """
 
     def __init__(self, arrays: Arrays, backbone: Any = None, device: Any = None) -> None:
@@ -247,13 +225,7 @@ class Reader:
         }
 
     def decode(self, encoded: Any) -> Any:
-        """Undo :meth:`Writer.encode`.
-
-        Raises
-        ------
-        ValueError
-            If ``encoded`` is not what it returns.
-        """
+        """Undo :meth:`Writer.encode`, or raise ValueError if it did not write this."""
         if isinstance(encoded, list):
             return [self.decode(item) for item in encoded]
         if not isinstance(encoded, dict):
@@ -331,15 +303,10 @@ class Reader:
             if not name.endswith("_") and name != _OUTPUT_CONFIG:
                 raise ValueError(f"it sets the attribute {name!r}, which fit does not set")
         if "device" in params:
-            params["device"] = self._choose_device(params["device"])
-
-    def _choose_device(self, device: Any) -> Any:
-        """Keep the device that was asked for if this machine has it."""
-        if self.device is not None:
-            return self.device
-        try:
-            choose_device(device)
-        except ValueError:
-            self.remarks.append(f"device={str(device)!r} is not there, 'auto' takes its place")
-            return "auto"
-        return device
+            device = params["device"] if self.device is None else self.device
+            try:
+                choose_device(device)
+            except ValueError:
+                self.remarks.append(f"device={str(device)!r} is not there, 'auto' takes its place")
+                device = "auto"
+            params["device"] = device

@@ -41,15 +41,12 @@ def write_file(path: Path, estimator: dict[str, Any], arrays: Arrays) -> None:
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
-    """Read what :func:`write_file` wrote: the schema and the arrays.
+    """Read the schema and the arrays that :func:`write_file` wrote.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is another kind of file, damaged, or of a newer protocol.
+    Another kind of file, a damaged one and a newer protocol are a ValueError.
     """
+    from safetensors.numpy import load
+
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if not zipfile.is_zipfile(path):
@@ -60,42 +57,24 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
             )
         raise ValueError(f"{str(path)!r} is {reason}.")
     try:
-        return _read_archive(path)
-    except _ForeignFileError:
-        raise ValueError(f"{str(path)!r} is not a skglitch file.") from None
-    except _NewerProtocolError as error:
-        raise ValueError(f"{str(path)!r} {error}") from None
+        with zipfile.ZipFile(path) as archive:
+            schema = json.loads(archive.read(SCHEMA)) if SCHEMA in archive.namelist() else None
+            if not isinstance(schema, dict) or schema.get("format") != _FORMAT:
+                problem = "is not a skglitch file."
+            elif not isinstance(schema["protocol"], int) or schema["protocol"] > PROTOCOL:
+                problem = (
+                    f"was written by a newer skglitch ({schema['versions'].get('skglitch', '?')}, "
+                    f"protocol {schema['protocol']}); this one, {_versions()['skglitch']}, reads "
+                    f"up to protocol {PROTOCOL}: upgrade with pip install -U skglitch."
+                )
+            else:
+                # Copies: what is read straight from the bytes cannot be written to.
+                arrays = load(archive.read(WEIGHTS))
+                return schema, {name: array.copy() for name, array in arrays.items()}
     except Exception as error:
         # zipfile, zlib, json and safetensors each have errors of their own.
         raise ValueError(f"{str(path)!r} is damaged: {error}") from error
-
-
-class _ForeignFileError(Exception):
-    pass
-
-
-class _NewerProtocolError(Exception):
-    pass
-
-
-def _read_archive(path: Path) -> tuple[dict[str, Any], Arrays]:
-    from safetensors.numpy import load
-
-    with zipfile.ZipFile(path) as archive:
-        if SCHEMA not in archive.namelist():
-            raise _ForeignFileError
-        schema = json.loads(archive.read(SCHEMA))
-        if not isinstance(schema, dict) or schema.get("format") != _FORMAT:
-            raise _ForeignFileError
-        if not isinstance(schema["protocol"], int) or schema["protocol"] > PROTOCOL:
-            raise _NewerProtocolError(
-                f"was written by a newer skglitch ({schema['versions'].get('skglitch', '?')}, "
-                f"protocol {schema['protocol']}); this one, {_versions()['skglitch']}, reads up "
-                f"to protocol {PROTOCOL}: upgrade with pip install -U skglitch."
-            )
-        # Copies: what is read straight from the bytes cannot be written to.
-        arrays = load(archive.read(WEIGHTS))
-        return schema, {name: array.copy() for name, array in arrays.items()}
+    raise ValueError(f"{str(path)!r} {problem}")
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:

@@ -31,13 +31,7 @@ _PRIVATE = "skglitch.discovery._"
 
 
 def find_type(name: str) -> Any:
-    """Return the type of this name.
-
-    Raises
-    ------
-    ValueError
-        If a file may not hold it.
-    """
+    """Return the type of this name, or raise ValueError if a file may not hold it."""
     module, _, attribute = name.rpartition(".")
     is_private = name.startswith(_PRIVATE)
     if is_private or name in ESTIMATORS or name in _PARTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,26 +45,24 @@ def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
 def draw_confusion(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> bytes:
     """Draw the confusion matrix, confused classes next to each other."""
     side = max(4.2, 2.3 + 0.31 * len(labels))
-
-    def plot(figure: Figure) -> None:
-        ConfusionDisplay.from_predictions(
-            y_true, y_pred, labels=labels, order="similarity", ax=figure
-        )
-
-    return draw((side + 0.9, side), plot)
+    options: Any = {"labels": labels, "order": "similarity"}
+    return draw(
+        (side + 0.9, side),
+        lambda figure: ConfusionDisplay.from_predictions(y_true, y_pred, ax=figure, **options),
+    )
 
 
 def draw_glitches(findings: Findings, rows: np.ndarray, name: str) -> dict[str, bytes]:
     """Draw one view of each of some glitches."""
     view = int(np.argmin(np.abs(np.array(findings.durations) - _USUAL_DURATION)))
 
-    def plot(figure: Figure, row: int) -> None:
+    def plot(row: int, figure: Figure) -> None:
         display = SpectrogramDisplay(findings.X[row, view], findings.durations[view])
         # More ticks would overlap in such a small picture.
         display.plot(figure, colorbar=False).axes_[0].locator_params(axis="x", nbins=2)
 
     return {
-        f"{name}-{number}": draw(_SMALL, lambda figure, row=row: plot(figure, row))
+        f"{name}-{number}": draw(_SMALL, partial(plot, row))
         for number, row in enumerate(rows, start=1)
     }
 
@@ -78,9 +77,7 @@ def draw_saliency(findings: Findings, rows: np.ndarray, maps: np.ndarray) -> dic
         for row, map_ in zip(rows, maps, strict=True)
     ]
     return {
-        f"saliency-{number}": draw(
-            size, lambda figure, display=display: display.plot(figure, n_columns=n_columns)
-        )
+        f"saliency-{number}": draw(size, partial(display.plot, n_columns=n_columns))
         for number, display in enumerate(displays, start=1)
     }
 

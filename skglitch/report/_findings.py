@@ -28,11 +28,8 @@ _MAX_PAIRED = 20_000
 class Findings:
     """The data, the predictions and the results of the searches.
 
-    ``labels`` is an object array with None where there is no label. :meth:`compute` sets
-    ``probabilities``, ``predictions``, ``confidences`` and ``embeddings`` with a row per glitch;
-    ``novelty``, a data frame, or None where the classifier keeps too few training glitches;
-    ``n_in_data``, the number of kept training glitches that are in the data; and ``issues``, or
-    None and the reason ``no_issues``.
+    ``labels`` is an object array with None where there is no label. ``novelty`` is None where the
+    classifier keeps too few training glitches, and ``issues`` for the reason ``no_issues``.
     """
 
     classifier: CNNClassifier
@@ -63,7 +60,13 @@ class Findings:
         self.is_wrong = np.zeros(len(self), dtype=bool)
         self.is_wrong[self.is_known] = self.predictions[self.is_known] != self.y_true
         with self.timed("embedding"):
-            self.embeddings = embed(self.classifier, self.X)
+            transformer = TruncatedCNNTransformer(
+                self.classifier,
+                batch_size=2 * self.classifier.batch_size,
+                precision=self.classifier.precision,
+                verbose=self.classifier.verbose,
+            )
+            self.embeddings = transformer.fit(self.X[:1]).transform(self.X)
         with self.timed("novelty"):
             self._find_novel(random_state)
             self.n_in_data = count_shared(self.classifier.exemplars_, self.embeddings)
@@ -135,17 +138,6 @@ class Findings:
         except ValueError as error:
             # Too few glitches or classes; the message says of what.
             self.no_issues = str(error)
-
-
-def embed(classifier: CNNClassifier, X: np.ndarray) -> np.ndarray:
-    """Compute embeddings with the classifier's own settings."""
-    transformer = TruncatedCNNTransformer(
-        classifier,
-        batch_size=2 * classifier.batch_size,
-        precision=classifier.precision,
-        verbose=classifier.verbose,
-    )
-    return transformer.fit(X[:1]).transform(X)
 
 
 def count_shared(exemplars: np.ndarray, embeddings: np.ndarray) -> int:

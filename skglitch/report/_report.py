@@ -21,8 +21,7 @@ from .._validation import check_same_kind, validated
 from ..estimators import CNNClassifier
 from . import _figures, _tables
 from ._findings import FALSE_ALARM_PROBABILITY, Findings
-from ._folder import write_folder
-from ._page import render
+from ._page import render, write_folder
 from ._sections import add_map, add_novelty, add_saliency, add_scores
 
 if TYPE_CHECKING:
@@ -56,12 +55,7 @@ class Report:
     _html: str
 
     def html(self) -> str:
-        """Return the page, which needs no other file.
-
-        Returns
-        -------
-        html : str
-        """
+        """Return the page as text, which needs no other file."""
         return self._html
 
     def write(self, path: str | os.PathLike[str]) -> Path:
@@ -206,6 +200,12 @@ def make_report(
     images = np.asarray(X)
     n_samples = len(images)
     classifier.predict_proba(images[:1])  # raises where X does not fit the classifier
+    views = tuple(map(float, durations or classifier.durations_))
+    if len(views) != classifier.image_shape_[0]:
+        raise ValueError(
+            f"durations={views!r} has {len(views)} durations, but X has "
+            f"{classifier.image_shape_[0]} views."
+        )
     findings = Findings(
         classifier,
         images.reshape(n_samples, *classifier.image_shape_),
@@ -215,7 +215,7 @@ def make_report(
         else _check_column("ids", ids, n_samples).astype(str),
         None if ifo is None else _check_column("ifo", ifo, n_samples),
         None if gps is None else _check_column("gps", gps, n_samples).astype(float),
-        _check_durations(durations or classifier.durations_, classifier.image_shape_[0]),
+        views,
     ).compute(random_state)
     path = None if model_file is None else Path(model_file).expanduser()
 
@@ -326,12 +326,3 @@ def _check_column(name: str, values: Any, n_samples: int) -> np.ndarray:
     if array.shape != (n_samples,):
         raise ValueError(f"{name} must have shape ({n_samples},), got {array.shape}.")
     return array
-
-
-def _check_durations(durations: Any, n_views: int) -> tuple[float, ...]:
-    checked = tuple(float(duration) for duration in durations)
-    if len(checked) != n_views:
-        raise ValueError(
-            f"durations={checked!r} has {len(checked)} durations, but X has {n_views} views."
-        )
-    return checked

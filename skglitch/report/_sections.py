@@ -45,10 +45,7 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
 
     top_k = top_k_table(y_true, y_prob, labels=classes)
     tables["top_k"] = top_k.reset_index()
-    pictures["top_k"] = _figures.draw(
-        (5.2, 3.6),
-        lambda figure: TopKDisplay(top_k).plot(figure),
-    )
+    pictures["top_k"] = _figures.draw((5.2, 3.6), lambda figure: TopKDisplay(top_k).plot(figure))
 
     matrix = pd.DataFrame(
         confusion_matrix(y_true, y_pred, labels=occurring), index=occurring, columns=occurring
@@ -138,7 +135,8 @@ def add_novelty(
     }
     groups = {name: members for name, members in groups.items() if members.any()}
     rows = np.argsort(novelty["novelty_score"].to_numpy(), kind="stable")
-    tables["novelty"] = _tables.list_novel(findings, rows)
+    columns = novelty.iloc[rows].to_dict("list")
+    tables["novelty"] = _tables.list_glitches(findings, rows).assign(**columns)
     pictures["novelty"] = _figures.draw_novelty(
         novelty["novelty_score"].to_numpy(), findings.novelty_offset, groups
     )

@@ -149,12 +149,6 @@ def list_errors(findings: Findings, rows: np.ndarray) -> pd.DataFrame:
     return table
 
 
-def list_novel(findings: Findings, rows: np.ndarray) -> pd.DataFrame:
-    """List glitches with their novelty."""
-    assert findings.novelty is not None
-    return list_glitches(findings, rows).assign(**findings.novelty.iloc[rows].to_dict("list"))
-
-
 def choose_examples(findings: Findings) -> np.ndarray:
     """Choose the glitches with saliency maps."""
     right = ~findings.is_wrong & (findings.is_known | ~findings.is_labeled)

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skglitch.cli._embedding_file import (
+from skglitch.cli._output import TABLES
+from skglitch.cli._tables import (
     EMBEDDINGS,
     ids_path,
     read_embeddings,
     write_embeddings,
 )
-from skglitch.cli._output import TABLES
 
 
 def read_table(path):
