@@ -173,7 +173,7 @@ def write(name: str, rows: list[dict[str, str]]) -> None:
     path.with_suffix(".tex").write_text("\n".join(latex))
 
 
-def plot(name: str, found: dict[tuple[str, str], list[dict]]) -> None:
+def plot(data: str, found: dict[tuple[str, str], list[dict]]) -> None:
     """Plot accuracy after each epoch, with transfer and from scratch."""
     from matplotlib.figure import Figure
 
@@ -196,7 +196,7 @@ def plot(name: str, found: dict[tuple[str, str], list[dict]]) -> None:
         ax.remove()
     figure.supxlabel("epoch", fontsize="medium")
     figure.supylabel("test accuracy [%]", fontsize="medium")
-    figure.savefig(RESULTS / f"table1_{name}.png", dpi=150)
+    figure.savefig(RESULTS / f"table1_{data}.png", dpi=150)
 
 
 def read_data(options: argparse.Namespace) -> tuple[str, np.ndarray, np.ndarray]:
