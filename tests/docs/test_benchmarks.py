@@ -28,3 +28,12 @@ def test_a_script_starts_without_options(name, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     with pytest.raises(Parsed):
         importlib.import_module(name).main()
+
+
+def test_the_figure_of_table_1_has_the_name_of_its_data_set(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    table1 = importlib.import_module("table1")
+    monkeypatch.setattr(table1, "RESULTS", tmp_path)
+    runs = [{"accuracy after each epoch": [0.5, 1.0]}]
+    table1.plot("real", {("resnet18", "none"): runs, ("vgg16", "none"): runs})
+    assert [path.name for path in tmp_path.iterdir()] == ["table1_real.png"]
