@@ -206,7 +206,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
 
 
 def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[np.str_]:
-    """Return the interferometer of each sample, "" if unknown; a string is that of all."""
+    """Return the interferometer of each sample, "" if unknown; a string applies to all."""
     listed = [values] * n_samples if isinstance(values, str) else as_labels(values, name)
     if len(listed) != n_samples:
         raise ValueError(f"{name} has {len(listed)} values for {n_samples} samples.")

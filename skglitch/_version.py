@@ -1,3 +1,3 @@
-"""The one place where the version stands; ``setup.py`` and the docs read it here."""
+"""The version of the package, which ``setup.py`` and the docs read from this file."""
 
 __version__ = "0.1.0.dev0"

@@ -39,7 +39,7 @@ plt.show()
 # A gallery
 # ---------
 # The loudest of three glitches of each class, in views of 0.5, 1, 2 and 4 s. The signal-to-noise
-# ratio is that of the loudest tile.
+# ratio refers to the loudest tile.
 
 loudness = np.array([parameters["tile_snr"] for parameters in glitches.parameters])
 figure, axes = plt.subplots(

@@ -98,7 +98,7 @@ class TrainingRecipe:
     ) -> GlitchNetClassifier:
         """Train ``module`` in place and return the skorch net around it.
 
-        Early stopping looks at ``valid``; ``seed`` is that of the order of samples.
+        Early stopping looks at ``valid``; ``seed`` fixes the order of samples.
         """
         n_steps = self.max_epochs * math.ceil(len(train) / self.batch_size)
         schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")

@@ -105,7 +105,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **opt
     classifier.fit(known.data[train], known.target[train])
     is_interrupted = bool(classifier.net_.interrupted_)
     if is_interrupted:
-        say("The training was interrupted: results are those of the current network.")
+        say("The training was interrupted: the results are from the current network.")
     y_prob = classifier.predict_proba(known.data[test])
     y_pred = classifier.classes_[y_prob.argmax(axis=1)]
     tables = score_predictions(known.target[test], y_prob, classifier.classes_)

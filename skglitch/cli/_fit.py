@@ -64,7 +64,7 @@ def fit(
 
     Ctrl-C stops the training and saves the current network, with exit code 130.
 
-    Defaults are those of skglitch.CNNClassifier.
+    Defaults are the same as in skglitch.CNNClassifier.
     """
     check_output(output, overwrite)
 

@@ -58,8 +58,8 @@ def make_glitches(
     sample_rate : float, default=4096.0
         Sample rate in Hz.
     duration : float, default=16.0
-        Duration in s of the strain around each glitch. With much less, the spectrum that whitens
-        is dominated by the glitch, and long glitches fade.
+        Duration in s of the strain around each glitch. In much shorter strain, the glitch
+        dominates the spectrum used for whitening, and long glitches fade.
     noise : {"random", "observed", "aligo"}, tuple or ndarray, default="random"
         Noise with a sensitivity like those of the observing runs (``"observed"``), of Advanced
         LIGO's design (``"aligo"``), or either; with a one-sided power spectral density

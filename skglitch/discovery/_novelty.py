@@ -101,7 +101,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    The threshold is that of split conformal prediction [4]_: the r-th lowest of m held-out scores,
+    The threshold follows split conformal prediction [4]_: the r-th lowest of m held-out scores,
     ``r = floor(false_alarm_probability * (m + 1))``. A known glitch is below it with probability
     r / (m + 1), approximately so with ``n_together > 1``. If r = 0, it is the lowest score, with a
     warning.

@@ -127,7 +127,7 @@ class SimilarityIndex(BaseEstimator):
         gps : array-like of shape (n_samples,), default=None
             GPS times in s, NaN if unknown.
         ifo : array-like of shape (n_samples,) or str, default=None
-            Interferometers such as ``"H1"``; a string is that of all glitches. Missing values and
+            Interferometers such as ``"H1"``; a string applies to all glitches. Missing values and
             empty strings are unknown.
 
         Returns
@@ -190,9 +190,9 @@ class SimilarityIndex(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            Embeddings. By default, those of the index, each without itself as a neighbor.
+            Embeddings. By default, the embeddings in the index, each without itself as a neighbor.
         n_neighbors : int, default=None
-            The number of neighbors. By default, that of the constructor.
+            The number of neighbors. By default, ``n_neighbors`` of the constructor.
         return_distance : bool, default=True
             Whether to return distances.
 
@@ -236,7 +236,7 @@ class SimilarityIndex(BaseEstimator):
         id : str or int, default=None
             Id of a glitch of the index, instead of X. It is not among the results.
         n_neighbors : int, default=None
-            The largest number of results. By default, that of the constructor.
+            The largest number of results. By default, ``n_neighbors`` of the constructor.
         gps_range : (float, float), default=None
             GPS times in s, the first included and the second excluded. Use ``-inf`` and ``inf``
             for open ranges.

@@ -73,8 +73,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         and whose last layer is cut off, or a callable without arguments that returns a module.
     weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
         The initial weights: published weights from ImageNet, a file with a state dict, a state
-        dict, a member of a ``torchvision.models.*_Weights``, or None for random ones. The
-        default backbone is installed with its weights, those of others are downloaded once. A
+        dict, a member of a ``torchvision.models.*_Weights``, or None for random ones.
+        The weights of the default backbone are installed with it; others are downloaded once. A
         module keeps its own weights unless this is a path or a mapping.
     views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
         How the net takes the views of one glitch:
@@ -153,7 +153,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     image_shape_ : tuple of int
         ``(n_views, height, width)`` seen in fit.
     durations_ : tuple of float
-        Durations in s of the views of X, those of ``encoder``.
+        Durations in s of the views of X, from ``encoder``.
     n_features_in_ : int
         Number of pixels of one sample, all views together.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -277,7 +277,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def set_params(self, **params: Any) -> CNNClassifier:
-        """Set parameters, including those of the encoder as ``encoder__<name>``.
+        """Set parameters; parameters of the encoder are named ``encoder__<name>``.
 
         Parameters
         ----------

@@ -72,7 +72,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
         As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
     layer : str or tuple of str, default="auto"
-        The layers that are read, in place of those of ``encoder``. ``"auto"`` takes those.
+        The layers to read. ``"auto"`` uses ``encoder.layer``; any other value overrides it.
     views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
         As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
     encoder : Encoder, default=None
@@ -105,7 +105,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     image_shape_ : tuple of int
         ``(n_views, height, width)`` seen in fit.
     durations_ : tuple of float
-        Durations in s of the views of X, those of ``encoder`` or of the classifier.
+        Durations in s of the views of X, from ``encoder`` or from the classifier.
     n_features_in_ : int
         Number of pixels of one sample, all views together.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -200,7 +200,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return cloned
 
     def set_params(self, **params: Any) -> TruncatedCNNTransformer:
-        """Set parameters, including those of the source and the encoder.
+        """Set parameters, including parameters of the source and the encoder.
 
         A fitted classifier whose parameters change is replaced by a clone that is not
         fitted: its net would not be what its parameters describe.

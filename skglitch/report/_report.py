@@ -137,7 +137,7 @@ def make_report(
     gps : array-like of shape (n_samples,), default=None
         The GPS times in s; NaN where unknown.
     durations : tuple of float, default=None
-        The durations of the views in s. None takes those of the classifier.
+        The durations of the views in s. None uses the durations of the classifier.
     title : str, default=None
         The title. None writes one with the number of glitches.
     source : str, default=None
@@ -173,7 +173,7 @@ def make_report(
 
     Notes
     -----
-    Novelty is that of :class:`skglitch.discovery.NoveltyDetector` with its default parameters,
+    Novelty is judged by :class:`skglitch.discovery.NoveltyDetector` with its default parameters,
     fitted to the training glitches whose embeddings the classifier keeps (``exemplars_``). The
     same embeddings reveal training glitches in the data.
 
