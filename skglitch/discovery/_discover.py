@@ -238,7 +238,7 @@ def discover(
     onsets = None
     if search is not None:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="gps: ")  # the same as before
+            warnings.simplefilter("ignore", UserWarning)  # given by _prepare_onsets already
             onsets = search(labels, random_state=random_state)
     return Discovery(glitches, clusters, issues, onsets)
 
