@@ -88,18 +88,31 @@ def check_length(name: str, length: int, n_samples: int) -> None:
 
 
 def order_columns(values: Any, labels: Sequence[Any], name: str) -> Any:
-    """Put named columns of a data frame in the order of classes; others are unchanged."""
-    if not hasattr(values, "columns"):
+    """Put named columns in the order of classes, as an array; values without names are unchanged.
+
+    Columns have names in data frames, tables of pyarrow and astropy, and structured arrays.
+    """
+    columns = column_names(values)
+    if columns is None:
         return values
-    columns = list(values.columns)
-    if columns == list(range(len(columns))):
+    positions, classes = list(range(len(columns))), list(labels)
+    # The numbers that pandas gives to columns without names. If they are classes as well, in
+    # another order, they could be either.
+    if columns == positions and (columns == classes or set(columns) != set(classes)):
         return values
-    if len(columns) != len(labels) or set(columns) != set(labels):
+    if columns == positions or len(columns) != len(classes) or set(columns) != set(classes):
         raise ValueError(
-            f"{name} must have the classes in labels as columns, {list(labels)}, got {columns}. "
-            f"If only the names differ, pass {name}.to_numpy()."
+            f"{name} must have a column for each class, named {classes}, got {columns}. If only "
+            "the names differ, pass the values as an array, in this order."
         )
-    return values[list(labels)]
+    return np.column_stack([np.asarray(values[label]) for label in classes])
+
+
+def column_names(values: Any) -> list[Any] | None:
+    """Return the names of the columns of a table, None for an array without names."""
+    fields = getattr(getattr(values, "dtype", None), "names", None)
+    found = [fields, getattr(values, "column_names", None), getattr(values, "columns", None)]
+    return next((list(names) for names in found if names is not None), None)
 
 
 def check_scores(

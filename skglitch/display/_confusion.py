@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import confusion_matrix
 
+from .._validation import order_columns
 from ._axes import make_axes, settle
 
 # Inches: a cell that holds four digits, and space for labels and the color bar.
@@ -29,9 +30,10 @@ class ConfusionDisplay:
     ----------
     confusion_matrix : array-like of shape (n_labels, n_labels)
         The number of samples of the class of the row that are predicted as the class of the
-        column.
+        column. Rows and columns of a data frame are matched to `display_labels` by name.
     display_labels : array-like of shape (n_labels,), default=None
-        The names of the classes. None takes the numbers from 0 to ``n_labels - 1``.
+        The names of the classes. None takes the columns of a data frame, and else the numbers
+        from 0 to ``n_labels - 1``.
 
     Attributes
     ----------
@@ -156,9 +158,12 @@ class ConfusionDisplay:
         ValueError
             If `order` is invalid, or the matrix does not fit `display_labels`.
         """
-        matrix = np.asarray(self.confusion_matrix)
-        given = np.arange(len(matrix)) if self.display_labels is None else self.display_labels
-        labels = np.asarray(given)
+        labels = self.display_labels
+        matrix = _order_table(self.confusion_matrix, labels)
+        if labels is None:
+            names = getattr(self.confusion_matrix, "columns", None)
+            labels = np.arange(len(matrix)) if names is None else names
+        labels = np.asarray(labels)
         if matrix.shape != (len(labels), len(labels)):
             raise ValueError(
                 f"confusion_matrix has shape {matrix.shape}, but there are {len(labels)} "
@@ -205,6 +210,17 @@ class ConfusionDisplay:
                 color = "white" if rates[row, column] > _DARK else "black"
                 self.text_[row, column] = self.ax_.text(column, row, text, color=color, **options)
         return self
+
+
+def _order_table(matrix: Any, labels: ArrayLike | None) -> np.ndarray:
+    """Put rows and columns of a data frame, such as of ``pandas.crosstab``, in order by name."""
+    if not hasattr(matrix, "columns"):
+        return np.asarray(matrix)
+    names = list(matrix.columns if labels is None else labels)
+    for _ in range(2):
+        ordered = np.asarray(order_columns(matrix, names, "confusion_matrix"))
+        matrix = type(matrix)(ordered.T, columns=matrix.index)
+    return matrix.to_numpy()
 
 
 def _normalize(matrix: np.ndarray) -> np.ndarray:

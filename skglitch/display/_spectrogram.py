@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from .._labels import as_labels
+from .._validation import check_known_labels, check_length, check_probabilities
 from ._axes import HIGHLIGHT, make_axes
 
 if TYPE_CHECKING:
@@ -375,7 +377,8 @@ class GalleryDisplay:
         y_true : array-like of shape (n_samples,)
             True labels.
         y_prob : array-like of shape (n_samples, n_labels)
-            Probabilities of the classes.
+            Probabilities of the classes. The columns of a data frame that have names are matched
+            to `labels` by name.
         labels : array-like of shape (n_labels,)
             The class of each column of `y_prob`, usually ``classifier.classes_``.
         show : {"confident_errors", "unsure"}, default="confident_errors"
@@ -394,18 +397,16 @@ class GalleryDisplay:
         Raises
         ------
         ValueError
-            If `show` is invalid, lengths differ, there are no errors, or there is no view of
-            this duration.
+            If `show` is invalid, lengths differ, rows of `y_prob` are not probabilities, there are
+            no errors, or there is no view of this duration.
         """
-        true, prob, names = np.asarray(y_true), np.asarray(y_prob), np.asarray(labels)
-        if prob.shape != (len(true), len(names)) or len(X) != len(true):
-            raise ValueError(
-                f"y_prob has shape {prob.shape}, but there are {len(X)} glitches in X, {len(true)} "
-                f"labels in y_true and {len(names)} in labels."
-            )
-        predictions, confidences = names[prob.argmax(axis=1)], prob.max(axis=1)
+        codes, known = check_known_labels(y_true, labels)
+        prob = check_probabilities(y_prob, len(codes), known)
+        check_length("X", len(X), len(codes))
+        true = as_labels(y_true)
+        predictions, confidences = prob.argmax(axis=1), prob.max(axis=1)
         if show == "confident_errors":
-            errors = np.flatnonzero(predictions != true)
+            errors = np.flatnonzero(predictions != codes)
             order = errors[np.argsort(-confidences[errors], kind="stable")]
         elif show == "unsure":
             ranked = np.sort(prob, axis=1)
@@ -415,9 +416,9 @@ class GalleryDisplay:
         rows = order[:n_glitches]
         if not len(rows):
             raise ValueError("There are no errors to plot; show='unsure' plots other glitches.")
-        wrong = predictions[rows] != true[rows]
+        wrong = predictions[rows] != codes[rows]
         titles = [
-            f"{true[row]}\n{'→ ' + str(predictions[row]) if error else 'right'}, "
+            f"{true[row]}\n{'→ ' + str(known[predictions[row]]) if error else 'right'}, "
             f"{100 * confidences[row]:.0f} %"
             for row, error in zip(rows, wrong, strict=True)
         ]

@@ -14,6 +14,7 @@ from .._validation import (
     check_known_labels,
     check_length,
     check_probabilities,
+    column_names,
     order_columns,
     validated,
 )
@@ -126,7 +127,7 @@ def prediction_sets(y_prob: ArrayLike, threshold: float) -> NDArray[np.bool_] | 
     -------
     sets : ndarray or pandas.DataFrame of shape (n_samples, n_labels), dtype=bool
         Whether each class is in the set of each sample; ``labels[sets[0]]`` are the classes
-        in the first set. Sets may be empty. A data frame if `y_prob` is one.
+        in the first set. Sets may be empty. A data frame if the columns of `y_prob` have names.
 
     Raises
     ------
@@ -150,14 +151,14 @@ def prediction_sets(y_prob: ArrayLike, threshold: float) -> NDArray[np.bool_] | 
     array([[ True, False],
            [False, False]])
     """
-    n_samples, n_labels = np.shape(y_prob) if np.ndim(y_prob) == 2 else (0, 0)
-    labels = getattr(y_prob, "columns", range(n_labels))
-    sets = check_probabilities(y_prob, n_samples, list(labels)) >= threshold
-    if hasattr(y_prob, "columns"):
-        import pandas as pd
+    labels = column_names(y_prob)
+    if labels is None:
+        n_samples, n_labels = np.shape(y_prob) if np.ndim(y_prob) == 2 else (0, 0)
+        return check_probabilities(y_prob, n_samples, range(n_labels)) >= threshold
+    import pandas as pd
 
-        return pd.DataFrame(sets, index=getattr(y_prob, "index", None), columns=labels)
-    return sets
+    sets = check_probabilities(y_prob, len(y_prob), labels) >= threshold
+    return pd.DataFrame(sets, index=getattr(y_prob, "index", None), columns=labels)
 
 
 @validated({"y_true": _ARRAY, "sets": _ARRAY, "labels": _ARRAY, "confidence_level": [PROBABILITY]})

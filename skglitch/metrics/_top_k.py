@@ -260,8 +260,8 @@ class _TopKScorer(_BaseScorer):
         else:
             # For two classes scikit-learn returns one column, and its cache ignores for which
             # class another scorer asked; for one class it raises.
-            scores = np.asarray(getattr(estimator, method)(X))
-            if len(classes) == 2 and scores.ndim == 1:  # a decision function
+            scores = getattr(estimator, method)(X)
+            if len(classes) == 2 and np.ndim(scores) == 1:  # a decision function
                 scores = np.column_stack([-scores, scores])
         return top_k_accuracy(
             y_true, scores, labels=classes, sample_weight=sample_weight, **self._kwargs

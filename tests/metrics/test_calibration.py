@@ -82,7 +82,7 @@ class TestReliabilityTable:
             reliability_table(Y_TRUE, frame, labels=LABELS, label="Tomte"),
             reliability_table(Y_TRUE, Y_PROB, labels=LABELS, label="Tomte"),
         )
-        with pytest.raises(ValueError, match=r"y_prob .*labels"):
+        with pytest.raises(ValueError, match=r"y_prob .*Helix"):
             reliability_table(Y_TRUE, frame.rename(columns={"Blip": "Helix"}), labels=LABELS)
 
 

@@ -195,7 +195,7 @@ def test_errors_of_sets():
         prediction_sets([[0.5, 0.5]], 1.5)
     with pytest.raises(ValueError, match=r"sets .*int64 .*\(1, 3\)"):
         coverage_table(["Blip"], np.array([[1, 0, 0]], dtype=np.int64), labels=LABELS)
-    with pytest.raises(ValueError, match=r"sets .*labels"):
+    with pytest.raises(ValueError, match=r"sets .*'a', 'c'"):
         coverage_table(["a"], pd.DataFrame({"a": [True], "c": [True]}), labels=["a", "b"])
     with pytest.raises(ValueError, match=r"sets .* 2 .*y_true .* 1"):
         coverage_table(["Blip"], [[True] * 3] * 2, labels=LABELS)

@@ -86,7 +86,7 @@ def test_named_columns_are_put_in_order():
     frame.columns = pd.Index([0, 1, 2])
     assert top_k_accuracy(codes, frame[[2, 0, 1]], k=1, labels=[0, 1, 2]) == expected
     for columns in (["Blip", "Chirp", "Tomte"], ["Blip", "Chirp", "Chirp"], ["a", "b", "c"]):
-        with pytest.raises(ValueError, match=r"y_score .*labels"):
+        with pytest.raises(ValueError, match=f"y_score .*{columns[0]}"):
             top_k_accuracy(Y_TRUE, pd.DataFrame(Y_SCORE, columns=columns), k=1, labels=LABELS)
 
 
