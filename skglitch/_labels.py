@@ -42,13 +42,21 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
         raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
     # numpy's scalars print as np.int64(3) in error messages.
     values = [value.item() if isinstance(value, np.generic) else value for value in array]
-    # A mask of numpy or astropy. pandas has a method of this name, and NA among its values.
-    mask = getattr(y, "mask", None)
-    is_masked = np.ravel(mask) if isinstance(mask, np.ndarray) else np.zeros(len(values), bool)
+    hidden = find_masked(y)
+    is_hidden = np.zeros(len(values), dtype=bool) if hidden is None else hidden.ravel()
     return [
-        None if hidden or value is np.ma.masked else value
-        for value, hidden in zip(values, is_masked, strict=True)
+        None if is_masked or value is np.ma.masked else value
+        for value, is_masked in zip(values, is_hidden, strict=True)
     ]
+
+
+def find_masked(values: Any) -> NDArray[np.bool_] | None:
+    """Find the entries that numpy or astropy mask, None if there are none."""
+    # pandas has a method of this name, and NA among its values.
+    mask = getattr(values, "mask", None)
+    if not isinstance(mask, np.ndarray | np.bool_) or not np.any(mask):
+        return None
+    return np.broadcast_to(np.asarray(mask), np.shape(values))
 
 
 def encode_labels(

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
-from ._labels import as_labels, is_labeled
+from ._labels import as_labels, find_masked, is_labeled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
 _BOOLEAN = (bool, np.bool_)
+_USUAL = (float, int, type(None))
 _FROM_DATES = "astropy.time.Time(...).gps converts dates."
 
 
@@ -178,33 +179,35 @@ def find_positions(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.i
 def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     """Convert GPS times in s to float64, with NaN for missing ones, in the same shape.
 
-    Takes objects that ``float`` converts, such as ``LIGOTimeGPS``. Refuses dates, which numpy would
-    convert to numbers of another origin and unit, and floats of fewer than 64 bits.
+    Takes objects that ``float`` converts, such as ``LIGOTimeGPS``, and quantities of astropy.
+    Refuses dates, which numpy would convert to numbers of another origin and unit, and floats of
+    fewer than 64 bits.
     """
+    hidden = find_masked(values)
     try:
-        array = np.asarray(values)
+        array = np.asarray(_to_seconds(values, name))
     except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
         raise ValueError(
             f"{name} must be GPS times in s, got rows that differ in length."
         ) from error
-    dtypes = {array.dtype}
+    narrow = [dtype for dtype in _find_dtypes(values) | _find_dtypes(array) if _is_narrow(dtype)]
+    if narrow:
+        raise ValueError(
+            f"{name} must be GPS times in s with 64 bits, got dtype {narrow[0]}: float32 rounds "
+            "GPS times to 128 s, and float16 cannot hold them. Read them as float64."
+        )
     if array.dtype.kind == "O":
         listed = array.ravel().tolist()
         found = next((value for value in listed if isinstance(value, _CALENDAR)), None)
         if found is not None:
             raise ValueError(f"{name} must be GPS times in s, got {found!r}. {_FROM_DATES}")
-        dtypes = {value.dtype for value in listed if isinstance(value, np.generic)}
         # float() converts neither None nor pandas.NA, whose comparisons are not booleans.
         filled = [np.nan if v is None or not isinstance(v == v, _BOOLEAN) else v for v in listed]
         array = np.array(filled, dtype=object).reshape(array.shape)
     if array.dtype.kind in "mM":
         raise ValueError(f"{name} must be GPS times in s, got {array.dtype}. {_FROM_DATES}")
-    narrow = [dtype for dtype in dtypes if dtype.kind == "f" and dtype.itemsize < 8]
-    if narrow:
-        raise ValueError(
-            f"{name} must be GPS times in s with 64 bits, got {narrow[0]}: float32 rounds "
-            "GPS times to 128 s, and float16 cannot hold them. Read them as float64."
-        )
     try:
         if array.dtype.kind == "c":
             raise TypeError
@@ -212,10 +215,39 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         shown = f"{array.ravel().tolist()[0]!r}, ..." if array.size else array.dtype
         raise ValueError(f"{name} must be GPS times in s, got {shown}. {_FROM_DATES}") from error
-    mask = getattr(values, "mask", None)
-    if isinstance(mask, np.ndarray):
-        gps[mask] = np.nan
+    if hidden is not None:
+        gps[hidden] = np.nan
     return gps
+
+
+def _to_seconds(values: Any, name: str) -> Any:
+    """Convert quantities and columns of astropy that have a unit to numbers."""
+    if isinstance(values, list | tuple):
+        return [v if isinstance(v, _USUAL) else _to_seconds(v, name) for v in values]
+    unit = getattr(values, "unit", None)
+    if unit is None or not hasattr(values, "to"):
+        return values
+    try:
+        return values.to("s" if str(unit) else "").value
+    except (TypeError, ValueError) as error:  # astropy's error is both
+        raise ValueError(f"{name} must be GPS times in s, got the unit {unit}.") from error
+
+
+def _find_dtypes(values: Any) -> set[Any]:
+    """Find the dtypes of an array, of the columns of a data frame, or of what a list holds."""
+    # numpy converts float32 among other numbers to float64 without a word.
+    found: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O":
+        values = values.ravel().tolist()
+    items = values if isinstance(values, list | tuple) else ()
+    return set(np.ravel(found).tolist()).union(
+        *(_find_dtypes(v) for v in items if not isinstance(v, _USUAL))
+    )
+
+
+def _is_narrow(dtype: Any) -> bool:
+    kind = getattr(dtype, "kind", "f" if getattr(dtype, "is_floating_point", False) else "")
+    return kind == "f" and dtype.itemsize < 8
 
 
 def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[np.str_]:

@@ -1,5 +1,6 @@
 """check_gps: numbers of 64 bits and objects that become such, no dates. check_ifo: strings."""
 
+from array import array
 from datetime import datetime
 from decimal import Decimal
 
@@ -52,6 +53,58 @@ def test_narrow_floats_are_refused_by_name_and_dtype(dtype):
             check_gps(values, "peaks")
     with pytest.raises(ValueError, match="float32"):
         check_gps(np.array([np.float32(1), None], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [np.float32(1), 2.5],
+        [(2.5, np.float32(1))],
+        [np.array(1, dtype="float32"), 2.5],
+        (np.array([1, 2], dtype="float16"), [1.5, 2.5]),
+        np.array([2.5, [np.float32(1)]], dtype=object),
+        pd.DataFrame({"start": np.float32([1]), "stop": [2.5]}),
+        pd.DataFrame({"start": [1.5], "stop": pd.array([2], dtype="Float32")}),
+        pd.array([1, None], dtype="Float32"),
+        array("f", [1, 2]),
+        np.array([1, 2], dtype=">f4"),
+        np.ma.array([1, 2], mask=[0, 1], dtype="float32"),
+    ],
+    ids=lambda values: type(values).__name__,
+)
+def test_narrow_floats_among_others_are_refused(values):
+    with pytest.raises(ValueError, match=r"peaks .*float(32|16)"):
+        check_gps(values, "peaks")
+
+
+def test_narrow_floats_of_other_libraries_are_refused():
+    torch = pytest.importorskip("torch")
+    for values in (torch.tensor(TIMES), [torch.tensor(TIMES[0]), TIMES[1]]):
+        with pytest.raises(ValueError, match="float32"):
+            check_gps(values)
+    pytest.importorskip("pyarrow")
+    for dtype in ("float[pyarrow]", "halffloat[pyarrow]"):
+        with pytest.raises(ValueError, match="float"):
+            check_gps(pd.array([1, None], dtype=dtype))
+
+
+def test_units_of_astropy():
+    units = pytest.importorskip("astropy.units")
+    table = pytest.importorskip("astropy.table")
+    masked = pytest.importorskip("astropy.utils.masked")
+    seconds = TIMES * units.s
+    for values in (seconds, list(seconds), seconds.to("ms"), table.Column(TIMES, unit="s")):
+        np.testing.assert_allclose(check_gps(values), TIMES, rtol=0, atol=1e-6)
+    milliseconds = table.MaskedColumn([1e3, 2e3], mask=[0, 1], unit="ms")
+    np.testing.assert_array_equal(check_gps(milliseconds), [1, np.nan])
+    np.testing.assert_array_equal(check_gps(masked.Masked(milliseconds.data)), [1e3, np.nan])
+    np.testing.assert_array_equal(
+        check_gps(masked.Masked([1, 2] * units.s, mask=[0, 1])), [1, np.nan]
+    )
+    with pytest.raises(ValueError, match=r"peaks .* unit m"):
+        check_gps(TIMES * units.m, "peaks")
+    with pytest.raises(ValueError, match="float32"):
+        check_gps(np.float32(TIMES) * units.s)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])

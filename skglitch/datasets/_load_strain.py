@@ -107,7 +107,7 @@ def load_strain(
     """
     if ifo is not None and not isinstance(ifo, str):
         raise ValueError(f"ifo={ifo!r} must be text, such as 'H1'.")
-    check_order(start, stop)
+    start, stop = check_order(start, stop)
     is_path = isinstance(source, str | os.PathLike)
     if dataset is not None and not is_path:
         raise ValueError(f"dataset={dataset!r} is for files, not for a {type(source).__name__}.")
@@ -333,9 +333,9 @@ def _read_frame(path: Path, channel: str | None, start: Any, stop: Any) -> Any:
     limits = {}
     # Frames start and end at whole seconds. The strain is cropped to the nearest sample later.
     if start is not None:
-        limits["start"] = math.floor(check_time("start", start))
+        limits["start"] = math.floor(start)
     if stop is not None:
-        limits["end"] = math.ceil(check_time("stop", stop))
+        limits["end"] = math.ceil(stop)
     try:
         return TimeSeries.read(str(path), channel, format="gwf", **limits)
     except ImportError as error:
@@ -349,8 +349,8 @@ def _read_frame(path: Path, channel: str | None, start: Any, stop: Any) -> Any:
 
 def _from_series(series: Any, sample_rate: Any, t0: Any, ifo: str | None, where: str) -> Strain:
     """Convert a TimeSeries of gwpy, recognized by its attributes so that gwpy is not needed."""
-    rate = agree("sample_rate", sample_rate, _in_unit(series.sample_rate, "Hz"), where)
-    begin = agree("t0", t0, _in_unit(series.t0, "s"), where)
+    rate = agree("sample_rate", sample_rate, _in_hertz(series.sample_rate), where)
+    begin = agree("t0", t0, check_time(f"t0 of {where}", series.t0), where)
     names = (str(getattr(series, name, "")) for name in ("channel", "name"))
     found = next(filter(None, map(ifo_of_channel, names)), "")
     assert rate is not None
@@ -358,5 +358,5 @@ def _from_series(series: Any, sample_rate: Any, t0: Any, ifo: str | None, where:
     return Strain(as_samples(series.value, "source"), rate, begin, agree_ifo(ifo, found, where))
 
 
-def _in_unit(quantity: Any, unit: str) -> float:
-    return float(quantity.to_value(unit) if hasattr(quantity, "to_value") else quantity)
+def _in_hertz(quantity: Any) -> float:
+    return float(quantity.to_value("Hz") if hasattr(quantity, "to_value") else quantity)

@@ -40,9 +40,9 @@ class TimeAxis:
 
         Raises ValueError if ``start`` is not before ``stop``, or one of them lies outside.
         """
-        check_order(start, stop)
-        first = 0 if start is None else self.index(float(start))
-        last = self.n_samples if stop is None else self.index(float(stop))
+        start, stop = check_order(start, stop)
+        first = 0 if start is None else self.index(start)
+        last = self.n_samples if stop is None else self.index(stop)
         for name, value, index in (("start", start, first), ("stop", stop, last)):
             if not 0 <= index <= self.n_samples:
                 raise ValueError(f"{name}={show_gps(value)} is outside {self}.")
@@ -256,18 +256,19 @@ def show_gps(gps: float) -> str:
     return f"{gps:.6f}".rstrip("0").rstrip(".")
 
 
-def check_order(start: Any, stop: Any) -> None:
-    """Raise ValueError if ``start`` is not before ``stop``. Each may be None."""
+def check_order(start: Any, stop: Any) -> tuple[float | None, float | None]:
+    """Convert GPS times, of which ``start`` must be before ``stop``. Each may be None."""
     first = None if start is None else check_time("start", start)
     last = None if stop is None else check_time("stop", stop)
     if first is not None and last is not None and first >= last:
         raise ValueError(f"start={show_gps(first)} must be before stop={show_gps(last)}.")
+    return first, last
 
 
 def check_time(name: str, value: Any) -> float:
     """Convert a GPS time, which needs 64 bits, to a float."""
-    if isinstance(value, np.generic | np.ndarray):
-        check_gps(value, name)
+    if value is not None and not isinstance(value, bool | str | bytes) and np.ndim(value) == 0:
+        value = check_gps(value, name).item()
     return check_number(name, value)
 
 

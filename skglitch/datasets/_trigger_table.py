@@ -110,15 +110,10 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
 def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]]:
     """GPS times of a column, NaN where a value is not one, and these rows."""
     values = columns[name]
-    dtype = getattr(values, "dtype", None)
-    if getattr(dtype, "kind", "") == "f" and getattr(dtype, "itemsize", 8) < 8:
-        raise ValueError(
-            f"Column {name!r} of the table has dtype {dtype}, which rounds GPS times to 128 s or "
-            "more. Read it as float64."
-        )
-    cells = [None if value is np.ma.masked else value for value in values]
-    numbers: Any = [None if isinstance(value, str) else value for value in cells]
-    gps = check_gps(numbers, f"column {name!r}").tolist()
+    cells = list(values)
+    if any(isinstance(value, str) for value in cells):
+        values = [None if isinstance(value, str) else value for value in cells]
+    gps = check_gps(values, f"column {name!r}").tolist()
     # Tables of Gravity Spy split the time of the peak into whole seconds and ns.
     is_split = name.strip().casefold() == "peak_time"
     ns = _match(columns, "peak_time_ns") if is_split else None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval
 
-from .._validation import check_gps, validated
+from .._validation import check_gps, check_ifo, validated
 
 
 @validated(
@@ -71,10 +71,7 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
         raise ValueError(f"gps must hold one finite time in s per glitch, got shape {times.shape}.")
     ifo_codes = np.zeros(len(times), dtype=np.intp)
     if ifo is not None:
-        names = np.asarray(ifo)
-        if names.shape != times.shape:
-            raise ValueError(f"ifo has shape {names.shape}, but gps has {times.shape}.")
-        ifo_codes = np.unique(names, return_inverse=True)[1]
+        ifo_codes = np.unique(check_ifo(ifo, len(times)), return_inverse=True)[1]
     order = np.lexsort((times, ifo_codes))
     is_start = (np.diff(times[order]) > gap) | (np.diff(ifo_codes[order]) != 0)
     starts = np.concatenate([[0], np.flatnonzero(is_start) + 1])

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._files import written_whole
 from .._labels import as_labels, is_labeled
-from .._validation import check_same_kind, validated
+from .._validation import check_gps, check_ifo, check_same_kind, validated
 from ..estimators import CNNClassifier
 from . import _figures, _tables
 from ._findings import FALSE_ALARM_PROBABILITY, Findings
@@ -213,8 +213,8 @@ def make_report(
         np.arange(n_samples).astype(str)
         if ids is None
         else _check_column("ids", ids, n_samples).astype(str),
-        None if ifo is None else _check_column("ifo", ifo, n_samples),
-        None if gps is None else _check_column("gps", gps, n_samples).astype(float),
+        None if ifo is None else check_ifo(ifo, n_samples),
+        None if gps is None else _check_column("gps", check_gps(gps), n_samples),
         views,
     ).compute(random_state)
     path = None if model_file is None else Path(model_file).expanduser()

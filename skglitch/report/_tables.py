@@ -41,7 +41,7 @@ def summarize_data(findings: Findings) -> pd.DataFrame:
         "views": f"{durations} s, {height} x {width} pixels, {findings.X.dtype}",
     }
     if findings.ifo is not None:
-        names, counts = np.unique(findings.ifo.astype(str), return_counts=True)
+        names, counts = np.unique(findings.ifo, return_counts=True)
         facts["IFOs"] = ", ".join(
             f"{name or 'unknown'} {count:,}" for name, count in zip(names, counts, strict=True)
         )

@@ -88,6 +88,12 @@ class TestCrop:
         part = strain.crop(T0 + 1.03, T0 + 1.97)
         assert part.span == (T0 + 1, T0 + 2)
 
+    def test_times_with_units(self, strain):
+        units = pytest.importorskip("astropy.units")
+        assert strain.crop((T0 + 1) * units.s, (T0 + 2) * 1e3 * units.ms).span == (T0 + 1, T0 + 2)
+        with pytest.raises(ValueError, match=r"start .* unit m"):
+            strain.crop((T0 + 1) * units.m)
+
     def test_ends(self, strain):
         assert strain.crop().span == strain.span
         assert strain.crop(start=T0 + 9).span == (T0 + 9, T0 + 10)

@@ -203,6 +203,7 @@ class TestSearch:
             ({"id": 1, "ifo": "K1"}, r"ifo='K1' .* has \['H1', 'L1', 'V1'\]"),
             ({"id": 1, "ifo": 3}, "ifo must be a string or a list of strings, got 3"),
             ({"id": 1, "ifo": ["H1", None]}, "ifo must be a string or a list of str"),
+            ({"id": 1, "gps_range": (np.float32(5), 6.0)}, "gps_range .*float32"),
             (
                 {"id": 1, "gps_range": pd.to_datetime(["2019", "2020"])},
                 "gps_range must be GPS times in s",
