@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Arrays and networks as small as those of the tests run faster on one thread, and pytest-xdist
+# has as many processes as there are cores. joblib gives each of its workers one thread too, so
+# results agree to the last bit. NumPy, scikit-learn and torch read this when they are imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
 
 from ._browser import NAMES, open_browser
-
-# Nets as tiny as those of the tests run faster on one thread: a second one costs more to wait
-# for than it does, and pytest-xdist has as many processes as there are cores. joblib gives each
-# of its workers one thread too, so what is computed there and here is the same to the last bit.
-# torch reads this when it is imported, which tests of rooms without torch do not.
-os.environ["OMP_NUM_THREADS"] = "1"
 
 # How long one example takes depends on what else the machine does.
 hypothesis.settings.register_profile("skglitch", deadline=None)
@@ -27,6 +26,11 @@ _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 # With CI=true a skipped test is an error, since nobody would see that something is untested.
 _CI = os.environ.get("CI", "").lower() in ("1", "true")
 _SKIPPED_IN_CI_TOO = ("root may write anywhere", "new in scikit-learn", "+SKIP")
+
+
+def pytest_configure(config):
+    # In pyproject.toml it would import scikit-learn before the number of threads is set.
+    config.addinivalue_line("filterwarnings", "error::sklearn.exceptions.ConvergenceWarning")
 
 
 def _fail_if_skipped(report):
