@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
 UNLABELED = -1
+# What text becomes of missing values, in arrays of numpy and pandas.
+_MISSING_TEXTS = {"", "nan", "<na>", "nat"}
+# What other programs write into text files where there is no label.
+_MISSING_IN_FILES = {*_MISSING_TEXTS, "none", "-1", "-1.0"}
 
 
 def is_labeled(
@@ -18,8 +22,9 @@ def is_labeled(
 ) -> NDArray[np.bool_]:
     """Find the samples that have a label.
 
-    No label is: None, NaN, pandas NA and NaT, a masked entry, a blank string, and -1 where all
-    numbers are integers, unless `minus_one_is_class`, which scikit-learn requires of classifiers.
+    No label is: None, NaN, pandas NA and NaT, also where they have become text, a masked entry, a
+    blank string, and -1 where all numbers are integers, unless `minus_one_is_class`, which
+    scikit-learn requires of classifiers.
     """
     values = as_labels(y, name)
     labeled = np.array([not _is_missing(value) for value in values], dtype=bool)
@@ -40,14 +45,21 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
         array = array.ravel()
     if array.ndim != 1:
         raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
-    # numpy's scalars print as np.int64(3) in error messages.
+    # numpy's scalars print as np.int64(3) in error messages, and h5py reads text as bytes.
     values = [value.item() if isinstance(value, np.generic) else value for value in array]
+    values = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in values]
     hidden = find_masked(y)
     is_hidden = np.zeros(len(values), dtype=bool) if hidden is None else hidden.ravel()
     return [
         None if is_masked or value is np.ma.masked else value
         for value, is_masked in zip(values, is_hidden, strict=True)
     ]
+
+
+def strip_labels(values: Sequence[Any]) -> list[Any]:
+    """Return labels of a file: text without blanks around it, and "" where it is no label."""
+    labels = [value.strip() if isinstance(value, str) else value for value in values]
+    return ["" if str(label).casefold() in _MISSING_IN_FILES else label for label in labels]
 
 
 def find_masked(values: Any) -> NDArray[np.bool_] | None:
@@ -98,8 +110,8 @@ def sort_labels(labels: Sequence[Any] | set[Any], name: str = "y") -> list[Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    if value is None or isinstance(value, str | bytes):
-        return value is None or not value.strip()
+    if value is None or isinstance(value, str):
+        return value is None or value.strip().casefold() in _MISSING_TEXTS
     # NaN and NaT are not equal to themselves, and the comparison of pandas NA gives NA.
     return (value == value) is not True
 

@@ -195,7 +195,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     narrow = [dtype for dtype in _find_dtypes(values) | _find_dtypes(array) if _is_narrow(dtype)]
     if narrow:
         raise ValueError(
-            f"{name} must be GPS times in s with 64 bits, got dtype {narrow[0]}: float32 rounds "
+            f"{name} must be GPS times in s with 64 bits, got {narrow[0]}: float32 rounds "
             "GPS times to 128 s, and float16 cannot hold them. Read them as float64."
         )
     if array.dtype.kind == "O":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._labels import as_labels, is_labeled
+from .._labels import as_labels, is_labeled, strip_labels
 from .._validation import check_gps
 from ._parameters import shorten
 from ._strain import show_gps
@@ -46,8 +46,6 @@ _READERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".json": ("read_json", {"convert_dates": False, "precise_float": True}),
 }
 
-Columns = Mapping[str, Any]
-
 
 @dataclass
 class Triggers:
@@ -74,29 +72,31 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
     for role, name in (("gps", gps), ("ifo", ifo), ("label", label)):
         if not isinstance(name, str) and (name is not None or role == "gps"):
             raise ValueError(f"{role}={name!r} must be the name of a column.")
-    columns = _read_columns(table)
+    path = f"table={str(table)!r}" if isinstance(table, str | os.PathLike) else ""
+    columns = _Columns(_read_columns(table), path)
     n_rows = len(next(iter(columns.values()), ()))
     if n_rows == 0:
-        raise ValueError("The table has no rows.")
-    name = _find_column(columns, "gps", gps)
+        raise ValueError(f"{columns.title} has no rows.")
+    name = columns.find("gps", gps)
     if name is None:
         raise ValueError(
-            f"The table has no column of GPS times with a usual name ({', '.join(_USUAL['gps'])})"
-            f": pass gps=. {_list(columns)}"
+            f"{columns.title} has no column of GPS times with a usual name "
+            f"({', '.join(_USUAL['gps'])}): pass gps=. {columns}"
         )
     times, problems = _gps_times(columns, name)
     triggers = Triggers(times, None, None, np.zeros(n_rows, dtype=bool), problems)
     if ifo is not None and _IFO.fullmatch(ifo) and ifo not in columns:
         triggers.ifo = [ifo] * n_rows
-    elif ifo is not None and (name := _find_column(columns, "ifo", ifo)) is not None:
-        values = [str(value).strip().upper() for value in columns[name]]
-        triggers.ifo = [value if _IFO.fullmatch(value) else "" for value in values]
-        for row, value in enumerate(columns[name]):
+    elif ifo is not None and (name := columns.find("ifo", ifo)) is not None:
+        values = as_labels(columns[name], name)
+        names = [str(value).strip().upper() for value in values]
+        triggers.ifo = [ifo if _IFO.fullmatch(ifo) else "" for ifo in names]
+        for row, value in enumerate(values):
             if not triggers.ifo[row]:
                 reason = f"ifo={value!r} is not a detector, such as 'H1' or 'L1'"
                 problems.setdefault(row, reason)
-    if label is not None and (name := _find_column(columns, "label", label)) is not None:
-        labels = [v.strip() if isinstance(v, str) else v for v in as_labels(columns[name], name)]
+    if label is not None and (name := columns.find("label", label)) is not None:
+        labels = strip_labels(as_labels(columns[name], name))
         triggers.labeled = is_labeled(labels, name)
         if triggers.labeled.any():
             pairs = list(zip(labels, triggers.labeled, strict=True))
@@ -107,26 +107,26 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
     return triggers
 
 
-def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]]:
+def _gps_times(columns: _Columns, name: str) -> tuple[list[float], dict[int, str]]:
     """GPS times of a column, NaN where a value is not one, and these rows."""
     values = columns[name]
     cells = list(values)
     if any(isinstance(value, str) for value in cells):
         values = [None if isinstance(value, str) else value for value in cells]
-    gps = check_gps(values, f"column {name!r}").tolist()
+    gps = check_gps(values, f"{columns.where}: column {name!r}").tolist()
     # Tables of Gravity Spy split the time of the peak into whole seconds and ns.
     is_split = name.strip().casefold() == "peak_time"
-    ns = _match(columns, "peak_time_ns") if is_split else None
+    ns = columns.match("peak_time_ns") if is_split else None
     problems = {}
     for row, value in enumerate(cells):
+        shown = f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}"
         if isinstance(value, str):
             gps[row] = _to_float(value)
         if ns is not None and gps[row].is_integer():
-            rest = _to_float(columns[ns][row])
-            gps[row] += rest * 1e-9 if math.isfinite(rest) else 0.0
+            shown = f"{ns}={columns[ns][row]}"
+            gps[row] += _to_float(columns[ns][row]) * 1e-9
         if not math.isfinite(gps[row]):
-            shown = repr(value) if isinstance(value, str) else str(value)
-            problems[row] = f"{name}={shown} is not a GPS time"
+            problems[row] = f"{shown} is not a GPS time"
             gps[row] = math.nan
     return gps, problems
 
@@ -138,28 +138,36 @@ def _to_float(value: Any) -> float:
         return math.nan
 
 
-def _find_column(columns: Columns, role: str, name: str) -> str | None:
-    """Find a column, or None if ``name="auto"`` and no column has a usual name."""
-    if name != "auto" or "auto" in columns:
-        found = _match(columns, name)
-        if found is None:
-            raise ValueError(f"{role}={name!r} is not a column of the table. {_list(columns)}")
-        return found
-    return next(filter(None, (_match(columns, usual) for usual in _USUAL[role])), None)
+class _Columns(dict[str, Any]):
+    """Columns of a table, and what to call it in messages, at the start and inside."""
+
+    def __init__(self, columns: Mapping[str, Any], path: str):
+        super().__init__(columns)
+        self.title, self.where = path or "The table", path or "the table"
+
+    def find(self, role: str, name: str) -> str | None:
+        """Find a column, or None if ``name="auto"`` and no column has a usual name."""
+        if name != "auto" or "auto" in self:
+            found = self.match(name)
+            if found is None:
+                raise ValueError(f"{role}={name!r} is not a column of {self.where}. {self}")
+            return found
+        return next(filter(None, map(self.match, _USUAL[role])), None)
+
+    def match(self, name: str) -> str | None:
+        """Find a column by its name, if need be in other case. It must be the only one."""
+        wanted = name.strip().casefold()
+        names = [name] if name in self else [n for n in self if n.strip().casefold() == wanted]
+        if len(names) > 1 or (names and getattr(self[names[0]], "ndim", 1) > 1):
+            shown = " and ".join(map(repr, names))
+            raise ValueError(f"{self.title} has more than one column {shown}. {self}")
+        return names[0] if names else None
+
+    def __str__(self) -> str:
+        return f"Its columns: {shorten(self, 30)}."
 
 
-def _match(columns: Columns, name: str) -> str | None:
-    if name in columns:
-        return name
-    wanted = name.strip().casefold()
-    return next((column for column in columns if column.strip().casefold() == wanted), None)
-
-
-def _list(columns: Columns) -> str:
-    return f"Its columns: {shorten(columns, 30)}."
-
-
-def _read_columns(table: Any) -> Columns:
+def _read_columns(table: Any) -> Mapping[str, Any]:
     if isinstance(table, str | os.PathLike):
         table = _read_file(Path(table).expanduser())
     if isinstance(table, Mapping):
@@ -168,12 +176,12 @@ def _read_columns(table: Any) -> Columns:
         if len(lengths) > 1:
             raise ValueError(f"The columns of the table differ in length: {lengths}.")
         return columns
-    for names in ("columns", "colnames"):
-        # Data frames of pandas, and tables of astropy and gwpy. The row numbers of a data frame
-        # need not be its index.
-        if hasattr(table, names):
-            columns = {str(name): table[name] for name in getattr(table, names)}
-            return {name: getattr(values, "array", values) for name, values in columns.items()}
+    # Data frames, tables of astropy and gwpy, and structured arrays.
+    names = getattr(table, "columns", getattr(getattr(table, "dtype", None), "names", None))
+    if names is not None:
+        columns = {str(name): table[name] for name in names}
+        # The row numbers of a data frame need not be its index.
+        return {name: getattr(values, "array", values) for name, values in columns.items()}
     try:
         rows = [dict(row) for row in table]
     except (TypeError, ValueError):

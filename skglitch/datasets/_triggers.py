@@ -52,9 +52,10 @@ def load_triggers(
 
     Parameters
     ----------
-    table : path, DataFrame, mapping or list of dict
+    table : path, DataFrame, astropy table, structured array, mapping or list of dict
         One row per trigger, with its GPS time in s, its detector and its label. Files may be
-        CSV, Parquet, HDF5, Feather or JSON, by extension.
+        CSV, Parquet, HDF5, Feather or JSON, by extension. Blanks around labels are removed, and
+        the texts ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
     strain : Strain, path, list of paths, StrainFiles, mapping or callable
         The strain: a :class:`Strain`, one or more files (:class:`StrainFiles`), a mapping from
         detectors to one of these, or a function of GPS time and detector that returns a
@@ -124,9 +125,10 @@ def load_triggers(
     OSError
         If ``strain`` is a function that raises it.
     ValueError
-        If a parameter is invalid, the table lacks a column or has GPS times of fewer than 64
-        bits, rows cannot be used (``on_error="raise"``) or none can, the sample rates of strain
-        and transformer differ, or ``return_X_y=True`` and the table has no labels.
+        If a parameter is invalid, the table lacks a column, has it twice or has GPS times of
+        fewer than 64 bits, rows cannot be used (``on_error="raise"``) or none can, the sample
+        rates of strain and transformer differ, or ``return_X_y=True`` and the table has no
+        labels.
 
     See Also
     --------
@@ -140,7 +142,7 @@ def load_triggers(
     strain of one batch and what the transformer needs.
 
     Where the column is ``peak_time`` in whole seconds, as in tables of Gravity Spy,
-    ``peak_time_ns`` is added.
+    ``peak_time_ns`` is added. A row without it cannot be used.
 
     Examples
     --------

@@ -215,11 +215,19 @@ class TestTables:
     def test_peak_time_in_two_columns(self, both):
         table = [
             {"peak_time": T0 + 10, "peak_time_ns": 500_000_000},
-            {"peak_time": str(T0 + 20), "peak_time_ns": ""},
+            {"peak_time": str(T0 + 20), "peak_time_ns": "0"},
             {"peak_time": T0 + 20.5, "peak_time_ns": 500_000_000},
         ]
         gps = load(table, both["H1"]).gps
         assert gps.tolist() == [T0 + 10.5, T0 + 20, T0 + 20.5]
+
+    @pytest.mark.parametrize("missing", ["", None, np.nan, pd.NA, np.ma.masked])
+    def test_missing_nanoseconds_are_not_zero(self, both, missing):
+        table = {"peak_time": [T0 + 10, T0 + 20], "peak_time_ns": [0, missing]}
+        with pytest.warns(UserWarning, match="1 of 2 rows"):
+            bunch = load(table, both["H1"], on_error="skip")
+        assert bunch.gps.tolist() == [T0 + 10]
+        assert "peak_time_ns=" in bunch.skipped[1]
 
     def test_labels_keep_their_type(self, both):
         frame = pd.DataFrame(ROWS).assign(label=[3, 5, 3])
@@ -293,10 +301,58 @@ class TestTables:
         assert bunch.gps.tolist() == [T0 + 10.0625, T0 + 20]
         assert bunch.target.tolist() == ["007", "NA"]
 
+    @pytest.mark.parametrize("word", ["nan", "NaN", "<NA>", "None", " ", "-1"])
+    def test_missing_labels_in_text_are_no_class(self, both, tmp_path, word):
+        lines = ["gps,label", f"{T0 + 10}, Blip", f"{T0 + 20},Blip ", f"{T0 + 30},{word}"]
+        (tmp_path / "x.csv").write_text("\n".join(lines))
+        bunch = load(tmp_path / "x.csv", both["H1"])
+        assert bunch.target.tolist() == ["Blip", "Blip", ""]
+        assert bunch.target_names.tolist() == ["Blip"]
+
+    @pytest.mark.parametrize("kind", ["Table", "QTable"])
+    def test_masked_cells_of_astropy_are_no_class(self, both, tmp_path, kind):
+        table = pytest.importorskip("astropy.table")
+        lines = ["gps,ifo,label", f"{T0 + 10},H1,Blip", f"{T0 + 20},L1,", f"{T0 + 30},,Blip"]
+        (tmp_path / "x.csv").write_text("\n".join(lines))
+        rows = getattr(table, kind).read(tmp_path / "x.csv", format="ascii.csv")
+        with pytest.warns(UserWarning, match="ifo=None"):
+            bunch = load(rows, both, on_error="skip")
+        assert bunch.target.tolist() == ["Blip", ""]
+        assert bunch.target_names.tolist() == ["Blip"]
+        rows["gps"] = rows["gps"] * 1000.0
+        rows["gps"].unit = "ms"
+        assert load(rows[:2], both).gps.tolist() == bunch.gps.tolist()
+
+    @pytest.mark.parametrize("is_masked", [False, True])
+    def test_structured_arrays(self, both, is_masked):
+        kinds = [("gps", "f8"), ("ifo", "S2"), ("label", "S8")]
+        rows = np.array([(T0 + 10.5, "H1", "Blip"), (T0 + 20, "L1", "Tomte")], dtype=kinds)
+        if is_masked:
+            rows = np.ma.array(rows, mask=[(0, 0, 0), (0, 0, 1)])
+        bunch = load(rows, both)
+        assert bunch.ids.tolist() == [f"H1_{T0 + 10.5}", f"L1_{T0 + 20.0}"]
+        assert bunch.target.tolist() == ["Blip", "" if is_masked else "Tomte"]
+
+    def test_columns_there_are_two_of_are_refused(self, both, tmp_path):
+        frame = pd.DataFrame([[T0 + 10, T0 + 20, "Blip"]])
+        for names in (["gps", "gps", "label"], ["Gps", "GPS", "label"]):
+            with pytest.raises(ValueError, match=r"more than one column .*[Gg][Pp][Ss]"):
+                load(frame.set_axis(names, axis=1), both["H1"])
+        frame.set_axis(["gps", "label", "label"], axis=1).to_csv(tmp_path / "x.csv", index=False)
+        with pytest.raises(ValueError, match=r"x\.csv.*more than one column 'label'"):
+            load(tmp_path / "x.csv", both["H1"])
+        assert len(load(tmp_path / "x.csv", both["H1"], label=None).gps) == 1
+
+    @pytest.mark.parametrize("text", ["gps,label\n", "", "when,label\n1,Blip\n"])
+    def test_tables_that_lack_something_name_their_file(self, both, tmp_path, text):
+        (tmp_path / "x.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"x\.csv"):
+            load(tmp_path / "x.csv", both["H1"])
+
     @pytest.mark.parametrize("narrow", [np.float32, np.float16, "Float32"])
     def test_narrow_times_are_refused(self, both, narrow):
         frame = pd.DataFrame({"when": pd.array([1000.0, 2000.0], dtype=narrow)})
-        with pytest.raises(ValueError, match=r"'when' .* dtype [fF]loat"):
+        with pytest.raises(ValueError, match=r"'when' .*[fF]loat"):
             load(frame, both["H1"], gps="when")
         with pytest.raises(ValueError, match=r"'gps'.*float32"):
             load([{"gps": np.float32(1000.0)}], both["H1"])
