@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,6 +19,7 @@ from sklearn.base import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -230,7 +232,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         y : array-like of shape (n_samples,), default=None
             Labels; needed only for training.
         **fit_params : dict
-            Passed to :meth:`CNNClassifier.fit` if the classifier is trained.
+            Passed to :meth:`CNNClassifier.fit` if the classifier is trained. With scikit-learn's
+            metadata routing, the classifier gets what its ``set_fit_request`` asked for.
 
         Returns
         -------
@@ -244,7 +247,11 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         images = read_images(self, X, reset=True)
         source = _unfrozen(self.source)
         if isinstance(source, CNNClassifier):
-            self.classifier_ = clone(source).fit(X, y, **fit_params) if self._trains() else source
+            self.classifier_ = source
+            if self._trains():
+                if get_config()["enable_metadata_routing"]:
+                    fit_params = process_routing(self, "fit", **fit_params).source.fit
+                self.classifier_ = clone(source).fit(X, y, **fit_params)
             self.encoder_ = self._encoder_of(self.classifier_)
             self.scale_ = self.classifier_.scale_
             self.durations_ = self.classifier_.durations_
@@ -272,6 +279,21 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """
         check_is_fitted(self)
         return self._embed(read_images(self, X))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say that ``fit`` passes sample weights on to a classifier that it trains.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        router = MetadataRouter(owner=self)
+        if self._trains():
+            mapping = MethodMapping().add(caller="fit", callee="fit")
+            # Pipelines call fit_transform.
+            mapping.add(caller="fit_transform", callee="fit")
+            router.add(source=self.source, method_mapping=mapping)
+        return router
 
     def _trains(self) -> bool:
         return isinstance(self.source, CNNClassifier) and not hasattr(self.source, "net_")
