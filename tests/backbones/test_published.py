@@ -173,9 +173,9 @@ def test_no_network_says_what_to_do(weights, home, monkeypatch, tmp_path):
     monkeypatch.setattr(_published, "_DELAY", 0.0)
     with pytest.raises(OSError, match=r"'squeezenet1_1'.*downloaded") as caught:
         weights_file("squeezenet1_1", weights)
-    told = str(caught.value)
+    message = str(caught.value)
     for part in (weights.url, weights.checksum, str(home / weights.file_name), "weights=PATH"):
-        assert part in told
+        assert part in message
 
 
 def test_processes_wait_for_each_other(shelf, weights, content, home):
@@ -209,15 +209,15 @@ class TestArchives:
         assert left == {path.name}
 
     @pytest.mark.parametrize(
-        ("name", "change", "told"),
+        ("name", "change", "message"),
         [
             (None, b"more", "does not have the checksum"),
             ("../other.pth", b"", "does not hold"),
         ],
     )
-    def test_wrong_archives(self, shelf, zipped, content, home, name, change, told):
+    def test_wrong_archives(self, shelf, zipped, content, home, name, change, message):
         shelf.put(zipped, self.pack(name or zipped.file_name, content + change))
-        with pytest.raises(OSError, match=told):
+        with pytest.raises(OSError, match=message):
             weights_file("bn_inception", zipped)
         assert {file.suffix for file in home.iterdir()} <= {".lock"}
 

@@ -119,9 +119,9 @@ def test_summary(run, embeddings):
 
 def test_a_class_that_counts_as_unlabeled(run, embeddings):
     result = run("discover", embeddings, "--unlabeled", "Chirp", "--json", "-q")
-    told = json.loads(result.stdout)
-    assert told["n_labeled"] == N + 1
-    assert told["n_new_clusters"] == 2
+    summary = json.loads(result.stdout)
+    assert summary["n_labeled"] == N + 1
+    assert summary["n_new_clusters"] == 2
     rows = table("skglitch-discover/glitches.csv")
     assert rows[-N - 1]["label"] == "Chirp"
     assert rows[-N - 1]["is_labeled"] == "False"
@@ -136,8 +136,8 @@ def test_marks_of_no_label_in_a_file(run, made, tmp_path, mark):
     values, about = made
     labels = [{"Blip": 1, "Chirp": 2, "": mark}[name] for name in about["label"]]
     np.savez(tmp_path / "e.npz", embeddings=values, label=labels)
-    told = json.loads(run("discover", "e.npz", "--json", "-q").stdout)
-    assert (told["n_labeled"], told["n_new_clusters"]) == (2 * N, 1)
+    summary = json.loads(run("discover", "e.npz", "--json", "-q").stdout)
+    assert (summary["n_labeled"], summary["n_new_clusters"]) == (2 * N, 1)
     assert {row["label"] for row in table("skglitch-discover/glitches.csv")[2 * N :]} == {""}
 
 
@@ -184,12 +184,16 @@ def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
         np.savez(tmp_path / f"{name}.npz", embeddings=values[rows], **part)
     result = run("discover", "new.npz", "--known", "known.npz", "--json", "-q")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert (told["n_glitches"], told["n_labeled"], told["n_new_clusters"]) == (4 * N, 2 * N, 1)
+    summary = json.loads(result.stdout)
+    assert (summary["n_glitches"], summary["n_labeled"], summary["n_new_clusters"]) == (
+        4 * N,
+        2 * N,
+        1,
+    )
     rows = table("skglitch-discover/glitches.csv")
     assert [row["is_reference"] for row in rows] == ["False"] * 2 * N + ["True"] * 2 * N
     # 30 Chirps of the new ones, not 60.
-    assert sorted(row["n_events"] for row in told["onsets"]) == [N, N]
+    assert sorted(row["n_events"] for row in summary["onsets"]) == [N, N]
     np.savez(tmp_path / "short.npz", embeddings=values[:, :2], label=about["label"])
     result = run("discover", "new.npz", "--known", "short.npz", "--overwrite")
     assert "2 features, but the others have 4" in result.stderr
@@ -199,9 +203,9 @@ def test_nothing_is_labeled(run, made, tmp_path):
     np.savez(tmp_path / "e.npz", embeddings=made[0])
     result = run("discover", "e.npz", "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert (told["n_labeled"], told["n_novel"], told["n_new_clusters"]) == (0, None, 3)
-    assert told["onsets"] is None
+    summary = json.loads(result.stdout)
+    assert (summary["n_labeled"], summary["n_novel"], summary["n_new_clusters"]) == (0, None, 3)
+    assert summary["onsets"] is None
     assert list(table("skglitch-discover/glitches.csv")[0]) == [
         "id", "is_labeled", "cluster", "probability", "is_new",
     ]  # fmt: skip
@@ -230,9 +234,9 @@ class TestTimes:
             f"start,stop\n{START - 1e5},{START - 5e4}\n{START - 10},{START + 2e5}\n"
         )
         result = run("discover", embeddings, "--segments", "s.csv", "--json", "-q")
-        told = json.loads(result.stdout)
+        summary = json.loads(result.stdout)
         hours = (5e4 + 2e5 + 10) / 3600
-        for row in told["onsets"]:
+        for row in summary["onsets"]:
             assert row["rate"] == pytest.approx(row["n_events"] / hours)
         (tmp_path / "s.csv").write_text(f"start,stop,ifo\n{START},{START + 2e5},H1\n")
         result = run("discover", embeddings, "--segments", "s.csv", "-q", "--overwrite")
@@ -296,14 +300,14 @@ class TestTimes:
         )
         result = run("discover", embeddings, "--runs", "r.csv", "--json")
         assert result.exit_code == 0, result.output
-        told = json.loads(result.stdout)["onsets"]
+        summary = json.loads(result.stdout)["onsets"]
         gps = made[1]["gps_time"] - START
         between = ((gps > 4e4) & (gps < 5e4)) | (gps > 9e4)
         message = f"{between.sum()} of 90 glitches are in none of the runs early, late"
         assert message in result.stderr
-        assert sum(row["n_events"] for row in told) == 3 * N - between.sum()
-        assert {row["run"] for row in told} == {"early", "late"}
-        assert {row["still_active"] for row in told} <= {"yes", "no", "unclear"}
+        assert sum(row["n_events"] for row in summary) == 3 * N - between.sum()
+        assert {row["run"] for row in summary} == {"early", "late"}
+        assert {row["still_active"] for row in summary} <= {"yes", "no", "unclear"}
         # Some were before the first run of LIGO.
         result = run("discover", embeddings, "--runs", "ligo", "--json", "--overwrite")
         assert "glitches are in none of the runs O1, O2, O3a, O3b, O4a" in result.stderr
@@ -339,13 +343,13 @@ class TestWithNets:
     def test_a_model_and_a_folder(self, run, model, folder):
         result = run("discover", model, folder, "--json", "-q")
         assert result.exit_code == 0, result.output
-        told = json.loads(result.stdout)
-        assert (told["n_glitches"], told["n_labeled"]) == (10, 10)
+        summary = json.loads(result.stdout)
+        assert (summary["n_glitches"], summary["n_labeled"]) == (10, 10)
         rows = table("skglitch-discover/glitches.csv")
         assert "prediction" not in rows[0]
         run("embed", model, folder, "-o", "e.npz", "-q")
         again = run("discover", "e.npz", "--json", "-q", "--overwrite")
-        assert json.loads(again.stdout) == told
+        assert json.loads(again.stdout) == summary
 
     def test_the_seed_is_that_of_the_search(self, run, model, folder):
         assert run("discover", model, folder, "--seed", "3", "-q").exit_code == 0
@@ -378,8 +382,8 @@ class TestWithNets:
             "--json", "-q",
         )  # fmt: skip
         assert result.exit_code == 0, result.output
-        told = json.loads(result.stdout)
-        assert (told["n_glitches"], told["n_labeled"]) == (16, 10)
+        summary = json.loads(result.stdout)
+        assert (summary["n_glitches"], summary["n_labeled"]) == (16, 10)
 
     def test_a_file_of_spectrograms(self, run, model, tmp_path):
         X = np.random.default_rng(0).integers(0, 255, (12, 2, 32, 40), dtype=np.uint8)

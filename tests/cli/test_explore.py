@@ -46,10 +46,10 @@ def test_a_backbone_and_a_folder(run, folder):
     assert set(column(data, "ifo")) == {"H1", "L1"}
     about = data["pictures"]
     assert (about["durations"], about["height"], about["width"]) == ([1.0, 4.0], 32, 40)
-    told = json.loads(result.stdout)
-    assert told["n_glitches"] == 10
-    assert told["pictures"] is True
-    assert told["output"] == "explorer.html"
+    summary = json.loads(result.stdout)
+    assert summary["n_glitches"] == 10
+    assert summary["pictures"] is True
+    assert summary["output"] == "explorer.html"
     assert "10 glitches are in explorer.html" in result.stderr
 
 
@@ -104,8 +104,8 @@ def test_glitches_with_two_pictures_are_refused(run, folder, tmp_path):
         np.savez("e.npz", embeddings=np.eye(3), id=ids)
         result = run("explore", "e.npz", "both", "--method", "pca")
         assert result.exit_code == code, result.output
-        told = "several glitches with the id 'B0'"
-        assert (told in result.stderr) == bool(code)
+        summary = "several glitches with the id 'B0'"
+        assert (summary in result.stderr) == bool(code)
 
 
 def test_glitches_that_are_all_alike(run):
@@ -123,7 +123,7 @@ def test_ids_that_name_two_glitches_are_refused(run):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "summary"),
     [
         (["-o", "explorer.pdf"], "does not end in .html"),
         (["-o", "here.html"], "--overwrite"),
@@ -131,12 +131,12 @@ def test_ids_that_name_two_glitches_are_refused(run):
         (["--method", "mds"], "mds"),
     ],
 )
-def test_errors_in_the_command_line(run, tmp_path, arguments, told):
+def test_errors_in_the_command_line(run, tmp_path, arguments, summary):
     (tmp_path / "here.html").write_text("kept")
     np.savez(tmp_path / "e.npz", embeddings=np.eye(4))
     result = run("explore", "e.npz", *arguments)
     assert result.exit_code == 2, result.output
-    assert told in result.stderr
+    assert summary in result.stderr
     assert (tmp_path / "here.html").read_text() == "kept"
 
 

@@ -23,22 +23,22 @@ def read(folder, durations=(1.0, 4.0)):
 def test_result_as_json_is_that_of_the_saved_model(run, folder):
     result = run("fit", folder, *TINY, "--json", "--test-fraction", "0.4")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    summary = json.loads(result.stdout)
     model = skglitch.load("model.skglitch")
-    assert told["model"] == "model.skglitch"
-    assert told["classes"] == model.classes_.tolist() == ["Blip", "Koi_Fish"]
-    assert told["durations"] == list(model.durations_) == [1.0, 4.0]
-    assert (told["n_train"], told["n_test"], told["epochs"]) == (6, 4, 1)
-    assert told["interrupted"] is False
+    assert summary["model"] == "model.skglitch"
+    assert summary["classes"] == model.classes_.tolist() == ["Blip", "Koi_Fish"]
+    assert summary["durations"] == list(model.durations_) == [1.0, 4.0]
+    assert (summary["n_train"], summary["n_test"], summary["epochs"]) == (6, 4, 1)
+    assert summary["interrupted"] is False
     batches = model.history_[0]["batches"]
     assert sum(batch["train_batch_size"] for batch in batches) == 6
     bunch = read(folder)
-    held_out = np.isin(bunch.ids, told["test_ids"])
+    held_out = np.isin(bunch.ids, summary["test_ids"])
     assert sorted(bunch.target[held_out]) == ["Blip"] * 2 + ["Koi_Fish"] * 2
-    assert [row["k"] for row in told["top_k"]] == [1, 2]
+    assert [row["k"] for row in summary["top_k"]] == [1, 2]
     expected = model.score(bunch.data[held_out], bunch.target[held_out])
-    assert told["top_k"][0]["accuracy"] == expected
-    support = {row["label"]: row["support"] for row in told["per_class"]}
+    assert summary["top_k"][0]["accuracy"] == expected
+    support = {row["label"]: row["support"] for row in summary["per_class"]}
     assert (support["Blip"], support["Koi_Fish"]) == (2, 2)
     # Messages and progress are elsewhere.
     assert "fit:" in result.stderr
@@ -196,8 +196,8 @@ def test_broken_pictures_and_missing_views(run, folder, tmp_path):
     assert "--missing" in strict.stderr
     lenient = run("fit", "flawed", *TINY, "--json", "--missing", "skip", "--on-error", "skip")
     assert lenient.exit_code == 0, lenient.output
-    told = json.loads(lenient.stdout)
-    assert told["n_train"] + told["n_test"] == 8
+    summary = json.loads(lenient.stdout)
+    assert summary["n_train"] + summary["n_test"] == 8
     assert "Warning: " in lenient.stderr
     assert "H1_B0_spectrogram_1.0.png" in lenient.stderr
     assert "UserWarning" not in lenient.stderr

@@ -39,20 +39,20 @@ def test_predictions_of_a_labeled_folder(run, model, folder):
     labels = np.array(["Blip", "Koi_Fish"])
     assert [row["prediction"] for row in rows] == labels[scores.argmax(axis=1)].tolist()
     assert [row["prediction_2"] for row in rows] == labels[scores.argmin(axis=1)].tolist()
-    told = np.array([[float(row["p_Blip"]), float(row["p_Koi_Fish"])] for row in rows])
-    np.testing.assert_array_equal(told.astype(np.float32), scores)
-    told = np.array([row["probability"] for row in rows], dtype=np.float32)
-    np.testing.assert_array_equal(told, scores.max(axis=1))
+    printed = np.array([[float(row["p_Blip"]), float(row["p_Koi_Fish"])] for row in rows])
+    np.testing.assert_array_equal(printed.astype(np.float32), scores)
+    printed = np.array([row["probability"] for row in rows], dtype=np.float32)
+    np.testing.assert_array_equal(printed, scores.max(axis=1))
     assert "accuracy [%]" in result.stderr
 
 
 def test_ties_go_to_the_class_that_predict_takes():
     scores = np.array([[0.2, 0.4, 0.4], [0.5, 0.25, 0.25]])
     classifier = SimpleNamespace(classes_=np.array(["Blip", "Chirp", "Tomte"]))
-    told = tabulate_predictions(classifier, scores, 2)
-    assert told["prediction"].tolist() == ["Chirp", "Blip"]
-    assert told["prediction_2"].tolist() == ["Tomte", "Chirp"]
-    assert told["probability_2"].tolist() == [0.4, 0.25]
+    printed = tabulate_predictions(classifier, scores, 2)
+    assert printed["prediction"].tolist() == ["Chirp", "Blip"]
+    assert printed["prediction_2"].tolist() == ["Tomte", "Chirp"]
+    assert printed["probability_2"].tolist() == [0.4, 0.25]
 
 
 def test_predictions_of_a_folder_without_labels(run, model, unlabeled):

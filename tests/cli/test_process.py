@@ -99,8 +99,10 @@ def test_options_mean_the_same_everywhere():
         assert {"config", "quiet", "debug"} <= {option.name for option in command.params}
         for option in command.params:
             if option.param_type_name == "option" and option.name != "output":
-                told = (option.opts, option.type.name, option.is_flag, option.multiple)
-                assert seen.setdefault(option.name, told) == told, f"{command.name} {option.name}"
+                summary = (option.opts, option.type.name, option.is_flag, option.multiple)
+                assert seen.setdefault(option.name, summary) == summary, (
+                    f"{command.name} {option.name}"
+                )
 
 
 class TestCompletion:
@@ -148,9 +150,9 @@ def test_a_reader_that_has_seen_enough():
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:
         process.stdout.close()
-        told = process.stderr.read().decode()
-    assert "Traceback" not in told
-    assert "Error" not in told
+        summary = process.stderr.read().decode()
+    assert "Traceback" not in summary
+    assert "Error" not in summary
 
 
 def test_models_of_other_versions(run, model, folder, tmp_path):
@@ -234,10 +236,10 @@ def test_ctrl_c_in_fit_saves_the_net_so_far(folder, tmp_path):
             stdout, _ = process.communicate(timeout=120)
         finally:
             process.kill()
-    told = errors.read_text()
-    assert process.returncode == 130, told
-    assert "Warning: Training was interrupted in epoch" in told
-    assert "The current network is saved as model.skglitch" in told
+    summary = errors.read_text()
+    assert process.returncode == 130, summary
+    assert "Warning: Training was interrupted in epoch" in summary
+    assert "The current network is saved as model.skglitch" in summary
     result = json.loads(stdout)
     assert result["interrupted"] is True
     assert result["top_k"][0]["n_samples"] == 2

@@ -43,20 +43,20 @@ class TestHdf5:
         write_glitches(large, "large.hdf5")
         result = run("predict", model, "large.hdf5", "-q", "--probabilities")
         assert result.exit_code == 0, result.output
-        told = [float(row["p_Blip"]) for row in table(result.stdout)]
+        printed = [float(row["p_Blip"]) for row in table(result.stdout)]
         expected = skglitch.load(model).predict_proba(pictures.data)[:, 0]
         # Resized twice in place of once: nearly the same numbers.
-        np.testing.assert_allclose(told, expected, atol=0.02)
+        np.testing.assert_allclose(printed, expected, atol=0.02)
 
     def test_fit_leaves_out_what_has_no_label(self, run, pictures):
         pictures.target[:2] = ""
         write_glitches(pictures, "glitches.h5")
         result = run("fit", "glitches.h5", *TINY[:-4], "--json")
         assert result.exit_code == 0, result.output
-        told = json.loads(result.stdout)
-        assert told["n_train"] + told["n_test"] == 8
-        assert told["durations"] == [1.0, 4.0]
-        assert set(told["test_ids"]) < set(pictures.ids[2:])
+        printed = json.loads(result.stdout)
+        assert printed["n_train"] + printed["n_test"] == 8
+        assert printed["durations"] == [1.0, 4.0]
+        assert set(printed["test_ids"]) < set(pictures.ids[2:])
         assert skglitch.load("model.skglitch").image_shape_ == (2, 32, 40)
         assert "2 glitches without a label are left out" in result.stderr
 
@@ -143,8 +143,8 @@ class TestStrain:
         transformer = QTransformer(sample_rate=RATE, durations=(1.0, 4.0), size=(32, 40))
         X = load_triggers(triggers, whole, transformer, progress=False).data
         expected = skglitch.load(model).predict_proba(X).max(axis=1)
-        told = np.array([row["probability"] for row in rows], dtype=np.float32)
-        np.testing.assert_array_equal(told, expected)
+        printed = np.array([row["probability"] for row in rows], dtype=np.float32)
+        np.testing.assert_array_equal(printed, expected)
 
     def test_tables_without_detectors(self, run, model, strain, tmp_path):
         (tmp_path / "t.csv").write_text(f"gps\n{START + 12}\n{START + 20}\n")
@@ -169,9 +169,9 @@ class TestStrain:
         where = ["--triggers", "t.csv", "--strain", strain / f"L1-{START}.hdf5"]
         result = run("predict", model, *where, "--json", "-q")
         assert result.exit_code == 0, result.output
-        told = json.loads(result.stdout)
-        assert told["glitches"]["label"] == ["Blip", ""]
-        assert told["top_k"][0]["n_samples"] == 1
+        printed = json.loads(result.stdout)
+        assert printed["glitches"]["label"] == ["Blip", ""]
+        assert printed["top_k"][0]["n_samples"] == 1
 
     def test_length_and_skipping(self, run, model, strain, tmp_path):
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 4},L1\n{START + 12},L1\n")

@@ -51,17 +51,17 @@ def test_embeddings_come_back(tmp_path_factory, suffix, data):
     }
     path = tmp_path_factory.mktemp("e") / f"e{suffix}"
     write_embeddings(path, embeddings, about)
-    found, told = read_embeddings(path)
+    found, columns = read_embeddings(path)
     np.testing.assert_array_equal(found, embeddings)
-    assert set(told) == set(about)
+    assert set(columns) == set(about)
     for name, values in about.items():
-        np.testing.assert_array_equal(told[name], values)
+        np.testing.assert_array_equal(columns[name], values)
 
 
 def test_embeddings_without_a_table_beside_them(tmp_path):
     np.save(tmp_path / "e.npy", np.ones((2, 3), dtype=np.float32))
-    _, told = read_embeddings(tmp_path / "e.npy")
-    assert {name: values.tolist() for name, values in told.items()} == {"id": ["0", "1"]}
+    _, columns = read_embeddings(tmp_path / "e.npy")
+    assert {name: values.tolist() for name, values in columns.items()} == {"id": ["0", "1"]}
 
 
 @pytest.mark.parametrize("suffix", EMBEDDINGS)

@@ -160,10 +160,10 @@ class TestProbabilities:
         frame = pd.DataFrame(self.P[:, ::-1], columns=["b", "a"])
         expected = [0.1, 0.4, 0.7, 0.8]
         assert find_label_issues(None, y, y_prob=frame).score.tolist() == expected
-        told = find_label_issues(None, y, y_prob=frame, classes=["b", "a"])
-        assert told.score.tolist() == expected
-        told = find_label_issues(None, y, y_prob=frame, classes=["a", "b"])
-        assert told.score.tolist() == expected
+        message = find_label_issues(None, y, y_prob=frame, classes=["b", "a"])
+        assert message.score.tolist() == expected
+        message = find_label_issues(None, y, y_prob=frame, classes=["a", "b"])
+        assert message.score.tolist() == expected
 
     def test_columns_that_have_numbers(self):
         frame = pd.DataFrame(self.P)
@@ -173,16 +173,16 @@ class TestProbabilities:
         assert find_label_issues(None, [1, 1, 0, 0], y_prob=turned).score.iloc[0] == 0.1
 
     @pytest.mark.parametrize(
-        ("columns", "classes", "told"),
+        ("columns", "classes", "message"),
         [
             (["a", "c"], None, r"y_prob .* \['a', 'b'\], got \['a', 'c'\]"),
             (["a", "a"], None, r"y_prob .* got \['a', 'a'\]"),
             (["P(b)", "P(a)"], ["b", "a"], r"y_prob .* \['b', 'a'\], got \['P\(b\)', 'P\(a\)'\]"),
         ],
     )
-    def test_columns_with_other_names(self, columns, classes, told):
+    def test_columns_with_other_names(self, columns, classes, message):
         frame = pd.DataFrame(self.P, columns=columns)
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             find_label_issues(None, ["b", "b", "a", "a"], y_prob=frame, classes=classes)
 
     def test_a_column_more_than_labels(self):
@@ -272,7 +272,7 @@ X, Y = clusters(5)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"y": Y[:-1]}, "X has 20 samples, but y has 19"),
         (
@@ -306,6 +306,6 @@ X, Y = clusters(5)
         ({"cv": 1}, "cv"),
     ],
 )
-def test_errors(arguments, told):
-    with pytest.raises(ValueError, match=told):
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
         find_label_issues(**({"X": X, "y": Y} | arguments))

@@ -86,7 +86,7 @@ def test_core_set_starts_in_the_middle_and_names_each_once():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({}, "requires probabilities"),
         ({"X": P}, "requires probabilities"),
@@ -102,8 +102,8 @@ def test_core_set_starts_in_the_middle_and_names_each_once():
         ({"y_prob": P, "method": "random"}, "method"),
     ],
 )
-def test_errors(arguments, told):
-    with pytest.raises(ValueError, match=told):
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
         rank_for_labeling(**arguments)
 
 

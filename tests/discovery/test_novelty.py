@@ -131,8 +131,8 @@ class TestScores:
         X[codes < 0, 3] *= 9
         fitted = GuidedClustering(X[::2], codes[::2], np.ones(3000), 5, 0)
         for rows in (slice(0, None, 2), slice(1, None, 2)):
-            places = fitted.axes.transform(X[rows]) @ fitted.whiten
-            spread = [np.cov(places[codes[rows] == code], rowvar=False) for code in (0, 1)]
+            whitened = fitted.axes.transform(X[rows]) @ fitted.whiten
+            spread = [np.cov(whitened[codes[rows] == code], rowvar=False) for code in (0, 1)]
             assert_allclose(np.mean(spread, axis=0), np.eye(6), atol=0.15)
 
     @pytest.mark.parametrize(

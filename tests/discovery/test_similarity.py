@@ -192,7 +192,7 @@ class TestSearch:
         assert np.isnan(found.loc[1, "gps"])
 
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "message"),
         [
             ({}, "either X, an embedding, or id"),
             ({"X": X[0], "id": 1}, "either X, an embedding, or id"),
@@ -210,8 +210,8 @@ class TestSearch:
             ),
         ],
     )
-    def test_errors(self, index, arguments, told):
-        with pytest.raises(ValueError, match=told):
+    def test_errors(self, index, arguments, message):
+        with pytest.raises(ValueError, match=message):
             index.search(**arguments)
 
     @pytest.mark.parametrize("id_", ["5", 300, "nobody", -1, True, np.True_, [5], (5,)])
@@ -220,16 +220,16 @@ class TestSearch:
             index.search(id=id_)
 
     @pytest.mark.parametrize(
-        ("ids", "id_", "told"),
+        ("ids", "id_", "message"),
         [
             (["g0", "g1"], np.str_("x"), "id='x' is not in the index, whose ids are like g0."),
             ([4, 5], np.int64(6), "id=6 is not in the index, whose ids are like 4."),
         ],
     )
-    def test_unknown_id_is_told_as_it_is(self, ids, id_, told):
+    def test_unknown_id_is_told_as_it_is(self, ids, id_, message):
         with pytest.raises(KeyError) as error:
             SimilarityIndex().fit(X[:2], ids=ids).search(id=id_)
-        assert error.value.args == (told,)
+        assert error.value.args == (message,)
 
     def test_data_frames_without_a_warning(self):
         frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(8)])
@@ -253,7 +253,7 @@ class TestSearch:
 
 class TestLabels:
     @pytest.mark.parametrize(
-        ("labels", "told"),
+        ("labels", "message"),
         [
             ({"ids": ["a", "b", "a"]}, "ids must be unique, but 'a'"),
             ({"ids": [1, 2]}, r"ids has shape \(2,\), but X has 3"),
@@ -273,8 +273,8 @@ class TestLabels:
             ({"ifo": ["H1"]}, "ifo has 1 values for 3 samples"),
         ],
     )
-    def test_errors(self, labels, told):
-        with pytest.raises(ValueError, match=told):
+    def test_errors(self, labels, message):
+        with pytest.raises(ValueError, match=message):
             SimilarityIndex().fit(X[:3], **labels)
 
     def test_large_ids_keep_their_value(self):

@@ -167,9 +167,9 @@ class TestConfusion:
         display = ConfusionDisplay(counts, display_labels=list("abcd")).plot(
             Figure(), order="similarity"
         )
-        places = {label: n for n, label in enumerate(display.labels_)}
-        assert abs(places["a"] - places["d"]) == 1
-        assert abs(places["b"] - places["c"]) == 1
+        coordinates = {label: n for n, label in enumerate(display.labels_)}
+        assert abs(coordinates["a"] - coordinates["d"]) == 1
+        assert abs(coordinates["b"] - coordinates["c"]) == 1
         shown = np.asarray(display.ax_.images[0].get_array())
         assert np.diag(shown) == pytest.approx(
             [counts[ord(x) - 97][ord(x) - 97] / 10 for x in display.labels_]

@@ -75,7 +75,7 @@ def written(*args, max_megabytes=40.0, **options) -> Page:
 
 
 @pytest.fixture
-def places():
+def coordinates():
     return np.random.default_rng(0).normal(size=(6, 2))
 
 
@@ -92,29 +92,31 @@ def codes(column):
     return numbers(column["codes"], "<u4").tolist()
 
 
-def test_places_and_ids(places):
-    data = written(places).data
+def test_places_and_ids(coordinates):
+    data = written(coordinates).data
     assert data["ids"] == ["0", "1", "2", "3", "4", "5"]
     assert (data["dimensions"], data["columns"], data["pictures"]) == (2, [], None)
-    np.testing.assert_array_equal(numbers(data["places"], "<f4"), places.astype(np.float32).ravel())
+    np.testing.assert_array_equal(
+        numbers(data["places"], "<f4"), coordinates.astype(np.float32).ravel()
+    )
 
 
-def test_what_is_missing_has_no_class(places):
+def test_what_is_missing_has_no_class(coordinates):
     labels = ["Blip", None, np.nan, "", "10", pd.NA]
-    (column,) = written(places, labels).data["columns"]
+    (column,) = written(coordinates, labels).data["columns"]
     assert column["classes"] == ["10", "Blip"]
     assert codes(column) == [1, 2**32 - 1, 2**32 - 1, 2**32 - 1, 0, 2**32 - 1]
 
 
-def test_clusters_are_sorted_as_numbers_and_gaps_make_no_floats(places):
-    (column,) = written(places, [2, -1, 10, 2, -1, 1]).data["columns"]
+def test_clusters_are_sorted_as_numbers_and_gaps_make_no_floats(coordinates):
+    (column,) = written(coordinates, [2, -1, 10, 2, -1, 1]).data["columns"]
     assert column["classes"] == ["1", "2", "10"]
     assert codes(column) == [1, 2**32 - 1, 2, 1, 2**32 - 1, 0]
-    (gaps,) = written(places, [2, np.nan, 10, 2, np.nan, 1]).data["columns"]
+    (gaps,) = written(coordinates, [2, np.nan, 10, 2, np.nan, 1]).data["columns"]
     assert gaps == column
 
 
-def test_columns_of_a_table(places):
+def test_columns_of_a_table(coordinates):
     about = pd.DataFrame(
         {
             "prediction": list("bbacca"),
@@ -122,7 +124,9 @@ def test_columns_of_a_table(places):
             "snr": [1.5, np.nan, 3, 4, np.inf, 1.2e9 + 0.123456],
         }
     )
-    label, prediction, cluster, snr = written(places, list("aabbdd"), about=about).data["columns"]
+    label, prediction, cluster, snr = written(coordinates, list("aabbdd"), about=about).data[
+        "columns"
+    ]
     assert [label["name"], prediction["name"], cluster["name"]] == [
         "label",
         "prediction",
@@ -146,8 +150,8 @@ def test_columns_of_a_table(places):
     ],
     ids=["list", "floats", "Int64", "series"],
 )
-def test_integers_with_gaps_have_classes(places, gaps):
-    (column,) = written(places, about={"cluster": gaps}).data["columns"]
+def test_integers_with_gaps_have_classes(coordinates, gaps):
+    (column,) = written(coordinates, about={"cluster": gaps}).data["columns"]
     assert column["classes"] == ["2", "10"]
     assert codes(column) == [0, 2**32 - 1, 1, 0, 2**32 - 1, 2**32 - 1]
 
@@ -161,17 +165,23 @@ def test_integers_with_gaps_have_classes(places, gaps):
         (pd.Series([1.5, None, 2, 2, 2, 2], dtype="Float64"), [1.5, None, 2, 2, 2, 2]),
     ],
 )
-def test_what_is_measured_has_no_classes(places, values, numbers):
-    (column,) = written(places, about={"snr": values}).data["columns"]
+def test_what_is_measured_has_no_classes(coordinates, values, numbers):
+    (column,) = written(coordinates, about={"snr": values}).data["columns"]
     assert column == {"name": "snr", "numbers": numbers}
 
 
-def test_texts_stay_texts(places):
+def test_texts_stay_texts(coordinates):
     labels = EVIL
     page = written(
-        places, labels, ids=EVIL[::-1], title=EVIL[0], about={EVIL[0]: EVIL, "more": EVIL[::-1]}
+        coordinates,
+        labels,
+        ids=EVIL[::-1],
+        title=EVIL[0],
+        about={EVIL[0]: EVIL, "more": EVIL[::-1]},
     )
-    plain = written(places, list("abcdef"), about={"a": list("abcdef"), "more": list("abcdef")})
+    plain = written(
+        coordinates, list("abcdef"), about={"a": list("abcdef"), "more": list("abcdef")}
+    )
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
     assert page.title == EVIL[0]
     assert page.data["ids"] == EVIL[::-1]
@@ -193,8 +203,8 @@ def test_any_text_comes_back(ids, title):
     assert [tag for tag, _ in page.tags].count("script") == 2
 
 
-def test_asks_no_network_for_anything(places, X):
-    page = written(places, EVIL, X=X, durations=(1, 4))
+def test_asks_no_network_for_anything(coordinates, X):
+    page = written(coordinates, EVIL, X=X, durations=(1, 4))
     sources = [
         (tag, name, value)
         for tag, attributes in page.tags
@@ -212,8 +222,8 @@ def test_asks_no_network_for_anything(places, X):
     assert policy[0].startswith("default-src 'none'; img-src data:; style-src 'sha256-")
 
 
-def test_pictures_come_back(places, X):
-    page = written(places, X=X, durations=(1, 4))
+def test_pictures_come_back(coordinates, X):
+    page = written(coordinates, X=X, durations=(1, 4))
     about = page.data["pictures"]
     assert [about[key] for key in ("views", "height", "width")] == [2, 70, 80]
     assert (about["durations"], about["frange"]) == ([1.0, 4.0], [10.0, 2048.0])
@@ -226,9 +236,9 @@ def test_pictures_come_back(places, X):
     assert colors[[0, 255]].tolist() == [[68, 1, 84], [253, 231, 36]]
 
 
-def test_floats_are_energies(places, X):
-    as_bytes = written(places, X=X, durations=(1, 4))
-    as_floats = written(places, X=X.astype(np.float32) / 10, durations=(1, 4))
+def test_floats_are_energies(coordinates, X):
+    as_bytes = written(coordinates, X=X, durations=(1, 4))
+    as_floats = written(coordinates, X=X.astype(np.float32) / 10, durations=(1, 4))
     np.testing.assert_array_equal(as_floats.picture(0), as_bytes.picture(0))
 
 
@@ -245,10 +255,10 @@ def test_sheets_hold_as_many_glitches_as_the_page_thinks():
 
 def test_pictures_shrink_until_they_fit():
     X = np.random.default_rng(0).integers(0, 255, (30, 1, 96, 100), dtype=np.uint8)
-    places = np.zeros((30, 2))
+    coordinates = np.zeros((30, 2))
     sizes, n_bytes = [], []
     for limit in (40, 0.1, 0.04):
-        page = written(places, X=X, durations=1, max_megabytes=limit)
+        page = written(coordinates, X=X, durations=1, max_megabytes=limit)
         about = page.data["pictures"]
         sizes.append((about["height"], about["width"]))
         sheets = [text for name, text in page.scripts.items() if name.startswith("sheet-")]
@@ -260,19 +270,19 @@ def test_pictures_shrink_until_they_fit():
     shrunk = resize_energy(X[0, 0], sizes[2])
     assert np.abs(page.picture(0)[: sizes[2][0]].astype(int) - shrunk).mean() < 25
     with pytest.raises(ValueError, match=r"max_megabytes=0\.001 .* 0\.0"):
-        written(places, X=X, durations=1, max_megabytes=0.001)
+        written(coordinates, X=X, durations=1, max_megabytes=0.001)
 
 
-def test_small_pictures_are_not_enlarged(places):
-    about = written(places, X=np.zeros((6, 4, 8, 9), dtype=np.uint8)).data["pictures"]
+def test_small_pictures_are_not_enlarged(coordinates):
+    about = written(coordinates, X=np.zeros((6, 4, 8, 9), dtype=np.uint8)).data["pictures"]
     assert [about[key] for key in ("views", "height", "width")] == [4, 8, 9]
 
 
-def test_a_memory_map_is_as_good(places, X, tmp_path):
+def test_a_memory_map_is_as_good(coordinates, X, tmp_path):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    expected = written(places, X=X, durations=(1, 4))
-    assert written(places, X=mapped, durations=(1, 4)).scripts == expected.scripts
+    expected = written(coordinates, X=X, durations=(1, 4))
+    assert written(coordinates, X=mapped, durations=(1, 4)).scripts == expected.scripts
 
 
 def test_maps_are_computed_as_by_the_figure(X):
@@ -300,15 +310,15 @@ def test_maps_are_computed_as_by_the_figure(X):
         EmbeddingExplorer.from_embeddings(flat, method="mds")
 
 
-def test_a_path_is_written(places, tmp_path):
+def test_a_path_is_written(coordinates, tmp_path):
     for path in (tmp_path / "a.html", str(tmp_path / "b.html")):
-        assert EmbeddingExplorer(places).write(path) is None
+        assert EmbeddingExplorer(coordinates).write(path) is None
     a, b = ((tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert a == b
     assert a.startswith(b"<!doctype html>")
 
 
-def test_a_page_that_is_there_stays_if_a_new_one_fails(places, X, tmp_path, monkeypatch):
+def test_a_page_that_is_there_stays_if_a_new_one_fails(coordinates, X, tmp_path, monkeypatch):
     def fail_half_way(*args):
         yield "data:image/webp;base64,"
         raise OSError("no space left")
@@ -317,6 +327,6 @@ def test_a_page_that_is_there_stays_if_a_new_one_fails(places, X, tmp_path, monk
     path.write_text("old")
     monkeypatch.setattr(_explorer_display, "encode_sheets", fail_half_way)
     with pytest.raises(OSError, match="no space"):
-        EmbeddingExplorer(places, X=X, durations=(1, 4)).write(path)
+        EmbeddingExplorer(coordinates, X=X, durations=(1, 4)).write(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

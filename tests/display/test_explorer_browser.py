@@ -304,15 +304,15 @@ def test_all_is_reached_by_keys(page):
 
 
 def test_a_map_in_three_dimensions_is_turned(browser, tmp_path):
-    places = np.random.default_rng(0).normal(size=(60, 3))
-    EmbeddingExplorer(places).write(tmp_path / "explorer.html")
+    coordinates = np.random.default_rng(0).normal(size=(60, 3))
+    EmbeddingExplorer(coordinates).write(tmp_path / "explorer.html")
     page = Page(browser, tmp_path / "explorer.html")
     before = page.ask("[Array.from(px), Array.from(py)]")
     page.drag((500, 500), (560, 480), (700, 400))
     after = page.ask("[Array.from(px), Array.from(py)]")
     assert not np.allclose(before, after, atol=0.1)
     # Turned, not distorted: no distance from the middle is longer than in space.
-    centered = places - (places.min(axis=0) + places.max(axis=0)) / 2
+    centered = coordinates - (coordinates.min(axis=0) + coordinates.max(axis=0)) / 2
     yaw, pitch = page.ask("[turn.yaw, turn.pitch]")
     x = np.cos(yaw) * centered[:, 0] + np.sin(yaw) * centered[:, 2]
     depth = np.cos(yaw) * centered[:, 2] - np.sin(yaw) * centered[:, 0]

@@ -90,7 +90,7 @@ def test_what_is_known_needs_names(about, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("places", "message"),
+    ("coordinates", "message"),
     [
         (np.zeros((6, 5)), r"shape \(6, 5\), but a map .* 2 or 3 columns"),
         (np.zeros(6), r"embedding has shape \(6,\)"),
@@ -98,9 +98,9 @@ def test_what_is_known_needs_names(about, tmp_path):
         (np.full((6, 2), np.nan), "embedding contains NaN"),
     ],
 )
-def test_places_are_checked(places, message, tmp_path):
+def test_places_are_checked(coordinates, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        EmbeddingExplorer(places).write(tmp_path / "explorer.html")
+        EmbeddingExplorer(coordinates).write(tmp_path / "explorer.html")
 
 
 @pytest.mark.parametrize("size", ["a", 0, -1, np.nan, None])

@@ -27,10 +27,10 @@ def make_many():
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     path = tmp_path_factory.mktemp("many") / "explorer.html"
-    places, labels = make_many()
+    coordinates, labels = make_many()
     ids = [f"glitch-{row:05}" for row in range(N_MANY)]
-    EmbeddingExplorer(places, labels, ids=ids).write(path)
-    return path, places, labels, ids
+    EmbeddingExplorer(coordinates, labels, ids=ids).write(path)
+    return path, coordinates, labels, ids
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def page(browser, many):
     assert page.complaints() == []
 
 
-def on_screen(page, places):
+def on_screen(page, coordinates):
     """Where glitches are on the canvas, and the canvas in the window."""
     scale, x, y, width, height = page.ask("[view.scale, view.x, view.y, size.width, size.height]")
     # What the page takes for the middle of the map, in the numbers that it reads.
-    middle = (places.min(axis=0).astype(float) + places.max(axis=0)) / 2
-    x_screen = (places[:, 0] - middle[0] - x) * scale + width / 2
-    y_screen = height / 2 - (places[:, 1] - middle[1] - y) * scale
+    middle = (coordinates.min(axis=0).astype(float) + coordinates.max(axis=0)) / 2
+    x_screen = (coordinates[:, 0] - middle[0] - x) * scale + width / 2
+    y_screen = height / 2 - (coordinates[:, 1] - middle[1] - y) * scale
     box = page.ask("canvas.getBoundingClientRect().toJSON()")
     return np.c_[x_screen, y_screen], np.array([box["left"], box["top"]])
 
@@ -60,8 +60,8 @@ def test_all_are_there(page, many):
 
 
 def test_the_glitch_under_the_pointer_is_the_nearest(page, many):
-    _, places, _, ids = many
-    at, corner = on_screen(page, places)
+    _, coordinates, _, ids = many
+    at, corner = on_screen(page, coordinates)
     rng = np.random.default_rng(1)
     found = 0
     for x, y in [*np.rint(at[rng.integers(0, N_MANY, 6)]), *rng.uniform(100, 700, (6, 2)).round()]:
@@ -80,8 +80,8 @@ def test_the_glitch_under_the_pointer_is_the_nearest(page, many):
 
 
 def test_a_line_selects_what_lies_within(page, many):
-    _, places, labels, ids = many
-    at, corner = on_screen(page, places)
+    _, coordinates, labels, ids = many
+    at, corner = on_screen(page, coordinates)
     width, height = page.ask("[size.width, size.height]")
     # A star, which is not convex, around the middle of the map.
     angles = np.linspace(0, 2 * np.pi, 11)[:-1]

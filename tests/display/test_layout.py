@@ -47,8 +47,8 @@ def random(n_samples, n_features, dtype=np.float64):
 )
 def test_glitches_that_are_alike_lie_at_one_place(method, n_components, embeddings):
     # t-SNE ends the interpreter where all distances are zero.
-    places = compute_map(embeddings, method, n_components, 0)
-    np.testing.assert_array_equal(places, np.zeros((len(embeddings), n_components)))
+    coordinates = compute_map(embeddings, method, n_components, 0)
+    np.testing.assert_array_equal(coordinates, np.zeros((len(embeddings), n_components)))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,27 +59,27 @@ def test_glitches_that_are_alike_lie_at_one_place(method, n_components, embeddin
 def test_numbers_of_any_size(method, scale, dtype):
     # Their squares are zero or infinite, of which t-SNE and eigenvalues make no map.
     embeddings = (scale * np.rint(4 * random(40, 5))).astype(dtype)
-    places = compute_map(embeddings, method, 2, 0)
-    assert np.isfinite(places).all()
-    assert len(np.unique(places, axis=0)) > 20
+    coordinates = compute_map(embeddings, method, 2, 0)
+    assert np.isfinite(coordinates).all()
+    assert len(np.unique(coordinates, axis=0)) > 20
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n_components", [2, 3])
 @pytest.mark.parametrize("n_samples", [3, 4, 5, 6])
 def test_few_glitches(method, n_components, n_samples):
-    places = compute_map(random(n_samples, 7), method, n_components, 0)
-    assert places.shape == (n_samples, n_components)
-    assert np.isfinite(places).all()
-    assert len(np.unique(places, axis=0)) == n_samples
+    coordinates = compute_map(random(n_samples, 7), method, n_components, 0)
+    assert coordinates.shape == (n_samples, n_components)
+    assert np.isfinite(coordinates).all()
+    assert len(np.unique(coordinates, axis=0)) == n_samples
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 @pytest.mark.parametrize("n_components", [2, 3])
 def test_two_glitches(method, n_components):
-    places = compute_map(random(2, 7), method, n_components, 0)
-    assert places.shape == (2, n_components)
-    assert not np.array_equal(*places)
+    coordinates = compute_map(random(2, 7), method, n_components, 0)
+    assert coordinates.shape == (2, n_components)
+    assert not np.array_equal(*coordinates)
 
 
 def test_two_glitches_by_umap():
@@ -91,13 +91,13 @@ def test_two_glitches_by_umap():
 @pytest.mark.parametrize(("n_features", "n_components"), [(1, 2), (1, 3), (2, 3)])
 def test_few_features(method, n_features, n_components):
     embeddings = random(40, n_features)
-    places = compute_map(embeddings, method, n_components, 0)
-    assert places.shape == (40, n_components)
-    assert len(np.unique(places, axis=0)) == 40
+    coordinates = compute_map(embeddings, method, n_components, 0)
+    assert coordinates.shape == (40, n_components)
+    assert len(np.unique(coordinates, axis=0)) == 40
     if method == "pca":
-        np.testing.assert_array_equal(places[:, n_features:], 0)
+        np.testing.assert_array_equal(coordinates[:, n_features:], 0)
         np.testing.assert_allclose(
-            np.linalg.norm(places, axis=1),
+            np.linalg.norm(coordinates, axis=1),
             np.linalg.norm(embeddings - embeddings.mean(axis=0), axis=1),
         )
 
@@ -140,6 +140,6 @@ def test_errors(monkeypatch):
 def test_tsne_throws_no_glitch_far_out():
     for seed in range(6):
         X, _ = make_blobs(100, 50, centers=8, random_state=seed)
-        places = compute_map(X, "tsne", 3, random_state=0)
-        radius = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+        coordinates = compute_map(X, "tsne", 3, random_state=0)
+        radius = np.linalg.norm(coordinates - np.median(coordinates, axis=0), axis=1)
         assert radius.max() < 2 * np.median(radius)

@@ -15,7 +15,7 @@ from skglitch.display import EmbeddingDisplay
 
 
 @pytest.fixture
-def places():
+def coordinates():
     return np.random.default_rng(0).normal(size=(6, 2))
 
 
@@ -44,21 +44,21 @@ def test_without_umap(monkeypatch):
 
 
 def test_clusters_and_what_is_in_none():
-    places = np.random.default_rng(0).normal(size=(9, 2))
-    display = EmbeddingDisplay(places, np.repeat([-1, 0, 1], 3)).plot(Figure(), legend=True)
+    coordinates = np.random.default_rng(0).normal(size=(9, 2))
+    display = EmbeddingDisplay(coordinates, np.repeat([-1, 0, 1], 3)).plot(Figure(), legend=True)
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts == ["0", "1", "in no cluster"]
     assert [text.get_text() for text in display.texts_] == ["0", "1"]
 
 
 def test_highlight():
-    places = np.random.default_rng(0).normal(size=(9, 2))
+    coordinates = np.random.default_rng(0).normal(size=(9, 2))
     labels = np.repeat(["a", "b", "c"], 3)
-    display = EmbeddingDisplay(places, labels).plot(Figure(), highlight="b", legend=True)
+    display = EmbeddingDisplay(coordinates, labels).plot(Figure(), highlight="b", legend=True)
     colors = {c.get_label(): c.get_facecolor()[0, :3] for c in display.ax_.collections}
     drawn = {c.get_label(): c.get_offsets() for c in display.ax_.collections}
     for label, members in drawn.items():
-        np.testing.assert_array_equal(members, places[labels == label])
+        np.testing.assert_array_equal(members, coordinates[labels == label])
     legend = display.ax_.get_legend()
     listed = {text.get_text(): n for n, text in enumerate(legend.get_texts())}
     # All that is gray looks the same, and is listed as one.
@@ -69,7 +69,7 @@ def test_highlight():
     assert (colors["a"] == colors["c"]).all()
     assert not (colors["a"] == colors["b"]).all()
     with pytest.raises(ValueError, match="highlight='d'"):
-        EmbeddingDisplay(places, labels).plot(highlight="d")
+        EmbeddingDisplay(coordinates, labels).plot(highlight="d")
 
 
 def test_errors():
@@ -97,8 +97,8 @@ NO_LABELS = {
 @pytest.mark.parametrize("labels", NO_LABELS.values(), ids=NO_LABELS)
 @pytest.mark.parametrize("n_components", [2, 3])
 def test_glitches_without_a_label_are_gray_and_beneath(labels, n_components):
-    places = np.random.default_rng(0).normal(size=(6, n_components))
-    display = EmbeddingDisplay(places, labels).plot(Figure(), legend=True)
+    coordinates = np.random.default_rng(0).normal(size=(6, n_components))
+    display = EmbeddingDisplay(coordinates, labels).plot(Figure(), legend=True)
     assert names_in_legend(display) == ["a", "b", "unlabeled"]
     assert [text.get_text() for text in display.texts_] == ["a", "b"][: 2 * (n_components == 2)]
     render(display)
@@ -111,37 +111,39 @@ def test_glitches_without_a_label_are_gray_and_beneath(labels, n_components):
     assert min(n_tones[1:]) > 1
 
 
-def test_numbers_with_gaps_are_whole(places):
+def test_numbers_with_gaps_are_whole(coordinates):
     gaps = [2, np.nan, 10, 2, np.nan, 1]
     for labels in (gaps, np.array(gaps), pd.Series([2, None, 10, 2, None, 1], dtype="Int64")):
-        display = EmbeddingDisplay(places, labels).plot(Figure(), legend=True)
+        display = EmbeddingDisplay(coordinates, labels).plot(Figure(), legend=True)
         assert names_in_legend(display) == ["1", "2", "10", "unlabeled"]
-    display = EmbeddingDisplay(places, [2.5, None, 0, None, 2.5, 0]).plot(Figure(), legend=True)
+    display = EmbeddingDisplay(coordinates, [2.5, None, 0, None, 2.5, 0]).plot(
+        Figure(), legend=True
+    )
     assert names_in_legend(display) == ["0", "2.5", "unlabeled"]
 
 
-def test_a_map_without_a_legend_tells_what_gray_is(places):
+def test_a_map_without_a_legend_tells_what_gray_is(coordinates):
     def note(labels, **options):
-        return EmbeddingDisplay(places, labels, **options).plot(Figure()).ax_.get_xlabel()
+        return EmbeddingDisplay(coordinates, labels, **options).plot(Figure()).ax_.get_xlabel()
 
     assert note([*list("aabb"), "", ""], method="PCA") == ("PCA of the embeddings; gray: unlabeled")
     assert note([0, 0, 1, 1, -1, -1]) == "gray: in no cluster"
     assert note(list("aabbcc"), method="PCA") == "PCA of the embeddings"
 
 
-def test_no_glitch_has_a_label(places):
+def test_no_glitch_has_a_label(coordinates):
     for legend in (True, False):
-        display = EmbeddingDisplay(places, [""] * 6).plot(Figure(), legend=legend)
+        display = EmbeddingDisplay(coordinates, [""] * 6).plot(Figure(), legend=legend)
         assert display.texts_ == []
         render(display)
-    display = EmbeddingDisplay(places).plot(Figure(), legend=True)
+    display = EmbeddingDisplay(coordinates).plot(Figure(), legend=True)
     assert display.ax_.get_legend() is None
     assert len(display.ax_.collections[0].get_offsets()) == 6
 
 
-def test_names_are_written_as_they_are(places):
+def test_names_are_written_as_they_are(coordinates):
     names = ["$\\frac$", "_hidden", "$x$"]
-    display = EmbeddingDisplay(places, np.repeat(names, 2)).plot(Figure(), legend=True)
+    display = EmbeddingDisplay(coordinates, np.repeat(names, 2)).plot(Figure(), legend=True)
     render(display)
     assert names_in_legend(display) == sorted(names)
     written = [*display.texts_, *display.ax_.get_legend().get_texts()]
@@ -149,24 +151,24 @@ def test_names_are_written_as_they_are(places):
     assert all(text.get_visible() for text in written)
 
 
-def test_names_of_highlighted_classes_are_bold(places):
-    display = EmbeddingDisplay(places, list("aabbcc")).plot(Figure(), highlight=["c", "a"])
+def test_names_of_highlighted_classes_are_bold(coordinates):
+    display = EmbeddingDisplay(coordinates, list("aabbcc")).plot(Figure(), highlight=["c", "a"])
     weights = {text.get_text(): text.get_fontweight() for text in display.texts_}
     assert weights == {"a": "bold", "c": "bold", "b": "normal"}
     assert [text.get_text() for text in display.texts_][2] == "b"
-    plain = EmbeddingDisplay(places, list("aabbcc")).plot(Figure())
+    plain = EmbeddingDisplay(coordinates, list("aabbcc")).plot(Figure())
     assert {text.get_fontweight() for text in plain.texts_} == {"normal"}
 
 
 def test_markers_in_the_legend_are_large_whatever_the_number_of_points():
-    places = np.random.default_rng(0).normal(size=(5000, 2))
-    display = EmbeddingDisplay(places, ["a", "b"] * 2500).plot(Figure(), legend=True)
+    coordinates = np.random.default_rng(0).normal(size=(5000, 2))
+    display = EmbeddingDisplay(coordinates, ["a", "b"] * 2500).plot(Figure(), legend=True)
     sizes = [handle.get_sizes()[0] for handle in display.ax_.get_legend().legend_handles]
     assert min(sizes) > 3 * display.ax_.collections[0].get_sizes()[0]
 
 
-def test_labels_in_a_column(places):
-    display = EmbeddingDisplay(places, np.array(list("aabbcc"))[:, None]).plot(Figure())
+def test_labels_in_a_column(coordinates):
+    display = EmbeddingDisplay(coordinates, np.array(list("aabbcc"))[:, None]).plot(Figure())
     assert [text.get_text() for text in display.texts_] == ["a", "b", "c"]
 
 
@@ -180,10 +182,10 @@ def test_labels_in_a_column(places):
         (list("abc"), r"labels has shape \(3,\), but there are 6 glitches"),
     ],
 )
-def test_labels_are_refused_before_the_map_is_computed(places, labels, message, monkeypatch):
+def test_labels_are_refused_before_the_map_is_computed(coordinates, labels, message, monkeypatch):
     monkeypatch.setattr("sklearn.manifold.TSNE", lambda *_, **__: pytest.fail("it was computed"))
     with pytest.raises(ValueError, match=message):
-        EmbeddingDisplay(places, labels).plot(Figure())
+        EmbeddingDisplay(coordinates, labels).plot(Figure())
     with pytest.raises(ValueError, match=message):
         EmbeddingDisplay.from_embeddings(np.eye(6), labels)
 
@@ -214,16 +216,16 @@ def test_options_are_refused_before_the_map_is_computed(options, message, monkey
     assert plt.get_fignums() == before
 
 
-def test_axes_of_other_dimensions(places):
+def test_axes_of_other_dimensions(coordinates):
     solid = Figure().subplots(subplot_kw={"projection": "3d"})
     with pytest.raises(ValueError, match="2 dimensions"):
-        EmbeddingDisplay(places).plot(solid)
-    three = np.c_[places, places[:, 0]]
+        EmbeddingDisplay(coordinates).plot(solid)
+    three = np.c_[coordinates, coordinates[:, 0]]
     with pytest.raises(ValueError, match="3 dimensions"):
         EmbeddingDisplay(three).plot(Figure().subplots())
     assert EmbeddingDisplay(three).plot(solid).ax_ is solid
     with pytest.raises(TypeError, match="ax='x'"):
-        EmbeddingDisplay(places).plot("x")
+        EmbeddingDisplay(coordinates).plot("x")
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def make_map(names, n_dimensions, n_each=25):
     rng = np.random.default_rng(1)
     side = 6 * np.sqrt(len(names))
     centers = rng.uniform(-side, side, size=(len(names), n_dimensions))
-    places = np.repeat(centers, n_each, axis=0)
-    return places + rng.normal(size=places.shape), np.repeat(names, n_each)
+    coordinates = np.repeat(centers, n_each, axis=0)
+    return coordinates + rng.normal(size=coordinates.shape), np.repeat(names, n_each)
 
 
 @pytest.mark.parametrize("n_classes", [3, 22, 40])
@@ -100,8 +100,8 @@ class TestManyClasses:
         assert_apart(display.ax_.get_yticklabels())
 
     def test_map_with_names(self, n_classes):
-        places, labels = make_map(class_names(n_classes), 2)
-        display = EmbeddingDisplay(places, labels, title="map", method="PCA").plot()
+        coordinates, labels = make_map(class_names(n_classes), 2)
+        display = EmbeddingDisplay(coordinates, labels, title="map", method="PCA").plot()
         assert_inside(display.figure_)
         assert len(display.texts_) == n_classes
         # That of an annotation is with its line, so the text alone is asked for.
@@ -114,8 +114,8 @@ class TestManyClasses:
 
     @pytest.mark.parametrize("n_dimensions", [2, 3])
     def test_map_with_legend(self, n_classes, n_dimensions):
-        places, labels = make_map(class_names(n_classes), n_dimensions)
-        display = EmbeddingDisplay(places, labels).plot(names=False)
+        coordinates, labels = make_map(class_names(n_classes), n_dimensions)
+        display = EmbeddingDisplay(coordinates, labels).plot(names=False)
         assert_inside(display.figure_)
         texts = display.ax_.get_legend().get_texts()
         assert [text.get_text() for text in texts] == class_names(n_classes).tolist()

@@ -181,8 +181,8 @@ class TestTables:
         rows = table(report, "classes")
         assert [row["label"] for row in rows] == classifier.classes_.tolist()
         for name, values in zip(("precision", "recall", "f1", "support"), scores, strict=True):
-            told = [float(row[name] or "nan") for row in rows]
-            np.testing.assert_allclose(told, values, err_msg=name)
+            reported = [float(row[name] or "nan") for row in rows]
+            np.testing.assert_allclose(reported, values, err_msg=name)
 
     def test_calibration(self, uneven):
         report, classifier, X, y = uneven
@@ -267,12 +267,12 @@ class TestTables:
         drawn = [int(row["id"].removeprefix("glitch ")) for row in rows]
         assert len(drawn) == 25
         assert [row["class"] for row in rows] == y[drawn].tolist()
-        told = np.array([[float(row["x"]), float(row["y"])] for row in rows])
+        reported = np.array([[float(row["x"]), float(row["y"])] for row in rows])
         ax = Figure().subplots()
         expected = EmbeddingDisplay.from_embeddings(
             embeddings[drawn], random_state=0, ax=ax
         ).embedding
-        np.testing.assert_allclose(told, expected, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(reported, expected, rtol=1e-3, atol=1e-3)
 
 
 class TestTrainingData:
@@ -309,8 +309,8 @@ class TestHardData:
         found, counts = np.unique(classifier.predict(held_out[0]), return_counts=True)
         assert guesses == dict(zip(found.tolist(), counts.tolist(), strict=True))
         sure = np.sort(classifier.predict_proba(held_out[0]).max(axis=1))
-        told = [float(row["probability"]) for row in table(report, "uncertain")]
-        assert told == pytest.approx(sure[:20].tolist(), abs=1e-6)
+        reported = [float(row["probability"]) for row in table(report, "uncertain")]
+        assert reported == pytest.approx(sure[:20].tolist(), abs=1e-6)
 
     def test_some_without_labels(self, classifier, held_out):
         X, y = held_out
@@ -332,10 +332,10 @@ class TestHardData:
         median = np.median(classifier.predict_proba(own).max(axis=1))
         assert float(row["median_probability"]) == pytest.approx(median, abs=1e-6)
         assert report.numbers["top_k"][0]["n_samples"] == 15
-        told = text_of(report)
-        assert "excludes 5 glitches" in told
+        reported = text_of(report)
+        assert "excludes 5 glitches" in reported
         wrong = accuracy_score(y, classifier.predict(X))
-        assert f"the top-1 accuracy is {100 * wrong:.1f} %" in told
+        assert f"the top-1 accuracy is {100 * wrong:.1f} %" in reported
 
     def test_nothing_but_unknown_classes(self, classifier):
         X, y = make_bars(6, 3)
