@@ -7,7 +7,7 @@ from ._head import add_rows
 from ._images import read_images
 from ._inference import run_in_batches
 from ._module import GlitchNet
-from ._net import GlitchNetClassifier
+from ._net import GlitchNetClassifier, check_callbacks
 from ._recipe import (
     CENTER_IMAGES,
     TrainingRecipe,
@@ -32,6 +32,7 @@ __all__ = [
     "add_rows",
     "auto_epochs",
     "auto_learning_rate",
+    "check_callbacks",
     "check_net_params",
     "read_images",
     "run_in_batches",

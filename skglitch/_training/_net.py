@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -17,6 +18,8 @@ from tqdm.auto import tqdm
 
 from .._device import autocast, to_device
 from ._data import EvenBatches, keep_batch
+
+_HOLD_OUT = "set early_stopping=True, which holds out validation_fraction of the samples."
 
 
 class GlitchNetClassifier(NeuralNetClassifier):
@@ -95,6 +98,43 @@ class GlitchNetClassifier(NeuralNetClassifier):
             stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
             self.interrupted_ = not any(cb.misses_ == cb.patience for cb in stoppers)
             raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The parameter module is the trained module_: skorch would write it twice.
+        return {**super().__getstate__(), "module": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.module = self.module_
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks, and explain a missing score where there is no validation data."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyError as error:
+            if self.train_split is not None:
+                raise
+            raise ValueError(
+                f"One of callbacks did not find {error.args[0]!r}. There are no validation scores: "
+                f"{_HOLD_OUT}"
+            ) from error
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> None:
+    """Refuse callbacks that watch validation scores, for training without validation data."""
+    named = [item if isinstance(item, tuple) else (None, item) for item in callbacks]
+    made = [item() if isinstance(item, type) else item for _, item in named]
+    scores = [item for item in made if isinstance(item, EpochScoring) and not item.on_train]
+    names = {item.name or item.scoring for item in scores if isinstance(item.scoring, str)}
+    for item in made:
+        watched = getattr(item, "monitor", None)
+        if not isinstance(watched, str):
+            continue
+        if watched.startswith("valid_") or watched.removesuffix("_best") in names:
+            raise ValueError(
+                f"callbacks has {type(item).__name__}(monitor={watched!r}), but there is no "
+                f"validation data: {_HOLD_OUT} monitor='train_loss' needs none."
+            )
 
 
 class FailOnNaN(Callback):

@@ -119,9 +119,16 @@ class TrainingRecipe:
         if not module.batch_norm_is_fixed:
             batches = train.sample(_BATCH_NORM_IMAGES, self.batch_size, module.encoder.device)
             measure_batch_norm(module, batches)
-        # What only training needed is not kept: validation images, moments of the gradients.
+        # What only training needed is not kept: validation images, gradients and their moments,
+        # a second copy of the weights, and the optimizer, which add_classes replaces.
         net.train_split = None
         net.optimizer_.state.clear()
+        module.zero_grad(set_to_none=True)
+        for _, callback in net.callbacks_:
+            if isinstance(callback, EarlyStopping):
+                callback.best_model_weights_ = None
+            elif isinstance(callback, LRScheduler):
+                callback.lr_scheduler_ = None
         module.eval()
         return net
 

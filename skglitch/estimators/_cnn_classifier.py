@@ -36,6 +36,7 @@ from .._training import (
     add_rows,
     auto_epochs,
     auto_learning_rate,
+    check_callbacks,
     check_net_params,
     read_images,
     run_in_batches,
@@ -136,7 +137,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     device : str or torch.device, default="auto"
         The device. ``"auto"`` takes the first GPU if there is one.
     callbacks : list of skorch callbacks, default=None
-        Passed to the skorch net, as ``callback`` or ``(name, callback)``.
+        Passed to the skorch net, as ``callback`` or ``(name, callback)``. Those that watch
+        validation scores need ``early_stopping=True``, which holds out samples.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights, batches, augmentation and the held-out part.
     verbose : int, default=0
@@ -498,6 +500,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> tuple[ImageDataset, ImageDataset | None]:
         """Training data, and what early stopping holds out."""
         if not self.early_stopping:
+            check_callbacks(self.callbacks or ())
             return ImageDataset(images, targets, self.scale_, None, weights), None
         train, valid = split_rows(targets, self.validation_fraction, random_state)
         return (
