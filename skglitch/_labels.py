@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -37,6 +37,28 @@ def is_labeled(
     return labeled
 
 
+def refuse_unlabeled(
+    y: ArrayLike, name: str = "y", classes: Collection[Any] | None = None, hint: str = ""
+) -> None:
+    """Raise ValueError, with the number of the first, if there are samples without a label.
+
+    -1 is a label if it is among `classes`, or without these if all labels are -1 and 1.
+    """
+    values = as_labels(y, name)
+    labeled = is_labeled(values, minus_one_is_class=True)
+    if classes is None:
+        # scikit-learn requires a classifier to learn these two.
+        found = {value for value, is_known in zip(values, labeled, strict=True) if is_known}
+        classes = found if found == {UNLABELED, 1} else ()
+    labeled &= is_labeled(values, minus_one_is_class=UNLABELED in classes)
+    rows = np.flatnonzero(~labeled)
+    if len(rows):
+        raise ValueError(
+            f"{name} has no label (None, NaN, '' or -1) for {len(rows)} of {len(labeled)} samples, "
+            f"the first in row {rows[0]}: leave them out{hint}."
+        )
+
+
 def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
     """Convert labels to a list of Python values, with None for masked entries."""
     # dtype=object: asarray(["a", 1]) would turn the number into a string.
@@ -45,9 +67,8 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
         array = array.ravel()
     if array.ndim != 1:
         raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
-    # numpy's scalars print as np.int64(3) in error messages, and h5py reads text as bytes.
+    # numpy's scalars print as np.int64(3) in error messages.
     values = [value.item() if isinstance(value, np.generic) else value for value in array]
-    values = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in values]
     hidden = find_masked(y)
     is_hidden = np.zeros(len(values), dtype=bool) if hidden is None else hidden.ravel()
     return [
@@ -58,6 +79,7 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
 
 def strip_labels(values: Sequence[Any]) -> list[Any]:
     """Return labels of a file: text without blanks around it, and "" where it is no label."""
+    values = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in values]
     labels = [value.strip() if isinstance(value, str) else value for value in values]
     return ["" if str(label).casefold() in _MISSING_IN_FILES else label for label in labels]
 
@@ -110,8 +132,9 @@ def sort_labels(labels: Sequence[Any] | set[Any], name: str = "y") -> list[Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    if value is None or isinstance(value, str):
-        return value is None or value.strip().casefold() in _MISSING_TEXTS
+    if value is None or isinstance(value, str | bytes):
+        text = value.decode(errors="replace") if isinstance(value, bytes) else value
+        return text is None or text.strip().casefold() in _MISSING_TEXTS
     # NaN and NaT are not equal to themselves, and the comparison of pandas NA gives NA.
     return (value == value) is not True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, time, timedelta
 from numbers import Real
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
-from ._labels import as_labels, find_masked, is_labeled
+from ._labels import UNLABELED, as_labels, find_masked, is_labeled, refuse_unlabeled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,33 +27,35 @@ def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
     return decorator
 
 
-def check_labels(values: ArrayLike, name: str) -> list[Any]:
-    """Convert labels, strings only or numbers only, to a list of Python values."""
+def check_labels(values: ArrayLike, name: str, classes: Collection[Any] | None = None) -> list[Any]:
+    """Convert labels, strings only or numbers only, to a list of Python values.
+
+    None may be missing. -1 is a label if it is among `classes`.
+    """
     labels = as_labels(values, name)
     if not labels:
         raise ValueError(f"{name} must hold one label per sample, got shape (0,).")
+    refuse_unlabeled(labels, name, classes)
     kind_of_labels(labels, name)
     return labels
 
 
 def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:
     """Return the column of each true label, -1 for none, and the classes as Python values."""
-    true, known = check_labels(y_true, "y_true"), check_labels(labels, "labels")
+    known = check_labels(labels, "labels", {UNLABELED})
+    true = check_labels(y_true, "y_true", known)
     check_same_kind(y_true=true, labels=known)
     check_unique(known, "labels")
     return find_positions(true, known), known
 
 
 def kind_of_labels(labels: Sequence[Any], name: str) -> str:
-    """Return whether labels are "strings" or "numbers", and refuse all others and NaN."""
+    """Return whether labels are "strings" or "numbers", and refuse all others."""
     kinds = {_kind_of_type(kind) for kind in set(map(type, labels))}
     if len(kinds) > 1 or not kinds <= {"strings", "numbers"}:
         raise ValueError(
-            f"{name} must hold strings only or numbers only, found {' and '.join(sorted(kinds))}. "
-            "Missing values (None, NaN) are not allowed."
+            f"{name} must hold strings only or numbers only, found {' and '.join(sorted(kinds))}."
         )
-    if kinds == {"numbers"} and any(label != label for label in labels):
-        raise ValueError(f"{name} contains NaN: every sample needs a label.")
     return kinds.pop()
 
 
@@ -106,7 +108,7 @@ def order_columns(values: Any, labels: Sequence[Any], name: str) -> Any:
             f"{name} must have a column for each class, named {classes}, got {columns}. If only "
             "the names differ, pass the values as an array, in this order."
         )
-    return np.column_stack([np.asarray(values[label]) for label in classes])
+    return np.column_stack([unmask(values[label]) for label in classes])
 
 
 def column_names(values: Any) -> list[Any] | None:
@@ -124,7 +126,7 @@ def check_scores(
     Infinities are allowed, as in log-probabilities, NaN is not.
     """
     try:
-        scores = np.asarray(order_columns(y_score, labels, name))
+        scores = np.asarray(unmask(order_columns(y_score, labels, name)))
     except ValueError as error:
         if "inhomogeneous" not in str(error):
             raise
@@ -176,6 +178,25 @@ def find_positions(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.i
     return np.array([position.get(value, -1) for value in values], dtype=np.intp)
 
 
+def unmask(values: Any) -> Any:
+    """Return numbers with NaN where they are masked, which scikit-learn overlooks, or NA."""
+    if isinstance(values, list | tuple) and any(map(np.ma.isMaskedArray, values)):
+        values = np.ma.stack(values)
+    hidden = find_masked(values)
+    if hidden is None and getattr(getattr(values, "dtype", None), "kind", "") == "O":
+        values = np.asarray(values)
+        hidden = np.reshape([_is_na(value) for value in values.ravel().tolist()], values.shape)
+    if hidden is None or not hidden.any():
+        return values
+    filled = np.where(hidden, np.nan, np.asarray(values))
+    return filled.astype(np.float64) if filled.dtype.kind == "O" else filled
+
+
+def _is_na(value: Any) -> bool:
+    # float() converts neither None nor pandas.NA, whose comparisons are not booleans.
+    return value is None or not isinstance(value == value, _BOOLEAN)
+
+
 def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     """Convert GPS times in s to float64, with NaN for missing ones, in the same shape.
 
@@ -203,8 +224,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
         found = next((value for value in listed if isinstance(value, _CALENDAR)), None)
         if found is not None:
             raise ValueError(f"{name} must be GPS times in s, got {found!r}. {_FROM_DATES}")
-        # float() converts neither None nor pandas.NA, whose comparisons are not booleans.
-        filled = [np.nan if v is None or not isinstance(v == v, _BOOLEAN) else v for v in listed]
+        filled = [np.nan if _is_na(value) else value for value in listed]
         array = np.array(filled, dtype=object).reshape(array.shape)
     if array.dtype.kind in "mM":
         raise ValueError(f"{name} must be GPS times in s, got {array.dtype}. {_FROM_DATES}")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skglitch._validation import check_gps, check_ifo
+from skglitch._validation import check_gps, check_ifo, unmask
 
 TIMES = [1126259462.391, 1187008882.443]
 
@@ -132,6 +132,26 @@ DATES = pd.to_datetime([1, 2], unit="s")
 def test_dates_and_other_values_are_refused(values, shown):
     with pytest.raises(ValueError, match=f"peaks .*GPS .*{shown}"):
         check_gps(values, "peaks")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ma.array([1, 2], mask=[0, 1]),
+        [np.ma.array(1.0), np.ma.masked],
+        np.ma.array([1, 2], mask=[0, 1], dtype="float32"),
+        np.array([1, None], dtype=object),
+        pd.Series([1, pd.NA], dtype=object),
+    ],
+)
+def test_masked_numbers_are_nan(values):
+    np.testing.assert_array_equal(unmask(values), [1, np.nan])
+
+
+def test_numbers_without_a_mask_are_as_they_were():
+    for values in ([1, 2], np.uint8([1, 2]), pd.DataFrame({"a": [1.0]}), np.ma.array([1], mask=0)):
+        assert unmask(values) is values
+    assert unmask(np.ma.array(np.float32([1, 2]), mask=[0, 1])).dtype == np.float32
 
 
 @pytest.mark.parametrize(

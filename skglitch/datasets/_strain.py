@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import check_gps
+from .._validation import check_gps, unmask
 from ._parameters import shorten
 
 
@@ -221,7 +221,7 @@ class Strain:
 
 def as_samples(data: object, name: str) -> np.ndarray:
     """Convert one series of real numbers to float64."""
-    array = np.asarray(data)
+    array = np.asarray(unmask(data))
     check_samples(array, name)
     return array.astype(np.float64, copy=False)
 

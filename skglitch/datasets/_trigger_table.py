@@ -88,8 +88,8 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
     if ifo is not None and _IFO.fullmatch(ifo) and ifo not in columns:
         triggers.ifo = [ifo] * n_rows
     elif ifo is not None and (name := columns.find("ifo", ifo)) is not None:
-        values = as_labels(columns[name], name)
-        names = [str(value).strip().upper() for value in values]
+        values = strip_labels(as_labels(columns[name], name))
+        names = [str(value).upper() for value in values]
         triggers.ifo = [ifo if _IFO.fullmatch(ifo) else "" for ifo in names]
         for row, value in enumerate(values):
             if not triggers.ifo[row]:

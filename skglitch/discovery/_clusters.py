@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._labels import UNLABELED, as_labels, encode_labels
+from .._validation import unmask
 from ._axes import Array, Codes
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def describe_clusters(
     >>> sorted(clusters["kind"])
     ['known', 'known', 'new']
     """
-    X = normalize(check_array(embeddings, dtype=[np.float64, np.float32]))
+    X = normalize(check_array(unmask(embeddings), dtype=[np.float64, np.float32]))
     names, codes = encode_clusters(labels)
     check_consistent_length(X, codes, probabilities)
     classes, known = encode_labels(y, len(X), unlabeled)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
+from .._validation import unmask
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
@@ -22,7 +24,7 @@ _SPARE = 8
 def check_embeddings(X: Any, name: str = "X", min_samples: int = 1) -> NDArray[Any]:
     """Check embeddings that are not the X of an estimator."""
     array: NDArray[Any] = check_array(
-        X,
+        unmask(X),
         dtype=[np.float64, np.float32],
         ensure_all_finite=False,
         ensure_min_samples=min_samples,

@@ -18,7 +18,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
 from .._labels import as_labels, encode_labels
-from .._validation import check_gps, check_ifo
+from .._validation import check_gps, check_ifo, unmask
 from ._clusters import describe_clusters, subsample_size
 from ._label_issues import find_label_issues
 from ._new_classes import NewClassFinder, cluster_size, has_enough_labels
@@ -169,7 +169,7 @@ def discover(
         raise ValueError(
             f"min_cluster_size={min_cluster_size} has no effect with a clusterer: set it there."
         )
-    X = check_array(embeddings, dtype=[np.float64, np.float32], ensure_min_samples=2)
+    X = check_array(unmask(embeddings), dtype=[np.float64, np.float32], ensure_min_samples=2)
     n_samples = len(X)
     classes, codes = encode_labels(y, n_samples, unlabeled)
     labeled = codes >= 0

@@ -16,7 +16,6 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._labels import is_labeled
 from .._validation import (
     check_labels,
     check_probabilities,
@@ -167,12 +166,6 @@ def find_label_issues(
     """
     import pandas as pd
 
-    labeled = is_labeled(y)
-    if not labeled.all():
-        raise ValueError(
-            f"y has no label (None, NaN, '' or -1) for {(~labeled).sum()} of {len(labeled)} "
-            "samples: leave these out of y, and of X and y_prob."
-        )
     labels = check_labels(y, "y")
     if X is None and y_prob is None:
         raise ValueError("X and y_prob are both None: give embeddings, probabilities or both.")

@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, check_is_fitted, validate_data
 
 from .._labels import encode_labels
+from .._validation import unmask
 from ._clusters import encode_clusters, mean_jaccard, tabulate_clusters
 from ._guided import GuidedClustering
 from ._novelty import NoveltyDetector, compare_all
@@ -181,7 +182,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             If X has NaN or infinite values, lengths differ, or there are fewer than 20 labeled
             samples, two classes, or 5 labeled samples of the median class.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X = validate_data(self, unmask(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         if y is None:
             raise ValueError(
                 "requires y to be passed, but the target y is None: NewClassFinder needs the "
@@ -282,7 +283,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             Clusters as in `labels_`.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = validate_data(self, unmask(X), dtype=[np.float64, np.float32], reset=False)
         return self._vote.predict(self._clustering.transform(X))
 
 

@@ -22,7 +22,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._labels import is_labeled
+from .._labels import refuse_unlabeled
+from .._validation import unmask
 from ._axes import Array, Codes
 from ._novelty_scores import (
     Combined,
@@ -204,14 +205,11 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         codes = None
         options: dict = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
         if y is None and not self._needs_y():
-            X = validate_data(self, X, **options)
+            X = validate_data(self, unmask(X), **options)
         else:
-            if y is not None and not (labeled := is_labeled(y)).all():
-                raise ValueError(
-                    f"y has no label for {(~labeled).sum()} of {len(labeled)} samples (None, NaN, "
-                    "'' or -1): leave them out."
-                )
-            X, y = validate_data(self, X, y, **options)
+            if y is not None:  # else scikit-learn has an error for it
+                refuse_unlabeled(y)
+            X, y = validate_data(self, unmask(X), y, **options)
             check_classification_targets(y)
             self.classes_, codes = np.unique(y, return_inverse=True)
             if self._needs_y() and len(self.classes_) < 2:
@@ -344,7 +342,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     def _validate(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return validate_data(self, unmask(X), dtype=[np.float64, np.float32], reset=False)
 
     def _make_score(self, n_samples: int) -> Combined | KthNeighbor | CrossFitted:
         n_neighbors = None if self.n_neighbors == "auto" else int(self.n_neighbors)

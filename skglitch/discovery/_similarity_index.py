@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._labels import as_labels
-from .._validation import check_gps, check_ifo
+from .._validation import check_gps, check_ifo, unmask
 from ._cosine import Floats, Rows, check_finite, find_neighbors, rank_candidates, unit_rows
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ class SimilarityIndex(BaseEstimator):
 
     def _check_X(self, X: Any, *, reset: bool) -> Floats:
         checked = validate_data(
-            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
+            self, unmask(X), reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
         )
         check_finite(checked)
         return unit_rows(checked)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from .._labels import as_labels, is_labeled
+from .._validation import unmask
 from ._axes import GRAY, color_and_marker, settle
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _MAX_ROUNDING_STEPS = 8
 
 def check_embeddings(embeddings: ArrayLike) -> np.ndarray:
     """Return embeddings that can be mapped."""
-    array = np.asarray(embeddings)
+    array = np.asarray(unmask(embeddings))
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"embeddings has shape {array.shape}, but a map needs at least one row (glitch) and "
@@ -45,7 +46,7 @@ def check_method(method: str, n_components: int) -> None:
 
 def check_map(embedding: ArrayLike, dtype: Any = np.float64) -> np.ndarray:
     """Check the coordinates of glitches on a map, and return them."""
-    array = np.asarray(embedding)
+    array = np.asarray(unmask(embedding))
     if array.ndim != 2 or array.shape[1] not in (2, 3) or not len(array):
         raise ValueError(
             f"embedding has shape {array.shape}, but a map has a row per glitch and 2 or 3 "

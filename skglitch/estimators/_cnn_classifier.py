@@ -27,6 +27,7 @@ from .._device import (
     seeded,
     to_channels_last,
 )
+from .._labels import UNLABELED
 from .._training import (
     GlitchNet,
     GlitchNetClassifier,
@@ -43,6 +44,7 @@ from .._training import (
     split_rows,
     spread,
 )
+from .._validation import check_labels
 from ._encoder import (
     AUTO,
     SHARED_CONSTRAINTS,
@@ -163,7 +165,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     scale_ : PixelScale
         Maps pixel values to numbers from 0 to 1.
     exemplars_ : ndarray of shape (n_exemplars, n_features), dtype float32
-        Features of up to 20 training glitches of each class, for :meth:`add_classes`.
+        Features of up to 20 training glitches of each class, for :meth:`add_classes`. None of
+        them has a weight of 0.
     exemplar_classes_ : ndarray of shape (n_exemplars,)
         The class of each.
 
@@ -331,7 +334,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             recipe = self._choose_recipe(module, len(train))
             recipe.prepare(module, train)
             net = recipe.train(module, train, valid, seed=draw_seed(random_state))
-        return self._keep(net, images, targets)
+        return self._keep(net, images, targets, weights)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -392,7 +395,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             net = recipe.train(module, train, valid, seed=draw_seed(random_state))
         for epoch, row in enumerate(net.history, start=len(self.history_) + 1):
             row["epoch"] = epoch
-        return self._keep(net, images, targets, previous=list(self.history_))
+        return self._keep(net, images, targets, weights, previous=list(self.history_))
 
     def add_classes(self, X: Any, y: Any) -> CNNClassifier:
         """Add new classes from a few examples, without training the net again.
@@ -557,6 +560,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         net: GlitchNetClassifier,
         images: np.ndarray,
         targets: np.ndarray,
+        weights: np.ndarray | None,
         previous: list[dict[str, Any]] | None = None,
     ) -> CNNClassifier:
         """Keep the trained net and features of some glitches, and report an interruption."""
@@ -565,7 +569,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             net.history_ = History([*previous, *net.history])
         self.net_ = net
         self.history_ = net.history
-        rows = _exemplar_rows(targets)
+        rows = _exemplar_rows(targets, weights)
         self.exemplars_ = self._embed(images[rows])
         self.exemplar_classes_ = self.classes_[targets[rows]]
         if net.interrupted_:
@@ -592,6 +596,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_classes(self, classes: Any, y: Any) -> None:
         """Check ``classes`` of partial_fit against y, or against the known classes."""
+        classes = np.array(check_labels(classes, "classes", {UNLABELED}))
         if hasattr(self, "net_"):
             if not np.array_equal(np.unique(classes), self.classes_):
                 raise ValueError(
@@ -599,6 +604,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                     f"{_listed(self.classes_)}: leave classes out."
                 )
             return
+        y = np.array(check_labels(y, "y", classes.tolist()))
         absent, unknown = np.setdiff1d(classes, y), np.setdiff1d(y, classes)
         if len(absent):
             raise ValueError(
@@ -675,9 +681,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return self
 
 
-def _exemplar_rows(targets: np.ndarray) -> np.ndarray:
-    """Rows of up to 20 samples of each class, spread evenly over all of the class."""
-    of_classes = [np.flatnonzero(targets == code) for code in np.unique(targets)]
+def _exemplar_rows(targets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Rows of up to 20 samples of each class, spread evenly over those that have a weight."""
+    counts = np.ones(len(targets), dtype=bool) if weights is None else weights > 0
+    of_classes = [np.flatnonzero(counts & (targets == code)) for code in np.unique(targets)]
     return np.concatenate([rows[spread(len(rows), _EXEMPLARS)] for rows in of_classes])
 
 

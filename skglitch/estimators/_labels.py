@@ -14,7 +14,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._labels import UNLABELED, as_labels, is_labeled
+from .._labels import refuse_unlabeled
+from .._validation import unmask
 
 
 def read_labels(estimator: Any, y: Any, classes: np.ndarray | None = None) -> np.ndarray:
@@ -24,7 +25,8 @@ def read_labels(estimator: Any, y: Any, classes: np.ndarray | None = None) -> np
     numbers with the known classes.
     """
     if y is not None:  # else scikit-learn has an error for it
-        _refuse_unlabeled(y, classes)
+        known = None if classes is None else classes.tolist()
+        refuse_unlabeled(y, classes=known, hint=", or see SelfTrainingClassifier of scikit-learn")
     # validate_data would forget the names of the columns of X, which fit reads afterwards.
     y = validate_data(estimator, y=y) if classes is None else column_or_1d(y, warn=True)
     check_classification_targets(y)
@@ -54,30 +56,10 @@ def combine_weights(
     if class_weight is None and sample_weight is None:
         return None
     weights = _check_sample_weight(
-        sample_weight, images, dtype=np.float64, ensure_non_negative=True
+        unmask(sample_weight), images, dtype=np.float64, ensure_non_negative=True
     )
     if class_weight is not None:
         known = np.unique(y) if class_weight == "balanced" else classes
         by_class = compute_class_weight(class_weight, classes=known, y=y)
         weights = weights * by_class[np.searchsorted(known, y)]
     return (weights / weights.mean()).astype(np.float32)
-
-
-def _refuse_unlabeled(y: Any, classes: np.ndarray | None) -> None:
-    values = as_labels(y)
-    labeled = is_labeled(y, minus_one_is_class=True)
-    if labeled.all():
-        # scikit-learn requires a classifier to learn the two classes -1 and 1. Beside other
-        # classes -1 stands for no label.
-        if classes is None:
-            is_class = 1 in values and all(value in (UNLABELED, 1) for value in values)
-        else:
-            is_class = UNLABELED in classes.tolist()
-        labeled = is_labeled(y, minus_one_is_class=is_class)
-    rows = np.flatnonzero(~labeled)
-    if len(rows):
-        raise ValueError(
-            f"y has no label (None, NaN, '' or -1) for {len(rows)} of {len(labeled)} samples, the "
-            f"first in row {rows[0]}: leave them out, or see SelfTrainingClassifier of "
-            "scikit-learn."
-        )

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils._param_validation import Options
 
+from .._labels import UNLABELED
 from .._validation import (
     check_labels,
     check_length,
@@ -102,12 +103,15 @@ def classification_table(
     """
     import pandas as pd
 
-    true, predicted = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
+    classes = None if labels is None else check_labels(labels, "labels", {UNLABELED})
+    true = check_labels(y_true, "y_true", classes)
+    predicted = check_labels(y_pred, "y_pred", {UNLABELED})
     check_length("y_pred", len(predicted), len(true))
     check_same_kind(y_true=true, y_pred=predicted)
     present = set(true) | set(predicted)
-    classes = sorted(present) if labels is None else check_labels(labels, "labels")
-    if labels is not None:
+    if classes is None:
+        classes = sorted(present)
+    else:
         check_same_kind(y_true=true, labels=classes)
         check_unique(classes, "labels")
         lacking = sorted(present - set(classes))

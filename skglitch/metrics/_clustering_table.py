@@ -109,7 +109,7 @@ def clustering_table(
     """
     import pandas as pd
 
-    true, found = check_labels(y_true, "y_true"), check_labels(clusters, "clusters")
+    true, found = check_labels(y_true, "y_true"), check_labels(clusters, "clusters", {NOISE})
     check_length("clusters", len(found), len(true))
     n_noise = found.count(NOISE)
     if noise == "leave_out":

@@ -12,6 +12,7 @@ from scipy.stats import binom, binomtest, bootstrap
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._labels import UNLABELED, refuse_unlabeled
 from .._validation import check_labels, check_length, check_same_kind, validated
 from ._intervals import PROBABILITY
 
@@ -215,6 +216,7 @@ def paired_bootstrap(
         arrays: list[NDArray[Any]] = [correct_a, correct_a, correct_b]
         metric = _mean_correct
     else:
+        refuse_unlabeled(y_true, "y_true")
         arrays = [np.asarray(values) for values in (y_true, y_pred_a, y_pred_b)]
     for name, array in zip(("y_pred_a", "y_pred_b"), arrays[1:], strict=True):
         check_length(name, len(array), len(arrays[0]))
@@ -265,10 +267,9 @@ def _find_correct(
     y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the samples that each of two classifiers predicts correctly."""
-    labels = {
-        name: check_labels(values, name)
-        for name, values in [("y_true", y_true), ("y_pred_a", y_pred_a), ("y_pred_b", y_pred_b)]
-    }
+    labels = {"y_true": check_labels(y_true, "y_true")}
+    for name, values in (("y_pred_a", y_pred_a), ("y_pred_b", y_pred_b)):
+        labels[name] = check_labels(values, name, {UNLABELED})
     for name, values in labels.items():
         check_length(name, len(values), len(labels["y_true"]))
     check_same_kind(**labels)

@@ -12,7 +12,7 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_known_labels, check_scores, validated
+from .._validation import check_known_labels, check_scores, unmask, validated
 from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def top_k_accuracy(
     correct = ranks < min(k, n_labels)
     if sample_weight is None:
         return float(correct.mean())
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = np.asarray(unmask(sample_weight), dtype=np.float64)
     if weights.shape != correct.shape:
         raise ValueError(
             f"sample_weight must have one weight for each of the {len(correct)} samples, "

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval
 
 from .._device import choose_exact_device, kept_memory
+from .._validation import unmask
 from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 from ._whitening import whitened_spectrum
 
@@ -298,7 +299,7 @@ def _check_range(name: str, values: tuple[float, ...], highest: float) -> None:
 
 
 def _check_strain(X: Any) -> np.ndarray:
-    strain = np.asarray(X)
+    strain = np.asarray(unmask(X))
     if strain.ndim != 2 or strain.dtype.kind not in "fiu" or not strain.size:
         raise ValueError(
             f"X must be strain as real numbers of shape (n_samples, n_times), not {strain.dtype} "

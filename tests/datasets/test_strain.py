@@ -159,6 +159,10 @@ class TestAround:
             strain.around(T0 + 5, 8)
         assert strain.around(T0 + 8, 2).tolist() == list(range(113, 145))
 
+    def test_masked_samples_are_gaps(self):
+        strain = Strain(np.ma.array(np.arange(1, 9), mask=np.arange(8) == 3), 4, T0)
+        assert strain.gaps == [(T0 + 0.75, T0 + 1)]
+
     def test_many_gaps_are_counted(self):
         data = np.ones(64)
         data[::4] = np.nan

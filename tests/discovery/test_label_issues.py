@@ -277,7 +277,7 @@ X, Y = clusters(5)
         ({"y": Y[:-1]}, "X has 20 samples, but y has 19"),
         (
             {"y": [None, *Y[1:]]},
-            r"y has no label .* for 1 of 20 samples: leave these out of y, and",
+            r"y has no label .* for 1 of 20 samples, the first in row 0: leave",
         ),
         ({"y": ["", "", *Y[2:]]}, "y has no label .* for 2 of 20 samples"),
         ({"y": [np.nan, *range(19)]}, "y has no label .* for 1 of 20 samples"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.spatial.distance import cdist
@@ -232,6 +233,43 @@ class TestAddClasses:
         more_X, more_y = _of("Whistle", 2)
         known.add_classes(np.concatenate([X, more_X]), np.concatenate([y, more_y]))
         assert known.score(X, y) == 1.0
+
+    def test_a_glitch_of_weight_0_is_not_kept(self, tiny):
+        X, y = make_stripes(n_each=4)
+        weights = np.where(y == "Koi_Fish", 0.0, 1.0)
+        weights[0] = 0
+        classifier = tiny(max_epochs=1).fit(X, y, sample_weight=weights)
+        kept = cdist(classifier._embed(X), classifier.exemplars_).min(axis=1) < 1e-4
+        np.testing.assert_array_equal(kept, weights > 0)
+        with pytest.raises(ValueError, match="no glitch of Koi_Fish is stored"):
+            classifier.add_classes(X[:1], ["New"])
+        classifier.set_params(class_weight={"Whistle": 0.0}).partial_fit(X, y)
+        assert set(classifier.exemplar_classes_) == {"Blip", "Koi_Fish"}
+
+    def test_missing_labels_are_named_by_their_row(self, known, tiny):
+        X, y = make_stripes(n_each=2)
+        for missing in (None, np.nan, pd.NA, np.ma.masked, "", " ", "nan"):
+            labels, classes = [*y[:-1], missing], ["Blip", missing, "Whistle"]
+            for method in (tiny().fit, tiny().partial_fit, known.partial_fit, known.add_classes):
+                with pytest.raises(ValueError, match=r"y has no label .*row 5"):
+                    method(X, labels)
+            with pytest.raises(ValueError, match=r"y has no label .*row 5"):
+                tiny().partial_fit(X, labels, classes=np.unique(y))
+            for classifier in (tiny(), known):
+                with pytest.raises(ValueError, match=r"classes has no label .*row 1"):
+                    classifier.partial_fit(X, y, classes=classes)
+
+    def test_masked_labels_pixels_and_weights_are_refused(self, tiny, stripes):
+        X, y = stripes
+        hidden = np.arange(len(y)) == 3
+        with pytest.raises(ValueError, match=r"y has no label .*row 3"):
+            tiny().fit(X, np.ma.array(y, mask=hidden))
+        with pytest.raises(ValueError, match=r"X contains NaN .*\(3\)"):
+            tiny().fit(
+                np.ma.array(X, mask=np.broadcast_to(hidden[:, None, None, None], X.shape)), y
+            )
+        with pytest.raises(ValueError, match="sample_weight contains NaN"):
+            tiny().fit(X, y, sample_weight=np.ma.array(np.ones(len(y)), mask=hidden))
 
     def test_kept_glitches_are_few_and_of_all_classes(self, tiny):
         X, y = make_stripes(n_each=30)

@@ -118,8 +118,8 @@ def test_columns():
     ("args", "options", "message"),
     [
         ((["a"], [0, 1]), {}, "clusters .* 2 .*y_true .* 1"),
-        ((["a", None], [0, 1]), {}, "y_true must hold"),
-        ((["a"], [np.nan]), {}, "clusters contains NaN"),
+        ((["a", None], [0, 1]), {}, r"y_true has no label .* row 1"),
+        ((["a"], [np.nan]), {}, "clusters has no label"),
         ((["a"], [0]), {"noise": "drop"}, "'noise' .* Got 'drop'"),
         ((["a"], [0]), {"matching": "best"}, "'matching' .* Got 'best'"),
     ],

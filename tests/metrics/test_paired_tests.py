@@ -75,7 +75,7 @@ class TestMcNemar:
         [
             ((["a", "b"], ["a", "b"], ["a"]), "y_pred_b .* 1 .*y_true .* 2"),
             ((["a"], [1], ["a"]), "strings throughout or numbers throughout.*y_pred_a"),
-            ((["a", None], ["a", "a"], ["a", "a"]), "y_true .*strings"),
+            ((["a", None], ["a", "a"], ["a", "a"]), "y_true has no label"),
         ],
     )
     def test_errors(self, args, message):

@@ -71,8 +71,27 @@ def test_labels_and_scores_from_pandas(dtype):
     y_true, y_score = pd.Series(Y_TRUE, dtype=dtype), pd.DataFrame(Y_SCORE, columns=LABELS)
     assert top_k_accuracy(y_true, y_score, k=2, labels=y_score.columns) == 2 / 3
     y_true[1] = None
-    with pytest.raises(ValueError, match=r"y_true .* Missing values"):
+    with pytest.raises(ValueError, match=r"y_true has no label .* row 1"):
         top_k_accuracy(y_true, y_score, k=2, labels=LABELS)
+
+
+def test_masked_labels_scores_and_weights_are_refused():
+    mask = [False, True, False]
+    with pytest.raises(ValueError, match=r"y_true has no label .*row 1"):
+        top_k_accuracy(np.ma.array(Y_TRUE, mask=mask), Y_SCORE, k=1, labels=LABELS)
+    y_score = np.ma.array(Y_SCORE, mask=np.diag(mask))
+    weights = np.ma.array([1.0, 1.0, 1.0], mask=mask)
+    with pytest.raises(ValueError, match="y_score contains NaN in 1 of 3"):
+        top_k_accuracy(Y_TRUE, y_score, k=1, labels=LABELS)
+    with pytest.raises(ValueError, match="sample_weight must be finite"):
+        top_k_accuracy(Y_TRUE, Y_SCORE, k=1, labels=LABELS, sample_weight=weights)
+
+
+def test_minus_one_is_a_class_only_where_it_is_among_them():
+    y_score = [[0.9, 0.1], [0.2, 0.8]]
+    assert top_k_accuracy([-1, 1], y_score, k=1, labels=[-1, 1]) == 1
+    with pytest.raises(ValueError, match=r"y_true has no label .*row 0"):
+        top_k_accuracy([-1, 1], y_score, k=1, labels=[0, 1])
 
 
 def test_named_columns_are_put_in_order():
@@ -165,10 +184,10 @@ def test_never_above_any_way_of_breaking_ties(problem, k):
         ({"y_true": ["Blip", "Chirp"]}, "y_score .* 3 .*y_true .* 2"),
         ({"y_true": []}, r"y_true .*\(0,\)"),
         ({"y_true": [["a", "b"]]}, r"y_true .*\(1, 2\)"),
-        ({"y_true": ["Blip", None, "Chirp"]}, "y_true .*NoneType"),
+        ({"y_true": ["Blip", None, "Chirp"]}, "y_true has no label"),
         ({"y_true": ["Blip", 1, "Chirp"]}, "y_true .* found numbers and strings"),
         ({"y_true": [b"Blip"] * 3}, "y_true must hold strings only .* found bytes"),
-        ({"y_true": [0, np.nan, 1], "labels": [0, 1, 2]}, "y_true contains NaN"),
+        ({"y_true": [0, np.nan, 1], "labels": [0, 1, 2]}, "y_true has no label .* row 1"),
         ({"y_score": np.where(Y_SCORE == 0.4, np.nan, Y_SCORE)}, "y_score .* NaN in 2 of 3"),
         ({"y_score": Y_SCORE.astype(complex)}, "y_score must hold real numbers, got complex"),
         ({"y_score": np.full((3, 3), None)}, "y_score contains NaN in 3 of 3"),

@@ -277,6 +277,13 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             transformer.transform(noise())
 
+    def test_masked_samples_are_gaps(self, transformer):
+        mask = np.zeros((2, 8 * 4096), dtype=bool)
+        mask[1, 100:110] = True
+        strain = np.random.default_rng(0).normal(size=mask.shape)
+        with pytest.raises(ValueError, match=r"Row 1 of X .* 10 .*NaN"):
+            transformer.transform(np.ma.array(strain, mask=mask))
+
     def test_gaps_are_named(self, transformer):
         strain = noise(3)
         strain[1, 100:110] = np.nan
