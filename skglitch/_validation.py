@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, time, timedelta
 from numbers import Real
@@ -116,6 +117,19 @@ def column_names(values: Any) -> list[Any] | None:
     fields = getattr(getattr(values, "dtype", None), "names", None)
     found = [fields, getattr(values, "column_names", None), getattr(values, "columns", None)]
     return next((list(names) for names in found if names is not None), None)
+
+
+def unfold_views(X: Any) -> Any:
+    """Return views that QTransformer has put into a data frame as an array, all else as it is."""
+    columns = getattr(X, "columns", None)
+    if getattr(columns, "nlevels", 1) != 3:
+        return X
+    shape = columns.remove_unused_levels().levshape
+    if math.prod(shape) != len(columns):
+        raise ValueError(
+            f"X has {len(columns)} columns named by view, row and column, but {shape} of these."
+        )
+    return X.to_numpy().reshape(len(X), *shape)
 
 
 def check_scores(

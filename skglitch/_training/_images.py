@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from .._validation import unmask
+from .._validation import unfold_views, unmask
 from ._scale import PixelScale, check_finite
 
 Shape = tuple[int, int, int]
@@ -20,7 +20,7 @@ def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
     With `reset` the estimator learns the shape of X and the range of its pixels, else X is checked
     against them.
     """
-    X = unmask(X)
+    X = unfold_views(unmask(X))
     if _n_dimensions(X) > 2:
         if reset and hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
+from .._validation import unfold_views
 from ._load_strain import load_strain
 from ._parameters import check_choice, list_problems
 from ._strain import Strain, check_number
@@ -276,7 +277,7 @@ def _transform(
 
 
 def _call(transformer: _Transformer, strain: list[np.ndarray]) -> np.ndarray:
-    data = np.asarray(transformer.transform(np.stack(strain)))
+    data = np.asarray(unfold_views(transformer.transform(np.stack(strain))))
     if data.ndim == 0 or len(data) != len(strain):
         raise TypeError(
             f"transformer.transform returned an array of shape {data.shape} for {len(strain)} "

@@ -66,7 +66,7 @@ class Findings:
                 precision=self.classifier.precision,
                 verbose=self.classifier.verbose,
             )
-            self.embeddings = transformer.fit(self.X[:1]).transform(self.X)
+            self.embeddings = np.asarray(transformer.fit(self.X[:1]).transform(self.X))
         with self.timed("novelty"):
             self._find_novel(random_state)
             self.n_in_data = count_shared(self.classifier.exemplars_, self.embeddings)

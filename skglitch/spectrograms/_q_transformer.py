@@ -11,6 +11,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval
+from sklearn.utils._set_output import _get_output_config
 
 from .._device import choose_exact_device, kept_memory
 from .._validation import unmask
@@ -18,7 +19,8 @@ from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 from ._whitening import whitened_spectrum
 
 
-class QTransformer(TransformerMixin, BaseEstimator):
+# scikit-learn cannot put four dimensions into a data frame: transform does.
+class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Constant-Q transform of the strain around triggers, as in Gravity Spy's pictures.
 
     Strain is whitened by its own spectrum and compared with sine-Gaussians of many frequencies
@@ -183,14 +185,59 @@ class QTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         views : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5.
+            Normalized energy, 255 being 25.5. A data frame after ``set_output``.
 
         Raises
         ------
         ValueError
             If the strain is too short, constant, or has NaN. The message names the row.
         """
-        return self.scan(X).data
+        views = self.scan(X).data
+        if _get_output_config("transform", self)["dense"] != "pandas":
+            return views
+        import pandas as pd
+
+        levels = [range(length) for length in views.shape[1:]]
+        return pd.DataFrame(
+            views.reshape(len(views), -1),
+            index=X.index if hasattr(X, "columns") else None,
+            columns=pd.MultiIndex.from_product(levels, names=["view", "row", "column"]),
+        )
+
+    def set_output(self, *, transform: str | None = None) -> QTransformer:
+        """Set the container that ``transform`` returns, as in scikit-learn.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            ``"pandas"`` is a data frame with the index of X, one row per sample and a column per
+            pixel, named by view, row and column. The estimators of skglitch take it as X. The
+            others are arrays. None changes nothing.
+
+        Returns
+        -------
+        self : QTransformer
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the pixels, in the order of flattened views.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of shape (n_views * height * width,), dtype object
+            Such as ``"view0_row12_column3"``.
+        """
+        pixels = np.ndindex(len(self.durations), *self.size)
+        names = [f"view{view}_row{row}_column{column}" for view, row, column in pixels]
+        return np.array(names, dtype=object)
 
     def scan(self, X: Any, *, clean_medians: bool = False) -> Bunch:
         """Transform strain to spectrograms, and report the loudest tile of each glitch.

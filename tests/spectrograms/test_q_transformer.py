@@ -6,15 +6,18 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from skglitch import CNNClassifier
+from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._pictures import NATIVE_SIZE, resize_energy
+from skglitch.datasets import Strain, load_triggers
 from skglitch.spectrograms import QTransformer, read_picture
 
 RATE = 1024.0
@@ -239,6 +242,50 @@ class TestInScikitLearn:
         classifier = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, device="cpu")
         pipeline = make_pipeline(transformer, classifier).fit(strain, labels)
         assert pipeline.predict(strain).shape == (12,)
+
+    @pytest.mark.parametrize("by", ["set_output", "config"])
+    def test_strain_to_a_data_frame_of_embeddings_keeps_the_index(self, transformer, by):
+        strain = pd.DataFrame(noise(3), index=["a", "b", "c"]).add_prefix("t")
+        net = TruncatedCNNTransformer("test_efficientnet", weights=None, random_state=0)
+        expected = make_pipeline(transformer, net).fit_transform(strain)
+        pipeline = make_pipeline(clone(transformer), clone(net))
+        if by == "set_output":
+            pipeline.set_output(transform="pandas")
+        with config_context(transform_output="pandas" if by == "config" else "default"):
+            frame = pipeline.fit(strain).transform(strain)
+        assert frame.index.tolist() == ["a", "b", "c"]
+        assert frame.columns.tolist() == pipeline.get_feature_names_out().tolist()
+        np.testing.assert_array_equal(frame, expected)
+
+    @pytest.mark.parametrize("container", ["pandas", "polars", "default"])
+    def test_views_in_a_data_frame_have_a_column_per_pixel(self, transformer, container):
+        strain = pd.DataFrame(noise(2), index=[7, 5])
+        views = transformer.fit_transform(strain)
+        assert len(transformer.get_feature_names_out()) == views[0].size
+        result = clone(transformer.set_output(transform=container)).fit_transform(strain)
+        if container != "pandas":
+            np.testing.assert_array_equal(result, views)
+            return
+        assert result.index.tolist() == [7, 5]
+        np.testing.assert_array_equal(result[1, 3, 4], views[:, 1, 3, 4])
+        assert (result.dtypes == np.uint8).all()
+        net = TruncatedCNNTransformer("test_efficientnet", weights=None, random_state=0)
+        np.testing.assert_array_equal(net.fit_transform(result), net.fit_transform(views))
+        np.testing.assert_array_equal(
+            net.fit_transform(result[[1]]), net.fit_transform(views[:, [1]])
+        )
+        with pytest.raises(ValueError, match="view, row and column"):
+            net.fit(result.iloc[:, 3:])
+
+    def test_load_triggers_takes_a_transformer_that_gives_data_frames(self, transformer):
+        strain, table = Strain(noise(1)[0], RATE, 0.0), {"gps": [3.0], "label": ["Blip"]}
+        options = {"duration": 4.0, "progress": False}
+        table = pd.DataFrame(table)
+        expected = load_triggers(table, strain, transformer, **options).data
+        transformer.set_output(transform="pandas")
+        np.testing.assert_array_equal(
+            load_triggers(table, strain, transformer, **options).data, expected
+        )
 
     def test_other_floats_and_integers(self, transformer):
         strain = noise(1) * 1000
