@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from .._files import refuse_bomb
 
 StateDict = Mapping[str, torch.Tensor]
 # Names as torchvision's file for DenseNet has them: "norm.1" is "norm1" today.
@@ -39,6 +42,9 @@ def _read_cached(path: str, _mtime_ns: int, _size: int) -> StateDict:
 
             state: Any = load_file(path)
         else:
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    refuse_bomb(archive)
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
@@ -51,10 +57,17 @@ def _read_cached(path: str, _mtime_ns: int, _size: int) -> StateDict:
 
 
 def check_state_dict(state: Any, source: str) -> StateDict:
-    """Return ``state`` if it is a mapping of names to tensors, else fail."""
-    if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
+    """Return ``state`` if it is a mapping of names to tensors of numbers, else fail."""
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and _holds_numbers(value) for name, value in state.items()
+    ):
         raise ValueError(f"weights: {source} does not hold a state dict (names and tensors).")
     return state
+
+
+def _holds_numbers(value: Any) -> bool:
+    # Complex numbers would lose their imaginary part, and "meta" is a device without numbers.
+    return torch.is_tensor(value) and not value.is_complex() and value.device.type != "meta"
 
 
 def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str) -> None:

@@ -93,7 +93,7 @@ def read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) 
         return
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise click.UsageError(f"{str(path)!r} is not a TOML file: {error}.", ctx) from error
     root = ctx.find_root().command
     commands = root.commands if isinstance(root, click.Group) else {str(ctx.info_name): root}
@@ -124,7 +124,14 @@ def _read_option(
     if option is None:
         raise click.UsageError(f"{where}: {key!r} is not one of {', '.join(sorted(options))}.", ctx)
     texts = [str(item) for item in value] if isinstance(value, list) else [str(value)]
-    return str(option.name), texts if getattr(option, "multiple", False) else ",".join(texts)
+    typed = texts if getattr(option, "multiple", False) else ",".join(texts)
+    # Files need not be there yet: another command of the file may write them.
+    if not isinstance(option.type, click.Path | FileOr):
+        try:
+            option.type_cast_value(ctx, typed)
+        except click.BadParameter as error:
+            raise click.UsageError(f"{where}: {key}={value!r}: {error.message}", ctx) from error
+    return str(option.name), typed
 
 
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -62,8 +62,8 @@ class ViewCache:
                 for row in content["rows"]
             ]
             broken = {PictureFile(*file): reason for file, reason in content["broken"]}
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
-            # Absent, damaged, or being replaced by another process.
+        except Exception:
+            # Absent, being replaced by another process, or damaged in whatever way.
             return None
         if array.dtype != np.uint8 or array.shape != (len(rows), *self.item_shape):
             return None

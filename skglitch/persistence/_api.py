@@ -164,9 +164,11 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         estimator = reader.decode(schema["estimator"])
         if name_of(type(estimator)) not in ESTIMATORS:
             raise ValueError(f"it holds a {type(estimator).__name__}, which save does not take")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        versions = describe_versions(schema.get("versions", {}))
-        raise ValueError(f"{str(file)!r} cannot be loaded: {error}.{versions}") from error
+    except Exception as error:
+        # What a damaged file makes Python, torch and scikit-learn raise is of many types.
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        versions = describe_versions(schema["versions"])
+        raise ValueError(f"{str(file)!r} cannot be loaded: {reason}.{versions}") from error
     if backbone is not None and not reader.used_backbone:
         raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
     _warn(f"{file.name}: ", reader.remarks)

@@ -238,7 +238,13 @@ class Reader:
         return self._decoders[tag](encoded[tag])
 
     def _decode_values(self, dtype: str, shape: list[int], values: list[Any]) -> np.ndarray:
-        array = np.empty(len(values), dtype=dtype)
+        # As wide as the longest text: a damaged dtype would take any amount of memory.
+        kind = np.dtype(dtype).kind
+        if kind == "U":
+            return np.array(self.decode(values), dtype=str).reshape(shape)
+        if kind != "O":
+            raise ValueError(f"it holds a list of dtype {dtype!r}")
+        array = np.empty(len(values), dtype=object)
         # Item by item: an array of objects would take items that are lists for another axis.
         for index, item in enumerate(values):
             array[index] = self.decode(item)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._files import written_whole
+from .._files import refuse_bomb, written_whole
 
 PROTOCOL = 1
 SCHEMA, WEIGHTS = "schema.json", "weights.safetensors"
@@ -58,6 +58,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise ValueError(f"{str(path)!r} is {reason}.")
     try:
         with zipfile.ZipFile(path) as archive:
+            refuse_bomb(archive)
             schema = json.loads(archive.read(SCHEMA)) if SCHEMA in archive.namelist() else None
             if not isinstance(schema, dict) or schema.get("format") != _FORMAT:
                 problem = "is not a skglitch file."
@@ -67,6 +68,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
                     f"protocol {schema['protocol']}); this one, {_versions()['skglitch']}, reads "
                     f"up to protocol {PROTOCOL}: upgrade with pip install -U skglitch."
                 )
+            elif not isinstance(schema["versions"], dict) or "estimator" not in schema:
+                problem = "is damaged: its schema is incomplete."
             else:
                 # Copies: what is read straight from the bytes cannot be written to.
                 arrays = load(archive.read(WEIGHTS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 
 import pytest
 import safetensors.torch
@@ -63,6 +64,28 @@ def test_weights_are_complete_or_refused(state):
     with pytest.raises(ValueError, match="1 missing"):
         make_backbone(torchvision.models.resnet18(), without(state, "bn1.weight"))
     make_backbone("resnet18", without(state, "fc."))  # its last layer is cut off anyway
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {7: torch.zeros(1)},
+        {"bn1.weight": torch.ones(64, dtype=torch.complex64)},
+        {"bn1.weight": torch.ones(64, device="meta")},
+    ],
+    ids=["number as name", "complex", "meta"],
+)
+def test_tensors_that_are_no_weights(state, change):
+    with pytest.raises(ValueError, match="weights: the mapping does not hold a state dict"):
+        make_backbone("resnet18", dict(state) | change)
+
+
+def test_archives_that_fill_the_memory_are_refused(tmp_path):
+    path = tmp_path / "net.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/data.pkl", bytes(10_000_000))
+    with pytest.raises(ValueError, match="expand to 10000000"):
+        read_state_dict(path)
 
 
 def test_files_from_before_batch_norms_counted(state):

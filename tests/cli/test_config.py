@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import click
@@ -120,6 +121,27 @@ def test_files_that_cannot_be_read(run, folder, tmp_path):
     assert (result.exit_code, "not a TOML file" in result.stderr) == (2, True)
 
 
+def valid_text(option):
+    """Text that an option takes."""
+    for text in ("1", "1000", "0.5", "32x40", *getattr(option.type, "choices", ())):
+        with contextlib.suppress(click.BadParameter):
+            option.type.convert(text, option, None)
+            return text
+    return "a"  # a file
+
+
+def test_wrong_values_are_named_with_their_file(run, tmp_path):
+    config = write(tmp_path / "one.toml", "[predict]\ntop = 'many'\n")
+    result = run("predict", "--config", config, "model", "glitches")
+    assert (result.exit_code, "one.toml', [predict]: top='many'" in result.stderr) == (2, True)
+
+
+def test_nesting_without_end_is_not_toml(run, tmp_path):
+    config = write(tmp_path / "one.toml", "a = " + "[" * 100_000)
+    result = run("predict", "--config", config, "model", "glitches")
+    assert (result.exit_code, "one.toml' is not a TOML file" in result.stderr) == (2, True)
+
+
 def test_every_option_of_every_command_can_be_configured(tmp_path):
     for name, command in main.commands.items():
         ctx = click.Context(command, info_name=name, parent=click.Context(main))
@@ -127,7 +149,7 @@ def test_every_option_of_every_command_can_be_configured(tmp_path):
         for option in command.params:
             if option.param_type_name != "option" or option.name in ("config", "help"):
                 continue
-            value = "True" if option.is_flag else ["a"] if option.multiple else "a"
+            value = "True" if option.is_flag else ["a"] if option.multiple else valid_text(option)
             key = max(option.opts, key=len).removeprefix("--")
             path = write(tmp_path / "one.toml", f"[{name}]\n{key} = {json.dumps(value)}\n")
             config.callback(ctx, config, path)

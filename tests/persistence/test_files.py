@@ -168,6 +168,18 @@ def no_params(schema):
     del state_of(schema)["params"]
 
 
+def no_versions(schema):
+    schema["versions"] = ["skglitch"]
+
+
+def index_out_of_range(schema):
+    state_of(schema)["fitted"]["image_shape_"] = {"$scalar": []}
+
+
+def no_device(schema):
+    state_of(schema)["params"]["device"] = {"$device": "x"}
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -177,12 +189,36 @@ def no_params(schema):
         (unknown_value, r"unknown kind '\$eval'"),
         (sets_a_method, "sets the attribute 'predict'"),
         (other_net, r"do not fit the net.*written with.*timm 0\.0\.1 \(installed"),
-        (no_params, "cannot be loaded: 'params'"),
+        (no_params, r"cannot be loaded: KeyError\('params'\)"),
+        (no_versions, "is damaged: its schema is incomplete"),
+        (index_out_of_range, "cannot be loaded: "),
+        (no_device, "cannot be loaded: "),
     ],
 )
 def test_schemas_that_are_refused(tmp_path, edit, message):
     path = edited(OLD_FILE, tmp_path / "model", edit)
     with pytest.raises(ValueError, match=message):
+        skglitch.load(path)
+
+
+def test_texts_of_an_absurd_width_take_no_memory(tmp_path):
+    def widen(schema):
+        state_of(schema)["fitted"]["classes_"]["$values"][0] = "<U400000000"
+
+    classes = skglitch.load(edited(OLD_FILE, tmp_path / "model", widen)).classes_
+    assert classes.dtype == skglitch.load(OLD_FILE).classes_.dtype
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [(b" " * 10_000_000, "expand to 10000000"), (b"[" * 100_000, "recursion")],
+    ids=["bomb", "deep"],
+)
+def test_schemas_that_expand_without_end(tmp_path, schema, message):
+    path = tmp_path / "model"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", schema)
+    with pytest.raises(ValueError, match=f"model' is damaged.*{message}"):
         skglitch.load(path)
 
 
