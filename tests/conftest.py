@@ -152,3 +152,14 @@ def small_tree(tmp_path, draw):
             draw(folder / f"{glitch}_spectrogram_{duration}.png", level)
             level += 10
     return folder
+
+
+@pytest.fixture
+def blank_figures(monkeypatch):
+    """Save figures as one white pixel: drawing takes most of the time of a report."""
+    from matplotlib.figure import Figure
+
+    def save_blank(_figure, file, **_options):
+        Image.new("RGB", (1, 1), "white").save(file, format="png")
+
+    monkeypatch.setattr(Figure, "savefig", save_blank)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 
 def test_a_page_and_its_parts(run, model, folder, tmp_path):
     result = run("report", model, folder, "--json", "--pictures", 1, "--title", "Mine", "-q")
@@ -15,12 +17,14 @@ def test_a_page_and_its_parts(run, model, folder, tmp_path):
     assert any((tmp_path / "report" / "parts").glob("*.csv"))
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_page_without_labels_in_one_file(run, model, unlabeled, tmp_path):
     result = run("report", model, unlabeled, "-o", "page.html", "--pictures", 1)
     assert result.exit_code == 0, result.output
     assert "no scores" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_report_that_is_there_stays(run, model, folder, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.html").write_text("old")
@@ -30,6 +34,7 @@ def test_a_report_that_is_there_stays(run, model, folder, tmp_path):
     assert (tmp_path / "report" / "report.html").read_text() == "old"
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_report_is_replaced_when_told_to(run, model, folder, unlabeled, tmp_path):
     assert run("report", model, folder, "--pictures", 2, "-q").exit_code == 0
     scored = {path.name for path in (tmp_path / "report" / "parts").iterdir()}

@@ -130,6 +130,7 @@ class TestNumbers:
         assert cost["parameters"] == f"{n:,}"
         assert float(cost["operations per glitch"].split()[0]) > 0
 
+    @pytest.mark.usefixtures("blank_figures")
     def test_the_classifier_is_left_as_it_was(self, classifier, held_out):
         before = classifier.get_params()
         make_report(classifier, held_out[0][:4], n_pictures=1)
@@ -275,6 +276,7 @@ class TestTables:
         np.testing.assert_allclose(reported, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.usefixtures("blank_figures")
 class TestTrainingData:
     def test_are_known_by_what_the_model_keeps(self, classifier, train):
         report = make_report(classifier, *train, n_pictures=1)
@@ -299,6 +301,7 @@ class TestTrainingData:
         assert "unknown whether these data are among them" in text_of(report)
 
 
+@pytest.mark.usefixtures("blank_figures")
 class TestHardData:
     def test_without_labels(self, classifier, held_out):
         report = make_report(classifier, held_out[0], n_pictures=2)
@@ -379,11 +382,12 @@ class TestHardData:
         assert "a random sample of 10 glitches out of 24" in text_of(report)
         assert len(table(report, "novelty")) == 24
 
-    def test_the_same_data_make_the_same_parts(self, classifier, held_out):
-        one, two = (make_report(classifier, *held_out, n_pictures=1) for _ in range(2))
-        assert one.pictures == two.pictures
-        changed = [name for name in one.tables if not one.tables[name].equals(two.tables[name])]
-        assert changed == ["cost"]
+
+def test_the_same_data_make_the_same_parts(classifier, held_out):
+    one, two = (make_report(classifier, *held_out, n_pictures=1) for _ in range(2))
+    assert one.pictures == two.pictures
+    changed = [name for name in one.tables if not one.tables[name].equals(two.tables[name])]
+    assert changed == ["cost"]
 
 
 class TestErrors:
@@ -410,6 +414,7 @@ class TestErrors:
 
 
 class TestPage:
+    @pytest.mark.usefixtures("blank_figures")
     def test_names_are_text(self, classifier, train):
         X, y = train
         labels = np.where(y == "Blip", EVIL, y)
@@ -448,6 +453,7 @@ class TestPage:
             Image.open(io.BytesIO(png)).size for png in report.pictures.values()
         )
 
+    @pytest.mark.usefixtures("blank_figures")
     def test_cells(self, classifier, held_out):
         X, y = held_out
         rows = y != "Whistle"
@@ -481,6 +487,7 @@ class TestWriting:
         assert report.write(tmp_path / "page.html") == tmp_path / "page.html"
         assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
+    @pytest.mark.usefixtures("blank_figures")
     def test_what_an_earlier_report_wrote_goes_and_the_rest_stays(
         self, report, classifier, held_out, tmp_path
     ):
@@ -521,6 +528,7 @@ class TestWriting:
         assert before == {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_the_file_of_the_model(classifier, held_out, tmp_path):
     path = tmp_path / "net.skglitch"
     skglitch.save(classifier, path)
