@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,20 +55,29 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     These are ``id``, and ``ifo``, ``gps_time`` (float) and ``label`` (empty without) where they
     exist.
     """
+    try:
+        embeddings, table = _read_arrays(path)
+        return embeddings, _read_columns(embeddings, table)
+    except (BlockingIOError, ImportError, PermissionError):
+        # Nothing is wrong with the file.
+        raise
+    except Exception as error:
+        # What is damaged makes each of the libraries raise errors of many types.
+        raise ValueError(f"{str(path)!r} is not a file of embeddings: {error}") from error
+
+
+def _read_columns(embeddings: np.ndarray, table: Any) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
-    try:
-        embeddings, table = _read_arrays(path)
-        columns = {name: np.asarray(table[name]) for name in _COLUMNS if name in table}
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{str(path)!r} is not a file of embeddings: {error}") from error
+    if embeddings.ndim != 2 or embeddings.dtype.kind not in "fiu":
+        raise ValueError(f"it has embeddings of shape {embeddings.shape} and {embeddings.dtype}.")
+    columns = {name: np.atleast_1d(table[name]) for name in _COLUMNS if name in table}
     columns.setdefault("id", np.arange(len(embeddings)))
     for name, values in columns.items():
-        if embeddings.ndim != 2 or len(values) != len(embeddings):
+        if values.shape != embeddings.shape[:1]:
             raise ValueError(
-                f"{str(path)!r} has embeddings of shape {embeddings.shape}, but {len(values)} "
-                f"values of {name}."
+                f"it has embeddings of shape {embeddings.shape}, but {name} of {values.shape}."
             )
         if name == "gps_time":
             numbers = pd.Series(values).replace("", np.nan)
@@ -79,18 +87,20 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             if name == "label":
                 texts = np.where(np.isin(texts, _NO_LABEL), "", texts)
             columns[name] = texts.astype(str)
-    return embeddings, columns
+    return columns
 
 
 def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
     import numpy as np
     import pandas as pd
 
+    from .._files import refuse_bomb
     from .._tables import import_pyarrow, open_hdf5, read_texts
 
     suffix = path.suffix.lower()
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as file:
+            refuse_bomb(file.zip)
             arrays = dict(file)
         return arrays.pop("embeddings"), arrays
     if suffix in HDF5:

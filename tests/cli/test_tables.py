@@ -77,11 +77,39 @@ def test_files_that_are_no_embeddings(tmp_path, suffix):
 
 def test_rows_that_do_not_fit(tmp_path):
     np.savez(tmp_path / "e.npz", embeddings=np.ones((3, 2)), id=["a", "b"])
-    with pytest.raises(ValueError, match=r"\(3, 2\).* 2 .*id"):
+    with pytest.raises(ValueError, match=r"\(3, 2\).* id .*\(2,\)"):
         read_embeddings(tmp_path / "e.npz")
     np.savez(tmp_path / "e.npz", embeddings=np.ones(3))
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
         read_embeddings(tmp_path / "e.npz")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("gps_time", ["1126259462.4.1", "1"]),
+        ("gps_time", np.zeros((2, 1))),
+        ("id", "a"),
+        ("embeddings", [["a"], ["b"]]),
+        ("embeddings", 1.0),
+        ("embeddings", np.zeros(50_000_000, np.uint8)),
+    ],
+    ids=["time", "times in rows", "one id", "texts", "number", "bomb"],
+)
+def test_wrong_columns_are_named_with_their_file(tmp_path, column, values):
+    path = tmp_path / "e.npz"
+    arrays = {"embeddings": np.ones((2, 3)), "id": ["a", "b"]} | {column: values}
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(ValueError, match=r"e\.npz' is not a file of embeddings"):
+        read_embeddings(path)
+
+
+def test_header_of_an_array_that_is_damaged(tmp_path):
+    np.save(tmp_path / "e.npy", np.ones((2, 3)))
+    content = (tmp_path / "e.npy").read_bytes()
+    (tmp_path / "e.npy").write_bytes(content.replace(b"), }", b", {  "))
+    with pytest.raises(ValueError, match=r"e\.npy' is not a file of embeddings"):
+        read_embeddings(tmp_path / "e.npy")
 
 
 @pytest.mark.parametrize("suffix", TABLES)
