@@ -1,18 +1,18 @@
-"""The one way in which tables are printed and written, and HDF5 files opened."""
+"""The one way in which tables are printed and written."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._files import written_whole
+from ._hdf5 import import_h5py
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,41 +108,6 @@ def _to_plain(value: Any) -> Any:
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:
     return table if table.index.name is None else table.reset_index()
-
-
-@contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading.
-
-    Raises FileNotFoundError if there is none, and ValueError if it is not HDF5 or damaged.
-    """
-    h5py = import_h5py()
-    if not path.is_file():
-        raise FileNotFoundError(f"{str(path)!r} does not exist.")
-    if not h5py.is_hdf5(path):
-        raise ValueError(f"{str(path)!r} is not an HDF5 file.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError) as error:
-        # h5py raises these if a file is cut short, or if its bytes do not decompress.
-        raise ValueError(f"{str(path)!r} is damaged: {error}.") from error
-
-
-def read_texts(file: Any, name: str) -> np.ndarray:
-    """Read a data set of an open HDF5 file as text, whatever its dtype."""
-    values = np.atleast_1d(file[name][()]).tolist()
-    texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
-    return np.array(texts, dtype=str)
-
-
-def import_h5py() -> Any:
-    """Import h5py, or explain how to install it."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError('HDF5 files need h5py: pip install "skglitch[strain]"') from error
-    return h5py
 
 
 def import_pyarrow() -> Any:

@@ -61,7 +61,8 @@ def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> dict[st
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> None:
     """Raise if a file has another format, or one whose package is not installed."""
-    from .._tables import import_h5py, import_pyarrow
+    from .._hdf5 import import_h5py
+    from .._tables import import_pyarrow
 
     suffix = path.suffix.lower()
     if suffix not in allowed:

@@ -95,7 +95,8 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
     import pandas as pd
 
     from .._files import refuse_bomb
-    from .._tables import import_pyarrow, open_hdf5, read_texts
+    from .._hdf5 import open_hdf5, read_array, read_texts
+    from .._tables import import_pyarrow
 
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -105,8 +106,11 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
         return arrays.pop("embeddings"), arrays
     if suffix in HDF5:
         with open_hdf5(path) as file:
-            texts = {name: read_texts(file, name) for name in _COLUMNS if name in file}
-            return file["embeddings"][()], texts
+            texts = {name: read_texts(file, name) for name in _COLUMNS}
+            embeddings = read_array(file, "embeddings")
+        if not isinstance(embeddings, np.ndarray):
+            raise ValueError("it has no data set 'embeddings'.")
+        return embeddings, {name: values for name, values in texts.items() if values is not None}
     options: dict[str, Any] = {"keep_default_na": False, "dtype": dict.fromkeys(_COLUMNS, str)}
     if suffix == ".npy":
         embeddings = np.load(path, allow_pickle=False)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._hdf5 import open_hdf5, read_array, read_attribute, read_texts
 from .._pictures import resize_energy
-from .._tables import open_hdf5, read_texts
 from .._validation import check_gps
 from ._parameters import MissingViewsError, check_durations, check_size
 
@@ -65,6 +65,8 @@ def load_glitches(
 
     Raises
     ------
+    BlockingIOError
+        If another program is writing the file.
     FileNotFoundError
         If there is no such file.
     ImportError
@@ -98,17 +100,22 @@ def load_glitches(
     size = None if size is None else check_size(size)
     path = Path(path).expanduser()
     with open_hdf5(path) as file:
-        name = next((name for name in ("data", "X") if name in file), None)
-        if name is None:
-            raise ValueError(
-                f"{str(path)!r} has no data set 'data' or 'X' with spectrograms; it has "
-                f"{', '.join(map(repr, file)) or 'none'}."
-            )
-        data = file[name][()]
-        in_file = file[name].attrs.get("durations", file.attrs.get("durations"))
-        columns = {key: read_texts(file, key) for key in ("id", "ifo", "label") if key in file}
-        if "gps_time" in file:
-            columns["gps_time"] = check_gps(file["gps_time"][()], f"{str(path)!r}: gps_time")
+        names = list(file)
+        found = ((name, read_array(file, name)) for name in ("data", "X"))
+        name, data = next((pair for pair in found if pair[1] is not None), ("", None))
+        if data is not None:
+            held = (read_attribute(item, "durations") for item in (file[name], file))
+            in_file = next((value for value in held if value is not None), None)
+            columns = {key: read_texts(file, key) for key in ("id", "ifo", "label")}
+            gps = read_array(file, "gps_time")
+    if data is None:
+        raise ValueError(
+            f"{str(path)!r} has no data set 'data' or 'X' with spectrograms; it has "
+            f"{', '.join(map(repr, names)) or 'none'}."
+        )
+    if gps is not None:
+        columns["gps_time"] = check_gps(np.atleast_1d(gps), f"{str(path)!r}: gps_time")
+    columns = {key: values for key, values in columns.items() if values is not None}
 
     where = f"{str(path)!r}, data set {name!r},"
     if not isinstance(data, np.ndarray) or data.dtype.kind not in "uif":
@@ -128,8 +135,11 @@ def load_glitches(
         guesses = [d for d in (requested, _DURATIONS) if d is not None and len(d) == n_views]
         available = guesses[0] if guesses else None
     else:
-        available = tuple(np.atleast_1d(in_file).astype(float).tolist())
-        if len(available) != n_views:
+        try:
+            available = tuple(np.atleast_1d(in_file).astype(float).tolist())
+        except (TypeError, ValueError):
+            available = in_file
+        if np.shape(available) != (n_views,):
             raise ValueError(f"{where} has {n_views} views, but durations={available!r}.")
     if requested is not None and requested != available:
         if available is None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._tables import import_h5py, open_hdf5
-from ._parameters import shorten
+from .._hdf5 import open_hdf5, read_array, read_attribute
+from ._channels import (
+    GWOSC,
+    find_channels,
+    frame_error,
+    ifo_of_channel,
+    import_gwpy,
+    is_frame,
+)
 from ._strain import (
     Strain,
     TimeAxis,
@@ -24,10 +30,6 @@ from ._strain import (
     show_gps,
 )
 
-_HDF5_SUFFIXES = (".hdf5", ".hdf", ".h5")
-_HDF5_START = b"\x89HDF\r\n\x1a\n"
-_FRAME_START = b"IGWD"
-_GWOSC = "strain/Strain"
 # Data quality per second in files of GWOSC, and the names of its bits.
 _MASK, _MASK_BITS = "quality/simple/DQmask", "quality/simple/DQShortnames"
 # Names of attributes in files of GWOSC and gwpy, and others in common use.
@@ -36,6 +38,7 @@ _SPACINGS = ("Xspacing", "dx", "dt")
 _STARTS = ("Xstart", "x0", "t0", "epoch", "gps_start")
 _DETECTORS = ("ifo", "detector")
 _CHANNELS = ("channel", "name")
+_ATTRIBUTES = (*_RATES, *_SPACINGS, *_STARTS, *_DETECTORS, *_CHANNELS, "xunit", "Npoints")
 
 
 def load_strain(
@@ -76,6 +79,8 @@ def load_strain(
 
     Raises
     ------
+    BlockingIOError
+        If another program is writing the file.
     FileNotFoundError, IsADirectoryError
         If there is no such file.
     ImportError
@@ -117,7 +122,7 @@ def load_strain(
         path = Path(source).expanduser()
         where = repr(str(path))
         if is_frame(path):
-            frame = _read_frame(path, dataset, start, stop)
+            frame = _read_frame(path, dataset, ifo, start, stop)
             series = _from_series(frame, sample_rate, t0, ifo, where)
         else:
             series = Hdf5Strain(path, dataset, sample_rate=sample_rate, t0=t0, ifo=ifo)
@@ -153,17 +158,19 @@ class Hdf5Strain:
         ifo: str | None = None,
     ):
         self.path = path
+        self.dataset = _only(find_channels(path, dataset, ifo), path, dataset)
+        self._where = where = f"{str(path)!r}, data set {self.dataset!r}"
         with open_hdf5(path) as file:
-            self.dataset = _find_dataset(file, dataset, repr(str(path)))
-            self._where = where = f"{str(path)!r}, data set {self.dataset!r}"
             series = file[self.dataset]
-            check_samples(series, where)
-            attributes = dict(series.attrs)
-            if self.dataset == _GWOSC:
+            shape, dtype = series.shape, series.dtype
+            attributes = {name: read_attribute(series, name) for name in _ATTRIBUTES}
+            if self.dataset == GWOSC:
                 for name, attribute in (("GPSstart", "gps_start"), ("Detector", "ifo")):
-                    if f"meta/{name}" in file:
-                        attributes.setdefault(attribute, file[f"meta/{name}"][()])
-            n_samples = series.shape[0]
+                    if attributes[attribute] is None:
+                        attributes[attribute] = read_array(file, f"meta/{name}")
+        attributes = {name: value for name, value in attributes.items() if value is not None}
+        check_samples(shape, dtype, where)
+        n_samples = shape[0]
         unit = _text(attributes.get("xunit", "s"))
         if unit not in ("s", ""):
             raise ValueError(f"{where} is not a time series: its axis is in {unit}.")
@@ -188,9 +195,11 @@ class Hdf5Strain:
         """Read a part of the series, NaN where a GWOSC file marks seconds as without data."""
         samples = self.axis.between(start, stop)
         with open_hdf5(self.path) as file:
-            data = as_samples(file[self.dataset][samples], self._where)
-            if self.dataset == _GWOSC:
-                self._blank_missing(file, data, samples)
+            data = np.asarray(file[self.dataset][samples])
+            missing = self._find_missing(file, samples) if self.dataset == GWOSC else None
+        data = as_samples(data, self._where)
+        if missing is not None:
+            data[missing] = np.nan
         return Strain(data, self.sample_rate, self.axis.time(samples.start), self.ifo)
 
     def _find_rate(self, attributes: dict[str, Any]) -> float | None:
@@ -209,42 +218,28 @@ class Hdf5Strain:
         except ValueError as error:
             raise ValueError(f"{self._where}: {error}") from None
 
-    def _blank_missing(self, file: Any, data: np.ndarray, samples: slice) -> None:
-        mask, names = file.get(_MASK), file.get(_MASK_BITS)
+    def _find_missing(self, file: Any, samples: slice) -> np.ndarray | None:
+        """Which samples are in seconds without data, None if the file does not say so."""
+        mask, names = (read_array(file, name) for name in (_MASK, _MASK_BITS))
         if mask is None or names is None:
-            return
-        bits = [_text(name) for name in names[()]]
+            return None
+        bits = [_text(name) for name in names]
         n_per_value, rest = divmod(self.axis.n_samples, len(mask)) if len(mask) else (0, 1)
         if "DATA" not in bits or rest:
-            return
+            return None
         first, last = samples.start // n_per_value, -(-samples.stop // n_per_value)
         absent = (mask[first:last].astype(np.int64) >> bits.index("DATA")) & 1 == 0
-        if absent.any():
-            begin = samples.start - first * n_per_value
-            data[np.repeat(absent, n_per_value)[begin : begin + len(data)]] = np.nan
+        begin = samples.start - first * n_per_value
+        return np.repeat(absent, n_per_value)[begin : begin + samples.stop - samples.start]
 
 
-def _find_dataset(file: Any, dataset: str | None, where: str) -> str:
-    """Find the strain of a GWOSC file, or the only data set, where none is given."""
-    h5py = import_h5py()
-    names: list[str] = []
-    file.visititems(
-        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-    )
-    if dataset is not None:
-        if isinstance(file.get(dataset), h5py.Dataset):
-            return dataset
+def _only(channels: list[str], path: Path, dataset: str | None) -> str:
+    if len(channels) > 1:
         raise ValueError(
-            f"{where} has no data set {dataset!r}. It has {shorten(map(repr, names)) or 'none'}."
+            f"{str(path)!r} has {' and '.join(map(repr, channels))}: dataset={dataset!r} does not "
+            "say which, and neither does ifo=."
         )
-    if not names:
-        raise ValueError(f"{where} is not a strain file: it has no data set.")
-    if _GWOSC in names or len(names) == 1:
-        return _GWOSC if _GWOSC in names else names[0]
-    raise ValueError(
-        f"{where} has no {_GWOSC!r} as files of GWOSC have, and {len(names)} data sets: pass one "
-        f"of them as dataset=, such as {shorten(map(repr, names))}."
-    )
+    return channels[0]
 
 
 def agree(name: str, given: Any, found: float | None, where: str) -> float | None:
@@ -271,12 +266,6 @@ def agree_ifo(given: str | None, found: str, where: str) -> str:
     return found or given or ""
 
 
-def ifo_of_channel(name: str) -> str:
-    """Detector of a channel such as ``H1:GDS-CALIB_STRAIN``, empty if it starts otherwise."""
-    match = re.match(r"([A-Z]\d):", name)
-    return match[1] if match else ""
-
-
 def _find_ifo(attributes: dict[str, Any], dataset: str) -> str:
     for name in _DETECTORS:
         if name in attributes:
@@ -299,37 +288,9 @@ def check_any_data(strain: Strain, where: str) -> None:
         raise ValueError(f"{where} is all zeros from GPS {start} to {stop}.")
 
 
-def is_frame(path: Path) -> bool:
-    """Whether a file is a frame file. Raises an error if it cannot be a strain file."""
-    if not path.exists():
-        raise FileNotFoundError(f"{str(path)!r} does not exist.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: pass a file in it.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{str(path)!r} is empty.")
-    with open(path, "rb") as stream:
-        begin = stream.read(len(_HDF5_START))
-    suffix = path.suffix.lower()
-    if begin.startswith(_FRAME_START) or suffix == ".gwf":
-        return True
-    # HDF5 may start after a block of other data, so its suffix counts as well.
-    if begin != _HDF5_START and suffix not in _HDF5_SUFFIXES:
-        raise ValueError(
-            f"{str(path)!r} is not a strain file: neither HDF5 nor a frame file (.gwf)."
-        )
-    return False
-
-
-def _read_frame(path: Path, channel: str | None, start: Any, stop: Any) -> Any:
-    try:
-        from gwpy.timeseries import TimeSeries
-    except ImportError as error:
-        raise ImportError('Frame files need gwpy: pip install "skglitch[gwpy]"') from error
-    if channel is None:
-        raise ValueError(
-            f"{str(path)!r} is a frame file: pass its channel as dataset=, such as "
-            "dataset='H1:GWOSC-4KHZ_R1_STRAIN'."
-        )
+def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, stop: Any) -> Any:
+    gwpy = import_gwpy()
+    channel = _only(find_channels(path, dataset, ifo), path, dataset)
     limits = {}
     # Frames start and end at whole seconds. The strain is cropped to the nearest sample later.
     if start is not None:
@@ -337,14 +298,9 @@ def _read_frame(path: Path, channel: str | None, start: Any, stop: Any) -> Any:
     if stop is not None:
         limits["end"] = math.ceil(stop)
     try:
-        return TimeSeries.read(str(path), channel, format="gwf", **limits)
-    except ImportError as error:
-        raise ImportError(
-            f"gwpy needs a library to read frame files ({error}): pip install lalsuite"
-        ) from error
-    except (ValueError, RuntimeError, OSError, KeyError) as error:
-        # Each of the libraries raises errors of its own types.
-        raise ValueError(f"Channel {channel!r} of {str(path)!r} cannot be read: {error}") from error
+        return gwpy.timeseries.TimeSeries.read(str(path), channel, format="gwf", **limits)
+    except Exception as error:
+        raise frame_error(error, f"Channel {channel!r} of {str(path)!r}") from error
 
 
 def _from_series(series: Any, sample_rate: Any, t0: Any, ifo: str | None, where: str) -> Strain:

@@ -222,18 +222,18 @@ class Strain:
 def as_samples(data: object, name: str) -> np.ndarray:
     """Convert one series of real numbers to float64."""
     array = np.asarray(unmask(data))
-    check_samples(array, name)
+    check_samples(array.shape, array.dtype, name)
     return array.astype(np.float64, copy=False)
 
 
-def check_samples(data: Any, name: str) -> None:
+def check_samples(shape: Any, dtype: np.dtype, name: str) -> None:
     """Check the shape and dtype of an array, or of a data set of HDF5 before it is read."""
-    if data.shape is None or len(data.shape) != 1:
-        raise ValueError(f"{name} must be one-dimensional, but has shape {data.shape}.")
-    if data.shape[0] == 0:
+    if shape is None or len(shape) != 1:
+        raise ValueError(f"{name} must be one-dimensional, but has shape {shape}.")
+    if shape[0] == 0:
         raise ValueError(f"{name} is empty.")
-    if data.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must hold real numbers, but has dtype {data.dtype}.")
+    if dtype.kind not in "fiu":
+        raise ValueError(f"{name} must hold real numbers, but has dtype {dtype}.")
 
 
 def join(parts: list[Strain]) -> list[Strain]:

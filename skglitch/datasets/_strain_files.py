@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ._load_strain import Hdf5Strain, is_frame, load_strain
+from ._channels import is_frame
+from ._load_strain import Hdf5Strain, load_strain
 from ._strain import Strain, check_number, check_time, join
 
 # Read in s beyond each end, since times are rounded to the nearest sample later.
@@ -38,6 +39,8 @@ class StrainFiles:
 
     Raises
     ------
+    BlockingIOError
+        If another program is writing a file.
     FileNotFoundError, IsADirectoryError
         If a path is not a file.
     ImportError

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._hdf5 import check_structure
 from .._labels import as_labels, is_labeled, strip_labels
 from .._validation import check_gps
 from ._parameters import shorten
@@ -202,6 +203,8 @@ def _read_file(path: Path) -> Any:
     if suffix not in _READERS:
         raise ValueError(f"table={str(path)!r} does not end in one of {', '.join(_READERS)}.")
     reader, options = _READERS[suffix]
+    if reader == "read_hdf":
+        check_structure(path)
     try:
         frame = getattr(pd, reader)(path, **options)
     except pd.errors.EmptyDataError:

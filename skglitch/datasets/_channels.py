@@ -1,0 +1,116 @@
+"""Which data set of an HDF5 file, or channel of a frame file, is the strain."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from .._hdf5 import has_dataset, list_datasets, open_hdf5
+from ._parameters import shorten
+
+# Data set of the strain in files of GWOSC.
+GWOSC = "strain/Strain"
+_HDF5_SUFFIXES = (".hdf5", ".hdf", ".h5")
+_HDF5_START = b"\x89HDF\r\n\x1a\n"
+_FRAME_START = b"IGWD"
+
+
+def find_channels(path: Path, dataset: str | None, ifo: str | None = None) -> list[str]:
+    """Find the strain in a file: one channel, or one of each detector.
+
+    ``dataset`` may lack the detector of a channel's name, such as H1 of ``H1:GDS-CALIB_STRAIN``.
+    If it is None, this is the strain of GWOSC, the only data set, or the only name that is left
+    without the detectors. With ``ifo``, channels of other detectors are left out.
+    """
+    if dataset is not None and (not isinstance(dataset, str) or not dataset):
+        raise ValueError(f"dataset={dataset!r} must be the name of a data set or channel.")
+    if is_frame(path):
+        if dataset is not None and ifo_of_channel(dataset):
+            return [dataset]
+        kind, names = "channel", _list_frame(path)
+    else:
+        kind, wanted = "data set", dataset or GWOSC
+        with open_hdf5(path) as file:
+            if has_dataset(file, wanted):
+                return [wanted]
+            names = list_datasets(file)
+    if dataset in names or (dataset is None and len(names) == 1):
+        return names if dataset is None else [dataset]
+    found = [
+        name
+        for name in names
+        if ifo_of_channel(name)
+        and ifo in (None, ifo_of_channel(name))
+        and dataset in (None, _without_ifo(name))
+    ]
+    if found and len({_without_ifo(name) for name in found}) == 1:
+        return found
+    listed = shorten(map(repr, names)) or "none"
+    if dataset is not None:
+        raise ValueError(f"{str(path)!r} has no {kind} {dataset!r}. It has {listed}.")
+    if not names:
+        raise ValueError(f"{str(path)!r} is not a strain file: it has no {kind}.")
+    raise ValueError(
+        f"{str(path)!r} has {len(names)} {kind}s: pass one of them as dataset=, such as {listed}."
+    )
+
+
+def ifo_of_channel(name: str) -> str:
+    """Detector of a channel such as ``H1:GDS-CALIB_STRAIN``, empty if it starts otherwise."""
+    match = re.match(r"([A-Z]\d):", name.rpartition("/")[2])
+    return match[1] if match else ""
+
+
+def _without_ifo(name: str) -> str:
+    return name.rpartition("/")[2].partition(":")[2]
+
+
+def is_frame(path: Path) -> bool:
+    """Whether a file is a frame file. Raises an error if it cannot be a strain file."""
+    if not path.exists():
+        raise FileNotFoundError(f"{str(path)!r} does not exist.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: pass a file in it.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{str(path)!r} is empty.")
+    with open(path, "rb") as stream:
+        begin = stream.read(len(_HDF5_START))
+    suffix = path.suffix.lower()
+    if begin.startswith(_FRAME_START) or suffix == ".gwf":
+        return True
+    # HDF5 may start after a block of other data, so its suffix counts as well.
+    if begin != _HDF5_START and suffix not in _HDF5_SUFFIXES:
+        raise ValueError(
+            f"{str(path)!r} is not a strain file: neither HDF5 nor a frame file (.gwf)."
+        )
+    return False
+
+
+def _list_frame(path: Path) -> list[str]:
+    gwpy = import_gwpy()
+    try:
+        return list(gwpy.io.gwf.get_channel_names(str(path)))
+    except Exception as error:
+        hint = "(pass one as dataset= to read it without a list)"
+        raise frame_error(error, f"The list of channels of {str(path)!r} {hint}") from error
+
+
+def import_gwpy() -> Any:
+    """Import gwpy, or explain how to install it."""
+    try:
+        import gwpy.io.gwf
+        import gwpy.timeseries
+    except ImportError as error:
+        raise ImportError('Frame files need gwpy: pip install "skglitch[gwpy]"') from error
+    return gwpy
+
+
+def frame_error(error: Exception, what: str) -> Exception:
+    """Make an error of this library from one of the libraries that read frame files."""
+    if isinstance(error, ImportError):
+        return ImportError(
+            f"gwpy needs a library to read frame files ({error}): pip install lalsuite"
+        )
+    # Each of the libraries raises errors of its own types.
+    return ValueError(f"{what} cannot be read: {error}")
