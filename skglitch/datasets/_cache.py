@@ -21,7 +21,7 @@ from ._scan import Glitch, PictureFile
 
 # Caches of another format are replaced. Increase it if pictures are decoded to other numbers than
 # before, or if the layout of the sidecar changes.
-FORMAT = 1
+FORMAT = 2
 _STALE_AFTER = 24 * 3600.0
 _PROGRESS_AFTER = 2.0  # s
 

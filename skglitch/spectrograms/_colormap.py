@@ -35,17 +35,18 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
     packed = _pack(colors)
     (table, lookup), (truncated, other_lookup) = _tables()
     found = np.take(lookup, packed)
-    if not found.all():
+    missing = found == 0
+    # The other version can match more only if it has some of the colors that this one lacks.
+    if np.take(other_lookup, packed[missing]).any():
         other = np.take(other_lookup, packed)
         if np.count_nonzero(other) > np.count_nonzero(found):
-            table, found = truncated, other
-    exact = found > 0
+            table, found, missing = truncated, other, other == 0
     # Where nothing was found, 0 - 1 wraps to 255; these pixels are set below.
     energy = (found - 1).astype(np.uint8)
     foreign = np.zeros(energy.shape, dtype=bool)
-    if not exact.all():
-        energy[~exact], foreign[~exact] = _nearest(packed[~exact], table)
-    return DecodedColors(energy, exact, foreign)
+    if missing.any():
+        energy[missing], foreign[missing] = _nearest(packed[missing], table)
+    return DecodedColors(energy, ~missing, foreign)
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,32 @@ from PIL import Image
 from .._pictures import NATIVE_SIZE, resize_energy
 from ._colormap import DecodedColors, colors_to_energy
 
-# Heights and widths of pictures with axes, and of two releases without axes.
+# Heights and widths of the layout with axes, of the largest picture, of two releases without axes.
 _WITH_AXES = (600, 800)
+_LARGEST = (1800, 2400)
 _WITHOUT_AXES = ((479, 569), NATIVE_SIZE)
 _TOLERANCE = 10
-# Left, upper, right and lower edge of the spectrogram in a picture with axes.
-_INNER_BOX = (105, 66, 671, 532)
-# The plotted area is rows 62 to 538 and columns 102 to 672 of a picture with axes: so many lines
-# lie above, below, left and right of the spectrogram.
+# Left, upper, right and lower edge of the frame in the layout with axes, with a white line around.
+_FRAME_BOX = (99, 59, 676, 542)
+# Height and width of the plot inside this frame, and the first row and column of the spectrogram.
+_PLOT_SIZE = (479, 573)
+_FIRST = (5, 4)
+# Lines of a plot that blurred colors may hide.
+_BLURRED = 3
+# A line drawn across a plot, such as one of a grid, is no wider.
+_WIDEST_LINE = 4
+# The frame darkens the outermost lines of the plot. Without them so many lines lie above, below,
+# left and right of the spectrogram.
 _MARGIN_ROWS = (4, 7)
 _MARGIN_COLUMNS = (3, 2)
 _WIDEST_BORDER = 16
-# Largest fraction of colors that are not in viridis.
-_FOREIGN_ALLOWED = 0.1
+# Largest fractions of colors that are not in viridis, in all and in an outermost line. Of 598 real
+# pictures none has such colors, nor have copies with 256 colors. Copies with fewer colors or as
+# JPEG, whose other colors are not exact either, have them around narrow bright lines: up to 0.06
+# for quality 75.
+_FOREIGN = 0.001
+_FOREIGN_IF_BLURRED = 0.06
+_FOREIGN_EDGE = 0.9
 
 
 class PictureError(ValueError):
@@ -70,8 +84,9 @@ def read_picture(
     Parameters
     ----------
     path : path
-        PNG file of 800x600 pixels with axes, or of about 569x479 or 566x466 without (each within
-        10 pixels). RGB, RGBA or palette, drawn in viridis from 0 to 25.5.
+        PNG file with axes, of 800x600 or other sizes up to 2400x1800 pixels, or of about 569x479
+        or 566x466 without axes (each within 10 pixels). RGB, RGBA or palette, drawn in viridis
+        from 0 to 25.5.
     size : tuple of (height, width) or None, default=(140, 170)
         Size in pixels of the result. None is the size of the spectrogram, ``(466, 566)``.
 
@@ -83,7 +98,8 @@ def read_picture(
     Raises
     ------
     PictureError
-        If the file is broken, is not a PNG, has another size or is not drawn in viridis.
+        If the file is broken, is not a PNG, is not drawn in viridis, or the spectrogram cannot be
+        located in it.
 
     See Also
     --------
@@ -92,7 +108,12 @@ def read_picture(
     Notes
     -----
     The same part of the plot is read from all releases: rows 66 to 531 and columns 105 to 670 of
-    the picture with axes. A picture without axes is located by the dark lines of its frame.
+    the picture of 800x600 pixels. With axes, the plot is the one large area in viridis that other
+    colors surround, wherever it is. If its size is not the usual one, the same part of it is
+    resized. Without axes, the dark lines of the frame locate it.
+
+    Up to 6% of the spectrogram may have colors that are not in viridis, as in copies as JPEG, or
+    0.1% if all other colors are exact.
 
     Examples
     --------
@@ -110,20 +131,26 @@ def read_picture(
     array([[  0,  25, 175, 200],
            [  0,  25, 175, 200]], dtype=uint8)
     """
-    decoded = colors_to_energy(_read_pixels(Path(path)))
-    rows, columns = _inner_part(decoded)
-    foreign = float(decoded.foreign[rows, columns].mean())
-    if foreign > _FOREIGN_ALLOWED:
-        raise PictureError(
-            path,
-            f"has colors that are not in viridis in {foreign:.0%} of the spectrogram, but must be "
-            "a Gravity Spy omega scan, drawn in viridis from 0 to 25.5.",
-        )
-    return resize_energy(decoded.energy[rows, columns], NATIVE_SIZE if size is None else size)
+    image = _read_image(Path(path))
+    # Where the frame is in its usual place, the axes around it need not be decoded.
+    usual = image.size[::-1] == _WITH_AXES
+    decoded = colors_to_energy(np.asarray(image.crop(_FRAME_BOX) if usual else image))
+    plot = _find_plot(decoded.foreign)
+    if usual and isinstance(plot, str):
+        decoded = colors_to_energy(np.asarray(image))
+        plot = _find_plot(decoded.foreign)
+    try:
+        if isinstance(plot, str):
+            energy = _read_without_frame(decoded, plot)
+        else:
+            energy = _read_inside_frame(decoded, plot)
+    except ValueError as error:
+        raise PictureError(path, str(error)) from None
+    return resize_energy(energy, NATIVE_SIZE if size is None else size)
 
 
-def _read_pixels(path: Path) -> np.ndarray:
-    """Read RGBA pixels without axes, after checking the size and all checksums of the file."""
+def _read_image(path: Path) -> Image.Image:
+    """Read an RGBA image, after checking the size and all checksums of the file."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -133,23 +160,20 @@ def _read_pixels(path: Path) -> np.ndarray:
     try:
         # Only verify() compares checksums; load() accepts a flipped bit.
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            shape, mode = image.size[::-1], image.mode
+            (width, height), mode = image.size, image.mode
             image.verify()
-        if shape != _WITH_AXES and not any(
-            np.abs(np.subtract(shape, size)).max() <= _TOLERANCE for size in _WITHOUT_AXES
-        ):
+        if height > _LARGEST[0] or width > _LARGEST[1]:
             raise PictureError(
                 path,
-                f"is {shape[1]}x{shape[0]} pixels (width x height), but a Gravity Spy picture is "
-                "800x600 with axes, or about 569x479 or 566x466 (within 10 pixels) without.",
+                f"is {width}x{height} pixels (width x height), but must be at most "
+                f"{_LARGEST[1]}x{_LARGEST[0]}.",
             )
         if mode not in ("RGB", "RGBA", "P"):
             reason = f"has mode {mode!r}, but must be in color (RGB, RGBA or palette)."
             raise PictureError(path, reason)
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            # Cropped first, since the axes are a third of the picture.
-            part = image.crop(_INNER_BOX) if shape == _WITH_AXES else image
-            return np.asarray(part.convert("RGBA"))
+            image.load()
+            return image if mode == "RGBA" else image.convert("RGBA")
     except Image.UnidentifiedImageError as error:
         raise PictureError(path, "is not a PNG picture.") from error
     except (MemoryError, PictureError):
@@ -159,16 +183,127 @@ def _read_pixels(path: Path) -> np.ndarray:
         raise PictureError(path, f"is broken or cut short ({error}).") from error
 
 
-def _inner_part(decoded: DecodedColors) -> tuple[slice, slice]:
-    """Rows and columns of the spectrogram in a picture without axes."""
+def _find_plot(foreign: np.ndarray) -> tuple[slice, slice] | str:
+    """Rows and columns of the only large area in viridis, or why there is no such area.
+
+    Other colors must be on all four sides of it.
+    """
+    if foreign.all():
+        return "none of it is in viridis"
+    columns = _find_runs(foreign, 0)[0]
+    row_runs = _find_runs(foreign[:, columns], 1)
+    rows = row_runs[0]
+    column_runs = _find_runs(foreign[rows], 0)
+    columns = column_runs[0]
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if 2 * height < _PLOT_SIZE[0] or 2 * width < _PLOT_SIZE[1]:
+        return f"the largest area in viridis is {width}x{height}"
+    if len(row_runs) > 1 or len(column_runs) > 1:
+        return "there are several areas in viridis"
+    edges = {
+        "top": rows.start == 0,
+        "bottom": rows.stop == foreign.shape[0],
+        "left": columns.start == 0,
+        "right": columns.stop == foreign.shape[1],
+    }
+    if any(edges.values()):
+        names = ", ".join(name for name, touched in edges.items() if touched)
+        return f"the area in viridis is cut off at the {names}"
+    return rows, columns
+
+
+def _find_runs(foreign: np.ndarray, axis: int) -> list[slice]:
+    """Find runs of lines that are mostly in viridis: the longest, and others half as long."""
+    share = 1 - _mean(foreign, axis)
+    lines = np.flatnonzero(share > 0.5 * share.max())
+    # Lines of a grid do not end a run.
+    parts = np.split(lines, np.flatnonzero(np.diff(lines) > _WIDEST_LINE + 1) + 1)
+    runs = sorted((slice(int(p[0]), int(p[-1]) + 1) for p in parts), key=_length, reverse=True)
+    return [run for run in runs if 2 * _length(run) > _length(runs[0])]
+
+
+def _length(lines: slice) -> int:
+    return int(lines.stop - lines.start)
+
+
+def _mean(mask: np.ndarray, axis: int) -> np.ndarray:
+    """Fraction of each line that is true. ``mask.mean(axis)`` takes ten times as long."""
+    return mask.view(np.uint8).sum(axis, dtype=np.uint16) / np.float32(mask.shape[axis])
+
+
+def _read_inside_frame(decoded: DecodedColors, plot: tuple[slice, slice]) -> np.ndarray:
+    """Energies of the spectrogram in a plot of any size, given the rows and columns of the plot."""
+    box = []
+    for lines, usual, first, wanted in zip(plot, _PLOT_SIZE, _FIRST, NATIVE_SIZE, strict=True):
+        scale = _length(lines) / usual
+        start = lines.start + first * scale
+        if abs(_length(lines) - usual) <= _BLURRED:
+            scale, start = 1, (lines.start + lines.stop - usual) // 2 + first
+        box.append((start, start + wanted * scale))
+    (top, bottom), (left, right) = box
+    rows = slice(math.floor(top), math.ceil(bottom))
+    columns = slice(math.floor(left), math.ceil(right))
+    _check_colors(decoded, rows, columns)
+    if (_length(rows), _length(columns)) == NATIVE_SIZE:
+        return decoded.energy[rows, columns]
+    # Pixels that were repeated are averaged to what they were.
+    enlarged = bottom - top >= NATIVE_SIZE[0]
+    image = Image.fromarray(decoded.energy).resize(
+        NATIVE_SIZE[::-1],
+        Image.Resampling.BOX if enlarged else Image.Resampling.BILINEAR,
+        box=(left, top, right, bottom),
+    )
+    return np.asarray(image)
+
+
+def _read_without_frame(decoded: DecodedColors, problem: str) -> np.ndarray:
+    """Energies of the spectrogram in a picture without axes, or with a part of its frame."""
+    shape = decoded.energy.shape
+    if all(np.abs(np.subtract(shape, size)).max() > _TOLERANCE for size in _WITHOUT_AXES):
+        raise ValueError(
+            f"is {shape[1]}x{shape[0]} pixels (width x height), but {problem}: a Gravity Spy "
+            "picture has one spectrogram in viridis, of at least 287x240 pixels with a frame "
+            "around it, or of about 569x479 or 566x466 (within 10 pixels) without axes."
+        )
     edge = 2 * _WIDEST_BORDER
     inside = decoded.exact[edge:-edge, edge:-edge]
     # A line half a pixel off the frame is only slightly too dark. If all else matches the table
     # exactly, any other color marks the frame, and otherwise only colors far from viridis do.
-    odd = ~decoded.exact if inside.mean() > 0.9 else decoded.foreign
-    rows = _without_border(odd.mean(axis=1), NATIVE_SIZE[0], _MARGIN_ROWS)
-    columns = _without_border(odd.mean(axis=0), NATIVE_SIZE[1], _MARGIN_COLUMNS)
-    return rows, columns
+    is_exact = inside.mean() > 0.9
+    odd = ~decoded.exact if is_exact else decoded.foreign
+    rows = _without_border(_mean(odd, 1), NATIVE_SIZE[0], _MARGIN_ROWS)
+    columns = _without_border(_mean(odd, 0), NATIVE_SIZE[1], _MARGIN_COLUMNS)
+    _check_colors(decoded, rows, columns)
+    for name, lines, n_lines, wanted in zip(
+        ("rows", "columns"), (rows, columns), shape, NATIVE_SIZE, strict=True
+    ):
+        # Without a border the picture may be a little smaller.
+        if _length(lines) < min(n_lines, wanted - (0 if is_exact else _BLURRED)):
+            raise ValueError(
+                f"has {_length(lines)} {name} inside its frame, but must have {wanted}: the "
+                "spectrogram is cut off."
+            )
+    return decoded.energy[rows, columns]
+
+
+def _check_colors(decoded: DecodedColors, rows: slice, columns: slice) -> None:
+    """Refuse a spectrogram with too many colors that are not in viridis."""
+    foreign = decoded.foreign[rows, columns]
+    n_foreign = np.count_nonzero(foreign)
+    if not n_foreign:
+        return
+    share = n_foreign / foreign.size
+    n_exact = np.count_nonzero(decoded.exact[rows, columns])
+    allowed = _FOREIGN if n_exact > 0.99 * (foreign.size - n_foreign) else _FOREIGN_IF_BLURRED
+    if share > allowed:
+        raise ValueError(
+            f"has colors that are not in viridis in {share:.1%} of the spectrogram (up to "
+            f"{allowed:.1%} are allowed), but must be a Gravity Spy omega scan, drawn in viridis "
+            "from 0 to 25.5."
+        )
+    # Narrow bright lines are never at all of an edge, but a white rim is.
+    if max(_mean(foreign[[0, -1]], 1).max(), _mean(foreign[:, [0, -1]], 0).max()) > _FOREIGN_EDGE:
+        raise ValueError("has other colors than viridis along an edge of the spectrogram.")
 
 
 def _without_border(odd: np.ndarray, wanted: int, margins: tuple[int, int]) -> slice:

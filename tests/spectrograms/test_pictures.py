@@ -1,3 +1,4 @@
+import io
 import pickle
 import re
 
@@ -56,6 +57,127 @@ def test_real_pictures_with_and_without_axes_agree(tmp_path, gravity_spy_o1, gra
         cut = tmp_path / "cut.png"
         Image.fromarray(page[61:540, 105:674]).save(cut, compress_level=1)
         np.testing.assert_array_equal(read_picture(path, None), read_picture(cut, None), str(path))
+
+
+@pytest.fixture(scope="module")
+def page(energy, draw, tmp_path_factory):
+    """Pixels of a picture of 800x600 with axes."""
+    path = draw(tmp_path_factory.mktemp("page") / "p.png", energy, layout="axes", mode="RGB")
+    return np.asarray(Image.open(path))
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save_pixels(pixels):
+        path = tmp_path / "moved.png"
+        Image.fromarray(pixels).save(path, compress_level=1)
+        return path
+
+    return save_pixels
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda page: np.roll(page, -40, axis=0),
+        lambda page: np.roll(page, (37, 101), axis=(0, 1)),
+        lambda page: np.pad(page, ((50, 3), (0, 220), (0, 0)), constant_values=255),
+        lambda page: np.pad(page, ((0, 700), (400, 0), (0, 0))),
+        lambda page: page[30:580, 71:711],
+        lambda page: page[49:550, 88:680],
+        lambda page: page.repeat(2, axis=0).repeat(2, axis=1),
+        lambda page: np.roll(page, 20, axis=0).repeat(3, axis=0).repeat(3, axis=1),
+    ],
+    ids=["up", "down and right", "white rim", "black rim", "cut", "cut closely", "2x", "3x"],
+)
+def test_axes_that_lie_elsewhere_are_found(save, page, energy, move):
+    np.testing.assert_array_equal(read_picture(save(move(page)), size=None), energy)
+
+
+@pytest.mark.parametrize(
+    ("figsize", "rescaled"), [((6, 4.5), False), ((6, 4.5), True), ((12, 7), False)]
+)
+def test_axes_of_figures_of_other_sizes_are_found(tmp_path, figsize, rescaled):
+    """The energies of a smooth ramp are where the axes say, in figures as matplotlib makes them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize)
+    axes = figure.add_subplot()
+    ramp = np.add.outer(np.linspace(0, 15, 479), np.linspace(10, 0, 573))
+    mesh = axes.imshow(ramp, vmin=0, vmax=25.5, aspect="auto", extent=(-2, 2, 10, 2048))
+    figure.colorbar(mesh)
+    figure.savefig(tmp_path / "p.png")
+    if rescaled:
+        Image.open(tmp_path / "p.png").resize((800, 600)).save(tmp_path / "p.png")
+    read = read_picture(tmp_path / "p.png").astype(float)
+    wanted = resize_energy((10 * ramp[5:471, 4:570]).astype(np.uint8), (140, 170))
+    assert np.abs(read - wanted).max() <= 4
+    assert np.abs(read - wanted).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda page: page[75:], "800x525 pixels .* cut off at the top"),
+        (lambda page: np.roll(page, -100, axis=0), "800x600 pixels .* cut off at the top"),
+        (lambda page: page[:, 120:], "680x600 pixels .* cut off at the left"),
+        (lambda page: np.hstack([page, page]), "several areas in viridis"),
+        (lambda page: np.vstack([page, page]), "several areas in viridis"),
+        (lambda page: page[::3, ::3], "the largest area in viridis is 191x159"),
+        (lambda page: np.full_like(page, 255), "none of it is in viridis"),
+        (lambda page: page[66:532, 105:671].repeat(2, axis=0), "566x932 pixels"),
+        (lambda page: np.tile(page, (4, 1, 1)), "800x2400 pixels .* at most 2400x1800"),
+        # A picture without axes by its size, but with the rim of one with axes.
+        (lambda page: page[40:519, 80:649], "not in viridis in .*%"),
+        (lambda page: page[45:524, 88:657], "463 rows inside its frame, but must have 466"),
+        (lambda page: page[61:540, 128:697], "not in viridis in .*%"),
+    ],
+    ids=lambda value: value.replace(" .*", "")[:24] if isinstance(value, str) else "",
+)
+def test_axes_that_cannot_be_located_are_refused(save, page, spoil, message):
+    with pytest.raises(PictureError, match=message):
+        read_picture(save(spoil(page)))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda page: page.__setitem__((300, slice(101, 674)), 176),
+        lambda page: page.__setitem__((slice(61, 540), slice(300, 303)), 255),
+        lambda page: page.__setitem__((slice(100, 120), slice(200, 230)), 255),
+    ],
+    ids=["row of a grid", "column of a grid", "label"],
+)
+@pytest.mark.parametrize("layout", ["axes", "bare"])
+def test_other_things_drawn_over_the_spectrogram_are_refused(save, page, spoil, layout):
+    drawn = page.copy()
+    spoil(drawn)
+    with pytest.raises(PictureError, match=r"other colors in|not in viridis in"):
+        read_picture(save(drawn if layout == "axes" else drawn[66:532, 105:671]))
+
+
+def _copy(image, **options):
+    stream = io.BytesIO()
+    image.save(stream, **options)
+    return Image.open(stream)
+
+
+@pytest.mark.parametrize(
+    ("copy", "error"),
+    [
+        (lambda image: _copy(image.quantize(256), format="GIF"), 0.1),
+        (lambda image: _copy(image.quantize(64), format="GIF"), 1),
+        (lambda image: _copy(image, format="JPEG", quality=95), 3),
+        (lambda image: _copy(image, format="JPEG", quality=75), 4),
+    ],
+    ids=["GIF of 256 colors", "GIF of 64 colors", "JPEG 95", "JPEG 75"],
+)
+def test_real_pictures_that_were_gif_or_jpeg_are_read(save, real_data, copy, error):
+    paths = sorted(real_data.glob("gravity_spy_*/*/*"))
+    for path, shift in ((paths[0], 0), (paths[300], 0), (paths[-1], -40)):
+        image = Image.fromarray(np.roll(Image.open(path).convert("RGB"), shift, axis=0))
+        read = read_picture(save(np.asarray(copy(image).convert("RGB"))), size=None)
+        assert np.abs(read.astype(int) - read_picture(path, size=None)).mean() < error, path
 
 
 def test_real_picture_shows_a_loud_glitch_in_the_middle(gravity_spy_o3):
@@ -142,7 +264,7 @@ def _folder(path):
     [
         (_photograph, "colors that are not in viridis in .*% of the spectrogram"),
         (_gray, "mode 'L', but must be in color"),
-        (_gray_in_color, "colors that are not in viridis in 100%"),
+        (_gray_in_color, "800x600 pixels .* none of it is in viridis"),
         (_jpeg, "is not a PNG picture"),
         (_empty, "is empty"),
         (_text, "is not a PNG picture"),
