@@ -167,7 +167,7 @@ def read_texts(file: Any, name: str) -> np.ndarray | None:
     values = read_array(file, name)
     if values is None:
         return None
-    texts = np.atleast_1d(values).tolist()
+    texts = np.ravel(values).tolist()
     return np.array(
         [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in texts], dtype=str
     )

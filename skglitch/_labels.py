@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -77,7 +77,7 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
     ]
 
 
-def strip_labels(values: Sequence[Any]) -> list[Any]:
+def strip_labels(values: Iterable[Any]) -> list[Any]:
     """Return labels of a file: text without blanks around it, and "" where it is no label."""
     values = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in values]
     labels = [value.strip() if isinstance(value, str) else value for value in values]

@@ -110,6 +110,29 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
     return table if table.index.name is None else table.reset_index()
 
 
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV table as text. Names of columns may occur twice, and an empty cell is ""."""
+    import pandas as pd
+
+    # With the names of the columns as a row, and this engine, rows that are too long are an error
+    # and those that are too short end with NaN.
+    options: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
+    try:
+        rows = pd.read_csv(path, engine="python", encoding="utf-8-sig", **options)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} cannot be read as a CSV table: {error}") from error
+    n_values = rows.notna().sum(axis=1)
+    if (n_values < len(rows.columns)).any():
+        row = int(n_values.argmin())
+        raise ValueError(
+            f"{str(path)!r}, row {row - 1}, has {n_values[row]} values for {len(rows.columns)} "
+            "columns."
+        )
+    return rows.iloc[1:].set_axis(rows.iloc[0], axis=1)
+
+
 def import_pyarrow() -> Any:
     """Import pyarrow, or explain how to install it."""
     try:

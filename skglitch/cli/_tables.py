@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 EMBEDDINGS = (".npz", ".npy", *TABLES)
 _COLUMNS = ("id", "ifo", "gps_time", "label")
-# Missing labels of other programs, as text.
-_NO_LABEL = ("-1", "-1.0", "nan", "None", "<NA>")
 # Usual names of columns in lower case; the first one that exists is used.
 _IDS = ("gravityspy_id", "id", "unique_id", "uniqueid")
 _GPS = ("gps_time", "gps", "event_time", "peak_time", "trigger_time", "time")
@@ -70,9 +68,14 @@ def _read_columns(embeddings: np.ndarray, table: Any) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
+    from .._labels import strip_labels
+    from .._validation import check_gps
+
     if embeddings.ndim != 2 or embeddings.dtype.kind not in "fiu":
         raise ValueError(f"it has embeddings of shape {embeddings.shape} and {embeddings.dtype}.")
-    columns = {name: np.atleast_1d(table[name]) for name in _COLUMNS if name in table}
+    if not len(embeddings):
+        raise ValueError("it has no glitches.")
+    columns = {name: np.ravel(table[name]) for name in _COLUMNS if name in table}
     columns.setdefault("id", np.arange(len(embeddings)))
     for name, values in columns.items():
         if values.shape != embeddings.shape[:1]:
@@ -80,13 +83,13 @@ def _read_columns(embeddings: np.ndarray, table: Any) -> dict[str, Any]:
                 f"it has embeddings of shape {embeddings.shape}, but {name} of {values.shape}."
             )
         if name == "gps_time":
-            numbers = pd.Series(values).replace("", np.nan)
-            columns[name] = numbers.to_numpy(dtype=np.float64)
+            is_text = values.dtype.kind in "OSU"
+            cells: Any = [v if str(v).strip() else None for v in values] if is_text else values
+            columns[name] = check_gps(cells, "gps_time")
         else:
             texts = np.where(pd.isna(pd.Series(values, dtype=object)), "", values.astype(str))
-            if name == "label":
-                texts = np.where(np.isin(texts, _NO_LABEL), "", texts)
-            columns[name] = texts.astype(str)
+            stripped = np.char.strip(texts.astype(str))
+            columns[name] = np.array(strip_labels(stripped)) if name == "label" else stripped
     return columns
 
 
@@ -106,19 +109,20 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
         return arrays.pop("embeddings"), arrays
     if suffix in HDF5:
         with open_hdf5(path) as file:
-            texts = {name: read_texts(file, name) for name in _COLUMNS}
-            embeddings = read_array(file, "embeddings")
+            columns = {name: read_texts(file, name) for name in _COLUMNS}
+            embeddings, gps = read_array(file, "embeddings"), read_array(file, "gps_time")
         if not isinstance(embeddings, np.ndarray):
             raise ValueError("it has no data set 'embeddings'.")
-        return embeddings, {name: values for name, values in texts.items() if values is not None}
-    options: dict[str, Any] = {"keep_default_na": False, "dtype": dict.fromkeys(_COLUMNS, str)}
+        if np.asarray(gps).dtype.kind == "f":
+            columns["gps_time"] = gps
+        return embeddings, {name: v for name, v in columns.items() if v is not None}
     if suffix == ".npy":
         embeddings = np.load(path, allow_pickle=False)
         if not ids_path(path).is_file():
             return embeddings, {}
-        return embeddings, pd.read_csv(ids_path(path), **options)
+        return embeddings, _read_wide_csv(ids_path(path))
     if suffix == ".csv":
-        table = pd.read_csv(path, **options)
+        table = _read_wide_csv(path)
     elif suffix == ".parquet":
         import_pyarrow()
         table = pd.read_parquet(path)
@@ -128,6 +132,17 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
     if not names:
         raise ValueError("it has no column 'x0'.")
     return np.ascontiguousarray(table[names].to_numpy(dtype=np.float32)), table
+
+
+def _read_wide_csv(path: Path) -> pd.DataFrame:
+    """Read numbers and the columns that describe rows, which stay text."""
+    import pandas as pd
+
+    # pandas would rename a second column of a name, but refuses to name two alike.
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+    names = [name.strip() for name in header.iloc[0]]
+    texts = dict.fromkeys(_COLUMNS, str)
+    return pd.read_csv(path, names=names, header=0, dtype=texts, keep_default_na=False)
 
 
 def read_gps(path: Path, ids: np.ndarray) -> np.ndarray:
@@ -150,9 +165,9 @@ def read_segments(path: Path) -> Any:
     """Read observing segments, as :func:`skglitch.discovery.find_onsets` takes them."""
     table = _read_csv(path)
     pairs = _read_pairs(path, table)
-    ifo = next((name for name in _IFO if name in table), None)
-    if ifo is None:
+    if not set(_IFO) & set(table):
         return pairs
+    ifo = _find_column(path, table, _IFO)
     return {name: [pairs[row] for row in rows] for name, rows in table.groupby(ifo).indices.items()}
 
 
@@ -166,13 +181,12 @@ def read_runs(path: Path) -> dict[str, tuple[float, float]]:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
+    from .._tables import read_csv
 
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not a CSV table: {error}") from error
-    return table.rename(columns=lambda name: name.strip().casefold())
+    table = read_csv(path)
+    if not len(table):
+        raise ValueError(f"{str(path)!r} has no rows.")
+    return table.map(str.strip).rename(columns=lambda name: name.strip().casefold())
 
 
 def _read_pairs(path: Path, table: pd.DataFrame) -> list[tuple[float, float]]:
@@ -183,6 +197,8 @@ def _read_pairs(path: Path, table: pd.DataFrame) -> list[tuple[float, float]]:
 
 def _find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...]) -> str:
     for name in names:
+        if list(table).count(name) > 1:
+            raise ValueError(f"{str(path)!r} has more than one column {name!r}.")
         if name in table:
             return name
     raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._hdf5 import open_hdf5, read_array, read_attribute, read_texts
+from .._labels import strip_labels
 from .._pictures import resize_energy
 from .._validation import check_gps
 from ._parameters import MissingViewsError, check_durations, check_size
@@ -37,8 +38,8 @@ def load_glitches(
     path : path
         A file with a data set ``data`` or ``X`` of shape ``(n, n_views, height, width)`` or
         ``(n, height, width)``. Its attribute ``durations`` contains the durations of the views
-        in s. Optional data sets with one value per glitch are ``id``, ``ifo``, ``label`` (empty
-        for no label) and ``gps_time`` in s.
+        in s. Optional data sets with one value per glitch are ``id``, ``ifo``, ``label`` (empty,
+        ``nan``, ``None``, ``<NA>`` or -1 for no label) and ``gps_time`` in s.
     durations : sequence of float, default=None
         Durations in s of the views to load, in this order. None is all views.
     size : tuple of (height, width), default=None
@@ -114,8 +115,10 @@ def load_glitches(
             f"{', '.join(map(repr, names)) or 'none'}."
         )
     if gps is not None:
-        columns["gps_time"] = check_gps(np.atleast_1d(gps), f"{str(path)!r}: gps_time")
+        columns["gps_time"] = check_gps(np.ravel(gps), f"{str(path)!r}: gps_time")
     columns = {key: values for key, values in columns.items() if values is not None}
+    if "label" in columns:
+        columns["label"] = np.array(strip_labels(columns["label"]), dtype=str)
 
     where = f"{str(path)!r}, data set {name!r},"
     if not isinstance(data, np.ndarray) or data.dtype.kind not in "uif":
@@ -170,7 +173,7 @@ def load_glitches(
         target=target,
         target_names=None if target is None else np.unique(target[target != ""]),
         ids=columns.get("id", np.arange(len(data)).astype(str)),
-        ifo=columns.get("ifo", np.full(len(data), "")),
+        ifo=np.char.strip(columns.get("ifo", np.full(len(data), ""))),
         gps=columns.get("gps_time"),
         durations=available,
         DESCR=_DESCR,

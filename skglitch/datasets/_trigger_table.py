@@ -14,6 +14,7 @@ import numpy as np
 
 from .._hdf5 import check_structure
 from .._labels import as_labels, is_labeled, strip_labels
+from .._tables import read_csv
 from .._validation import check_gps
 from ._parameters import shorten
 from ._strain import show_gps
@@ -26,18 +27,8 @@ _USUAL = {
     "label": ("label", "ml_label", "class", "glitch_class"),
 }
 _IFO = re.compile(r"[A-Z]\d")
-# With the names of the columns as a row, and this engine, rows that are too long are an error and
-# those that are too short end with NaN; a cell that is empty is "".
-_CSV = {
-    "header": None,
-    "dtype": str,
-    "keep_default_na": False,
-    "engine": "python",
-    "encoding": "utf-8-sig",
-}
 # Functions of pandas and their options. Text is converted to GPS times with all its digits later.
 _READERS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".csv": ("read_csv", _CSV),
     ".parquet": ("read_parquet", {}),
     ".pq": ("read_parquet", {}),
     ".hdf5": ("read_hdf", {}),
@@ -89,8 +80,8 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
     if ifo is not None and _IFO.fullmatch(ifo) and ifo not in columns:
         triggers.ifo = [ifo] * n_rows
     elif ifo is not None and (name := columns.find("ifo", ifo)) is not None:
-        values = strip_labels(as_labels(columns[name], name))
-        names = [str(value).upper() for value in values]
+        values = as_labels(columns[name], name)
+        names = [str(value).upper() for value in strip_labels(values)]
         triggers.ifo = [ifo if _IFO.fullmatch(ifo) else "" for ifo in names]
         for row, value in enumerate(values):
             if not triggers.ifo[row]:
@@ -200,28 +191,19 @@ def _read_file(path: Path) -> Any:
     if not path.exists():
         raise FileNotFoundError(f"table={str(path)!r} does not exist.")
     suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return read_csv(path)
     if suffix not in _READERS:
-        raise ValueError(f"table={str(path)!r} does not end in one of {', '.join(_READERS)}.")
+        suffixes = ", ".join((".csv", *_READERS))
+        raise ValueError(f"table={str(path)!r} does not end in one of {suffixes}.")
     reader, options = _READERS[suffix]
     if reader == "read_hdf":
         check_structure(path)
     try:
-        frame = getattr(pd, reader)(path, **options)
-    except pd.errors.EmptyDataError:
-        return {}
+        return getattr(pd, reader)(path, **options)
     except ImportError:
         # pandas names the package that it lacks.
         raise
     except Exception as error:
         # The readers raise errors of many types.
         raise ValueError(f"table={str(path)!r} cannot be read: {error}") from error
-    if suffix == ".csv":
-        is_short = frame.isna().any(axis=1).to_numpy()
-        if is_short.any():
-            row = int(is_short.argmax())
-            raise ValueError(
-                f"table={str(path)!r}, row {row - 1}, has {int(frame.iloc[row].notna().sum())} "
-                f"values for {len(frame.columns)} columns."
-            )
-        frame = frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
-    return frame

@@ -18,6 +18,7 @@ from skglitch.cli._tables import (
     EMBEDDINGS,
     ids_path,
     read_embeddings,
+    read_segments,
     write_embeddings,
 )
 
@@ -73,6 +74,44 @@ def test_files_that_are_no_embeddings(tmp_path, suffix):
     path.write_text("")
     with pytest.raises(ValueError, match="file of embeddings"):
         read_embeddings(path)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".parquet"])
+def test_narrow_times_are_refused(tmp_path, suffix):
+    path, columns = tmp_path / f"e{suffix}", {"gps_time": np.float32([1.1e9, 1.2e9])}
+    write_embeddings(path, np.ones((2, 3), dtype=np.float32), columns)
+    with pytest.raises(ValueError, match=rf"e\{suffix}'.* gps_time .*float32"):
+        read_embeddings(path)
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e_ids.csv"])
+def test_text_has_no_outer_blanks_and_no_missing_label_as_a_class(tmp_path, name):
+    np.save(tmp_path / "e.npy", np.ones((3, 1)))
+    rows = ["id, label,gps_time,ifo,x0", "a, Blip,7,H1 ,1", "b,Blip , ,H1,1", "c,nan,9,,1"]
+    (tmp_path / name).write_text("\n".join(rows))
+    _, columns = read_embeddings(tmp_path / ("e.csv" if name == "e.csv" else "e.npy"))
+    assert columns["label"].tolist() == ["Blip", "Blip", ""]
+    assert columns["ifo"].tolist() == ["H1", "H1", ""]
+    np.testing.assert_array_equal(columns["gps_time"], [7, np.nan, 9])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,label,x0\na,b,1\n", "e.csv' .*Duplicate names"),
+        ("label,x0\n", "e.csv' .*has no glitches"),
+        ("gps_time,x0\nnoon,1\n", "e.csv'.* gps_time .*'noon'"),
+    ],
+)
+def test_tables_of_embeddings_that_are_no_good_are_named(tmp_path, text, message):
+    (tmp_path / "e.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_embeddings(tmp_path / "e.csv")
+
+
+def test_blanks_in_segments(tmp_path):
+    (tmp_path / "s.csv").write_text("start, stop, ifo \n1, 2,H1\n 3,4 , H1\n")
+    assert read_segments(tmp_path / "s.csv") == {"H1": [(1, 2), (3, 4)]}
 
 
 def test_rows_that_do_not_fit(tmp_path):

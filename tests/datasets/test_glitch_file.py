@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from skglitch._labels import strip_labels
 from skglitch._pictures import resize_energy
 from skglitch.datasets import MissingViewsError, load_glitches, make_glitches
 
@@ -41,11 +42,34 @@ def test_all_comes_back(tmp_path_factory, data):
     assert loaded.data.dtype == X.dtype
     assert loaded.ids.tolist() == bunch["ids"]
     assert loaded.ifo.tolist() == bunch["ifo"]
-    assert loaded.target.tolist() == bunch["target"]
-    assert loaded.target_names.tolist() == sorted(set(bunch["target"]) - {""})
+    labels = strip_labels(bunch["target"])
+    assert loaded.target.tolist() == labels
+    assert loaded.target_names.tolist() == sorted(set(labels) - {""})
     assert loaded.gps.tolist() == bunch["gps"].tolist()
     assert loaded.durations == bunch["durations"]
     assert [file.name for file in path.parent.iterdir()] == ["glitches.h5"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["Blip ", " Blip", "nan"], ["Blip", "Blip", ""]),
+        (["None", "  ", "Blip"], ["", "", "Blip"]),
+        ([1.0, np.nan, 2.0], ["1.0", "", "2.0"]),
+        ([[3], [-1], [4]], ["3", "", "4"]),
+    ],
+)
+def test_missing_labels_are_no_class(tmp_path, labels, expected):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["data"] = np.ones((3, 1, 4, 5), dtype=np.uint8)
+        file["label"] = labels
+        file["ifo"] = ["H1", " L1", ""]
+        file["gps_time"] = [[1e9], [1e9 + 1], [np.nan]]
+    bunch = load_glitches(tmp_path / "x.h5")
+    assert bunch.target.tolist() == expected
+    assert bunch.target_names.tolist() == sorted(set(expected) - {""})
+    assert bunch.ifo.tolist() == ["H1", "L1", ""]
+    assert bunch.gps.shape == (3,)
 
 
 def test_what_the_library_makes_can_be_saved(tmp_path):

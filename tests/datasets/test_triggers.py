@@ -315,7 +315,7 @@ class TestTables:
         lines = ["gps,ifo,label", f"{T0 + 10},H1,Blip", f"{T0 + 20},L1,", f"{T0 + 30},,Blip"]
         (tmp_path / "x.csv").write_text("\n".join(lines))
         rows = getattr(table, kind).read(tmp_path / "x.csv", format="ascii.csv")
-        with pytest.warns(UserWarning, match="ifo=''"):
+        with pytest.warns(UserWarning, match="ifo=None"):
             bunch = load(rows, both, on_error="skip")
         assert bunch.target.tolist() == ["Blip", ""]
         assert bunch.target_names.tolist() == ["Blip"]
