@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -107,7 +108,7 @@ def load_glitches(
         if data is not None:
             held = (read_attribute(item, "durations") for item in (file[name], file))
             in_file = next((value for value in held if value is not None), None)
-            columns = {key: read_texts(file, key) for key in ("id", "ifo", "label")}
+            columns: dict[str, Any] = {k: read_texts(file, k) for k in ("id", "ifo", "label")}
             gps = read_array(file, "gps_time")
     if data is None:
         raise ValueError(

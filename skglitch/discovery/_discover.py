@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -184,8 +184,12 @@ def discover(
         # Integers with gaps stay integers.
         glitches["label"] = Series(as_labels(y), dtype=object)
     if is_reference is not None:
-        check_consistent_length(X, is_reference)
-        glitches["is_reference"] = np.asarray(is_reference, dtype=bool)
+        flags = as_labels(is_reference, "is_reference")
+        check_consistent_length(X, flags)
+        wrong = [v for v in flags if not (isinstance(v, Real) and v in (0, 1))]
+        if wrong:
+            raise ValueError(f"is_reference must hold True and False only, got {wrong[0]!r}.")
+        glitches["is_reference"] = np.array(flags, dtype=bool)
     glitches["is_labeled"] = labeled
     # Clusters take the longest: errors and warnings come first.
     search = _prepare_onsets(glitches, segments, runs)

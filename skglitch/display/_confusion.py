@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import confusion_matrix
 
-from .._validation import order_columns
+from .._labels import UNLABELED
+from .._validation import check_labels, order_columns
 from ._axes import make_axes, settle
 
 # Inches: a cell that holds four digits, and space for labels and the color bar.
@@ -87,8 +88,10 @@ class ConfusionDisplay:
         -------
         display : ConfusionDisplay
         """
-        true, predicted = np.asarray(y_true), np.asarray(y_pred)
-        names = np.union1d(true, predicted) if labels is None else np.asarray(labels)
+        known = None if labels is None else check_labels(labels, "labels", {UNLABELED})
+        true = np.array(check_labels(y_true, "y_true", known))
+        predicted = np.array(check_labels(y_pred, "y_pred", {UNLABELED}))
+        names = np.union1d(true, predicted) if known is None else np.array(known)
         matrix = confusion_matrix(true, predicted, labels=names)
         return cls(matrix, display_labels=names).plot(**kwargs)
 

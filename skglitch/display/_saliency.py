@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._training import GlitchNet, ViewLayout, read_images
+from .._validation import check_labels
 from ._axes import HIGHLIGHT
 from ._spectrogram import (
     DURATIONS,
@@ -253,7 +254,7 @@ def compute_saliency_maps(
         raise ValueError(f"method={method!r} is none of {METHODS}.")
     images = read_images(classifier, X)
     if labels is not None:
-        asked = np.asarray(labels)
+        asked = np.array(check_labels(labels, "labels", classifier.classes_.tolist()))
         if asked.shape != (len(images),):
             raise ValueError(f"labels must hold one label per sample, got shape {asked.shape}.")
         unknown = np.setdiff1d(asked, classifier.classes_)

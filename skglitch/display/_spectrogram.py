@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from .._labels import as_labels
+from .._labels import as_labels, is_labeled
 from .._validation import check_known_labels, check_length, check_probabilities
 from ._axes import HIGHLIGHT, make_axes
 
@@ -337,13 +337,15 @@ class GalleryDisplay:
         ValueError
             If there is no glitch to plot, or no view of this duration.
         """
-        labels = None if y is None else np.asarray(y)
+        labels: list[Any] = [None] * len(X) if y is None else as_labels(y)
+        is_known = is_labeled(labels, minus_one_is_class=True)
         if indices is None:
             rows = np.arange(len(X))
             if label is not None:
-                if labels is None:
+                if y is None:
                     raise ValueError(f"label={label!r} needs y, the labels of the glitches.")
-                rows = np.flatnonzero(labels == label)
+                known = np.flatnonzero(is_known)
+                rows = np.array([row for row in known if labels[row] == label], dtype=int)
             order = check_random_state(random_state).permutation(len(rows))
             rows = np.sort(rows[order[:n_glitches]])
         else:
@@ -351,7 +353,7 @@ class GalleryDisplay:
         if not len(rows):
             which = f"of label={label!r}" if label is not None else "among indices"
             raise ValueError(f"There is no glitch {which} to plot.")
-        titles = [f"[{row}]" if labels is None else f"{labels[row]} [{row}]" for row in rows]
+        titles = [f"{labels[row]} [{row}]" if is_known[row] else f"[{row}]" for row in rows]
         views, shown = _select_view(X, rows, durations, duration)
         display = cls(views, titles, shown, frange=frange, indices=rows.tolist())
         return display.plot(**kwargs)

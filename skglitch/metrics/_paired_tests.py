@@ -222,7 +222,7 @@ def paired_bootstrap(
         check_length(name, len(array), len(arrays[0]))
     members: list[NDArray[np.intp]] | None = None
     if groups is not None:
-        labels = np.asarray(groups)
+        labels = np.array(check_labels(groups, "groups", {UNLABELED}))
         check_length("groups", len(labels), len(arrays[0]))
         _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
         if len(counts) < 2:

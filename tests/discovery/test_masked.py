@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from skglitch.discovery import (
     NewClassFinder,
@@ -13,7 +14,8 @@ from skglitch.discovery import (
     find_onsets,
     rank_for_labeling,
 )
-from skglitch.display import EmbeddingDisplay
+from skglitch.display import ConfusionDisplay, EmbeddingDisplay, GalleryDisplay
+from skglitch.metrics import paired_bootstrap
 
 X = np.repeat(np.eye(3), 10, axis=0) + np.random.default_rng(0).normal(0, 0.05, (30, 3))
 Y = np.repeat(["Blip", "Chirp", "Tomte"], 10)
@@ -47,6 +49,30 @@ def test_masked_labels_are_no_class():
             search(X, masked)
     found = discover(X, masked, n_resamples=1, random_state=0)
     assert found.glitches["is_labeled"].tolist() == (~HIDDEN).tolist()
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, np.ma.masked, "False"])
+def test_reference_samples_are_known_to_be_such(missing):
+    with pytest.raises(ValueError, match="is_reference must hold True and False"):
+        discover(X, Y, is_reference=[*np.ones(29, dtype=bool).tolist(), missing])
+
+
+def test_masked_groups_are_no_group():
+    with pytest.raises(ValueError, match=r"groups has no label .*row 4"):
+        paired_bootstrap(Y, Y, Y, groups=np.ma.array(Y, mask=HIDDEN))
+
+
+@pytest.mark.parametrize("missing", [None, "", "nan"])
+def test_missing_labels_in_figures(missing):
+    y = Y.astype(object)
+    y[4] = missing
+    for labels in (y, np.ma.array(Y, mask=HIDDEN)):
+        with pytest.raises(ValueError, match=r"y_true has no label .*row 4"):
+            ConfusionDisplay.from_predictions(labels, Y)
+        X = np.zeros((30, 1, 8, 8), dtype=np.uint8)
+        options = {"indices": [3, 4], "durations": (1.0,), "ax": Figure()}
+        gallery = GalleryDisplay.from_data(X, labels, **options)
+        assert gallery.titles == ["Blip [3]", "[4]"]
 
 
 def test_masked_times_and_clusters():
