@@ -15,7 +15,7 @@ import numpy as np
 from .._hdf5 import check_structure
 from .._labels import as_labels, is_labeled, strip_labels
 from .._tables import read_csv
-from .._validation import check_gps
+from .._validation import check_gps, kind_of_labels
 from ._parameters import shorten
 from ._strain import show_gps
 
@@ -50,6 +50,8 @@ class Triggers:
     ifo: list[str] | None
     target: np.ndarray | None
     labeled: np.ndarray
+    # What the table is called inside of messages.
+    where: str
     problems: dict[int, str] = field(default_factory=dict)
 
     def name(self, row: int) -> str:
@@ -76,7 +78,7 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
             f"({', '.join(_USUAL['gps'])}): pass gps=. {columns}"
         )
     times, problems = _gps_times(columns, name)
-    triggers = Triggers(times, None, None, np.zeros(n_rows, dtype=bool), problems)
+    triggers = Triggers(times, None, None, np.zeros(n_rows, dtype=bool), columns.where, problems)
     if ifo is not None and _IFO.fullmatch(ifo) and ifo not in columns:
         triggers.ifo = [ifo] * n_rows
     elif ifo is not None and (name := columns.find("ifo", ifo)) is not None:
@@ -92,7 +94,9 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
         triggers.labeled = is_labeled(labels, name)
         if triggers.labeled.any():
             pairs = list(zip(labels, triggers.labeled, strict=True))
-            kinds = [type(v) for v, is_known in pairs if is_known]
+            known = [value for value, is_known in pairs if is_known]
+            kind_of_labels(known, f"{columns.where}: column {name!r}")
+            kinds = set(map(type, known))
             fill: Any = -1 if all(issubclass(kind, int) for kind in kinds) else math.nan
             fill = "" if all(issubclass(kind, str) for kind in kinds) else fill
             triggers.target = np.array([v if is_known else fill for v, is_known in pairs])

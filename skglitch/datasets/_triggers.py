@@ -174,15 +174,15 @@ def load_triggers(
     ifos = source.assign_ifos(triggers)
     if problems and on_error == "raise":
         raise ValueError(
-            f"{len(problems)} of {len(ifos)} rows cannot be used (on_error='skip' leaves them "
-            f"out):{_describe(triggers)}"
+            f"{len(problems)} of {len(ifos)} rows of {triggers.where} cannot be used "
+            f"(on_error='skip' leaves them out):{_describe(triggers)}"
         )
 
     def note(row: int, error: Exception) -> None:
         if on_error == "raise":
             kind = OSError if isinstance(error, OSError) else ValueError
-            message = f"cannot be used (on_error='skip' leaves it out): {error}"
-            raise kind(f"{triggers.name(row)} {message}") from error
+            reason = f"cannot be used (on_error='skip' leaves it out): {error}"
+            raise kind(f"{triggers.name(row)} of {triggers.where} {reason}") from error
         problems[row] = str(error)
 
     todo = [row for row in range(len(ifos)) if row not in problems]
@@ -211,11 +211,11 @@ def load_triggers(
                 rows.append(row)
             bar.update(len(batch))
     if not rows:
-        raise ValueError(f"No row of the table can be used:{_describe(triggers)}")
+        raise ValueError(f"No row of {triggers.where} can be used:{_describe(triggers)}")
     if problems:
         warnings.warn(
-            f"{len(problems)} of {len(ifos)} rows cannot be used and are left out:"
-            f"{_describe(triggers)}",
+            f"{len(problems)} of {len(ifos)} rows of {triggers.where} cannot be used and are left "
+            f"out:{_describe(triggers)}",
             UserWarning,
             stacklevel=2,
         )

@@ -420,6 +420,18 @@ class TestRows:
         assert "row 5 (GPS 1126259456): ifo=None is not a detector" in message
         assert message.endswith("and 1 more")
 
+    def test_rows_of_a_file_are_named_with_it(self, both, tmp_path):
+        path = tmp_path / "t.json"
+        pd.DataFrame(self.TABLE).to_json(path, orient="records")
+        with pytest.raises(ValueError, match=r"6 of 7 rows of table='.*t\.json'"):
+            load(path, both)
+        path.write_text(json.dumps([dict(self.TABLE[0], gps=0)]))
+        with pytest.raises(ValueError, match=r"row 0 .* of table='.*t\.json'"):
+            load(path, both)
+        path.write_text(json.dumps([dict(self.TABLE[0], label=label) for label in ("Blip", {})]))
+        with pytest.raises(ValueError, match=r"table='.*t\.json': column 'label'"):
+            load(path, both)
+
     @pytest.mark.parametrize("frame", [False, True])
     def test_skip(self, both, frame):
         table = pd.DataFrame(self.TABLE) if frame else self.TABLE
@@ -441,8 +453,8 @@ class TestRows:
     @pytest.mark.parametrize(
         ("gps", "message"),
         [
-            (T0 - 1, r"row 1 \(GPS 1126259445, H1\) cannot be used .*: GPS 1126259445 is outside "
-             "the strain of H1, which spans GPS 1126259446 to 1126259510"),
+            (T0 - 1, r"row 1 \(GPS 1126259445, H1\) of the table cannot be used .*: "
+             "GPS 1126259445 is outside the strain of H1, which spans GPS 1126259446 to 1126259510"),
             (T0 + 2, r"row 1 \(GPS 1126259448, H1\) .* is too close to an end"),
             (T0 + 40, r"row 1 \(GPS 1126259486, H1\) .* has gaps \(NaN\): 1126259486 to 11262594"),
             (T0 + 55, r"row 1 \(GPS 1126259501, H1\) .* is all zeros"),
