@@ -82,7 +82,7 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
     if ifo is not None and _IFO.fullmatch(ifo) and ifo not in columns:
         triggers.ifo = [ifo] * n_rows
     elif ifo is not None and (name := columns.find("ifo", ifo)) is not None:
-        values = as_labels(columns[name], name)
+        values = as_labels(columns[name], columns.name(name))
         names = [str(value).upper() for value in strip_labels(values)]
         triggers.ifo = [ifo if _IFO.fullmatch(ifo) else "" for ifo in names]
         for row, value in enumerate(values):
@@ -90,12 +90,12 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
                 reason = f"ifo={value!r} is not a detector, such as 'H1' or 'L1'"
                 problems.setdefault(row, reason)
     if label is not None and (name := columns.find("label", label)) is not None:
-        labels = strip_labels(as_labels(columns[name], name))
-        triggers.labeled = is_labeled(labels, name)
+        labels = strip_labels(as_labels(columns[name], columns.name(name)))
+        triggers.labeled = is_labeled(labels, columns.name(name))
         if triggers.labeled.any():
             pairs = list(zip(labels, triggers.labeled, strict=True))
             known = [value for value, is_known in pairs if is_known]
-            kind_of_labels(known, f"{columns.where}: column {name!r}")
+            kind_of_labels(known, columns.name(name))
             kinds = set(map(type, known))
             fill: Any = -1 if all(issubclass(kind, int) for kind in kinds) else math.nan
             fill = "" if all(issubclass(kind, str) for kind in kinds) else fill
@@ -109,7 +109,7 @@ def _gps_times(columns: _Columns, name: str) -> tuple[list[float], dict[int, str
     cells = list(values)
     if any(isinstance(value, str) for value in cells):
         values = [None if isinstance(value, str) else value for value in cells]
-    gps = check_gps(values, f"{columns.where}: column {name!r}").tolist()
+    gps = check_gps(values, columns.name(name)).tolist()
     # Tables of Gravity Spy split the time of the peak into whole seconds and ns.
     is_split = name.strip().casefold() == "peak_time"
     ns = columns.match("peak_time_ns") if is_split else None
@@ -159,6 +159,10 @@ class _Columns(dict[str, Any]):
             raise ValueError(f"{self.title} has more than one column {shown}. {self}")
         return names[0] if names else None
 
+    def name(self, column: str) -> str:
+        """Name a column in a message."""
+        return f"{self.where}: column {column!r}"
+
     def __str__(self) -> str:
         return f"Its columns: {shorten(self, 30)}."
 
@@ -204,7 +208,10 @@ def _read_file(path: Path) -> Any:
     if reader == "read_hdf":
         check_structure(path)
     try:
-        return getattr(pd, reader)(path, **options)
+        frame = getattr(pd, reader)(path, **options)
+        # Text of Arrow is decoded where it is used: damage would show only then.
+        frame.select_dtypes("str").astype(object)
+        return frame
     except ImportError:
         # pandas names the package that it lacks.
         raise

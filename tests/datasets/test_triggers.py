@@ -454,7 +454,7 @@ class TestRows:
         ("gps", "message"),
         [
             (T0 - 1, r"row 1 \(GPS 1126259445, H1\) of the table cannot be used .*: "
-             "GPS 1126259445 is outside the strain of H1, which spans GPS 1126259446 to 1126259510"),
+             "GPS 1126259445 is outside the strain of H1, which spans GPS 1126259446 to 11262595"),
             (T0 + 2, r"row 1 \(GPS 1126259448, H1\) .* is too close to an end"),
             (T0 + 40, r"row 1 \(GPS 1126259486, H1\) .* has gaps \(NaN\): 1126259486 to 11262594"),
             (T0 + 55, r"row 1 \(GPS 1126259501, H1\) .* is all zeros"),
