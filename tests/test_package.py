@@ -140,7 +140,17 @@ class TestRooms:
     """Which room may import which, as CONTRIBUTING.md has it."""
 
     BELOW_ALL: ClassVar = {
-        *("_device", "_download", "_files", "_hdf5", "_home", "_labels", "_lazy", "_tables"),
+        *(
+            "_device",
+            "_download",
+            "_files",
+            "_gaps",
+            "_hdf5",
+            "_home",
+            "_labels",
+            "_lazy",
+            "_tables",
+        ),
         *("_pictures", "_validation", "_version"),
     }
     ALLOWED: ClassVar = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._gaps import describe_gaps, find_gaps
 from .._hdf5 import open_hdf5, read_array, read_attribute
 from ._channels import (
     GWOSC,
@@ -279,13 +280,13 @@ def _text(value: Any) -> str:
 
 
 def check_any_data(strain: Strain, where: str) -> None:
-    """Raise ValueError if all samples are NaN or zero."""
+    """Raise ValueError if all samples are zeros or in gaps."""
     start, stop = map(show_gps, strain.span)
-    finite = np.isfinite(strain.data)
-    if not finite.any():
-        raise ValueError(f"{where} has no data (only NaN) from GPS {start} to {stop}.")
-    if not strain.data[finite].any():
+    if not strain.data[np.isfinite(strain.data)].any() and np.isfinite(strain.data).any():
         raise ValueError(f"{where} is all zeros from GPS {start} to {stop}.")
+    if find_gaps(strain.data, strain.sample_rate).all():
+        kind = describe_gaps(strain.data)
+        raise ValueError(f"{where} has no data (only {kind}) from GPS {start} to {stop}.")
 
 
 def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, stop: Any) -> Any:

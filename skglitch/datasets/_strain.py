@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._gaps import describe_gaps, find_gaps
 from .._validation import check_gps, unmask
 from ._parameters import shorten
 
@@ -61,8 +62,8 @@ class Strain:
     Parameters
     ----------
     data : array-like of shape (n_samples,)
-        The samples, NaN in gaps. They are stored as a read-only float64 array. A float64 array
-        is not copied.
+        The samples. Those that are NaN, infinite, or a single value for 1/16 s or longer are gaps.
+        They are stored as a read-only float64 array. A float64 array is not copied.
     sample_rate : float
         In Hz.
     t0 : float, default=0.0
@@ -130,8 +131,11 @@ class Strain:
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """GPS times in s of the start and the end of each gap."""
-        missing = ~np.isfinite(self.data)
+        """GPS times in s of the start and the end of each gap.
+
+        Samples in gaps are NaN, infinite, or a single value for 1/16 s or longer.
+        """
+        missing = find_gaps(self.data, self.sample_rate)
         steps = np.diff(missing.astype(np.int8), prepend=0, append=0)
         ends = (map(self._axis.time, np.flatnonzero(steps == sign).tolist()) for sign in (1, -1))
         return list(zip(*ends, strict=True))
@@ -205,11 +209,13 @@ class Strain:
                 f"{span}, beyond {axis}."
             )
         part = Strain(self.data[first : first + count], self.sample_rate, axis.time(first))
-        if part.gaps:
-            shown = shorten(f"{show_gps(start)} to {show_gps(stop)}" for start, stop in part.gaps)
-            raise ValueError(f"{span} of {axis} has gaps (NaN): {shown}.")
         if not part.data.any():
             raise ValueError(f"{span} of {axis} is all zeros.")
+        gaps = part.gaps
+        if gaps:
+            shown = shorten(f"{show_gps(start)} to {show_gps(stop)}" for start, stop in gaps)
+            kind = describe_gaps(part.data[find_gaps(part.data, part.sample_rate)])
+            raise ValueError(f"{span} of {axis} has gaps ({kind}): {shown}.")
         return part.data
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 
 from .._device import choose_exact_device, kept_memory
+from .._gaps import describe_gaps, find_gaps
 from .._validation import unmask
 from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 from ._whitening import whitened_spectrum
@@ -169,7 +170,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ValueError
             If a parameter or the strain is invalid.
         """
-        strain = _check_strain(X)
+        strain = _check_strain(X, self.sample_rate)
         self._make_scan(strain.shape[1])
         self.n_features_in_ = strain.shape[1]
         return self
@@ -190,7 +191,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If the strain is too short, constant, or has NaN. The message names the row.
+            If the strain is too short, or has gaps: samples that are NaN, infinite, or a single
+            value for 1/16 s or longer. The message names the row.
         """
         views = self.scan(X).data
         if _get_output_config("transform", self)["dense"] != "pandas":
@@ -267,7 +269,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             As in ``transform``.
         """
         self._validate_params()
-        strain = _check_strain(X)
+        strain = _check_strain(X, self.sample_rate)
         scan = self._make_scan(strain.shape[1], clean_medians)
         n = len(strain)
         result = Bunch(
@@ -280,6 +282,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 spectrum = self._spectrum(scan, strain[rows])
                 spectra = scan.spectra(spectrum)
                 medians = [scan.medians(spectrum, plane) for plane in scan.planes]
+                _check_medians(medians, start)
                 loudest = scan.loudest(spectra, medians, self.search)
                 peaks, planes, result.time[rows], result.frequency[rows] = loudest
                 planes = planes.astype(int)
@@ -345,7 +348,7 @@ def _check_range(name: str, values: tuple[float, ...], highest: float) -> None:
         raise ValueError(f"{name}={values!r} must be (low, high) with 0 < low < high{limit}.")
 
 
-def _check_strain(X: Any) -> np.ndarray:
+def _check_strain(X: Any, sample_rate: float) -> np.ndarray:
     strain = np.asarray(unmask(X))
     if strain.ndim != 2 or strain.dtype.kind not in "fiu" or not strain.size:
         raise ValueError(
@@ -353,11 +356,23 @@ def _check_strain(X: Any) -> np.ndarray:
             f"of shape {strain.shape}. For a single glitch pass strain[None]."
         )
     for row, values in enumerate(strain):
-        if not np.isfinite(values).all():
-            raise ValueError(
-                f"Row {row} of X has {np.count_nonzero(~np.isfinite(values))} samples that are "
-                "NaN or infinite, as in a gap of the data."
-            )
         if values.min() == values.max():
             raise ValueError(f"Row {row} of X is constant, {values[0]:g}.")
+        gaps = find_gaps(values, sample_rate)
+        if gaps.any():
+            raise ValueError(
+                f"Row {row} of X has gaps: {np.count_nonzero(gaps)} of {len(values)} samples are "
+                f"{describe_gaps(values[gaps])}, from {gaps.argmax() / sample_rate:g} s on."
+            )
     return strain
+
+
+def _check_medians(medians: list[torch.Tensor], start: int) -> None:
+    """Refuse rows that have no noise, at least not in float32 beside their largest sample."""
+    usable = torch.stack([((m > 0) & (m < torch.inf)).all(dim=1) for m in medians]).all(dim=0)
+    if not usable.all():
+        row = start + int(usable.int().argmin())
+        raise ValueError(
+            f"Row {row} of X has no noise at some frequencies, or a sample that exceeds the others "
+            "by too many orders of magnitude."
+        )

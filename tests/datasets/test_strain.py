@@ -170,12 +170,31 @@ class TestAround:
             Strain(data, 16).around(2, 4)
 
     def test_zeros_are_named(self):
-        data = np.ones(64)
-        data[16:48] = 0
+        data = np.arange(64.0)
+        data[20:44] = 0
         strain = Strain(data, 16)
-        with pytest.raises(ValueError, match=r"GPS 1 to 3 .*zeros"):
-            strain.around(2, 2)
-        assert strain.around(2, 2.25).any()
+        with pytest.raises(ValueError, match=r"GPS 1.5 to 2.5 .*zeros"):
+            strain.around(2, 1)
+        assert strain.around(2, 2).any()
+
+    @pytest.mark.parametrize("value", [0.0, -3.5])
+    def test_long_runs_of_one_value_are_gaps(self, value):
+        data = np.random.default_rng(0).normal(size=4 * 1024)
+        data[1024:1088] = value
+        data[2048:2111] = value
+        strain = Strain(data, 1024, T0, "H1")
+        assert strain.gaps == [(T0 + 1, T0 + 1.0625)]
+        with pytest.raises(ValueError, match=rf"gaps .* {T0 + 1:.0f} to {T0 + 1:.0f}\.0625"):
+            strain.around(T0 + 1, 1.0)
+        assert len(strain.around(T0 + 2, 1.0)) == 1024
+
+    @pytest.mark.parametrize("rate", [16, 256, 4096, 16384])
+    def test_rounded_strain_has_no_gaps(self, rate):
+        noise = np.random.default_rng(0).normal(size=4 * rate)
+        wave = 0.9 * np.sin(2 * np.pi * 10 * np.arange(4 * rate) / rate)
+        rounded = [noise.round(), noise.astype(np.float16), (2 * noise).astype(np.int8)]
+        for data in (*rounded, wave.round()):
+            assert Strain(data, rate).gaps == []
 
     @given(
         offset=st.floats(-1, 11),

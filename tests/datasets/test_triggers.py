@@ -396,6 +396,23 @@ class TestUnlabeled:
             load(table, series(), return_X_y=True)
 
 
+def test_dropouts_leave_the_rest_of_the_batch(real_data):
+    strain = load_strain(real_data / "strain_events" / "H-H1_LOSC_4_V2-1126259446-32.hdf5")
+    data = strain.data.copy()
+    data[: 10 * 4096] = 0.0
+    dropout = Strain(data, 4096, T0, "H1")
+    table = [{"gps": T0 + second} for second in (9, 16.4, 24, 22)]
+    transformer = QTransformer(sample_rate=4096, size=(14, 17))
+    with pytest.raises(ValueError, match=rf"row 0 \(GPS {T0 + 9}, H1\) .* {T0 + 1} to {T0 + 10}"):
+        load(table, dropout, transformer, duration=16.0)
+    with pytest.warns(UserWarning, match="2 of 4 rows"):
+        bunch = load(table, dropout, transformer, duration=16.0, on_error="skip")
+    assert bunch.rows.tolist() == [2, 3]
+    assert list(bunch.skipped) == [0, 1]
+    intact = load([table[2], table[3]], strain, transformer, duration=16.0)
+    np.testing.assert_array_equal(bunch.data, intact.data)
+
+
 class TestRows:
     """Rows that cannot be used, all that is wrong with the table in one message."""
 

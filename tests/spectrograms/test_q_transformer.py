@@ -343,6 +343,26 @@ class TestBadInput:
         with pytest.raises(ValueError, match="Row 2 of X"):
             transformer.fit(strain)
 
+    @pytest.mark.parametrize("value", [0.0, 1.5, np.inf])
+    @pytest.mark.parametrize("duration", [0.0625, 4.0, 7.5])
+    def test_long_runs_of_one_value_are_gaps(self, transformer, value, duration):
+        strain = noise(3)
+        strain[1, 50 : 50 + int(duration * transformer.sample_rate)] = value
+        with pytest.raises(ValueError, match=r"Row 1 of X has gaps"):
+            transformer.transform(strain)
+
+    def test_short_runs_of_one_value_are_strain(self, transformer):
+        strain = noise(2).round()
+        strain[1, 50 : 50 + int(0.06 * transformer.sample_rate)] = 0.0
+        assert transformer.transform(strain).any()
+
+    def test_strain_without_noise_is_named(self, transformer):
+        strain = noise(3)
+        strain[2] *= 1e-30
+        strain[2, 100] = 1e20
+        with pytest.raises(ValueError, match=r"Row 2 of X"):
+            clone(transformer).set_params(batch_size=2).transform(strain)
+
     @pytest.mark.parametrize("strain", [noise()[0], noise()[None], np.zeros((0, 10)), [["a", "b"]]])
     def test_wrong_shape_or_kind(self, transformer, strain):
         with pytest.raises(ValueError, match=r"X .*real numbers"):
