@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
     else:
         array = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
     check_finite(array)  # after scikit-learn's checks, as this one names the rows
+    if _are_bytes(X, array):
+        array = array.astype(np.uint8, copy=False)
     if reset:
         estimator.image_shape_ = _image_shape(array, estimator.image_shape)
         if array.ndim > 2:
@@ -42,6 +45,21 @@ def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
             )
         estimator.scale_.check(array)
     return array.reshape(len(array), *estimator.image_shape_)
+
+
+def _are_bytes(X: Any, array: np.ndarray) -> bool:
+    """Whether X holds uint8, or what uint8 becomes in pandas, lists, objects and text files."""
+    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", array.dtype)]
+    if {str(dtype).lower() for dtype in dtypes} <= {"uint8", "uint8[pyarrow]"}:
+        return True
+    # Integers up to 25 may also be energies or a mask.
+    if not array.size or array.min() < 0 or not 25.5 < array.max() <= 255:
+        return False
+    kinds = {getattr(dtype, "kind", "") for dtype in dtypes}
+    if "O" in kinds:
+        types = set(map(type, np.asarray(X, dtype=object).ravel().tolist()))
+        return all(issubclass(kind, Integral) and kind is not bool for kind in types)
+    return kinds <= {"i", "u"}
 
 
 def _n_dimensions(X: Any) -> int:

@@ -35,10 +35,10 @@ _MARGIN_COLUMNS = (3, 2)
 _WIDEST_BORDER = 16
 # Largest fractions of colors that are not in viridis, in all and in an outermost line. Of 598 real
 # pictures none has such colors, nor have copies with 256 colors. Copies with fewer colors or as
-# JPEG, whose other colors are not exact either, have them around narrow bright lines: up to 0.06
+# JPEG, whose other colors are not exact either, have them around narrow bright lines: up to 0.07
 # for quality 75.
 _FOREIGN = 0.001
-_FOREIGN_IF_BLURRED = 0.06
+_FOREIGN_IF_BLURRED = 0.07
 _FOREIGN_EDGE = 0.9
 
 
@@ -112,7 +112,7 @@ def read_picture(
     colors surround, wherever it is. If its size is not the usual one, the same part of it is
     resized. Without axes, the dark lines of the frame locate it.
 
-    Up to 6% of the spectrogram may have colors that are not in viridis, as in copies as JPEG, or
+    Up to 7% of the spectrogram may have colors that are not in viridis, as in copies as JPEG, or
     0.1% if all other colors are exact.
 
     Examples

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -14,6 +16,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skglitch import CNNClassifier
+from skglitch._training import read_images
 from skglitch.estimators import Encoder
 
 from .conftest import TinyNet, make_stripes
@@ -221,6 +224,47 @@ def test_floats_are_scaled_by_the_range_seen_in_fit(tiny, stripes):
     assert classifier.score(decibel, y) == 1.0
     with pytest.warns(UserWarning, match="far outside"):
         classifier.predict(decibel * 10)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda X: pd.DataFrame(X).astype("UInt8"),
+        lambda X: pd.DataFrame(X).astype("uint8[pyarrow]"),
+        lambda X: pd.DataFrame(X).astype({0: "UInt8", 1: "Int64"}),
+        lambda X: pd.DataFrame(X).astype("Int16"),
+        lambda X: pd.DataFrame(X).astype({0: object}),
+        lambda X: pd.read_csv(io.StringIO(pd.DataFrame(X).to_csv(index=False))),
+        lambda X: X.astype(object),
+        lambda X: X.astype(">i4"),
+        lambda X: X.tolist(),
+        memoryview,
+    ],
+    ids=["UInt8", "pyarrow", "mixed", "Int16", "column", "CSV", "object", ">i4", "list", "memory"],
+)
+def test_bytes_of_any_type_have_the_range_of_uint8(convert):
+    X = np.random.default_rng(0).integers(5, 99, (4, 16), dtype=np.uint8)
+    images = read_images(CNNClassifier(), convert(X), reset=True)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images.reshape(4, 16), X)
+
+
+@pytest.mark.parametrize("dtype", ["UInt8", "uint8[pyarrow]"])
+def test_dark_bytes_of_pandas_are_no_energies(tiny, stripes, dtype):
+    X, y = stripes[0][:, :1, ::4, ::4].reshape(18, -1), stripes[1]
+    classifier = tiny(image_shape=(8, 10), max_epochs=1).fit(pd.DataFrame(X).astype(dtype), y)
+    dark = pd.DataFrame(X // 10)
+    # Warnings are errors.
+    prob = classifier.predict_proba(dark.astype(dtype))
+    np.testing.assert_array_equal(prob, classifier.predict_proba(dark))
+
+
+@pytest.mark.parametrize("top", [1, 25, 256, 4000])
+def test_integers_that_are_no_bytes_are_scaled_by_their_range(top):
+    X = np.array([[0, top], [top, 0]])
+    classifier = CNNClassifier()
+    read_images(classifier, X, reset=True)
+    assert (classifier.scale_.low, classifier.scale_.high) == (0, top)
 
 
 def test_shapes_that_mean_the_same(tiny):
