@@ -15,7 +15,7 @@ import numpy as np
 from .._hdf5 import check_structure
 from .._labels import as_labels, is_labeled, strip_labels
 from .._tables import read_csv
-from .._validation import check_gps, kind_of_labels
+from .._validation import check_gps, column_names, kind_of_labels
 from ._parameters import shorten
 from ._strain import show_gps
 
@@ -176,8 +176,7 @@ def _read_columns(table: Any) -> Mapping[str, Any]:
         if len(lengths) > 1:
             raise ValueError(f"The columns of the table differ in length: {lengths}.")
         return columns
-    # Data frames, tables of astropy and gwpy, and structured arrays.
-    names = getattr(table, "columns", getattr(getattr(table, "dtype", None), "names", None))
+    names = column_names(table)
     if names is not None:
         columns = {str(name): table[name] for name in names}
         # The row numbers of a data frame need not be its index.

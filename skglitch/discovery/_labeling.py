@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._validation import check_probabilities, validated
+from .._validation import check_probabilities, unmask, validated
 from ._cosine import Floats, check_embeddings, unit_rows
 
 
@@ -105,7 +105,7 @@ def rank_for_labeling(
         return _rank_by_distance(unit_rows(embeddings), unit_rows(known), n_samples)
     if y_prob is None:
         raise ValueError(f"y_prob is None, but method={method!r} requires probabilities.")
-    table = np.asarray(y_prob)
+    table = np.asarray(unmask(y_prob))
     if table.ndim != 2 or table.shape[1] < 2:
         raise ValueError(f"y_prob must have one column per class, got shape {table.shape}.")
     prob = check_probabilities(table, len(table), range(table.shape[1]))

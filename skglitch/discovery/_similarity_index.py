@@ -419,7 +419,7 @@ def _to_table(X: Any) -> Any:
     """Convert one embedding to a table of one row; a table keeps the names of its columns."""
     if hasattr(X, "columns"):
         return X
-    return X.to_frame().T if hasattr(X, "to_frame") else np.atleast_2d(np.asarray(X))
+    return X.to_frame().T if hasattr(X, "to_frame") else np.atleast_2d(np.asarray(unmask(X)))
 
 
 def _has_faiss() -> bool:

@@ -33,9 +33,22 @@ CLUSTERS = np.repeat([0, 1, 2], 10)
         lambda X: describe_clusters(X, CLUSTERS),
         lambda X: find_label_issues(X, Y),
         lambda X: rank_for_labeling(X, method="core_set"),
+        lambda X: rank_for_labeling(y_prob=X),
+        lambda X: SimilarityIndex().fit(np.eye(3)).search(X[4]),
         lambda X: EmbeddingDisplay.from_embeddings(X, method="pca"),
     ],
-    ids=["novelty", "new", "index", "discover", "describe", "issues", "rank", "display"],
+    ids=[
+        "novelty",
+        "new",
+        "index",
+        "discover",
+        "describe",
+        "issues",
+        "rank",
+        "prob",
+        "search",
+        "display",
+    ],
 )
 def test_masked_embeddings_are_not_numbers(search):
     with pytest.raises(ValueError, match="NaN"):
