@@ -122,3 +122,11 @@ def test_a_confusion_matrix_by_name_is_put_in_order(labels):
     assert [[text or "0" for text in row] for row in shown] == expected
     with pytest.raises(ValueError, match=r"confusion_matrix.*Blip"):
         ConfusionDisplay(shuffled.drop("Blip"), display_labels=labels).plot(ax=Figure())
+
+
+def test_masked_probabilities_by_name_are_missing():
+    table = Table.from_pandas(FRAME.reset_index(drop=True), index=False)
+    masked = Table(table, masked=True)
+    masked["Blip"].mask[2] = True
+    with pytest.raises(ValueError, match="NaN in 1 of 4"):
+        top_k_accuracy(Y, masked, k=1, labels=LABELS)

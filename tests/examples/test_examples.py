@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 import skglitch
-
-from ..docs.test_pages import imported, unknown_keywords
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 if not EXAMPLES.is_dir():
@@ -86,3 +85,34 @@ def test_shows_figures_and_writes_no_files(script):
     assert "plt.show()" in source
     assert "savefig" not in source
     assert "sys.argv" not in source
+
+
+def imported(node: ast.ImportFrom) -> dict[str, object]:
+    """Return the imported objects by name; a missing name is an error."""
+    module = importlib.import_module(node.module)
+    return {alias.asname or alias.name: getattr(module, alias.name) for alias in node.names}
+
+
+def unknown_keywords(call: ast.Call, known: dict[str, object]) -> list[str]:
+    """Return the keywords of a call that the called object does not accept."""
+    called = resolve(call.func, known)
+    if not callable(called):
+        return []
+    parameters = inspect.signature(called).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return []
+    return [
+        f"{ast.unparse(call.func)}({word.arg}=)"
+        for word in call.keywords
+        if word.arg and word.arg not in parameters
+    ]
+
+
+def resolve(node: ast.expr, known: dict[str, object]) -> object:
+    """Return the object of a dotted name, None if it is not part of skglitch."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if isinstance(node, ast.Attribute):
+        parent = resolve(node.value, known)
+        return None if parent is None else getattr(parent, node.attr, None)
+    return None
