@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ._files import check_expansion
+
 # Texts of variable length are in heaps. h5py puts them beside the tables of contents, at the
 # start or the end of a file, of which this many bytes are searched.
 _SEARCHED = 2**22
@@ -120,11 +122,11 @@ def list_datasets(file: Any) -> list[str]:
     return sorted(names)
 
 
-def read_array(file: Any, name: str) -> Any:
-    """Read a data set of an open HDF5 file, None if it has none of this name.
+def read_array(file: Any, name: str, part: slice | None = None) -> Any:
+    """Read a data set of an open HDF5 file or a part of it, None if it has none of this name.
 
-    Raises ValueError if it was not written completely, since HDF5 would fill in zeros, or if
-    texts are longer than the file. Damage can make either of any length.
+    Raises ValueError if it was not written completely, since HDF5 would fill in zeros, if it
+    expands without end, or if texts are longer than the file. Damage can make each of any length.
     """
     if not has_dataset(file, name):
         return None
@@ -145,15 +147,22 @@ def read_array(file: Any, name: str) -> Any:
             is_whole = is_whole and lengths.max(initial=0) < stream.seek(0, os.SEEK_END)
     if not is_whole:
         raise ValueError(f"data set {name!r} of shape {series.shape} is incomplete")
-    return series[()]
+    if part is None:
+        part, n_wanted = (), series.nbytes
+    else:
+        n_wanted = (part.stop - part.start) * series.dtype.itemsize
+    if not series.is_virtual:
+        check_expansion(n_wanted, n_bytes)
+    return series[part]
 
 
 def read_attribute(item: Any, name: str) -> Any:
-    """Read an attribute of a group or data set, None if it has none of this name."""
+    """Read an attribute of a group or data set, None if it is empty or there is none."""
     if name not in item.attrs:
         return None
     _refuse_sequences(item.attrs.get_id(name).dtype, f"attribute {name!r}")
-    return item.attrs[name]
+    value = item.attrs[name]
+    return None if isinstance(value, import_h5py().Empty) else value
 
 
 def _refuse_sequences(dtype: np.dtype, what: str) -> None:
@@ -168,6 +177,9 @@ def read_texts(file: Any, name: str) -> np.ndarray | None:
     if values is None:
         return None
     texts = np.ravel(values).tolist()
+    # An array of texts is as wide as the longest one everywhere.
+    lengths = [len(text) for text in texts if isinstance(text, bytes)]
+    check_expansion(4 * len(lengths) * max(lengths, default=0), sum(lengths))
     return np.array(
         [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in texts], dtype=str
     )

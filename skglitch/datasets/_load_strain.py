@@ -175,10 +175,11 @@ class Hdf5Strain:
         unit = _text(attributes.get("xunit", "s"))
         if unit not in ("s", ""):
             raise ValueError(f"{where} is not a time series: its axis is in {unit}.")
-        expected = attributes.get("Npoints", n_samples)
+        expected = self._number("Npoints", attributes) if "Npoints" in attributes else n_samples
         if expected != n_samples:
             raise ValueError(
-                f"{where} has {n_samples} samples, but Npoints={expected}: the file is incomplete."
+                f"{where} has {n_samples} samples, but Npoints={expected:.0f}: the file is "
+                "incomplete."
             )
         rate = agree("sample_rate", sample_rate, self._find_rate(attributes), where)
         if rate is None:
@@ -196,7 +197,7 @@ class Hdf5Strain:
         """Read a part of the series, NaN where a GWOSC file marks seconds as without data."""
         samples = self.axis.between(start, stop)
         with open_hdf5(self.path) as file:
-            data = np.asarray(file[self.dataset][samples])
+            data = np.asarray(read_array(file, self.dataset, samples))
             missing = self._find_missing(file, samples) if self.dataset == GWOSC else None
         data = as_samples(data, self._where)
         if missing is not None:

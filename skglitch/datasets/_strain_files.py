@@ -10,6 +10,7 @@ import numpy as np
 
 from ._channels import is_frame
 from ._load_strain import Hdf5Strain, load_strain
+from ._parameters import shorten
 from ._strain import Strain, check_number, check_time, join
 
 # Read in s beyond each end, since times are rounded to the nearest sample later.
@@ -114,13 +115,27 @@ class StrainFiles:
         start, stop = gps - duration / 2 - _MARGIN, gps + duration / 2 + _MARGIN
         files = [file for file in self._files if file.ifo in (ifo, "")]
         if not files:
-            raise ValueError(f"there is no strain file of {ifo}, only of {', '.join(self.ifos)}")
+            known = ", ".join(self.ifos)
+            raise ValueError(
+                f"there is no strain file of {ifo}, only of {known}: {_list(self._files)}"
+            )
         near = [file for file in files if file.t0 < stop and file.t1 > start]
         if not any(file.t0 <= gps < file.t1 for file in near):
             spans = ", ".join(f"{file.t0:.0f} to {file.t1:.0f}" for file in files)
-            raise ValueError(f"no strain file contains this time; those of {ifo} span GPS {spans}")
+            raise ValueError(
+                f"no strain file contains this time; those of {ifo} span GPS {spans}: "
+                f"{_list(files)}"
+            )
         runs = join([file.crop(max(start, file.t0), min(stop, file.t1)) for file in near])
-        return next(run for run in runs if run.t0 <= gps < run.t1).around(gps, duration)
+        try:
+            return next(run for run in runs if run.t0 <= gps < run.t1).around(gps, duration)
+        except ValueError as error:
+            raise ValueError(f"{_list(near)}: {error}") from error
+
+
+def _list(files: Iterable[Strain | Hdf5Strain]) -> str:
+    """Name the files, as far as they are not in memory."""
+    return shorten(file.path if isinstance(file, Hdf5Strain) else file for file in files)
 
 
 def _open(path: str | os.PathLike[str], dataset: str | None) -> Strain | Hdf5Strain:
