@@ -56,7 +56,8 @@ def load_gravity_spy(
     folder : path
         Folder with one folder per class, which contain pictures named
         ``<ifo>_<id>_spectrogram_<duration>.png``, or with such pictures directly, which are then
-        unlabeled. Hidden files and files that are not pictures are ignored.
+        unlabeled. Hidden files and files that are not pictures are ignored. Pictures in folders
+        deeper than that cannot be used, like misnamed ones.
     durations : sequence of float or None, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views to load, in the order that they have in ``data``. None is all
         durations in the folder, the shortest first.
@@ -66,9 +67,9 @@ def load_gravity_spy(
         Whether glitches that lack a view raise an error, are left out, or get a view of zeros,
         which ``missing_views`` marks.
     on_error : {"raise", "skip"}, default="raise"
-        Whether pictures that are broken, not from Gravity Spy or misnamed, and glitches that are
-        in several classes, raise an error, or are left out with their glitches and listed in a
-        warning.
+        Whether pictures that are broken, not from Gravity Spy, misnamed or in deeper folders, and
+        glitches that are in several classes, raise an error, or are left out with their glitches
+        and listed in a warning.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     cache : bool or path, default=True
@@ -169,6 +170,10 @@ def load_gravity_spy(
         raise ValueError(
             f"{len(scan.problems)} in folder={str(folder)!r} cannot be used (on_error='skip' "
             f"leaves them out):{list_problems(scan.problems)}"
+        )
+    if not scan.views:
+        raise ValueError(
+            f"No glitch of folder={str(folder)!r} can be used:{list_problems(scan.problems)}"
         )
     durations = _match_durations(scan, durations, missing, folder)
     glitches = _treat_missing(scan.glitches(durations), durations, missing)

@@ -75,7 +75,15 @@ def scan_folder(folder: Path) -> Scan:
     for entry in entries:
         if entry.is_dir():
             for inner in _sorted_entries(entry.path):
-                _add(scan, inner, label=entry.name)
+                if inner.is_dir():
+                    n_pictures = _count_pictures(inner.path)
+                    if n_pictures:
+                        scan.problems[f"{entry.name}/{inner.name}"] = (
+                            f"has {n_pictures} pictures, but pictures must be directly in the "
+                            "folder of their class"
+                        )
+                else:
+                    _add(scan, inner, label=entry.name)
     scan.labeled = bool(scan.views)
     for entry in entries:
         if entry.is_dir():
@@ -103,6 +111,15 @@ def _sorted_entries(folder: str | Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(visible, key=lambda entry: entry.name)
+
+
+def _count_pictures(folder: str) -> int:
+    """Count the pictures in a folder and in all folders below, without hidden ones."""
+    count = 0
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        count += sum(n.lower().endswith(_PICTURES) and not n.startswith(".") for n in names)
+    return count
 
 
 def _add(scan: Scan, entry: os.DirEntry[str], label: str) -> None:

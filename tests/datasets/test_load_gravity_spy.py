@@ -251,7 +251,16 @@ def dangling(small_tree):
     (small_tree / "Blip" / "L1_z_spectrogram_4.0.png").symlink_to(small_tree / "gone.png")
 
 
+def deeper(small_tree):
+    (small_tree / "Koi_Fish" / "L1" / ".hidden").mkdir(parents=True)
+    shutil.copy(
+        small_tree / "Blip" / "L1_b2_spectrogram_4.0.png",
+        small_tree / "Koi_Fish" / "L1" / "L1_e5_spectrogram_4.0.png",
+    )
+
+
 BAD_FILES = [
+    (deeper, r"Koi_Fish/L1: has 1 pictures", ["a1", "b2", "c3", "d4"]),
     (break_file, r"Blip/L1_b2_spectrogram_4\.0\.png: .*broken", ["a1", "c3", "d4"]),
     (foreign_picture, r"L1_b2_spectrogram_4\.0\.png: .*colors", ["a1", "c3", "d4"]),
     (foreign_name, r"Blip/cat\.png: .*<ifo>", ["a1", "b2", "c3", "d4"]),
@@ -280,6 +289,31 @@ def test_bad_files_are_named(small_tree, harm, message, left, cache, recwarn):
     # What may be skipped is still an error to whoever wants one.
     with pytest.raises(ValueError, match=message):
         load_gravity_spy(small_tree, **options)
+
+
+def test_a_class_one_folder_deeper_does_not_vanish(small_tree):
+    for folder in ("Tomte/H1/2017", "Tomte/L1"):
+        shutil.copytree(small_tree / "Blip", small_tree / folder)
+    both = r"(?s:Tomte/H1: has 4 pictures.*Tomte/L1: has 4 pictures)"
+    with pytest.raises(ValueError, match=both):
+        load(small_tree, durations=TWO)
+    with pytest.warns(UserWarning, match=both):
+        bunch = load_gravity_spy(small_tree, durations=TWO, on_error="skip")
+    assert bunch.target_names.tolist() == ["Blip", "Koi_Fish"]
+
+
+def test_pictures_below_unlabeled_ones_do_not_vanish(small_tree):
+    shutil.copytree(small_tree / "Koi_Fish", small_tree / "Blip" / "more" / "of" / "them")
+    with pytest.raises(ValueError, match=r"more/of: has 4 pictures"):
+        load(small_tree / "Blip", durations=TWO)
+
+
+def test_all_glitches_skipped_says_why(small_tree):
+    shutil.rmtree(small_tree / "Koi_Fish")
+    shutil.copytree(small_tree / "Blip", small_tree / "Tomte")
+    for durations in (TWO, None):
+        with pytest.raises(ValueError, match=r"can be used(?s:.*)L1_b2: .*\(Blip, Tomte\)"):
+            load(small_tree, durations=durations, on_error="skip")
 
 
 def test_error_stops_the_decoding(tmp_path, draw, monkeypatch):
