@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skglitch._labels import as_labels, encode_labels, is_labeled, strip_labels
 
 EXPECTED = [True, False, True]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from(["Blip", "Tomte", "None_of_the_Above", None]), min_size=1))
+def test_containers_agree_on_what_is_missing(y):
+    labeled = [value is not None for value in y]
+    texts, mask = [value or "0.0" for value in y], np.logical_not(labeled)
+    containers = [y, np.array(y, dtype=object), np.ma.array(texts, mask=mask)]
+    containers += [pd.Series(y, dtype=dtype) for dtype in (object, "string", "category")]
+    containers += [np.array([np.nan if value is None else value for value in y]).astype(str)]
+    for values in containers:
+        assert is_labeled(values).tolist() == labeled
+        known = [value for value, flag in zip(as_labels(values), labeled, strict=True) if flag]
+        assert known == [value for value in y if value is not None]
 
 
 class TestIsLabeled:
@@ -39,7 +56,6 @@ class TestIsLabeled:
 
     def test_missing_values_that_have_become_text(self):
         assert is_labeled(np.array(["a", np.nan, "b"])).tolist() == EXPECTED
-        pd = pytest.importorskip("pandas")
         for missing in (np.nan, pd.NA, pd.NaT):
             assert is_labeled(["a", f" {missing} ".encode(), "b"]).tolist() == EXPECTED
         assert is_labeled(["a", "None", "NA"]).all()
@@ -47,12 +63,10 @@ class TestIsLabeled:
 
     @pytest.mark.parametrize("dtype", ["string", "object", "category"])
     def test_strings_of_pandas(self, dtype):
-        pd = pytest.importorskip("pandas")
         assert is_labeled(pd.Series(["a", None, "b"], dtype=dtype)).tolist() == EXPECTED
         assert is_labeled(pd.Series(["a", "", "b"], dtype=dtype)).tolist() == EXPECTED
 
     def test_numbers_of_pandas(self):
-        pd = pytest.importorskip("pandas")
         assert is_labeled(pd.Series([0, pd.NA, 3], dtype="Int64")).tolist() == EXPECTED
         assert is_labeled(pd.array([0, pd.NA, 3])).tolist() == EXPECTED
         assert is_labeled(pd.DataFrame({"label": [0, None, 3]})).tolist() == EXPECTED
