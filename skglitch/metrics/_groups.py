@@ -67,8 +67,14 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
     array([0, 1, 2, 0])
     """
     times = check_gps(gps)
-    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all():
-        raise ValueError(f"gps must hold one finite time in s per glitch, got shape {times.shape}.")
+    if times.ndim != 1 or len(times) == 0:
+        raise ValueError(f"gps must hold one time in s per glitch, got shape {times.shape}.")
+    wrong = np.flatnonzero(~np.isfinite(times))
+    if len(wrong):
+        raise ValueError(
+            f"gps must hold finite times in s, got {times[wrong[0]]} in row {wrong[0]}: "
+            f"leave out {len(wrong)} of {len(times)} glitches."
+        )
     ifo_codes = np.zeros(len(times), dtype=np.intp)
     if ifo is not None:
         ifo_codes = np.unique(check_ifo(ifo, len(times)), return_inverse=True)[1]

@@ -71,7 +71,7 @@ def test_order_does_not_matter(times, random):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"gps": [0.0, np.nan], "gap": 1}, "gps .*finite"),
+        ({"gps": [0.0, np.nan], "gap": 1}, r"gps .*finite .*nan in row 1"),
         ({"gps": [[0.0, 1.0]], "gap": 1}, r"got shape \(1, 2\)"),
         ({"gps": np.zeros(2, np.float32), "gap": 1}, "gps .* 64 bits"),
         ({"gps": [], "gap": 1}, "gps must hold"),
