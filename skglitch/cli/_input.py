@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HDF5 = (".h5", ".hdf5", ".hdf")
 # A GPS time of this century, alone or as in the ids of load_triggers.
 _GPS = re.compile(r"(?:[A-Z]\d_)?(\d{9,10}(?:\.\d+)?)")
+_IFO = re.compile(r"[A-Z]\d:")
 # Sample rate in Hz of the strain that fetch_open_strain downloads.
 _OPEN_SAMPLE_RATE = 4096.0
 _GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
@@ -87,7 +88,7 @@ def _load_triggers(
     strain: Any = fetch_open_strain
     transformer = QTransformer(sample_rate=_OPEN_SAMPLE_RATE)
     if list(options["strain"]) != ["gwosc"]:
-        strain = StrainFiles(options["strain"], dataset=options["channel"])
+        strain = StrainFiles(options["strain"], dataset=_parse_channels(options["channel"]))
         transformer.set_params(sample_rate=strain.sample_rate)
     if size is not None:
         transformer.set_params(size=size)
@@ -106,6 +107,19 @@ def _load_triggers(
     )
     bunch.durations = tuple(transformer.durations)
     return bunch
+
+
+def _parse_channels(channels: Sequence[str]) -> Any:
+    """Return the parameter ``dataset`` of StrainFiles."""
+    by_ifo = {name.partition(":")[0]: name for name in channels if _IFO.match(name)}
+    if not by_ifo and len(channels) < 2:
+        return channels[0] if channels else None
+    if len(by_ifo) < len(channels):
+        raise click.UsageError(
+            "--channel: each of several channels must start with a detector of its own, such as "
+            f"H1:NAME and L1:NAME, got {', '.join(channels)}."
+        )
+    return by_ifo
 
 
 def gps_of_ids(ids: Sequence[str]) -> np.ndarray | None:

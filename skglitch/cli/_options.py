@@ -236,7 +236,12 @@ reading = _combine(
         metavar="FILES...",
         help="Strain files, or gwosc to download public strain.",
     ),
-    click.option("--channel", help="Channel of frame files, or data set of HDF5 files."),
+    click.option(
+        "--channel",
+        multiple=True,
+        metavar="[IFO:]NAME",
+        help="Channel of frame files, or data set of HDF5 files. Can be repeated, for each IFO.",
+    ),
     click.option(
         "--strain-duration",
         type=click.FloatRange(0, min_open=True),

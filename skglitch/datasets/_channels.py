@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +17,58 @@ _HDF5_START = b"\x89HDF\r\n\x1a\n"
 _FRAME_START = b"IGWD"
 
 
-def find_channels(path: Path, dataset: str | None, ifo: str | None = None) -> list[str]:
-    """Find the strain in a file: one channel, or one of each detector.
+def find_channels(
+    path: Path, dataset: str | Mapping[str, str | None] | None, ifo: str | None = None
+) -> list[tuple[str, str | None]]:
+    """Find the strain in a file: names of channels, with the detectors that they were asked for.
 
-    ``dataset`` may lack the detector of a channel's name, such as H1 of ``H1:GDS-CALIB_STRAIN``.
-    If it is None, this is the strain of GWOSC, the only data set, or the only name that is left
-    without the detectors. With ``ifo``, channels of other detectors are left out.
+    A name may lack the detector, such as H1 of ``H1:GDS-CALIB_STRAIN``, and then leads to one
+    channel of each detector. None is the strain of GWOSC, the only data set, or the only name that
+    is left without the detectors. With ``ifo``, channels of other detectors are left out. If
+    none of the channels of a mapping is in the file, it may be of another detector.
     """
-    if dataset is not None and (not isinstance(dataset, str) or not dataset):
-        raise ValueError(f"dataset={dataset!r} must be the name of a data set or channel.")
+    asked = dict(dataset) if isinstance(dataset, Mapping) else {ifo: dataset}
+    for name in asked.values():
+        if name is not None and (not isinstance(name, str) or not name):
+            raise ValueError(f"dataset={dataset!r} must be the name of a data set or channel.")
     if is_frame(path):
-        if dataset is not None and ifo_of_channel(dataset):
-            return [dataset]
+        if isinstance(dataset, str) and ifo_of_channel(dataset):
+            return [(dataset, None)]
         kind, names = "channel", _list_frame(path)
     else:
-        kind, wanted = "data set", dataset or GWOSC
+        kind, wanted = "data set", {name or GWOSC for name in asked.values()}
         with open_hdf5(path) as file:
-            if has_dataset(file, wanted):
-                return [wanted]
-            names = list_datasets(file)
-    if dataset in names or (dataset is None and len(names) == 1):
-        return names if dataset is None else [dataset]
-    found = [
-        name
-        for name in names
-        if ifo_of_channel(name)
-        and ifo in (None, ifo_of_channel(name))
-        and dataset in (None, _without_ifo(name))
-    ]
-    if found and len({_without_ifo(name) for name in found}) == 1:
+            names = [name for name in sorted(wanted) if has_dataset(file, name)]
+            if len(names) < len(wanted):
+                names = list(dict.fromkeys(names + list_datasets(file)))
+    found = [(name, key) for key, part in asked.items() for name in _match(names, part, key)]
+    if not found and isinstance(dataset, Mapping):
+        found = [(name, None) for name in _match(names, None, None)]
+    if found:
         return found
     listed = shorten(map(repr, names)) or "none"
-    if dataset is not None:
+    if isinstance(dataset, str):
         raise ValueError(f"{str(path)!r} has no {kind} {dataset!r}. It has {listed}.")
     if not names:
         raise ValueError(f"{str(path)!r} is not a strain file: it has no {kind}.")
     raise ValueError(
         f"{str(path)!r} has {len(names)} {kind}s: pass one of them as dataset=, such as {listed}."
     )
+
+
+def _match(names: list[str], wanted: str | None, ifo: str | None) -> list[str]:
+    if wanted is None and (GWOSC in names or len(names) == 1):
+        return [GWOSC] if GWOSC in names else names
+    if wanted in names:
+        return [wanted]
+    found = [
+        name
+        for name in names
+        if ifo_of_channel(name)
+        and ifo in (None, ifo_of_channel(name))
+        and wanted in (None, _without_ifo(name))
+    ]
+    return found if len({_without_ifo(name) for name in found}) == 1 else []
 
 
 def ifo_of_channel(name: str) -> str:

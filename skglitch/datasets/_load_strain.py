@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ def load_strain(
     ifo : str, default=None
         The detector, such as ``"H1"``, where the source does not contain it.
     dataset : str, default=None
-        Path of the data set in an HDF5 file, or the channel of a frame file. HDF5 files of GWOSC
-        and those with a single data set do not need it.
+        Path of the data set in an HDF5 file, or the channel of a frame file. The detector at the
+        start of a channel may be left out. Files of GWOSC and those with a single data set or
+        channel do not need it.
     start, stop : float, default=None
         GPS times in s of the part to load. None is the start or the end of the source.
 
@@ -159,7 +161,7 @@ class Hdf5Strain:
         ifo: str | None = None,
     ):
         self.path = path
-        self.dataset = _only(find_channels(path, dataset, ifo), path, dataset)
+        self.dataset = _find_channel(path, dataset, ifo)
         self._where = where = f"{str(path)!r}, data set {self.dataset!r}"
         with open_hdf5(path) as file:
             series = file[self.dataset]
@@ -235,13 +237,15 @@ class Hdf5Strain:
         return np.repeat(absent, n_per_value)[begin : begin + samples.stop - samples.start]
 
 
-def _only(channels: list[str], path: Path, dataset: str | None) -> str:
-    if len(channels) > 1:
+def _find_channel(path: Path, dataset: str | None, ifo: str | None) -> str:
+    if isinstance(dataset, Mapping):
+        raise ValueError(f"dataset={dataset!r} must be the name of a data set or channel.")
+    names = [name for name, _ in find_channels(path, dataset, ifo)]
+    if len(names) > 1:
         raise ValueError(
-            f"{str(path)!r} has {' and '.join(map(repr, channels))}: dataset={dataset!r} does not "
-            "say which, and neither does ifo=."
+            f"{str(path)!r} has {' and '.join(map(repr, names))}: pass one as dataset=, or ifo=."
         )
-    return channels[0]
+    return names[0]
 
 
 def agree(name: str, given: Any, found: float | None, where: str) -> float | None:
@@ -292,7 +296,7 @@ def check_any_data(strain: Strain, where: str) -> None:
 
 def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, stop: Any) -> Any:
     gwpy = import_gwpy()
-    channel = _only(find_channels(path, dataset, ifo), path, dataset)
+    channel = _find_channel(path, dataset, ifo)
     limits = {}
     # Frames start and end at whole seconds. The strain is cropped to the nearest sample later.
     if start is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ._channels import is_frame
+from ._channels import find_channels, is_frame
 from ._load_strain import Hdf5Strain, load_strain
 from ._parameters import shorten
 from ._strain import Strain, check_number, check_time, join
@@ -27,9 +28,12 @@ class StrainFiles:
     paths : iterable of path
         Files that :func:`load_strain` reads. Of HDF5 files only the requested parts are read;
         frame files are read as a whole, at once.
-    dataset : str, default=None
-        Path of the data set in HDF5 files, or the channel of frame files. HDF5 files of GWOSC
-        and those with a single data set do not need it.
+    dataset : str or mapping of str to str, default=None
+        Path of the data set in HDF5 files, or the channel of frame files, or a mapping from
+        detectors to these. The detector at the start of a channel may be left out:
+        ``"GDS-CALIB_STRAIN"`` is ``"H1:GDS-CALIB_STRAIN"`` and ``"L1:GDS-CALIB_STRAIN"``. Files
+        of GWOSC and those with a single data set or channel, or one of each detector, do not need
+        it.
 
     Attributes
     ----------
@@ -73,11 +77,17 @@ class StrainFiles:
     """
 
     def __init__(
-        self, paths: Iterable[str | os.PathLike[str]], *, dataset: str | None = None
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        dataset: str | Mapping[str, str | None] | None = None,
     ) -> None:
         if isinstance(paths, str | os.PathLike):
             raise ValueError(f"paths={paths!r} must be several paths, such as [{str(paths)!r}].")
-        self._files = sorted((_open(path, dataset) for path in paths), key=lambda file: file.t0)
+        if isinstance(dataset, Mapping):
+            dataset = {str(ifo).upper(): name for ifo, name in dataset.items()}
+        files = [file for path in paths for file in _open(path, dataset)]
+        self._files = sorted(files, key=lambda file: file.t0)
         if not self._files:
             raise ValueError("paths is empty: there are no strain files.")
         rates = sorted({file.sample_rate for file in self._files})
@@ -138,6 +148,26 @@ def _list(files: Iterable[Strain | Hdf5Strain]) -> str:
     return shorten(file.path if isinstance(file, Hdf5Strain) else file for file in files)
 
 
-def _open(path: str | os.PathLike[str], dataset: str | None) -> Strain | Hdf5Strain:
+def _open(path: str | os.PathLike[str], dataset: Any) -> list[Strain | Hdf5Strain]:
+    """Open a file: one series, or one of each detector."""
     path = Path(path).expanduser()
-    return load_strain(path, dataset=dataset) if is_frame(path) else Hdf5Strain(path, dataset)
+    read = load_strain if is_frame(path) else Hdf5Strain
+    channels = find_channels(path, dataset)
+    names = [name for name, _ in channels]
+    opened = []
+    for name, ifo in channels:
+        series = read(path, dataset=name)
+        if not series.ifo and names.count(name) > 1:
+            raise ValueError(
+                f"{str(path)!r} does not contain its detector, and dataset={dataset!r} asks for "
+                f"{name!r} of several ones."
+            )
+        if isinstance(dataset, Mapping):
+            if ifo is None and series.ifo in ("", *dataset):
+                raise ValueError(f"{str(path)!r} has none of dataset={dataset!r}, but {name!r}.")
+            if series.ifo != ifo and series.ifo in dataset:
+                continue
+        opened.append(series if series.ifo or not ifo else read(path, dataset=name, ifo=ifo))
+    if not opened:
+        raise ValueError(f"{str(path)!r} is of {series.ifo}: dataset={dataset!r} does not fit.")
+    return opened

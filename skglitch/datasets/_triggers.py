@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 from tqdm import tqdm
 
 from .._validation import unfold_views
+from ._channels import ifo_of_channel
 from ._load_strain import load_strain
 from ._parameters import check_choice, list_problems
 from ._strain import Strain, check_number
@@ -59,8 +60,8 @@ def load_triggers(
         the texts ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
     strain : Strain, path, list of paths, StrainFiles, mapping or callable
         The strain: a :class:`Strain`, one or more files (:class:`StrainFiles`), a mapping from
-        detectors to one of these, or a function of GPS time and detector that returns a
-        :class:`Strain`, such as :func:`fetch_open_strain`.
+        detectors or channels to one of these, such as gwpy's ``TimeSeriesDict``, or a function of
+        GPS time and detector that returns a :class:`Strain`, such as :func:`fetch_open_strain`.
     transformer : object
         A :class:`~skglitch.spectrograms.QTransformer`, or another object with the attribute
         ``sample_rate`` in Hz and a method ``transform`` of an array of shape ``(n, n_times)``.
@@ -296,7 +297,12 @@ class _Source:
         # By detector; "" is a series or files that may have any.
         self.series: dict[str, Strain | StrainFiles] = {}
         if isinstance(strain, Mapping):
-            self.series = {str(ifo).upper(): self._open(s, str(ifo)) for ifo, s in strain.items()}
+            for key, one in strain.items():
+                # Keys of gwpy's TimeSeriesDict are channels.
+                ifo = ifo_of_channel(str(key)) or str(key).upper()
+                if ifo in self.series:
+                    raise ValueError(f"strain has several channels of {ifo}: {', '.join(strain)}.")
+                self.series[ifo] = self._open(one, ifo, str(key) if ":" in str(key) else None)
         elif callable(strain):
             self.function = strain
         else:
@@ -338,20 +344,20 @@ class _Source:
             return series.around(gps, self.duration, ifo)
         return series.around(gps, self.duration)
 
-    def _open(self, strain: Any, ifo: str = "") -> Strain | StrainFiles:
+    def _open(self, strain: Any, ifo: str = "", channel: str | None = None) -> Strain | StrainFiles:
         """Open strain and check its detector, if known, and its sample rate."""
         if isinstance(strain, str | os.PathLike):
             strain = [strain]
         if isinstance(strain, list | tuple) and all(
             isinstance(path, str | os.PathLike) for path in strain
         ):
-            strain = StrainFiles(strain)
+            strain = StrainFiles(strain, dataset={ifo: channel} if ifo else None)
         is_open = isinstance(strain, Strain | StrainFiles)
         series: Strain | StrainFiles = strain if is_open else load_strain(strain)
-        ifo = ifo.upper() or (series.ifo if isinstance(series, Strain) else "")
+        ifo = ifo or (series.ifo if isinstance(series, Strain) else "")
         name = f"the strain of {ifo}" if ifo else "the strain"
-        others = sorted(set(_ifos(series)) - {ifo})
-        if ifo and others:
+        others = sorted(_ifos(series))
+        if ifo and others and ifo not in others:
             raise ValueError(f"{name} that was passed is of {', '.join(others)}.")
         if series.sample_rate != self.sample_rate:
             raise ValueError(

@@ -146,6 +146,26 @@ class TestStrain:
         printed = np.array([row["probability"] for row in rows], dtype=np.float32)
         np.testing.assert_array_equal(printed, expected)
 
+    @pytest.mark.parametrize("channels", [["X"], ["H1:X", "L1:X"], ["L1:X"]], ids=str)
+    def test_channels_of_several_detectors(self, run, model, strain, triggers, channels):
+        for ifo in ("H1", "L1"):
+            with h5py.File(f"{ifo}.hdf5", "w") as file:
+                file[f"{ifo}:X"] = np.load(strain / f"{ifo}.npy")
+                file[f"{ifo}:X"].attrs.update(sample_rate=float(RATE), t0=float(START))
+        where = ["--triggers", triggers, "--strain", "H1.hdf5", "L1.hdf5"]
+        for channel in channels:
+            where += ["--channel", channel]
+        result = run("predict", model, *where, "-q")
+        assert result.exit_code == 0, result.output
+        plain = run("predict", model, "--triggers", triggers, "-q", "--strain", *strain.glob("*5"))
+        assert result.stdout == plain.stdout
+
+    def test_channels_without_detectors(self, run, model, triggers):
+        where = ["--triggers", triggers, "--strain", "x.hdf5", "--channel", "X", "--channel", "Y"]
+        result = run("predict", model, *where)
+        assert result.exit_code == 2
+        assert "--channel" in result.stderr
+
     def test_tables_without_detectors(self, run, model, strain, tmp_path):
         (tmp_path / "t.csv").write_text(f"gps\n{START + 12}\n{START + 20}\n")
         files = sorted(strain.glob("H1*.hdf5"))
