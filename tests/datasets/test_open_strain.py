@@ -249,7 +249,7 @@ def test_event_takes_the_shortest_file_that_was_not_cleaned(fetch, folder):
 
 
 def test_gaps_stay(gwosc, fetch):
-    data = np.ones(16 * RATE)
+    data = np.arange(1.0, 16 * RATE + 1)
     data[RATE : 2 * RATE] = np.nan
     gwosc.put(f"H-H1_GWOSC_O1_4KHZ_R1-{START + 48}-16.hdf5", gwosc.run_files, data)
     assert fetch(START + 50, duration=4.0).gaps == [(START + 49, START + 50)]
