@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    PassthroughScoring,
+)
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -19,6 +25,7 @@ from tqdm.auto import tqdm
 from .._device import autocast, to_device
 from ._data import EvenBatches, keep_batch
 
+_SCORINGS = (BatchScoring, EpochScoring, PassthroughScoring)
 _HOLD_OUT = "set early_stopping=True, which holds out validation_fraction of the samples."
 
 
@@ -121,20 +128,21 @@ class GlitchNetClassifier(NeuralNetClassifier):
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> None:
-    """Refuse callbacks that watch validation scores, for training without validation data."""
-    named = [item if isinstance(item, tuple) else (None, item) for item in callbacks]
-    made = [item() if isinstance(item, type) else item for _, item in named]
-    scores = [item for item in made if isinstance(item, EpochScoring) and not item.on_train]
-    names = {item.name or item.scoring for item in scores if isinstance(item.scoring, str)}
-    for item in made:
+    """Refuse callbacks that compute or watch validation scores if nothing is validated."""
+    for given in callbacks:
+        item = given[1] if isinstance(given, tuple) else given
+        item = item() if isinstance(item, type) else item
         watched = getattr(item, "monitor", None)
-        if not isinstance(watched, str):
+        if isinstance(watched, str) and watched.startswith("valid_"):
+            setting, other = f"monitor={watched!r}", "monitor='train_loss'"
+        elif isinstance(item, _SCORINGS) and not item.on_train:
+            setting, other = "on_train=False", "on_train=True"
+        else:
             continue
-        if watched.startswith("valid_") or watched.removesuffix("_best") in names:
-            raise ValueError(
-                f"callbacks has {type(item).__name__}(monitor={watched!r}), but there is no "
-                f"validation data: {_HOLD_OUT} monitor='train_loss' needs none."
-            )
+        raise ValueError(
+            f"callbacks has {type(item).__name__}({setting}), but there is no validation data: "
+            f"{_HOLD_OUT} Or set {other}."
+        )
 
 
 class FailOnNaN(Callback):

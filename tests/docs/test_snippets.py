@@ -244,6 +244,16 @@ def test_every_snippet_of_a_page_runs(page, given):
             assert language in ("", "text"), language
 
 
+@pytest.mark.usefixtures("_place")
+def test_the_hdf5_file_of_the_page_is_read(given):
+    page = ROOT / "docs" / "cli.md"
+    (code,) = [code for language, code in snippets(page) if language == "python"]
+    exec(compile(code, "cli.md", "exec"), given)
+    glitches = skglitch.datasets.load_glitches("glitches.h5")
+    assert glitches.durations == (0.5, 1.0, 2.0, 4.0)
+    np.testing.assert_array_equal(glitches.target, given["y"])
+
+
 def test_every_exception_is_needed():
     text = "\n".join(code for page in PAGES for _, code in snippets(page))
     assert [start for start in NOT_RUN if f"\n{start}" not in f"\n{text}"] == []

@@ -9,7 +9,14 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import pytest
 import torch
-from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+)
 
 from skglitch import TruncatedCNNTransformer
 
@@ -28,6 +35,8 @@ WATCHING = {
     "Checkpoint": [Checkpoint(fn_prefix="/nowhere/")],
     "plateau": [LRScheduler("ReduceLROnPlateau", monitor="valid_loss")],
     "score": [EpochScoring("f1_macro"), EarlyStopping(monitor="f1_macro")],
+    "score alone": [EpochScoring("f1_macro")],
+    "batches": [BatchScoring("accuracy")],
     "own": [Watcher()],
     "function": [Checkpoint(monitor=lambda net: net.history[-1, "valid_loss"])],
 }
@@ -51,8 +60,10 @@ def test_callbacks_that_need_validation_data_in_partial_fit(tiny, stripes):
 
 def test_callbacks_watch_held_out_samples_or_the_training(tiny, stripes):
     watcher, stopper = Watcher(), EarlyStopping(load_best=True, sink=lambda text: None)
-    tiny(max_epochs=1, early_stopping=True, callbacks=[watcher, stopper]).fit(*stripes)
+    callbacks = [watcher, stopper, EpochScoring("f1_macro")]
+    classifier = tiny(max_epochs=1, early_stopping=True, callbacks=callbacks).fit(*stripes)
     assert watcher.seen_ >= 0
+    assert "f1_macro" in classifier.history_[-1]
     on_train = [EpochScoring("f1_macro", on_train=True), EarlyStopping(monitor="train_loss")]
     assert "f1_macro" in tiny(max_epochs=1, callbacks=on_train).fit(*stripes).history_[-1]
 
