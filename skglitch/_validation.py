@@ -121,7 +121,7 @@ def column_names(values: Any) -> list[Any] | None:
 
 def unfold_views(X: Any) -> Any:
     """Return views that QTransformer has put into a data frame as an array, all else as it is."""
-    columns = getattr(X, "columns", None)
+    columns: Any = getattr(X, "columns", None)
     if getattr(columns, "nlevels", 1) != 3:
         return X
     shape = columns.remove_unused_levels().levshape

@@ -215,7 +215,7 @@ class ConfusionDisplay:
         return self
 
 
-def _order_table(matrix: Any, labels: ArrayLike | None) -> np.ndarray:
+def _order_table(matrix: Any, labels: Any) -> np.ndarray:
     """Put rows and columns of a data frame, such as of ``pandas.crosstab``, in order by name."""
     if not hasattr(matrix, "columns"):
         return np.asarray(matrix)

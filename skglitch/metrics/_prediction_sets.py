@@ -151,14 +151,15 @@ def prediction_sets(y_prob: ArrayLike, threshold: float) -> NDArray[np.bool_] | 
     array([[ True, False],
            [False, False]])
     """
-    labels = column_names(y_prob)
+    table: Any = y_prob
+    labels = column_names(table)
     if labels is None:
         n_samples, n_labels = np.shape(y_prob) if np.ndim(y_prob) == 2 else (0, 0)
         return check_probabilities(y_prob, n_samples, range(n_labels)) >= threshold
     import pandas as pd
 
-    sets = check_probabilities(y_prob, len(y_prob), labels) >= threshold
-    return pd.DataFrame(sets, index=getattr(y_prob, "index", None), columns=labels)
+    sets = check_probabilities(table, len(table), labels) >= threshold
+    return pd.DataFrame(sets, index=getattr(table, "index", None), columns=labels)
 
 
 @validated({"y_true": _ARRAY, "sets": _ARRAY, "labels": _ARRAY, "confidence_level": [PROBABILITY]})

@@ -21,7 +21,7 @@ from ._whitening import whitened_spectrum
 
 
 # scikit-learn cannot put four dimensions into a data frame: transform does.
-class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Constant-Q transform of the strain around triggers, as in Gravity Spy's pictures.
 
     Strain is whitened by its own spectrum and compared with sine-Gaussians of many frequencies
