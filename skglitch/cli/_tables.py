@@ -75,7 +75,7 @@ def _read_columns(embeddings: np.ndarray, table: Any) -> dict[str, Any]:
         raise ValueError(f"it has embeddings of shape {embeddings.shape} and {embeddings.dtype}.")
     if not len(embeddings):
         raise ValueError("it has no glitches.")
-    columns = {name: np.ravel(table[name]) for name in _COLUMNS if name in table}
+    columns = {name: np.atleast_1d(table[name]) for name in _COLUMNS if name in table}
     columns.setdefault("id", np.arange(len(embeddings)))
     for name, values in columns.items():
         if values.shape != embeddings.shape[:1]:
