@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and archives that fit into the memory."""
+"""Paths, files written whole or not at all, and archives that fit into the memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,41 @@ import contextlib
 import os
 import secrets
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 # Measured data and texts compress to a tenth at best, a constant to a thousandth: no file that is
 # meant to be read expands to more.
 _MOST_BYTES, _MOST_EXPANDED = 1 << 22, 100
+
+
+def check_path(value: Any, name: str) -> Path:
+    """Return the path of one file or folder, with the home folder for ``~``."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(
+            f"{name}={value!r} must be one path, a string or pathlib.Path, not a "
+            f"{type(value).__name__}."
+        )
+    return Path(value).expanduser()
+
+
+def list_paths(values: Any) -> list[str | os.PathLike[str]] | None:
+    """Return a path, or an iterable of paths such as a generator or array, as a list.
+
+    None stands for anything else.
+    """
+    if isinstance(values, str | os.PathLike):
+        return [values]
+    kind = getattr(getattr(values, "dtype", None), "kind", "O")
+    # Mappings, tables and open files iterate over texts that are no paths.
+    is_other = isinstance(values, Mapping) or hasattr(values, "columns") or hasattr(values, "read")
+    if is_other or kind not in "OUT" or not isinstance(values, Iterable):
+        return None
+    listed = np.ravel(values).tolist() if isinstance(values, np.ndarray) else list(values)
+    return listed if all(isinstance(value, str | os.PathLike) for value in listed) else None
 
 
 @contextlib.contextmanager

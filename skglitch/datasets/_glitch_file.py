@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._files import check_path
 from .._hdf5 import open_hdf5, read_array, read_attribute, read_texts
 from .._labels import strip_labels
 from .._pictures import resize_energy
@@ -100,7 +100,7 @@ def load_glitches(
     """
     requested = check_durations(durations)
     size = None if size is None else check_size(size)
-    path = Path(path).expanduser()
+    path = check_path(path, "path")
     with open_hdf5(path) as file:
         names = list(file)
         found = ((name, read_array(file, name)) for name in ("data", "X"))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._files import check_path
 from .._home import get_data_home
 from ._cache import FORMAT, ViewCache, load_views, warn_no_cache
 from ._parameters import (
@@ -159,7 +160,7 @@ def load_gravity_spy(
     array(['a1', 'b2', 'c3'], dtype='<U2')
     """
     durations, size = check_parameters(durations, size, missing, on_error, cache)
-    folder = Path(folder).expanduser()
+    folder = check_path(folder, "folder")
     scan = scan_folder(folder)
     if return_X_y and not scan.labeled:
         raise ValueError(

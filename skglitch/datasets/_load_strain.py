@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._files import list_paths
 from .._gaps import describe_gaps, find_gaps
 from .._hdf5 import open_hdf5, read_array, read_attribute
 from ._channels import (
@@ -117,6 +118,11 @@ def load_strain(
         raise ValueError(f"ifo={ifo!r} must be text, such as 'H1'.")
     start, stop = check_order(start, stop)
     is_path = isinstance(source, str | os.PathLike)
+    if not is_path and list_paths(source):
+        raise ValueError(
+            f"source is a {type(source).__name__} of paths, but must be one file: StrainFiles and "
+            "load_triggers take several."
+        )
     if dataset is not None and not is_path:
         raise ValueError(f"dataset={dataset!r} is for files, not for a {type(source).__name__}.")
     where = f"the {type(source).__name__}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
+from .._files import list_paths
 from .._validation import unfold_views
 from ._channels import ifo_of_channel
 from ._load_strain import load_strain
@@ -58,7 +58,7 @@ def load_triggers(
         One row per trigger, with its GPS time in s, its detector and its label. Files may be
         CSV, Parquet, HDF5, Feather or JSON, by extension. Blanks around labels are removed, and
         the texts ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
-    strain : Strain, path, list of paths, StrainFiles, mapping or callable
+    strain : Strain, path, iterable of paths, StrainFiles, mapping or callable
         The strain: a :class:`Strain`, one or more files (:class:`StrainFiles`), a mapping from
         detectors or channels to one of these, such as gwpy's ``TimeSeriesDict``, or a function of
         GPS time and detector that returns a :class:`Strain`, such as :func:`fetch_open_strain`.
@@ -346,12 +346,9 @@ class _Source:
 
     def _open(self, strain: Any, ifo: str = "", channel: str | None = None) -> Strain | StrainFiles:
         """Open strain and check its detector, if known, and its sample rate."""
-        if isinstance(strain, str | os.PathLike):
-            strain = [strain]
-        if isinstance(strain, list | tuple) and all(
-            isinstance(path, str | os.PathLike) for path in strain
-        ):
-            strain = StrainFiles(strain, dataset={ifo: channel} if ifo else None)
+        paths = list_paths(strain)
+        if paths is not None:
+            strain = StrainFiles(paths, dataset={ifo: channel} if ifo else None)
         is_open = isinstance(strain, Strain | StrainFiles)
         series: Strain | StrainFiles = strain if is_open else load_strain(strain)
         ifo = ifo or (series.ifo if isinstance(series, Strain) else "")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
 from .._device import choose_device
+from .._files import check_path
 from ._codec import Reader, Writer
 from ._file import describe_versions, read_file, write_file
 from ._types import ESTIMATORS, name_of
@@ -86,7 +86,7 @@ SimilarityIndex
             "Pipeline for one, there is joblib.dump."
         )
     check_is_fitted(estimator)
-    target = Path(path).expanduser()
+    target = check_path(path, "path")
     if target.is_dir():
         raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
     if not target.parent.is_dir():
@@ -157,7 +157,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     """
     if device is not None:
         choose_device(device)
-    file = Path(path).expanduser()
+    file = check_path(path, "path")
     schema, arrays = read_file(file)
     reader = Reader(arrays, backbone, device)
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .._files import check_path
 from .._pictures import NATIVE_SIZE, resize_energy
 from ._colormap import DecodedColors, colors_to_energy
 
@@ -131,7 +132,7 @@ def read_picture(
     array([[  0,  25, 175, 200],
            [  0,  25, 175, 200]], dtype=uint8)
     """
-    image = _read_image(Path(path))
+    image = _read_image(check_path(path, "path"))
     # Where the frame is in its usual place, the axes around it need not be decoded.
     usual = image.size[::-1] == _WITH_AXES
     decoded = colors_to_energy(np.asarray(image.crop(_FRAME_BOX) if usual else image))

@@ -570,6 +570,13 @@ class TestStrain:
         bunch = load(self.TABLE, fetch, Ends(4096), ifo="H1", duration=4.0)
         assert bunch.data[:, 0, 0, 1].tolist() == [4 * 4096 + 1, 12.25 * 4096 + 1]
 
+    @pytest.mark.parametrize("make", [iter, np.array, pd.Series], ids=["iter", "array", "Series"])
+    def test_paths_in_any_iterable(self, file, make):
+        wanted = load(self.TABLE, [file], ifo="H1", duration=4.0).data
+        for strain in (make([str(file)]), {"H1": make([str(file)])}):
+            bunch = load(self.TABLE, strain, ifo="H1", duration=4.0)
+            np.testing.assert_array_equal(bunch.data, wanted)
+
     def test_function_that_fails(self):
         def offline(gps, ifo):
             raise OSError("no network")
