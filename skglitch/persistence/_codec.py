@@ -133,6 +133,7 @@ class Writer:
                 if key in params
                 else self.encode(item, f"{path}.{key}")
                 for key, item in (kind.__getstate__(value) or {}).items()
+                if key != "_metadata_request"  # of fit, which predictions do not need
             }
         self._names[id(value)] = path, value
         return {"$object": [name, path, state]}

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skglitch
 from skglitch.discovery import NewClassFinder, NoveltyDetector
 
 X = np.random.default_rng(0).normal(size=(40, 3)) + np.repeat(10 * np.eye(3)[:2], 20, axis=0)
@@ -52,6 +54,16 @@ def test_routed_weights_reach_the_head_of_a_detector():
         make_pipeline(finder).fit(X, Y, snr=WEIGHTS)
         with pytest.raises(TypeError, match="sample_weight"):
             NoveltyDetector().fit(X, Y, sample_weight=WEIGHTS)
+
+
+def test_a_head_that_asks_for_weights_can_be_saved(tmp_path):
+    head = LogisticRegression()
+    with sklearn.config_context(enable_metadata_routing=True):
+        head.set_fit_request(sample_weight=True)
+        detector = NoveltyDetector("energy", head=head).fit(X, Y, sample_weight=abs(WEIGHTS))
+    skglitch.save(detector, tmp_path / "detector.skglitch")
+    loaded = skglitch.load(tmp_path / "detector.skglitch")
+    np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
 
 
 def test_weights_that_nothing_takes_are_refused():
