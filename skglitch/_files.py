@@ -69,7 +69,7 @@ def refuse_bomb(archive: zipfile.ZipFile) -> None:
     check_expansion(sum(member.file_size for member in members), stored)
 
 
-def check_expansion(n_bytes: int, n_stored: int) -> None:
+def check_expansion(n_bytes: int, n_stored: int, most: float = _MOST_EXPANDED) -> None:
     """Raise ValueError if so few bytes of a file become so many in memory."""
-    if n_bytes > _MOST_BYTES + _MOST_EXPANDED * n_stored:
+    if n_bytes > _MOST_BYTES + most * n_stored:
         raise ValueError(f"its {n_stored} bytes expand to {n_bytes}")

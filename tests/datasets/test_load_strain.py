@@ -100,6 +100,12 @@ class TestGwosc:
         with pytest.raises(ValueError, match=r"1126259447 .* 1126259448"):
             load_strain(file, start=T0 + 1, stop=T0 + 2)
 
+    def test_file_of_little_else_than_gaps(self, tmp_path):
+        data = np.full(4096 * 256, np.nan)
+        data[:1000] = np.arange(1000)
+        strain = load_strain(write_gwosc(tmp_path / "x.hdf5", "H1", T0, 4096, 256, data))
+        np.testing.assert_array_equal(strain.data, data)
+
     def test_seconds_marked_as_without_data_are_gaps(self, file):
         with h5py.File(file, "a") as stream:
             # Bit 0 is DATA; the others are flags of quality and change nothing.
