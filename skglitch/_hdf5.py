@@ -44,6 +44,8 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise BlockingIOError(
             f"{name} is locked: another program has it open for writing. Try again later."
         ) from error
+    except ImportError as error:
+        raise ImportError(f"{name} cannot be read: {error}.") from error
     except MemoryError as error:
         raise MemoryError(f"{name} is too large for the memory: {error}.") from error
     except Exception as error:
@@ -125,7 +127,7 @@ def list_datasets(file: Any) -> list[str]:
 
 
 def read_array(file: Any, name: str, part: slice | None = None) -> Any:
-    """Read a data set of an open HDF5 file or a part of it, None if it has none of this name.
+    """Read a data set of an open HDF5 file or a part of it, None if it is empty or there is none.
 
     Raises ValueError if it was not written completely, since HDF5 would fill in zeros, if it
     expands without end, or if texts are longer than the file. Damage can make each of any length.
@@ -133,6 +135,8 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
     if not has_dataset(file, name):
         return None
     series = file[name]
+    if series.shape is None:
+        return None
     _refuse_sequences(series.dtype, f"data set {name!r}")
     n_bytes = series.id.get_storage_size()
     if series.chunks:
@@ -152,7 +156,18 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
     n_samples = series.size if part is None else part.stop - part.start
     if not series.is_virtual:
         check_expansion(n_samples * series.dtype.itemsize, n_bytes, _MOST_EXPANDED)
-    return series[() if part is None else part]
+    try:
+        return series[() if part is None else part]
+    except OSError as error:
+        properties, is_known = series.id.get_create_plist(), import_h5py().h5z.filter_avail
+        filters = [properties.get_filter(n)[0] for n in range(properties.get_nfilters())]
+        unknown = [code for code in filters if not is_known(code)]
+        if not unknown:
+            raise
+        raise ImportError(
+            f"data set {name!r} is compressed by the HDF5 filter {unknown[0]}: pip install "
+            "hdf5plugin, and import it before reading"
+        ) from error
 
 
 def read_attribute(item: Any, name: str) -> Any:

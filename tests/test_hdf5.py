@@ -138,3 +138,23 @@ def test_neither_numbers_nor_texts(path):
     for read in READERS:
         with pytest.raises(ValueError, match=r"x\.hdf5' is damaged: .* neither numbers nor text"):
             read(path)
+
+
+def test_filter_that_is_not_installed_is_no_damage(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=np.ones((2, 1, 4, 5), np.uint8), compression="gzip")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"deflate") - 8
+    assert content[place : place + 2] == b"\1\0"
+    content[place : place + 2] = b"\xfe\x7f"
+    path.write_bytes(content)
+    with pytest.raises(ImportError, match=r"x\.h5' .* filter 32766"):
+        load_glitches(path)
+
+
+def test_empty_data_sets_are_absent(path):
+    with h5py.File(path, "a") as file:
+        del file["label"]
+        file["label"] = h5py.Empty("f8")
+    assert load_glitches(path).target is None
