@@ -1,4 +1,4 @@
-"""The size of Gravity Spy pictures, and how spectrograms are resized."""
+"""The size and levels of Gravity Spy pictures, and how spectrograms are resized."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import numpy as np
 
 # Height and width in pixels of the spectrogram in a Gravity Spy picture.
 NATIVE_SIZE = (466, 566)
+
+
+def are_levels(integers: np.ndarray) -> bool:
+    """Whether integers of any type may be the levels 0 to 255 that uint8 holds.
+
+    Up to 25 they may also be energies or a mask.
+    """
+    return bool(integers.size and integers.min() >= 0 and 25.5 < integers.max() <= 255)
 
 
 def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:

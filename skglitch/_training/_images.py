@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
+from .._pictures import are_levels
 from .._validation import unfold_views, unmask
 from ._scale import PixelScale, check_finite
 
@@ -52,8 +53,7 @@ def _are_bytes(X: Any, array: np.ndarray) -> bool:
     dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", array.dtype)]
     if {str(dtype).lower() for dtype in dtypes} <= {"uint8", "uint8[pyarrow]"}:
         return True
-    # Integers up to 25 may also be energies or a mask.
-    if not array.size or array.min() < 0 or not 25.5 < array.max() <= 255:
+    if not are_levels(array):
         return False
     kinds = {getattr(dtype, "kind", "") for dtype in dtypes}
     if "O" in kinds:

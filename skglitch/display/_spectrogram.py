@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._labels import as_labels, is_labeled
+from .._pictures import are_levels
 from .._validation import check_known_labels, check_length, check_probabilities
 from ._axes import HIGHLIGHT, make_axes
 
@@ -27,7 +28,7 @@ LEVELS_PER_ENERGY = 10
 
 
 def as_energy(pixels: np.ndarray) -> np.ndarray:
-    """Return normalized energies: uint8 is ten times the energy, others are the energy."""
+    """Return normalized energies: bytes are ten times the energy, others are the energy."""
     return pixels / LEVELS_PER_ENERGY if pixels.dtype == np.uint8 else pixels
 
 
@@ -35,6 +36,8 @@ def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[flo
     """Return the views of one glitch as ``(n_views, height, width)``, and their durations."""
     array = np.asarray(views)
     array = array[None] if array.ndim == 2 else array
+    if array.dtype != np.uint8 and array.dtype.kind in "iu" and are_levels(array):
+        array = array.astype(np.uint8)
     if array.ndim != 3:
         raise ValueError(
             "views must be one glitch, (n_views, height, width) or (height, width), got "

@@ -57,6 +57,22 @@ def test_looks_of_42_classes_differ():
 
 
 class TestSpectrogram:
+    @pytest.mark.parametrize(
+        ("convert", "top"),
+        [
+            (lambda views: views.astype(np.int64), 20.0),
+            (lambda views: views.tolist(), 20.0),
+            (lambda views: views // 10, 2.0),
+            (lambda views: (views // 10).astype(np.int64), 20.0),
+            (lambda views: views / 10, 20.0),
+        ],
+        ids=["int64", "list", "uint8", "energies", "floats"],
+    )
+    def test_bytes_of_any_type_are_ten_times_the_energy(self, convert, top):
+        views = np.full((1, 3, 4), 200, dtype=np.uint8)
+        display = SpectrogramDisplay(convert(views), 2.0).plot(Figure())
+        assert display.axes_[0].collections[0].get_array().max() == top
+
     def test_a_pixel_lies_at_its_time_and_frequency(self):
         views = np.zeros((1, 11, 10), dtype=np.uint8)
         views[0, 2, 7] = 255
