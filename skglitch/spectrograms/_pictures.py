@@ -35,9 +35,9 @@ _MARGIN_ROWS = (4, 7)
 _MARGIN_COLUMNS = (3, 2)
 _WIDEST_BORDER = 16
 # Largest fractions of colors that are not in viridis, in all and in an outermost line. Of 598 real
-# pictures none has such colors, nor have copies with 256 colors. Copies with fewer colors or as
-# JPEG, whose other colors are not exact either, have them around narrow bright lines: up to 0.07
-# for quality 75.
+# pictures none has such colors, nor have copies with 256 colors. Copies as JPEG, whose other colors
+# are not exact either, have them around narrow bright lines: up to 0.062 for quality 75. Copies
+# with 64 colors may have 0.011 and are refused, as so many may also be a grid or a label.
 _FOREIGN = 0.001
 _FOREIGN_IF_BLURRED = 0.07
 _FOREIGN_EDGE = 0.9
