@@ -29,8 +29,8 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     Any error while it is open is attributed to the file, so read inside and check outside.
 
     Raises FileNotFoundError if there is none, another OSError if it is locked or cannot be read
-    for reasons of the system, MemoryError if it is too large, and ValueError if it is not HDF5 or
-    damaged.
+    for reasons of the system, ImportError if a filter is missing, and ValueError if it is not HDF5,
+    damaged or too large.
     """
     h5py = import_h5py()
     name = repr(str(path))
@@ -47,7 +47,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     except ImportError as error:
         raise ImportError(f"{name} cannot be read: {error}.") from error
     except MemoryError as error:
-        raise MemoryError(f"{name} is too large for the memory: {error}.") from error
+        raise ValueError(f"{name} is damaged or too large for the memory: {error}.") from error
     except Exception as error:
         # Only errors of the system have a number. Of damage, h5py raises errors of many types.
         if isinstance(error, OSError) and error.errno is not None:

@@ -158,3 +158,8 @@ def test_empty_data_sets_are_absent(path):
         del file["label"]
         file["label"] = h5py.Empty("f8")
     assert load_glitches(path).target is None
+
+
+def test_file_that_is_too_large_may_be_damaged(path):
+    with pytest.raises(ValueError, match=r"x\.hdf5' is damaged or too large"), open_hdf5(path):
+        raise MemoryError
