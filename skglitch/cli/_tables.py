@@ -95,11 +95,10 @@ def _read_columns(embeddings: np.ndarray, table: Any) -> dict[str, Any]:
 
 def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
     import numpy as np
-    import pandas as pd
 
     from .._files import refuse_bomb
     from .._hdf5 import open_hdf5, read_array, read_texts
-    from .._tables import import_pyarrow
+    from .._tables import read_arrow
 
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -124,8 +123,7 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, Any]:
     if suffix == ".csv":
         table = _read_wide_csv(path)
     elif suffix == ".parquet":
-        import_pyarrow()
-        table = pd.read_parquet(path)
+        table = read_arrow(path)
     else:
         raise ValueError(f"its name does not end in {', '.join(EMBEDDINGS)}.")
     names = [f"x{n}" for n in range(sum(name.startswith("x") for name in table))]

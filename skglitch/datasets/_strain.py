@@ -33,8 +33,9 @@ class TimeAxis:
 
     def index(self, gps: float) -> int:
         """Index of the sample nearest to a time, which may lie outside."""
-        # Not round(), which rounds halves to even numbers.
-        return math.floor((gps - self.t0) * self.sample_rate + 0.5)
+        # Not round(), which rounds halves to even numbers. No index is beyond 64 bits.
+        steps = (gps - self.t0) * self.sample_rate + 0.5
+        return math.floor(min(max(steps, -(2.0**63)), 2.0**63))
 
     def between(self, start: Any, stop: Any) -> slice:
         """Find the samples from ``start`` to ``stop``, GPS times in s or None for the ends.

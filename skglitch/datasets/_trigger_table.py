@@ -14,7 +14,7 @@ import numpy as np
 
 from .._hdf5 import check_structure
 from .._labels import as_labels, is_labeled, strip_labels
-from .._tables import read_csv
+from .._tables import read_arrow, read_csv
 from .._validation import check_gps, column_names, kind_of_labels
 from ._parameters import shorten
 from ._strain import show_gps
@@ -27,16 +27,8 @@ _USUAL = {
     "label": ("label", "ml_label", "class", "glitch_class"),
 }
 _IFO = re.compile(r"[A-Z]\d")
-# Functions of pandas and their options. Text is converted to GPS times with all its digits later.
-_READERS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".parquet": ("read_parquet", {}),
-    ".pq": ("read_parquet", {}),
-    ".hdf5": ("read_hdf", {}),
-    ".hdf": ("read_hdf", {}),
-    ".h5": ("read_hdf", {}),
-    ".feather": ("read_feather", {}),
-    ".json": ("read_json", {"convert_dates": False, "precise_float": True}),
-}
+_ARROW = (".parquet", ".pq", ".feather")
+_SUFFIXES = (".csv", *_ARROW, ".hdf5", ".hdf", ".h5", ".json")
 
 
 @dataclass
@@ -200,19 +192,18 @@ def _read_file(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return read_csv(path)
-    if suffix not in _READERS:
-        suffixes = ", ".join((".csv", *_READERS))
-        raise ValueError(f"table={str(path)!r} does not end in one of {suffixes}.")
-    reader, options = _READERS[suffix]
-    if reader == "read_hdf":
-        check_structure(path)
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"table={str(path)!r} does not end in one of {', '.join(_SUFFIXES)}.")
     try:
-        frame = getattr(pd, reader)(path, **options)
-        # Text of Arrow is decoded where it is used: damage would show only then.
-        frame.select_dtypes("str").astype(object)
-        return frame
+        if suffix in _ARROW:
+            return read_arrow(path)
+        if suffix == ".json":
+            # Text is converted to GPS times with all its digits later.
+            return pd.read_json(path, convert_dates=False, precise_float=True)
+        check_structure(path)
+        return pd.read_hdf(path)
     except ImportError:
-        # pandas names the package that it lacks.
+        # It names the package that is missing.
         raise
     except Exception as error:
         # The readers raise errors of many types.

@@ -413,6 +413,21 @@ def test_dropouts_leave_the_rest_of_the_batch(real_data):
     np.testing.assert_array_equal(bunch.data, intact.data)
 
 
+def test_arrow_texts_whose_places_are_damaged_crash_nothing(tmp_path):
+    path = tmp_path / "t.feather"
+    frame = pd.DataFrame({"gps": [T0 + 10.0, T0 + 11.0], "label": ["Blip", "Blip"]})
+    frame.to_feather(path, compression="uncompressed")
+    content = path.read_bytes()
+    damaged = content
+    for kind in ("<i4", "<i8"):
+        places = np.array([0, 4, 8], kind).tobytes()
+        damaged = damaged.replace(places, np.array([0, 4, 2**30], kind).tobytes())
+    assert damaged != content
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"t\.feather' cannot be read"):
+        load(path, series())
+
+
 class TestRows:
     """Rows that cannot be used, all that is wrong with the table in one message."""
 
@@ -472,6 +487,7 @@ class TestRows:
         [
             (T0 - 1, r"row 1 \(GPS 1126259445, H1\) of the table cannot be used .*: "
              "GPS 1126259445 is outside the strain of H1, which spans GPS 1126259446 to 11262595"),
+            (1e308, r"row 1 \(GPS 1\d+, H1\) .* is outside the strain of H1"),
             (T0 + 2, r"row 1 \(GPS 1126259448, H1\) .* is too close to an end"),
             (T0 + 40, r"row 1 \(GPS 1126259486, H1\) .* has gaps \(NaN\): 1126259486 to 11262594"),
             (T0 + 55, r"row 1 \(GPS 1126259501, H1\) .* is all zeros"),

@@ -304,7 +304,7 @@ def _put(rng: random.Random, file: Any, name: str, old: Any) -> None:
     import numpy as np
 
     is_data = isinstance(old, h5py.Dataset)
-    shape = old.shape or () if is_data else (4,)
+    shape = old.shape or () if is_data and (old.size or 0) < 1 << 20 else (4,)
     huge = rng.choice((2**24, 2**31, 2**40, 2**62))
     match rng.randrange(12):
         case 0:
