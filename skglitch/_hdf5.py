@@ -71,7 +71,7 @@ def check_structure(path: Path) -> None:
         stream.seek(max(stream.tell(), os.fstat(stream.fileno()).st_size - _SEARCHED))
         parts.append(stream.read())
     head = parts[0][:12]
-    if head[8:9] in (b"\x03", b"\x04") and head[11] & 1:
+    if head[8:9] in (b"\x03", b"\x04") and int.from_bytes(head[11:]) & 1:
         # HDF5 does not distinguish the two.
         raise BlockingIOError(
             f"{str(path)!r} is open for writing in another program, or was not closed by it. In "
@@ -138,12 +138,12 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
     if series.shape is None:
         return None
     _refuse_sequences(series.dtype, f"data set {name!r}")
-    n_bytes = series.id.get_storage_size()
+    n_bytes = _size_of_sources(file, series) if series.is_virtual else series.id.get_storage_size()
     if series.chunks:
         n_chunks = math.prod(-(-n // c) for n, c in zip(series.shape, series.chunks, strict=True))
         is_whole = series.id.get_num_chunks() >= n_chunks
     else:
-        is_whole = series.is_virtual or not series.nbytes or n_bytes > 0
+        is_whole = not series.nbytes or n_bytes > 0
     offset = series.id.get_offset()
     if series.dtype.kind == "O" and offset is not None:
         # Length, address and number in a heap of each text.
@@ -154,8 +154,7 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
     if not is_whole:
         raise ValueError(f"data set {name!r} of shape {series.shape} is incomplete")
     n_samples = series.size if part is None else part.stop - part.start
-    if not series.is_virtual:
-        check_expansion(n_samples * series.dtype.itemsize, n_bytes, _MOST_EXPANDED)
+    check_expansion(n_samples * series.dtype.itemsize, n_bytes, _MOST_EXPANDED)
     try:
         return series[() if part is None else part]
     except OSError as error:
@@ -168,6 +167,18 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
             f"data set {name!r} is compressed by the HDF5 filter {unknown[0]}: pip install "
             "hdf5plugin, and import it before reading"
         ) from error
+
+
+def _size_of_sources(file: Any, series: Any) -> int:
+    """Bytes of the files that a virtual data set is made of. HDF5 fills in zeros for others."""
+    size = 0
+    for path, name in {(source.file_name, source.dset_name) for source in series.virtual_sources()}:
+        part = Path(file.filename) if path == "." else Path(file.filename).parent / path
+        with import_h5py().File(part, "r") as other:
+            if not has_dataset(other, name):
+                raise ValueError(f"its part {str(part)!r} has no data set {name!r}")
+        size += part.stat().st_size
+    return size
 
 
 def read_attribute(item: Any, name: str) -> Any:

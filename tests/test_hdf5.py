@@ -118,6 +118,25 @@ def test_data_that_was_not_written(tmp_path, options):
         load_glitches(tmp_path / "x.h5")
 
 
+@pytest.mark.parametrize("missing", ["file", "data set", None])
+def test_virtual_data_needs_its_parts(tmp_path, missing):
+    """HDF5 itself fills in zeros."""
+    name = "none" if missing == "data set" else "data"
+    with h5py.File(tmp_path / "part.h5", "w") as file:
+        file[name] = np.ones((2, 4, 5), dtype=np.uint8)
+    layout = h5py.VirtualLayout((2, 4, 5), "u1")
+    layout[...] = h5py.VirtualSource("part.h5", "data", (2, 4, 5))
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    if missing == "file":
+        (tmp_path / "part.h5").unlink()
+    if missing is None:
+        assert load_glitches(tmp_path / "all.h5").data.all()
+        return
+    with pytest.raises((ValueError, FileNotFoundError), match=r"all\.h5'.*part\.h5"):
+        load_glitches(tmp_path / "all.h5")
+
+
 def test_texts_that_are_longer_than_the_file(path):
     with h5py.File(path) as file:
         offset = file["label"].id.get_offset()
