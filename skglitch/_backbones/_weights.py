@@ -89,6 +89,12 @@ def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str)
             f"{len(expected) - len(counters)} tensors: {_count('missing', missing)}, "
             f"{_count('unexpected', unexpected)}, {_count('of another shape', misshapen)}."
         )
+    numbers = {key: value for key, value in given.items() if value.is_floating_point()}
+    infinite = [key for key, value in numbers.items() if not torch.isfinite(value).all()]
+    if infinite:
+        raise ValueError(
+            f"weights: {source} has {_count('tensors with NaN or infinity', infinite)}."
+        )
     for key in counters - given.keys():
         given[key] = torch.zeros_like(expected[key])
     # Some nets look there for the version of the layout of their weights.

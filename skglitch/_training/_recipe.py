@@ -86,6 +86,11 @@ class TrainingRecipe:
             device=encoder.device,
             dtype=self.dtype,
         )
+        if not np.isfinite(raw).all():
+            source = encoder.backbone.loaded["source"]
+            raise ValueError(
+                f"The backbone returns NaN or infinity with these images and weights={source!r}."
+            )
         features = torch.from_numpy(raw).to(encoder.device)
         encoder.center_on(features)
         if self.regress_head:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -63,6 +64,8 @@ def test_weights_are_complete_or_refused(state):
         make_backbone("resnet18", dict(state) | {"projection.weight": torch.zeros(3)})
     with pytest.raises(ValueError, match="1 missing"):
         make_backbone(torchvision.models.resnet18(), without(state, "bn1.weight"))
+    with pytest.raises(ValueError, match=r"1 tensors with NaN or infinity .*'bn1.bias'"):
+        make_backbone("resnet18", dict(state) | {"bn1.bias": torch.full((64,), torch.inf)})
     make_backbone("resnet18", without(state, "fc."))  # its last layer is cut off anyway
 
 
@@ -78,6 +81,14 @@ def test_weights_are_complete_or_refused(state):
 def test_tensors_that_are_no_weights(state, change):
     with pytest.raises(ValueError, match="weights: the mapping does not hold a state dict"):
         make_backbone("resnet18", dict(state) | change)
+
+
+def test_weights_beyond_all_floats_are_named(tmp_path):
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    torch.save({key: value * 1e38 for key, value in net.state_dict().items()}, tmp_path / "n.pth")
+    X = np.repeat([0, 255], 2 * 32 * 32).astype(np.uint8).reshape(4, 1, 32, 32)
+    with pytest.raises(ValueError, match=r"NaN or infinity .*n\.pth"):
+        CNNClassifier(net, weights=tmp_path / "n.pth").fit(X, ["a", "a", "b", "b"])
 
 
 def test_archives_that_fill_the_memory_are_refused(tmp_path):
