@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# Durations in s of the views of a Gravity Spy glitch.
+DURATIONS = (0.5, 1.0, 2.0, 4.0)
 # Height and width in pixels of the spectrogram in a Gravity Spy picture.
 NATIVE_SIZE = (466, 566)
 

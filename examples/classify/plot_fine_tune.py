@@ -23,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from skglitch import CNNClassifier
 from skglitch.datasets import load_gravity_spy, make_glitches
 from skglitch.display import GalleryDisplay, HistoryDisplay
+from skglitch.estimators import Encoder
 from skglitch.metrics import classification_table, top_k_table
 
 CLASSES = ["Blip", "Koi_Fish", "Scattered_Light", "Whistle"]
@@ -43,7 +44,8 @@ print(f"{len(X_train)} glitches to train on, {len(X_test)} to test with")
 # By default all layers of an EfficientNet-Lite0 are fine-tuned. Its ImageNet weights are installed
 # by pip.
 
-classifier = CNNClassifier(random_state=0).fit(X_train, y_train)
+encoder = Encoder(durations=glitches.durations)
+classifier = CNNClassifier(encoder=encoder, random_state=0).fit(X_train, y_train)
 HistoryDisplay.from_estimator(classifier)
 plt.show()
 

@@ -16,7 +16,7 @@ from ._recipe import (
     check_net_params,
 )
 from ._scale import PixelScale
-from ._views import ViewLayout
+from ._views import ViewLayout, find_durations
 
 __all__ = [
     "CENTER_IMAGES",
@@ -34,6 +34,7 @@ __all__ = [
     "auto_learning_rate",
     "check_callbacks",
     "check_net_params",
+    "find_durations",
     "read_images",
     "run_in_batches",
     "split_rows",

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from .._pictures import DURATIONS
+
 
 @dataclass(frozen=True)
 class ViewLayout:
@@ -23,7 +25,7 @@ class ViewLayout:
 
     @classmethod
     def from_parameter(
-        cls, views: Any, durations: tuple[float, ...], *, n_views: int
+        cls, views: Any, durations: tuple[float, ...] | None, *, n_views: int
     ) -> ViewLayout:
         """Make the layout for the ``views`` parameter of an estimator.
 
@@ -35,11 +37,9 @@ class ViewLayout:
             few = tuple(range(n_views))
             return cls("channels", few if n_views <= 3 else (0, n_views // 2, n_views - 1))
         if isinstance(views, Real) and not isinstance(views, bool):
-            return cls("mosaic", (_find_view(float(views), durations, n_views, views),))
+            return cls("mosaic", (_find_view(float(views), durations, views),))
         if isinstance(views, tuple | list) and 1 <= len(views) <= 3:
-            return cls(
-                "channels", tuple(_find_view(view, durations, n_views, views) for view in views)
-            )
+            return cls("channels", tuple(_find_view(view, durations, views) for view in views))
         raise ValueError(
             f"views={views!r} is not one of 'mosaic', 'channels', 'separate', a duration such as "
             "1.0, or a tuple of up to three durations."
@@ -87,19 +87,30 @@ def _mosaic(images: torch.Tensor) -> torch.Tensor:
     return grid.reshape(n, 1, rows * height, columns * width)
 
 
-def _find_view(duration: Any, durations: tuple[float, ...], n_views: int, views: Any) -> int:
+def find_durations(durations: Any, views: Any, *, n_views: int) -> tuple[float, ...] | None:
+    """Find the durations of the views of X from parameters; None if they are unknown."""
+    if durations is not None:
+        if len(durations) != n_views:
+            raise ValueError(
+                f"durations={durations!r} has {len(durations)} durations, but X has {n_views} "
+                "views: set the duration of each."
+            )
+        return tuple(float(duration) for duration in durations)
+    if n_views == 1 and isinstance(views, Real) and not isinstance(views, bool):
+        return (float(views),)
+    return DURATIONS if n_views == len(DURATIONS) else None
+
+
+def _find_view(duration: Any, durations: tuple[float, ...] | None, views: Any) -> int:
     """Position of the view of that duration in X."""
-    if n_views == 1 and len(durations) != 1:
-        # X was cut to one view before: its duration is the one that is asked for.
-        durations = (float(duration),) if duration in durations else durations
-    if len(durations) != n_views:
+    if durations is None:
         raise ValueError(
-            f"views={views!r} names durations, but X has {n_views} views and durations="
-            f"{tuple(durations)!r} has {len(durations)}: give the duration of each view of X."
+            f"views={views!r} names durations, but those of X are unknown: set durations, such as "
+            "encoder=Encoder(durations=(1.0, 4.0))."
         )
     if duration not in durations:
         raise ValueError(
             f"views={views!r} asks for a duration of {duration!r} s, but the views of X have "
-            f"durations={tuple(durations)!r}."
+            f"durations={durations!r}."
         )
-    return tuple(durations).index(duration)
+    return durations.index(duration)

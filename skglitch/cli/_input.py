@@ -132,14 +132,15 @@ def gps_of_ids(ids: Sequence[str]) -> np.ndarray | None:
 
 def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) -> Bunch:
     """Read the views that a model was fitted to, in their size."""
-    durations = tuple(getattr(model, "classifier_", model).durations_)
     n_views, *size = model.image_shape_
-    if len(durations) != n_views:
+    bunch = load_source(source, model.durations_, (size[0], size[1]), options)
+    if len(bunch.durations) != n_views:
         raise ValueError(
-            f"The model was fitted to {n_views} views, but durations={durations!r} has "
-            f"{len(durations)}."
+            f"The model was fitted to {n_views} views of unknown durations, but there are "
+            f"{len(bunch.durations)}: {bunch.durations}. Fit it with "
+            "encoder=Encoder(durations=...)."
         )
-    return load_source(source, durations, (size[0], size[1]), options)
+    return bunch
 
 
 def load_model(path: Path, kinds: Sequence[str], options: Mapping[str, Any]) -> Any:

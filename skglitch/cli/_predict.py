@@ -48,8 +48,9 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
     if output is not None:
         check_suffix(output, TABLES)
         check_output(output, options["overwrite"])
-    from .._labels import is_labeled
+    from .._labels import as_labels, is_labeled
     from .._tables import to_json, write_table
+    from .._validation import find_positions
 
     classifier = load_model(model, ("CNNClassifier",), options)
     bunch = load_for_model(source, classifier, options)
@@ -61,10 +62,15 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
         write_table(table, output)
     top_k = None
     if bunch.target is not None:
-        rows = is_labeled(bunch.target)
-        scores = score_predictions(bunch.target[rows], y_prob[rows], classifier.classes_)
-        top_k = scores["top_k"]
-        say(format_scores({"top_k": top_k}))
+        classes = classifier.classes_
+        is_known = find_positions(as_labels(bunch.target), classes.tolist()) >= 0
+        n_unknown = int((is_labeled(bunch.target) & ~is_known).sum())
+        if n_unknown:
+            say(f"The scores leave out {n_unknown} glitches of classes that the model lacks.")
+        if is_known.any():
+            scores = score_predictions(bunch.target[is_known], y_prob[is_known], classes)
+            top_k = scores["top_k"]
+            say(format_scores({"top_k": top_k}))
     if options["as_json"]:
         result = {
             "model": str(model),

@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 from .._files import check_path
 from .._hdf5 import open_hdf5, read_array, read_attribute, read_texts
 from .._labels import strip_labels
-from .._pictures import resize_energy
+from .._pictures import DURATIONS, resize_energy
 from .._validation import check_gps
 from ._parameters import MissingViewsError, check_durations, check_size
 
@@ -22,8 +22,6 @@ Spectrograms of an HDF5 file
 data: normalized Q-transform energy, uint8, 255 = 25.5, with axes glitch, view, frequency and time.
 target: the class of each glitch, None for a file without labels.
 """
-# Durations in s of four views, where the file does not contain them.
-_DURATIONS = (0.5, 1.0, 2.0, 4.0)
 
 
 def load_glitches(
@@ -136,7 +134,7 @@ def load_glitches(
             raise ValueError(f"{where} has {len(data)} glitches, but {key!r} has {len(values)}.")
     n_views = data.shape[1]
     if in_file is None:
-        guesses = [d for d in (requested, _DURATIONS) if d is not None and len(d) == n_views]
+        guesses = [d for d in (requested, DURATIONS) if d is not None and len(d) == n_views]
         available = guesses[0] if guesses else None
     else:
         try:

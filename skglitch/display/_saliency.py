@@ -16,7 +16,6 @@ from .._training import GlitchNet, ViewLayout, read_images
 from .._validation import check_labels
 from ._axes import HIGHLIGHT
 from ._spectrogram import (
-    DURATIONS,
     FRANGE,
     MAX_ENERGY,
     as_energy,
@@ -125,9 +124,7 @@ class SaliencyDisplay:
         maps = compute_saliency_maps(classifier, array[None], **options)
         probability = probabilities[classifier.classes_ == label][0]
         title = f"evidence for {label} ({100 * probability:.0f} %)"
-        durations = tuple(classifier.durations_)
-        if len(durations) != len(array) and len(array) == len(DURATIONS):
-            durations = DURATIONS
+        durations = classifier.durations_
         display = cls(array, maps[0], durations=durations, frange=frange, title=title)
         return display.plot(**kwargs)
 

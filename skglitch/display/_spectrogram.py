@@ -12,15 +12,13 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._labels import as_labels, is_labeled
-from .._pictures import are_levels
+from .._pictures import DURATIONS, are_levels
 from .._validation import check_known_labels, check_length, check_probabilities
 from ._axes import HIGHLIGHT, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Durations of the four views of Gravity Spy.
-DURATIONS = (0.5, 1.0, 2.0, 4.0)
 FRANGE = (10.0, 2048.0)
 # Normalized energy is clipped at 25.5, which uint8 stores as 255.
 MAX_ENERGY = 25.5

@@ -39,6 +39,7 @@ from .._training import (
     auto_learning_rate,
     check_callbacks,
     check_net_params,
+    find_durations,
     read_images,
     run_in_batches,
     split_rows,
@@ -156,8 +157,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Losses and times of each epoch: ``history_[:, "train_loss"]``.
     image_shape_ : tuple of int
         ``(n_views, height, width)`` seen in fit.
-    durations_ : tuple of float
-        Durations in s of the views of X, from ``encoder``.
+    durations_ : tuple of float or None
+        Durations in s of the views of X, None if they are unknown (see :class:`Encoder`).
     n_features_in_ : int
         Number of pixels of one sample, all views together.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -323,7 +324,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """
         y = read_labels(self, y)
         images = read_images(self, X, reset=True)
-        self.durations_ = tuple(encoder_params(self).durations)
+        durations, n_views = encoder_params(self).durations, self.image_shape_[0]
+        self.durations_ = find_durations(durations, self.views, n_views=n_views)
         self.classes_, targets = find_classes(images, y)
         weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
         random_state = check_random_state(self.random_state)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backbones import POOLINGS, Backbone, Readout, make_backbone
-from .._training import COLORMAPS, ViewEncoder, ViewLayout
+from .._training import COLORMAPS, ViewEncoder, ViewLayout, find_durations
 
 AUTO = "auto"
 
@@ -44,9 +44,10 @@ class Encoder(BaseEstimator):
         Height and width in pixels to which pictures are resized. ``"native"`` is the size at
         which the weights were trained, such as 299 for Inception V3. None resizes only pictures
         that are too small for the net.
-    durations : tuple of float, default=(0.5, 1.0, 2.0, 4.0)
-        Durations in s of the views of X. Used if the parameter ``views`` of an estimator names
-        durations.
+    durations : tuple of float, default=None
+        Durations in s of the views of X, for displays, reports, the command line, and for
+        ``views`` if it names durations. None stands for 0.5, 1, 2 and 4 s if there are four views.
+        Otherwise they are unknown, unless ``views`` is the duration of the only view.
 
     See Also
     --------
@@ -68,7 +69,7 @@ class Encoder(BaseEstimator):
         "n_bands": [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO})],
         "colormap": [StrOptions(set(COLORMAPS))],
         "input_size": [Integral, tuple, list, StrOptions({"native"}), None],
-        "durations": [tuple, list],
+        "durations": [tuple, list, None],
     }
 
     def __init__(
@@ -79,7 +80,7 @@ class Encoder(BaseEstimator):
         n_bands: int | str = AUTO,
         colormap: str = "viridis",
         input_size: Any = None,
-        durations: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0),
+        durations: tuple[float, ...] | None = None,
     ) -> None:
         self.layer = layer
         self.pooling = pooling
@@ -130,7 +131,8 @@ def build_encoder(
     ``weights`` and ``views`` are the parameters of the estimators. ``normalize=None`` normalizes
     the features if weights were read: the features of other nets move too far in training.
     """
-    layout = ViewLayout.from_parameter(views, tuple(params.durations), n_views=image_shape[0])
+    durations = find_durations(params.durations, views, n_views=image_shape[0])
+    layout = ViewLayout.from_parameter(views, durations, n_views=image_shape[0])
     net = make_backbone(backbone, weights, input_size=params.input_size)
     return ViewEncoder(
         net,

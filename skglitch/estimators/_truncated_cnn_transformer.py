@@ -35,6 +35,7 @@ from .._device import (
 from .._training import (
     CENTER_IMAGES,
     ViewEncoder,
+    find_durations,
     read_images,
     run_in_batches,
     spread,
@@ -106,8 +107,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         The net without its last layer.
     image_shape_ : tuple of int
         ``(n_views, height, width)`` seen in fit.
-    durations_ : tuple of float
-        Durations in s of the views of X, from ``encoder`` or from the classifier.
+    durations_ : tuple of float or None
+        Durations in s of the views of X, None if they are unknown (see :class:`Encoder`).
     n_features_in_ : int
         Number of pixels of one sample, all views together.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -258,7 +259,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         else:
             self.__dict__.pop("classifier_", None)
             self.encoder_ = self._build_encoder(source)
-            self.durations_ = tuple(encoder_params(self).durations)
+            durations, n_views = encoder_params(self).durations, self.image_shape_[0]
+            self.durations_ = find_durations(durations, self.views, n_views=n_views)
         if self._has_own_readout() and self.normalize:
             some = images[spread(len(images), CENTER_IMAGES)]
             self.encoder_.center_on(torch.from_numpy(self._embed(some, normalized=False)))

@@ -200,7 +200,10 @@ def make_report(
     images = np.asarray(unmask(X))
     n_samples = len(images)
     classifier.predict_proba(images[:1])  # raises where X does not fit the classifier
-    views = tuple(map(float, durations or classifier.durations_))
+    durations = durations or classifier.durations_
+    if durations is None:
+        raise ValueError("durations=None, but the classifier knows none: pass those of the views.")
+    views = tuple(map(float, durations))
     if len(views) != classifier.image_shape_[0]:
         raise ValueError(
             f"durations={views!r} has {len(views)} durations, but X has "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,6 +46,34 @@ def test_predictions_of_a_labeled_folder(run, model, folder):
     printed = np.array([row["probability"] for row in rows], dtype=np.float32)
     np.testing.assert_array_equal(printed, scores.max(axis=1))
     assert "accuracy [%]" in result.stderr
+
+
+def test_scores_leave_out_classes_that_the_model_lacks(run, model, folder, tmp_path):
+    shutil.copytree(folder / "Koi_Fish", tmp_path / "some" / "Koi_Fish")
+    shutil.copytree(folder / "Blip", tmp_path / "some" / "Chirp")
+    result = run("predict", model, "some", "--json")
+    assert result.exit_code == 0, result.output
+    assert "leave out 5 glitches" in result.stderr
+    summary = json.loads(result.stdout)
+    assert (summary["n_glitches"], summary["top_k"][0]["n_samples"]) == (10, 5)
+    shutil.rmtree(tmp_path / "some" / "Koi_Fish")
+    assert json.loads(run("predict", model, "some", "--json", "-q").stdout)["top_k"] is None
+
+
+def test_views_of_unknown_durations_are_all_that_there_are(run, folder, tmp_path):
+    """A model of arrays does not know the durations of its views."""
+    bunch = load_gravity_spy(folder, durations=(4.0,), size=(32, 40))
+    classifier = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, device="cpu")
+    skglitch.save(classifier.fit(bunch.data, bunch.target), tmp_path / "m.skglitch")
+    for path in folder.glob("*/*_4.0.png"):
+        (tmp_path / "single" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "single" / path.parent.name)
+    result = run("predict", "m.skglitch", "single")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 11
+    result = run("predict", "m.skglitch", folder)
+    assert result.exit_code == 1
+    assert "fitted to 1 views of unknown durations" in result.stderr
 
 
 def test_ties_go_to_the_class_that_predict_takes():

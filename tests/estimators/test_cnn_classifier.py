@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 from torch import nn
 
-from skglitch import CNNClassifier
+from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._training import read_images
 from skglitch.estimators import Encoder
 
@@ -117,7 +117,7 @@ def test_one_duration_sees_only_that_view(tiny):
     ("params", "n_views", "message"),
     [
         ({"views": 3.0}, 4, r"views=3.0 asks for a duration of 3.0 s"),
-        ({"views": 1.0}, 2, r"X has 2 views and durations=.* has 4"),
+        ({"views": 1.0}, 2, r"views=1.0 .*durations"),
         ({"views": "both"}, 4, r"views='both' is not one of 'mosaic'"),
         ({"views": (0.5, 1.0, 2.0, 4.0)}, 4, r"tuple of up to three durations"),
         ({"fine_tune": "layer9"}, 4, r"fine_tune='layer9' is not a layer"),
@@ -494,3 +494,19 @@ def test_few_steps_predict_as_they_were_trained(stripes):
     norm = classifier.net_.module_.encoder.backbone.net[1]
     assert classifier.score(X, y) == 1.0
     assert norm.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize(
+    ("n_views", "params", "expected"),
+    [
+        (4, {}, (0.5, 1.0, 2.0, 4.0)),
+        (1, {}, None),
+        (1, {"views": 4.0}, (4.0,)),
+        (2, {"encoder": Encoder(durations=(1, 4))}, (1.0, 4.0)),
+    ],
+)
+def test_durations_that_do_not_fit_the_views_are_not_assumed(n_views, params, expected):
+    X, y = make_stripes(n_each=2, n_views=n_views, size=(32, 40))
+    classifier = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, **params)
+    assert classifier.fit(X, y).durations_ == expected
+    assert TruncatedCNNTransformer(classifier).fit(X).durations_ == expected
