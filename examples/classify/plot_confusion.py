@@ -53,10 +53,12 @@ plt.show()
 # %%
 # The most confident errors
 # -------------------------
-# The true class and the prediction. Many of these glitches are hard for a person too: a quiet
-# glitch of one class can look like a louder one of another.
+# The true class and the prediction, on the 1 s views. Many of these glitches are hard for a person
+# too: a quiet glitch of one class can look like a louder one of another.
 
-GalleryDisplay.from_predictions(X_test, y_test, scores, labels=classifier.classes_, n_glitches=8)
+GalleryDisplay.from_predictions(
+    X_test, y_test, scores, labels=classifier.classes_, n_glitches=8, duration=1.0
+)
 plt.show()
 
 # %%

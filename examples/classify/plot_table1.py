@@ -37,8 +37,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 # Three classifiers
 # -----------------
 # The same architecture three times: fine-tuned from ImageNet weights, trained from random weights
-# for twice as many steps, and frozen with logistic regression on its features. With more glitches,
-# training from scratch would improve.
+# for 2.4 times as many steps, and frozen with logistic regression on its features. With more
+# glitches, training from scratch would improve.
 
 classifiers = {
     "fine-tuned": CNNClassifier(views="channels", random_state=0),

@@ -103,8 +103,9 @@ for smallest in (5, 8, 10):
 # %%
 # The map
 # -------
-# Left: clusters found by k-means. Right: true classes. A cluster is not always one class, and a
-# class is not always one cluster, so look at the glitches before you name a cluster.
+# Left: clusters found by k-means. Right: true classes. The colors of the two panels are unrelated.
+# A cluster is not always one class, and a class is not always one cluster, so look at the glitches
+# before you name a cluster.
 
 figure = plt.figure(figsize=(10, 5), layout="constrained")
 left, right = figure.subplots(1, 2)

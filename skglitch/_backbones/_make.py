@@ -200,6 +200,6 @@ def _load_by_timm(info: BackboneInfo) -> tuple[nn.Module, str]:
         raise OSError(
             f"The weights of {info.name!r} could not be downloaded from {url}: {error} Fetch them "
             "where there is a network and give the file as weights=PATH, use backbone="
-            f"{DEFAULT_BACKBONE!r}, whose weights come with pip, or weights=None for random ones."
+            f"{DEFAULT_BACKBONE!r}, whose weights are installed, or weights=None for random ones."
         ) from error
     return cut_head(net)[0], url

@@ -141,12 +141,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **opt
         click.echo(to_json(result))
     else:
         click.echo(f"Scores on {len(test)} held-out simulated glitches\n\n{format_scores(tables)}")
-        click.echo(
-            f"\n{NEW_CLASS} was not in the training set. New clusters: {found['n_new_clusters']}. "
-            f"The best one has {found['cluster_recall']:.0%} of the {NEW_CLASS} glitches, and "
-            f"{found['cluster_purity']:.0%} of its glitches are {NEW_CLASS}. The nearest known "
-            f"class is {found['nearest_class']}."
-        )
+        click.echo(f"\n{describe_new_class(found)}")
     say(f"Pictures, tables and the model are in {output} ({seconds:.0f} s)")
     if is_interrupted:
         ctx.exit(INTERRUPTED)
@@ -182,6 +177,19 @@ def find_new_class(
         "cluster_recall": float(best[is_new].mean()),
         "nearest_class": str(names[counts.argmax()]),
     }
+
+
+def describe_new_class(found: dict[str, Any]) -> str:
+    """Say how well the new class was found."""
+    clusters = f"No new cluster has any of the {NEW_CLASS} glitches."
+    if found["cluster_recall"]:
+        clusters = (
+            f"New clusters: {found['n_new_clusters']}. The best one has "
+            f"{found['cluster_recall']:.0%} of the {NEW_CLASS} glitches, and "
+            f"{found['cluster_purity']:.0%} of its glitches are {NEW_CLASS}."
+        )
+    nearest = f"The nearest known class is {found['nearest_class']}."
+    return f"{NEW_CLASS} was not in the training set. {clusters} {nearest}"
 
 
 def _draw_classes(path: Path, known: Bunch, new: Bunch) -> None:

@@ -41,7 +41,10 @@ _PARAMETERS = (
 @click.option("--fine-tune", help="all, head, or the name of the first layer to train.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Weight all classes equally.")
 @click.option(
-    "--early-stopping", is_flag=True, default=None, help="Stop when a validation set says so."
+    "--early-stopping",
+    is_flag=True,
+    default=None,
+    help="Stop when the validation loss stops falling.",
 )
 @_options.random_state
 @click.option(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from .._files import list_paths
 from .._validation import unfold_views
 from ._channels import ifo_of_channel
 from ._load_strain import load_strain
+from ._open_strain import fetch_open_strain
 from ._parameters import check_choice, list_problems
 from ._strain import Strain, check_number
 from ._strain_files import StrainFiles
@@ -305,6 +308,9 @@ class _Source:
                 self.series[ifo] = self._open(one, ifo, str(key) if ":" in str(key) else None)
         elif callable(strain):
             self.function = strain
+            if strain is fetch_open_strain:
+                # No more than is read, as files can be as short as 32 s.
+                self.function = partial(strain, duration=math.ceil(duration))
         else:
             series = self._open(strain)
             self.series = {series.ifo if isinstance(series, Strain) else "": series}

@@ -96,8 +96,8 @@ def describe_clusters(
           a cluster of the subsample; NaN without a `clusterer`. Clusters of 0.75 and above are
           valid, and those below 0.6 should not be trusted [1]_;
         - ``nearest_1``, ``cosine_1`` to ``nearest_3``, ``cosine_3``: the most similar known
-          classes, and the cosine between the centers of class and cluster, both minus the mean of
-          all samples;
+          classes, its own included, and the cosine between the centers of class and cluster, both
+          minus the mean of all samples;
         - ``typical``: the rows of the members nearest to the center, nearest first;
         - ``borderline``: the rows of the least certain members, least certain first.
 

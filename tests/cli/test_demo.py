@@ -12,7 +12,7 @@ from sklearn.preprocessing import normalize
 
 import skglitch
 from skglitch.cli import main
-from skglitch.cli._demo import NEW_CLASS, find_new_class
+from skglitch.cli._demo import NEW_CLASS, describe_new_class, find_new_class
 
 TINY = ["--samples", "110", "--new", "8", "--backbone", "test_efficientnet", "--weights", "none"]
 TINY += ["--max-epochs", "1", "--jobs", "1", "--device", "cpu", "-q"]
@@ -72,6 +72,17 @@ def test_a_class_of_its_own_is_found():
     assert found["cluster_purity"] == 1
     assert found["cluster_recall"] == 1
     assert found["nearest_class"] == "Chirp"
+    assert f"New clusters: 1. The best one has 100% of the {NEW_CLASS}" in describe_new_class(found)
+
+
+def test_no_cluster_is_called_best_where_there_is_none():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["Blip", "Chirp", NEW_CLASS], [30, 30, 3])
+    embeddings = np.eye(3)[np.repeat([0, 1, 1], [30, 30, 3])] + 0.05 * rng.normal(size=(63, 3))
+    found = find_new_class(embeddings[:50], labels[:50], embeddings[50:], labels[50:])
+    text = describe_new_class(found)
+    assert "No new cluster has any" in text
+    assert "best" not in text
 
 
 def test_a_class_in_the_middle_of_others_is_not():

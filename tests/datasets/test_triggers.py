@@ -586,6 +586,14 @@ class TestStrain:
         bunch = load(self.TABLE, fetch, Ends(4096), ifo="H1", duration=4.0)
         assert bunch.data[:, 0, 0, 1].tolist() == [4 * 4096 + 1, 12.25 * 4096 + 1]
 
+    def test_fetch_asks_only_for_what_is_read(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("SKGLITCH_HOME", str(tmp_path))
+        path = tmp_path / "open_strain" / f"H-H1_GWOSC_4KHZ_R1-{T0}-16.hdf5"
+        write_gwosc(path, "H1", T0, 16, 4096)
+        for gps, duration in ((T0 + 8.4, 8.0), (T0 + 8.4, 5 / 4096), (T0 + 8.0, 16.0)):
+            bunch = load([{"gps": gps}], fetch_open_strain, Ends(4096), ifo="H1", duration=duration)
+            assert bunch.data[0, 0, 0, 1] == round((gps - T0) * 4096) + 1
+
     @pytest.mark.parametrize("make", [iter, np.array, pd.Series], ids=["iter", "array", "Series"])
     def test_paths_in_any_iterable(self, file, make):
         wanted = load(self.TABLE, [file], ifo="H1", duration=4.0).data

@@ -201,8 +201,12 @@ class TestTables:
         ):
             np.testing.assert_allclose([float(row[name]) for row in rows], values, err_msg=name)
         sure, right = probabilities.max(axis=1).mean(), np.mean(classifier.predict(X) == y)
-        verdict = "overconfident" if sure > right else "underconfident"
-        assert f"the accuracy is {100 * right:.1f} %: the model is {verdict}" in text_of(report)
+        top_1 = top_k_table(y, probabilities, labels=classifier.classes_).iloc[0]
+        low, high = top_1[["low", "high"]]
+        verdict = f"the model is {'overconfident' if sure > right else 'underconfident'} by "
+        verdict = "they agree within this interval." if low <= sure <= high else verdict
+        interval = f"(95 % confidence interval {100 * low:.1f} % to {100 * high:.1f} %)"
+        assert f"the accuracy is {100 * right:.1f} % {interval}: {verdict}" in text_of(report)
 
     def test_rows_are_those_of_their_glitch(self, uneven):
         report, classifier, X, y = uneven
