@@ -10,16 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._device import choose_device
 from .._files import check_path
-from ._codec import Reader, Writer
+from ._codec import ESTIMATORS, Reader, Writer, name_of
 from ._file import describe_versions, read_file, write_file
-from ._types import ESTIMATORS, name_of
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to a file, without pickle.
 
-    The file holds plain values and tensors, no code: opening one from a stranger runs nothing, and
-    it outlives versions of this and other libraries that a pickle would not.
+    The file holds plain values and tensors, no code. The same estimator makes the same bytes.
 
     Parameters
     ----------
@@ -27,15 +25,12 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 SimilarityIndex
         Fitted. A transformer is saved together with the classifier that it reads.
     path : path
-        Where to write. The usual suffix is ``.skglitch``. An existing file is
-        replaced once the new one is complete.
+        Where to write, usually ``.skglitch``. An existing file is replaced by a complete one.
 
     Raises
     ------
     TypeError
-        If ``estimator`` is of another class, or consists of objects that a file may not hold,
-        such as a head of :class:`skglitch.discovery.NoveltyDetector` that is not one of a few
-        estimators of scikit-learn.
+        If ``estimator`` is of another class, or has parts of classes that a file may not hold.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     OSError
@@ -44,33 +39,21 @@ SimilarityIndex
     Warns
     -----
     UserWarning
-        If something is left out that predictions do not need: ``callbacks``, a
-        ``random_state`` that is a generator and an ``augment`` of your own become what they
-        are by default. Also if ``backbone`` is a module or a callable: its weights are
-        stored, but not its code, so :func:`load` has to be given it again.
+        If something is left out that predictions do not need, such as ``callbacks``, or the code
+        of a ``backbone`` that is a module or a callable: :func:`load` has to be given it again.
 
     See Also
     --------
     load : Read it again.
-    joblib.dump : Pickle, which takes pipelines and anything else, but can run any code when
-        it is loaded.
-
-    Notes
-    -----
-    The file is a zip of ``schema.json`` and ``weights.safetensors``. The same estimator makes
-    the same bytes.
 
     Examples
     --------
     >>> import pathlib, tempfile
     >>> import numpy as np
     >>> import skglitch
-    >>> X = np.zeros((6, 1, 32, 32), dtype=np.uint8)
-    >>> X[3:] = 255
-    >>> y = ["Blip"] * 3 + ["Whistle"] * 3
-    >>> classifier = skglitch.CNNClassifier(
-    ...     "test_efficientnet", weights=None, max_epochs=1, random_state=0
-    ... ).fit(X, y)
+    >>> X = np.repeat([0, 255], 3 * 32 * 32).astype(np.uint8).reshape(6, 1, 32, 32)
+    >>> classifier = skglitch.CNNClassifier("test_efficientnet", weights=None, max_epochs=1)
+    >>> classifier = classifier.fit(X, ["Blip"] * 3 + ["Whistle"] * 3)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "model.skglitch")
     ...     skglitch.save(classifier, path)
@@ -134,20 +117,13 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     UserWarning
         If the device that is written down is not there, so that ``"auto"`` takes its place.
 
-    See Also
-    --------
-    save : Write such a file.
-
     Examples
     --------
     >>> import pathlib, tempfile
     >>> import numpy as np
     >>> import skglitch
-    >>> X = np.repeat([0, 255], 3 * 32 * 32).astype(np.uint8).reshape(6, 1, 32, 32)
-    >>> classifier = skglitch.CNNClassifier(
-    ...     "test_efficientnet", weights=None, max_epochs=1, random_state=0
-    ... ).fit(X, ["Blip"] * 3 + ["Tomte"] * 3)
-    >>> transformer = skglitch.TruncatedCNNTransformer(classifier)
+    >>> X = np.zeros((2, 1, 32, 32), dtype=np.uint8)
+    >>> transformer = skglitch.TruncatedCNNTransformer("test_efficientnet", weights=None)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "features.skglitch")
     ...     skglitch.save(transformer.fit(X), path)
