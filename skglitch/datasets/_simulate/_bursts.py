@@ -22,10 +22,7 @@ def _no_glitch(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Scratchy", snr=(MANY, 16.0, 3.5), jitter=0.03)
 def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw many short scratches at 50 to 400 Hz, for half a second to a few seconds.
-
-    Their frequency may rise and fall like a mountain range.
-    """
+    """Draw short scratches at 50 to 400 Hz for seconds, which may rise and fall like mountains."""
     low = log_uniform(rng, 50.0, 140.0)
     high = low * log_uniform(rng, 1.8, 4.5)
     duration = log_uniform(rng, 0.5, 5.0)
@@ -49,10 +46,7 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Helix", snr=(MANY, 25.0, 3.0), jitter=0.008)
 def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a stack of short vortices at 30 to 600 Hz, alternating between left and right.
-
-    Most occurred in the first run and are associated with the calibration lasers.
-    """
+    """Draw a stack of short vortices at 30 to 600 Hz, alternating between left and right."""
     low = log_uniform(rng, 35.0, 90.0)
     high = low * log_uniform(rng, 4.0, 12.0)
     n = int(rng.integers(4, 10))
@@ -78,10 +72,7 @@ def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Light_Modulation", snr=(MANY, 250.0, 1.6), jitter=0.01)
 def _light_modulation(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a mound of bursts at 10 to 100 Hz with spikes up to 1 kHz, for about a second.
-
-    Radio-frequency sidebands fluctuate in amplitude (Abbott et al. 2016, arXiv:1602.03844).
-    """
+    """Draw bursts at 10 to 100 Hz with spikes up to 1 kHz, for a second (arXiv:1602.03844)."""
     width = log_uniform(rng, 0.08, 0.9)
     for _ in range(rng.integers(8, 45)):
         time = rng.laplace(0, width)
@@ -125,10 +116,7 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
 
 @draws("None_of_the_Above", snr=(MANY, 60.0, 2.2))
 def _none_of_the_above(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw at least two of bursts, combs, bands, sweeps and pulses, anywhere.
-
-    A single burst at 15 or 60 Hz, or a single upward sweep, would belong to another class.
-    """
+    """Draw at least two bursts, combs, bands, sweeps or pulses: one may be of another class."""
     n = int(rng.integers(2, 5))
     for _ in range(n):
         _ODD[rng.integers(len(_ODD))](rng, canvas, rng.normal(0, 0.3), rng.uniform(0.6, 1.0))

@@ -48,10 +48,7 @@ class Tile(NamedTuple):
 
 
 class Canvas:
-    """Whitened strain of unit noise, where amplitudes are SNRs, with time 0 in its middle.
-
-    Strain of a given shape, such as a pulse or a chirp, is divided by ``asd`` (1/sqrt(Hz)).
-    """
+    """Whitened strain of unit noise, where amplitudes are SNRs, with time 0 in its middle."""
 
     def __init__(
         self,
@@ -106,10 +103,7 @@ class Canvas:
         sweep: float = 0.0,
         decay: float | None = None,
     ) -> None:
-        """Add a sinusoid of ``frequency`` (Hz) and ``sweep`` (Hz/s) in a Gaussian envelope.
-
-        With ``decay`` the second half is an exponential of this time constant in s.
-        """
+        """Add a sinusoid with a sweep (Hz/s) in a Gaussian envelope, which may ``decay`` (s)."""
         phase = self.phase() if phase is None else phase
         after = 4 * sigma if decay is None else 7 * decay
         part, t = self.times(time - 4 * sigma, time + after)
@@ -123,10 +117,7 @@ class Canvas:
     def pulse(
         self, time: float, f0: float, gbw: float, snr: float, phase: float | None = None
     ) -> None:
-        """Add a pulse whose strain has a spectrum of exp(-gbw / 2 ln(f / f0)^2).
-
-        This is the model of Bondarescu et al., Phys. Rev. D 108, 122004 (2023), arXiv:2309.06594.
-        """
+        """Add a pulse, in strain exp(-gbw / 2 ln(f / f0)^2) (arXiv:2309.06594)."""
         phase = self.phase() if phase is None else phase
         size = next_fast_len(round(_PULSE * self.sample_rate), real=True)
         f = rfftfreq(size, 1 / self.sample_rate)[1:]
@@ -152,10 +143,7 @@ class Canvas:
         phase: float | None = None,
         strain: bool = False,
     ) -> None:
-        """Add a sinusoid that follows a frequency in Hz, given at each sample of a part.
-
-        ``amplitude`` is of whitened strain or, with ``strain=True``, of strain.
-        """
+        """Add a sinusoid of a frequency in Hz and amplitude, of whitened strain or of strain."""
         phase = self.phase() if phase is None else phase
         angle = 2 * np.pi / self.sample_rate * np.cumsum(frequency) + phase
         absolute = np.abs(frequency)
@@ -165,10 +153,7 @@ class Canvas:
         self.add(part, amplitude * np.cos(angle), snr)
 
     def loudest(self, reach: float, response: Response | None = None) -> Tile:
-        """Find the loudest tile of Q 4 to 64 within ``reach`` s of the middle, on a coarse grid.
-
-        ``response`` is what whitening, which weakens signals near a line, leaves of each frequency.
-        """
+        """Find the loudest tile of Q 4 to 64 near the middle, if whitening leaves ``response``."""
         part, times = self.times(-reach, reach)
         values = self.values
         if response is not None:
@@ -206,11 +191,7 @@ Draw = Callable[[np.random.Generator, Canvas], dict[str, float]]
 
 
 class Recipe(NamedTuple):
-    """How a class is drawn, and the loudest tile that is typical of it.
-
-    ``snr`` has the least and greatest signal-to-noise ratio and the slope of the power law between
-    them, ``peak`` the range of the frequency in Hz. ``jitter`` of the trigger is in s.
-    """
+    """How a class is drawn: its power law of SNRs (low, high, slope), jitter in s, peak in Hz."""
 
     draw: Draw
     snr: tuple[float, float, float]

@@ -25,10 +25,7 @@ _SEEN = 6.0
 
 
 class Simulated(NamedTuple):
-    """Noise with a glitch, the glitch alone, and its parameters.
-
-    ``snr`` is that of a matched filter, ``tile_snr`` about what a search would report.
-    """
+    """Noise with a glitch, the glitch alone, and its parameters."""
 
     strain: np.ndarray
     signal: np.ndarray
@@ -44,11 +41,7 @@ def simulate_glitch(
     noise: NoiseModel | np.ndarray | None = None,
     snr: float | None = None,
 ) -> Simulated:
-    """Simulate the strain around one glitch, in noise of a model or in real noise.
-
-    ``snr`` is the optimal signal-to-noise ratio. None draws the one of the loudest tile from a
-    power law between 7.5 (the threshold of Gravity Spy) and what is typical of the class.
-    """
+    """Simulate strain around a glitch; ``snr`` is of a matched filter, else drawn for its tile."""
     recipe = RECIPES[label]
     model = NoiseModel(sample_rate, duration) if noise is None else noise
     if isinstance(model, NoiseModel):
@@ -120,10 +113,7 @@ def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
 
 
 def _is_seen(glitch: _Drawn, background: Noise) -> bool:
-    """Whether a glitch above the threshold is still visible after whitening.
-
-    Strain is whitened by its own density: a line that lasts for half of it counts as noise.
-    """
+    """Whether a glitch above the threshold is still visible after whitening by its own density."""
     if glitch.parameters["tile_snr"] < _THRESHOLD:
         return True
     f, density = median_density(background.strain + glitch.signal, glitch.canvas.sample_rate)
@@ -132,10 +122,7 @@ def _is_seen(glitch: _Drawn, background: Noise) -> bool:
 
 
 def optimal_snr(signal: np.ndarray, sample_rate: float, noise: Noise) -> float:
-    """Optimal matched-filter signal-to-noise ratio above 10 Hz.
-
-    It is the root of four times the integral of the power over the one-sided density.
-    """
+    """Optimal matched-filter signal-to-noise ratio above 10 Hz."""
     f = rfftfreq(len(signal), 1 / sample_rate)
     spectrum = rfft(signal) / sample_rate
     power = spectrum.real**2 + spectrum.imag**2
@@ -145,10 +132,7 @@ def optimal_snr(signal: np.ndarray, sample_rate: float, noise: Noise) -> float:
 
 
 def _weak_glitches(rng: np.random.Generator, canvas: Canvas, limit: float) -> np.ndarray:
-    """Draw weak glitches nearby, as in real strain: at low frequencies, or blips.
-
-    None is louder than ``limit``, that of the glitch itself, which determines the class.
-    """
+    """Draw weak glitches nearby, none louder than the glitch, which determines the class."""
     loudest = float(np.clip(limit, 4.5, 15.0))
     for _ in range(rng.integers(1, 4)):
         time = rng.choice([-1, 1]) * rng.uniform(0.3, canvas.duration / 2)

@@ -10,6 +10,8 @@ from scipy.fft import irfft, next_fast_len, rfftfreq
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import welch
 
+from ._canvas import log_uniform
+
 Psd = str | Callable[[np.ndarray], np.ndarray] | tuple[np.ndarray, np.ndarray]
 
 # Time in s that is generated in addition and cut off, so that the two ends are not correlated.
@@ -32,10 +34,7 @@ _LINE_HEIGHT = 4.0
 
 
 class Noise(NamedTuple):
-    """Noise and its one-sided densities in 1/Hz: with lines, without lines, and ``seen``.
-
-    The latter has lines as wide as in spectra of 2 s, by which whitening divides.
-    """
+    """Noise and its densities in 1/Hz: with lines, without, and with the width of whitening."""
 
     strain: np.ndarray
     frequencies: np.ndarray
@@ -45,11 +44,7 @@ class Noise(NamedTuple):
 
 
 class NoiseModel:
-    """Noise like that of a LIGO detector, with a one-sided density ``psd`` in 1/Hz.
-
-    ``lines`` adds lines of random strength. ``wander`` is the largest standard deviation of the
-    logarithm of the level. Weak glitches away from the middle have the probability ``background``.
-    """
+    """Noise like that of a LIGO detector; ``background`` is the probability of weak glitches."""
 
     def __init__(
         self,
@@ -128,17 +123,13 @@ def wandering(
 
 
 def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add mains, calibration lines, violin modes and a few more lines to a density.
-
-    Strengths are amplitude ratios to the floor at a resolution of 0.25 Hz over one or two decades,
-    as in Covas et al., Phys. Rev. D 97, 082002 (2018), arXiv:1801.07204.
-    """
+    """Add mains, calibration lines, violin modes and a few more to a density (arXiv:1801.07204)."""
     out = psd.copy()
     site = rng.integers(2)
 
     def line(frequency: float, low: float, high: float, width: float = 0.02) -> None:
-        ratio = np.exp(rng.uniform(np.log(low), np.log(high)))
-        _add_line(out, f, frequency, ratio**2 * _LINE_WIDTH * np.interp(frequency, f, psd), width)
+        power = log_uniform(rng, low, high) ** 2 * _LINE_WIDTH * np.interp(frequency, f, psd)
+        _add_line(out, f, frequency, power, width)
 
     mains = 60.0 + rng.normal(0.0, 0.01)
     line(mains, 5.0, 80.0)
@@ -153,7 +144,7 @@ def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.nd
         for _ in range(rng.integers(2, 7)):
             line(rng.uniform(low, high), 3.0, 300.0 / (1 + order), 0.04)
     for _ in range(rng.integers(0, 5)):
-        line(np.exp(rng.uniform(np.log(12.0), np.log(1500.0))), 1.5, 12.0, 0.05)
+        line(log_uniform(rng, 12.0, 1500.0), 1.5, 12.0, 0.05)
     return out
 
 
@@ -172,10 +163,7 @@ def _add_line(out: np.ndarray, f: np.ndarray, frequency: float, power: float, wi
 
 
 def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
-    """Measure the density of real noise.
-
-    It is the median over Fourier transforms of 2 s, smoothed over 8 Hz except for lines.
-    """
+    """Measure the density of real noise, smoothed over 8 Hz except for lines."""
     strain = np.array(strain, dtype=float)
     f, psd = median_density(strain, sample_rate)
     psd[0] = psd[1]
@@ -195,11 +183,7 @@ def median_density(strain: np.ndarray, sample_rate: float) -> tuple[np.ndarray, 
 
 
 def design_psd(frequencies: np.ndarray) -> np.ndarray:
-    """One-sided density in 1/Hz of Advanced LIGO at design, flat below 8 Hz.
-
-    The fit of P. Ajith, Phys. Rev. D 84, 084037 (2011), arXiv:1107.1267, holds above 20 Hz. A
-    seismic wall of slope -14 that dominates below 12 Hz is added.
-    """
+    """One-sided density in 1/Hz of Advanced LIGO at design (arXiv:1107.1267), with a wall."""
     f = np.maximum(np.asarray(frequencies, dtype=float), _FLAT_BELOW)
     x = f / 245.4
     fit = 0.0152 * x**-4 + 0.2935 * x**2.25 + 2.7951 * x**1.5 - 6.5080 * x**0.75 + 17.7622
@@ -207,15 +191,12 @@ def design_psd(frequencies: np.ndarray) -> np.ndarray:
 
 
 def observed_psd(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a one-sided density in 1/Hz; the ranges contain the published curves of O1 to O3.
-
-    See Martynov et al. (2016), arXiv:1604.00439, and Buikema et al. (2020), arXiv:2008.01301.
-    """
+    """Draw a one-sided density in 1/Hz like those of O1 to O3 (arXiv:1604.00439, 2008.01301)."""
     f = np.maximum(np.asarray(frequencies, dtype=float), _FLAT_BELOW)
-    floor = np.exp(rng.uniform(np.log(3.5e-24), np.log(9e-24)))
+    floor = log_uniform(rng, 3.5e-24, 9e-24)
     pole = rng.uniform(320.0, 650.0)
     shot = 1.0 + (f / pole) ** 2
     excess = rng.uniform(0.1, 1.2) * (100.0 / f) ** rng.uniform(2.0, 4.0)
-    wall = (np.exp(rng.uniform(np.log(24.0), np.log(42.0))) / f) ** rng.uniform(10.0, 14.0)
+    wall = (log_uniform(rng, 24.0, 42.0) / f) ** rng.uniform(10.0, 14.0)
     tilt = (f / 150.0) ** rng.normal(0.0, 0.1)
     return floor**2 * (shot + excess + wall) * tilt

@@ -83,10 +83,7 @@ def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Koi_Fish", snr=(30.0, 1000.0, 1.2), jitter=0.004, peak=(32.0, 288.0))
 def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz.
-
-    There may be several in a row, and the loudest excite the violin modes.
-    """
+    """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz."""
     f0, gbw = draw_shape(rng, "Koi_Fish")
     canvas.pulse(0.0, f0, gbw, 1.0)
     # The tail: a broad pulse at the same time.

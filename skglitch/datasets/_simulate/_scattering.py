@@ -16,10 +16,7 @@ _FADE = 0.3
 
 
 def fringe_frequency(velocity: np.ndarray | float, bounces: int = 1) -> np.ndarray:
-    """Frequency in Hz of light scattered ``bounces`` times off a surface of a velocity in m/s.
-
-    See Accadia et al., Class. Quantum Grav. 27, 194011 (2010).
-    """
+    """Frequency in Hz of light off a surface of a velocity in m/s (CQG 27, 194011)."""
     return np.abs(2.0 * bounces * np.asarray(velocity) / WAVELENGTH)
 
 
@@ -40,11 +37,7 @@ def scatter(
 
 @draws("Scattered_Light", snr=(7.5, 60.0, 1.7), jitter=0.03)
 def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw arches of about a second below 100 Hz, often one above the other.
-
-    Light that makes n round trips to a surface swinging at 0.1 to 0.5 Hz draws arches of n times
-    the frequency (Soni et al. 2021, arXiv:2007.14876).
-    """
+    """Draw arches of a second below 100 Hz, often one above the other (arXiv:2007.14876)."""
     swing = log_uniform(rng, 0.12, 0.5)
     # Peak frequency of the arch of one round trip. If it is below the wall, higher ones show.
     top = log_uniform(rng, 6.0, 60.0)
@@ -80,11 +73,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Fast_Scattering", snr=(7.5, 60.0, 2.0), jitter=0.01)
 def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw groups of short arches, 2 to 4 or more per second, at 20 to 60 Hz, up to 100 Hz.
-
-    Arches rise above the seismic wall where anthropogenic ground motion at 1 to 6 Hz and the
-    microseism add up (Soni et al. 2021, arXiv:2103.12104).
-    """
+    """Draw groups of short arches, 2 to 5 per second, below 100 Hz (arXiv:2103.12104)."""
     fast = rng.choice([rng.uniform(1.8, 2.4), rng.uniform(3.4, 4.4), rng.uniform(2.0, 5.5)])
     slow = rng.uniform(0.12, 0.35)
     top = log_uniform(rng, 24.0, 56.0) * (1.6 if rng.random() < 0.1 else 1.0)
@@ -112,10 +101,7 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
 
 @draws("Paired_Doves", snr=(7.5, 60.0, 2.2), jitter=0.02)
 def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw alternating rising and falling chirps at 20 to 250 Hz, about every half second.
-
-    The beam splitter swings at about 1 Hz (Zevin et al. 2017, arXiv:1611.04596).
-    """
+    """Draw alternating rising and falling chirps at 20 to 250 Hz (arXiv:1611.04596)."""
     period = log_uniform(rng, 0.35, 1.2)
     top = log_uniform(rng, 60.0, 260.0)
     bottom = log_uniform(rng, 14.0, 30.0)

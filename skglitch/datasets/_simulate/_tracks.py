@@ -13,11 +13,7 @@ _SUN = 4.925490947e-6
 
 @draws("Whistle", snr=(7.5, 30.0, 2.8), jitter=0.01)
 def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a V, U, W or arch above 100 Hz: the beat |f1(t) - f2(t)| of two radio frequencies.
-
-    The difference is a parabola, a line or a sine in time with a random offset. Most last less than
-    half a second, like the whistles of the first run (Nuttall et al. 2015, arXiv:1508.07316).
-    """
+    """Draw a V, U, W or arch: the beat |f1(t) - f2(t)| of radio frequencies (arXiv:1508.07316)."""
     reach = min(canvas.duration / 2, 4.0)
     part, t = canvas.times(-reach, reach)
     kind = rng.choice(["parabola", "line", "sine"], p=[0.4, 0.2, 0.4])
@@ -82,10 +78,7 @@ def _coalescence(rng: np.random.Generator, canvas: Canvas, *, backwards: bool) -
 
 
 def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequency in Hz and relative amplitude of a merger at time 0, of redshifted solar masses.
-
-    Up to the last stable orbits it is TaylorT3 to second order (arXiv:0907.0700).
-    """
+    """Frequency in Hz and relative amplitude of a merger at time 0, of redshifted solar masses."""
     total = (mass_1 + mass_2) * _SUN
     eta = mass_1 * mass_2 / (mass_1 + mass_2) ** 2
     # Frequency of the remnant of two equal masses without spin.
@@ -94,6 +87,7 @@ def chirp_track(t: np.ndarray, mass_1: float, mass_2: float) -> tuple[np.ndarray
     end = 0.6 * ring
     grid = np.geomspace(1e-1 * total, 200.0, 4000)
     theta = (eta * grid / (5 * total)) ** -0.125
+    # TaylorT3 to second order (arXiv:0907.0700).
     series = (
         1.0
         + (743 / 2688 + 11 / 32 * eta) * theta**2
