@@ -16,10 +16,7 @@ _FAST_SIZE = 3
 
 
 class DepthwiseGradients(TorchFunctionMode):
-    """Context in which depthwise convolutions in bfloat16 have gradients that are fast on a CPU.
-
-    Those of torch take longer in bfloat16 than in float32. Outside of autocast nothing changes.
-    """
+    """Context in which autocast depthwise convolutions have gradients fast on a CPU."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

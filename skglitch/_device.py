@@ -71,10 +71,8 @@ def _count_devices() -> dict[str, int]:
 def choose_precision(
     precision: str, device: torch.device, *, fast_bfloat16: bool | None = None
 ) -> torch.dtype:
-    """Return the dtype of the heavy layers; weights and results are float32 in any case.
-
-    "auto" is bfloat16 where the hardware multiplies it: emulated, it is several times slower.
-    """
+    """Return the dtype of the heavy layers; weights and results are float32 in any case."""
+    # bfloat16 that is emulated is several times slower.
     if precision == "auto":
         if fast_bfloat16 is None:
             fast_bfloat16 = has_fast_bfloat16(device)
@@ -111,10 +109,7 @@ def _autocast_to_train(dtype: torch.dtype) -> Iterator[None]:
 
 
 def kept_memory(device: torch.device) -> AbstractContextManager:
-    """Context of many steps of the same size, in which a CPU keeps freed memory for the next.
-
-    Settings of malloc by the user, such as ``GLIBC_TUNABLES``, switch it off.
-    """
+    """Context of steps of one size, for which a CPU keeps freed memory, unless malloc is set up."""
     return keep_freed_memory() if _tunes(device) else contextlib.nullcontext()
 
 
@@ -141,16 +136,13 @@ def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def median(values: torch.Tensor) -> torch.Tensor:
-    """Median along the last dimension, the mean of the middle two of an even number.
-
-    On the CPU numpy's selection takes an eighth of the time of torch's.
-    """
+    """Median along the last dimension, the mean of the middle two of an even number."""
     size = values.shape[-1]
     upper = size // 2
     if values.device.type != "cpu":
         ordered = values.sort(dim=-1).values
         return (ordered[..., (size - 1) // 2] + ordered[..., upper]) / 2
-    # One place at a time: that is what numpy has vector instructions for.
+    # An eighth of torch's time. numpy has vector instructions for one place at a time.
     parts = np.partition(values.numpy(), upper, axis=-1)
     middle = parts[..., upper]
     if size % 2 == 0:

@@ -13,23 +13,18 @@ NATIVE_SIZE = (466, 566)
 
 
 def are_levels(integers: np.ndarray) -> bool:
-    """Whether integers of any type may be the levels 0 to 255 that uint8 holds.
-
-    Up to 25 they may also be energies or a mask.
-    """
+    """Whether integers may be the levels 0 to 255 of uint8, not energies up to 25 or a mask."""
     return bool(integers.size and integers.min() >= 0 and 25.5 < integers.max() <= 255)
 
 
 def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resize a uint8 spectrogram to ``(height, width)``, averaging energies and not colors.
-
-    Pillow's bilinear filter cannot overshoot, unlike Lanczos filters, which draw rings.
-    """
+    """Resize a uint8 spectrogram to ``(height, width)``, averaging energies and not colors."""
     from PIL import Image
 
     height, width = size
     if energy.shape == (height, width):
         return energy.copy()
+    # Bilinear: Lanczos filters overshoot and draw rings.
     image = Image.fromarray(energy.astype(np.float32))
     resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8)

@@ -54,10 +54,7 @@ class Backbone(nn.Module):
         return pool(self.net(self.prepare(pictures)))
 
     def read(self, pictures: torch.Tensor, readout: Readout) -> list[torch.Tensor]:
-        """Features ``(n, n_features)`` of each layer of `readout`, in float32.
-
-        Layers after the last one of `readout` are not computed.
-        """
+        """Features ``(n, n_features)``, float32, of each layer of `readout`; others may not run."""
         layers = set(readout.layers) - {PENULTIMATE}
         outputs: dict[str, torch.Tensor] = {}
 

@@ -13,12 +13,7 @@ _AUXILIARY = ("AuxLogits", "aux1", "aux2")
 
 
 def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
-    """Cut the head and auxiliary classifiers off a classification net, in place.
-
-    Returns the net, whose output is now what the head read, and the prefixes of the state-dict keys
-    that went with the head. The head is what timm declares it to be, or the last linear layer, or,
-    in a net without one, the block around the last convolution.
-    """
+    """Cut head and auxiliary classifiers off, in place; also return prefixes of the head's keys."""
     auxiliary = _drop_auxiliary(net)
     if hasattr(net, "pretrained_cfg") and hasattr(net, "reset_classifier"):
         heads = net.pretrained_cfg["classifier"]

@@ -38,11 +38,7 @@ class CachedViews:
 
 
 class ViewCache:
-    """Cache of one folder that is read with one set of parameters, which ``key`` stands for.
-
-    A ``.json`` sidecar names its ``.npy`` file. The array is put in place first, and the sidecar is
-    then replaced in one step: readers find the old pair or the new one, even with several writers.
-    """
+    """Cache of one folder read with one set of parameters: a .json sidecar and its .npy file."""
 
     def __init__(self, directory: Path, key: str, item_shape: tuple[int, ...]):
         self.directory = directory
@@ -70,15 +66,13 @@ class ViewCache:
         return CachedViews(array, rows, broken)
 
     def new_array(self, n_rows: int) -> Path:
-        """Create an array of zeros that :meth:`publish` can put in place, and return its path.
-
-        They are written: a full disk is an error here, but kills processes that use memory maps.
-        """
+        """Create an array of zeros that :meth:`publish` can put in place, and return its path."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"
         try:
             with open(path, "wb") as stream:
                 self._write_header(stream, n_rows)
+                # Written, as a full disk is an error here, but kills users of memory maps.
                 for _ in range(n_rows):
                     stream.write(bytes(math.prod(self.item_shape)))
                 stream.flush()
@@ -95,10 +89,7 @@ class ViewCache:
         np.lib.format.write_array_header_1_0(stream, header)
 
     def publish(self, made: Path, rows: list[Row], broken: dict[PictureFile, str]) -> np.ndarray:
-        """Make the first ``len(rows)`` rows of a new array the cache, and open it.
-
-        If that fails with an OSError, the array keeps its temporary name.
-        """
+        """Make the first ``len(rows)`` rows of a new array the cache, and open it."""
         with open(made, "r+b") as stream:
             self._write_header(stream, len(rows))
             stream.truncate(stream.tell() + len(rows) * math.prod(self.item_shape))
@@ -113,6 +104,7 @@ class ViewCache:
         previous = None
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             previous = json.loads(self.sidecar.read_text(encoding="utf-8"))["array"]
+        # The array, then the sidecar that names it: readers find the old pair or the new one.
         draft = final.with_suffix(".json.tmp")
         try:
             draft.write_text(json.dumps(content), encoding="utf-8")
@@ -157,10 +149,7 @@ def load_views(
     n_jobs: int | None,
     progress: bool,
 ) -> tuple[np.ndarray, dict[PictureFile, str]]:
-    """Load the views of glitches without broken files, from the cache as far as possible.
-
-    Also return why files could not be decoded. With ``on_error="raise"`` these raise ValueError.
-    """
+    """Load the views of glitches without broken files, and why others could not be decoded."""
     cached = cache.load() if cache else None
     if cached is not None:
         wanted = {file for glitch in glitches for file in glitch.files}

@@ -20,13 +20,7 @@ _FRAME_START = b"IGWD"
 def find_channels(
     path: Path, dataset: str | Mapping[str, str | None] | None, ifo: str | None = None
 ) -> list[tuple[str, str | None]]:
-    """Find the strain in a file: names of channels, with the detectors that they were asked for.
-
-    A name may lack the detector, such as H1 of ``H1:GDS-CALIB_STRAIN``, and then leads to one
-    channel of each detector. None is the strain of GWOSC, the only data set, or the only name that
-    is left without the detectors. With ``ifo``, channels of other detectors are left out. If
-    none of the channels of a mapping is in the file, it may be of another detector.
-    """
+    """Find the strain in a file: names of channels, and the detectors they were asked for."""
     asked = dict(dataset) if isinstance(dataset, Mapping) else {ifo: dataset}
     for name in asked.values():
         if name is not None and (not isinstance(name, str) or not name):
@@ -57,6 +51,7 @@ def find_channels(
 
 
 def _match(names: list[str], wanted: str | None, ifo: str | None) -> list[str]:
+    # None is the strain of GWOSC, the only name, or the only one without the detectors.
     if wanted is None and (GWOSC in names or len(names) == 1):
         return [GWOSC] if GWOSC in names else names
     if wanted in names:

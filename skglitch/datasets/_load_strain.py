@@ -152,10 +152,7 @@ def load_strain(
 
 
 class Hdf5Strain:
-    """One series of an HDF5 file, of which only the requested parts are read.
-
-    ``sample_rate``, ``t0`` and ``ifo`` are for files that do not have them.
-    """
+    """One series of an HDF5 file, of which only the requested parts are read."""
 
     def __init__(
         self,
@@ -255,10 +252,7 @@ def _find_channel(path: Path, dataset: str | None, ifo: str | None) -> str:
 
 
 def agree(name: str, given: Any, found: float | None, where: str) -> float | None:
-    """Value of a parameter that may be given, found in the data, both, or neither.
-
-    Raises ValueError if they differ. ``where`` is what the data is called in the message.
-    """
+    """Value of a parameter that may be given, found in the data, both if equal, or neither."""
     if given is None:
         return found
     if name == "sample_rate":

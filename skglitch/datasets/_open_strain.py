@@ -164,10 +164,7 @@ class _Span:
     stop: int
 
     def choose(self, names: Iterable[str]) -> list[_File] | None:
-        """Choose files that contain the span, None if there are none.
-
-        All are of one release, since calibrations differ. The others are compared by :func:`_cost`.
-        """
+        """Choose files of one release that contain the span, None if there are none."""
         releases: dict[str, list[_File]] = {}
         for name in names:
             match = _NAME.fullmatch(name)

@@ -38,10 +38,7 @@ class TimeAxis:
         return math.floor(min(max(steps, -(2.0**63)), 2.0**63))
 
     def between(self, start: Any, stop: Any) -> slice:
-        """Find the samples from ``start`` to ``stop``, GPS times in s or None for the ends.
-
-        Raises ValueError if ``start`` is not before ``stop``, or one of them lies outside.
-        """
+        """Find the samples between two GPS times in s, None for the ends, or raise ValueError."""
         start, stop = check_order(start, stop)
         first = 0 if start is None else self.index(start)
         last = self.n_samples if stop is None else self.index(stop)

@@ -33,10 +33,7 @@ _SUFFIXES = (".csv", *_ARROW, ".hdf5", ".hdf", ".h5", ".json")
 
 @dataclass
 class Triggers:
-    """Columns of a table, None for those that it lacks, and what is wrong with rows.
-
-    Where there is a problem, gps is NaN or ifo is empty.
-    """
+    """Columns of a table, if any, and what is wrong with rows: gps is NaN or ifo empty there."""
 
     gps: list[float]
     ifo: list[str] | None

@@ -22,17 +22,14 @@ class DecodedColors(NamedTuple):
 
 
 def colors_to_energy(colors: np.ndarray) -> DecodedColors:
-    """Find the energies (255 is 25.5) of the uint8 RGB or RGBA colors of a viridis picture.
-
-    There are two 8-bit versions of viridis, rounded and truncated. The one that matches more pixels
-    is used, and other colors are assigned to the nearest one in it. Equal levels are the lower one.
-    """
+    """Find the energies (255 is 25.5) of the uint8 RGB or RGBA colors of a viridis picture."""
     if colors.dtype != np.uint8 or colors.ndim != 3 or colors.shape[2] not in (3, 4):
         raise ValueError(
             f"colors is {colors.dtype} of shape {colors.shape}, but must be uint8 of shape "
             "(height, width, 3) or (height, width, 4)."
         )
     packed = _pack(colors)
+    # Of the 8-bit versions of viridis, rounded and truncated, the one that matches more pixels.
     (table, lookup), (truncated, other_lookup) = _tables()
     found = np.take(lookup, packed)
     missing = found == 0
@@ -59,16 +56,14 @@ def _pack(colors: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Both versions of viridis, each with a look-up table of index + 1 by packed 24-bit color.
-
-    Nearly all entries are zero and never touched, so that the system allocates no memory for them.
-    """
+    """Both versions of viridis, each with a look-up table of index + 1 by packed 24-bit color."""
     import matplotlib
 
     viridis = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]
     made = []
     for table in (np.rint(255 * viridis), np.floor(255 * viridis)):
         table = table.astype(np.uint8)
+        # Nearly all entries are never touched: the system allocates no memory for them.
         lookup = np.zeros(1 << 24, dtype=np.int16)
         # Backwards: the lower of neighbors with the same color is written last.
         lookup[_pack(table[None])[0][::-1]] = np.arange(256, 0, -1)

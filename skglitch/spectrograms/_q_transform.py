@@ -33,11 +33,7 @@ _CHUNK = 2**21
 
 @dataclass(frozen=True)
 class Grid:
-    """The pixels of the views, which show a table of cells of ``tres`` s by ``fres`` Hz.
-
-    Each point has the energy at the corner of its cell, as in Gravity Spy's pictures. It is clipped
-    and then resized, as happens to pictures, so that loud glitches keep their outlines.
-    """
+    """The pixels of the views, which show a table of cells of ``tres`` s by ``fres`` Hz."""
 
     durations: tuple[float, ...]
     size: tuple[int, int]
@@ -47,6 +43,7 @@ class Grid:
 
     def steps(self, duration: float) -> np.ndarray:
         """Time step, counted from the trigger, that each column of a picture shows."""
+        # The energy at the corner of a cell, as in Gravity Spy's pictures.
         columns = (np.arange(NATIVE_SIZE[1]) + 0.5) / NATIVE_SIZE[1] - 0.5
         return np.floor(columns * duration / self.tres).astype(np.int64)
 
@@ -58,10 +55,7 @@ class Grid:
         return self.frange[0] + np.floor(cells) * self.fres
 
     def resizing(self, axis: int, places: np.ndarray) -> np.ndarray:
-        """Matrix that resizes a picture along an axis, as `resize_energy` does.
-
-        ``places`` assigns the lines or columns of the picture to the different ones of them.
-        """
+        """Matrix that resizes an axis as `resize_energy` does, whose lines are at ``places``."""
         n_old, n_new = NATIVE_SIZE[axis], self.size[axis]
         scale = n_old / n_new
         centers = (np.arange(n_new)[:, None] + 0.5) * scale
@@ -72,10 +66,7 @@ class Grid:
 
 
 class QScan:
-    """Transform of strain of one duration. Prepares all that does not depend on the data.
-
-    The trigger is in the middle. ``lost`` s at either end are left out of the medians.
-    """
+    """Transform of strain of one duration, whose medians leave out ``lost`` s at either end."""
 
     def __init__(
         self,
@@ -152,11 +143,8 @@ class QScan:
     def loudest(
         self, spectra: dict[Stretch, torch.Tensor], medians: Sequence[torch.Tensor], search: float
     ) -> np.ndarray:
-        """Energy, plane, time and frequency of each glitch's loudest tile near the trigger.
-
-        All rows are first compared in short stretches and by medians of few samples. The loudest
-        ones are then computed in full, since planes often differ little.
-        """
+        """Energy, plane, time and frequency of each glitch's loudest tile near the trigger."""
+        # First by medians of few samples. The loudest rows, which differ little, follow in full.
         peaks = [
             self._peaks(spectra, plane, search) / median[:, : plane.n_searched]
             for plane, median in zip(self.planes, medians, strict=True)
@@ -217,10 +205,7 @@ class QScan:
         return first, max(first + 1, min(size, math.ceil(center + half)))
 
     def views(self, spectrum: torch.Tensor, plane: int, medians: torch.Tensor) -> torch.Tensor:
-        """Compute the views, at most 25.5, of glitches whose loudest tile is in ``plane``.
-
-        ``spectrum`` is of the stretch ``shown``, and ``medians`` has the shape (n_samples, n_rows).
-        """
+        """Compute the views, at most 25.5, of glitches whose loudest tile is in ``plane``."""
         n_rows = medians.shape[1]
         rows = spectrum.new_empty((len(spectrum), n_rows, self._n_steps), dtype=torch.float32)
         sizes = [self._n_steps] * n_rows
@@ -235,6 +220,7 @@ class QScan:
                 shown = (
                     energy[:, steps] if isinstance(steps, slice) else energy.index_select(1, steps)
                 )
+                # Clipped before resizing, so that loud glitches keep their outlines.
                 points = (lines @ shown).clamp_(0, MAX_ENERGY)
                 torch.mm(self._high @ points, wide, out=pixels[glitch, view])
         return pixels
@@ -272,10 +258,7 @@ class QScan:
 
 
 class Stretch:
-    """A part of the strain, with the windows on the bins of its Fourier transform.
-
-    ``first`` is its first sample, at a sample rate of ``2 * (n_bins - 1) / duration``.
-    """
+    """A part of the strain from sample ``first`` on, with windows on the bins of its spectrum."""
 
     def __init__(
         self, start: float, duration: float, n_bins: int, device: torch.device, first: int = 0
@@ -306,13 +289,11 @@ class Stretch:
         sizes: Sequence[int],
         rows: Sequence[int] | np.ndarray | None = None,
     ) -> Iterator[tuple[list[int], torch.Tensor]]:
-        """Yield rows and their energies at ``sizes`` equally spaced times of the stretch.
-
-        Wider windows are folded: sampling at fewer times adds up the spectrum at that distance.
-        """
+        """Yield rows and their energies at ``sizes`` equally spaced times of the stretch."""
         rows = range(len(plane.frequencies)) if rows is None else rows
         for group, size in _groups(rows, sizes, max(1, _CHUNK // len(spectrum))):
             folded = spectrum.new_zeros((len(spectrum), len(group), size))
+            # Sampling at fewer times than bins adds up the spectrum at that distance.
             for place, row in enumerate(group):
                 _fold(folded[:, place], spectrum, *self.window(plane, row))
             amplitude = torch.fft.ifft(folded, norm="forward")

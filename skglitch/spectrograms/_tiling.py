@@ -33,10 +33,7 @@ class QPlane:
         return self.frequencies * math.sqrt(11) / self.q
 
     def window(self, row: int, bins: np.ndarray, duration: float) -> np.ndarray:
-        """Bisquare window of a row at the bins of a Fourier transform of ``duration`` s.
-
-        It is normalized to the same energy of white noise in each row (eq. 5.43 of the thesis).
-        """
+        """Bisquare window of a row at the bins of a transform of ``duration`` s (eq. 5.43)."""
         half = self.half_widths[row]
         x = (bins / duration - self.frequencies[row]) / half
         return np.clip(1 - x**2, 0, None) ** 2 * math.sqrt(315 / (128 * half))

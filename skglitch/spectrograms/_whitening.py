@@ -17,11 +17,7 @@ _N_RAMP = 5
 def whitened_spectrum(
     strain: torch.Tensor, sample_rate: float, fftlength: float, fduration: float
 ) -> torch.Tensor:
-    """Fourier transform of whitened strain, complex64, from float64 strain.
-
-    The density is a median over stretches, so that a glitch does not whiten itself away. The
-    inverse of its root is cut to ``fduration`` (Allen et al., arXiv:gr-qc/0509116, section V).
-    """
+    """Fourier transform of whitened strain (arXiv:gr-qc/0509116, section V), from float64."""
     n_times = strain.shape[1]
     strain = strain - strain.mean(dim=1, keepdim=True)
     # Power up to a constant, which does not matter: energies are divided by their median later.
@@ -30,6 +26,7 @@ def whitened_spectrum(
     spectra = torch.fft.rfft(stretches * _hann(size, strain.device))
     parts = torch.view_as_real(spectra.to(torch.complex64))
     power = parts.mul_(parts).sum(dim=-1)
+    # A median, so that a glitch does not whiten itself away.
     amplitude = median(power.transpose(1, 2).contiguous()).sqrt()
     # Interpolated before it is inverted, so that a line, which is high and narrow, stays narrow.
     fine = interpolate(amplitude[:, None], n_times // 2 + 1, mode="linear", align_corners=True)
