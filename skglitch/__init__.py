@@ -45,19 +45,11 @@ __all__ = [
 
 __getattr__, __dir__ = lazy_names(
     __name__,
+    __all__,
     {
-        "CNNClassifier": "skglitch.estimators",
-        "TruncatedCNNTransformer": "skglitch.estimators",
-        "backbones": "skglitch.backbones",
-        "datasets": "skglitch.datasets",
-        "discovery": "skglitch.discovery",
-        "display": "skglitch.display",
-        "estimators": "skglitch.estimators",
-        "load": "skglitch.persistence",
-        "metrics": "skglitch.metrics",
-        "persistence": "skglitch.persistence",
-        "report": "skglitch.report",
-        "save": "skglitch.persistence",
-        "spectrograms": "skglitch.spectrograms",
+        "CNNClassifier": "estimators",
+        "TruncatedCNNTransformer": "estimators",
+        "load": "persistence",
+        "save": "persistence",
     },
 )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str]
+    package: str, names: Collection[str], homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` (PEP 562) from the module of each public name."""
+    """Make ``__getattr__`` and ``__dir__`` (PEP 562) of names: modules, or names in their homes."""
 
     def getattr_(name: str) -> Any:
-        if name not in homes:
+        if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(homes[name])
-        value = module if homes[name] == f"{package}.{name}" else getattr(module, name)
+        module = importlib.import_module(f"{package}.{homes.get(name, name)}")
+        value = getattr(module, name) if name in homes else module
         setattr(sys.modules[package], name, value)
         return value
 
     def dir_() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
+        return sorted({*vars(sys.modules[package]), *names})
 
     return getattr_, dir_

@@ -77,10 +77,6 @@ def fetch_gravity_spy(
     ValueError
         If a parameter is invalid, the archive is damaged, and as from :func:`load_gravity_spy`.
 
-    See Also
-    --------
-    load_gravity_spy : Load pictures from disk.
-
     Notes
     -----
     The set is record 1476551 of Zenodo (CC BY 4.0) [1]_, about 8,000 glitches of 22 classes

@@ -77,10 +77,6 @@ def load_glitches(
         If the file is not HDF5 or is damaged, lacks spectrograms, has data sets of different
         lengths, GPS times of fewer than 64 bits, or views that cannot be resized.
 
-    See Also
-    --------
-    load_gravity_spy : Load pictures.
-
     Examples
     --------
     >>> import pathlib, tempfile

@@ -120,18 +120,14 @@ def load_gravity_spy(
     See Also
     --------
     fetch_gravity_spy : Download the Gravity Spy training set and load it.
-    skglitch.spectrograms.read_picture : Read one picture.
 
     Notes
     -----
     Glitches are sorted by class, then by id. Colors are converted back to energies, see
     :func:`~skglitch.spectrograms.read_picture`.
 
-    Each picture is decoded once. Later calls with the same folder, durations, size and
-    ``missing`` compare names, sizes and times of change with the cache and map it into memory.
-    Only files that were added or changed are decoded again. The cache is written to a temporary
-    file and put in place at the end, so that an interrupted call leaves none. If it cannot be
-    written, a warning says so and the views stay in memory.
+    Later calls with the same parameters decode only files that were added or changed. If the
+    cache cannot be written, a warning says so and the views stay in memory.
 
     References
     ----------

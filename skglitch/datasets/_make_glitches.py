@@ -41,18 +41,18 @@ def make_glitches(
 
     Each glitch follows a published description of its class, with parameters that vary as widely
     as in real data. It is added to noise with a spectrum of its own, and transformed like real
-    strain. Glitches that whitening would hide, such as a line that lasts for half of the strain,
-    are drawn again. Nothing is downloaded.
+    strain by :class:`~skglitch.spectrograms.QTransformer`. Glitches that whitening would hide,
+    such as a line that lasts for half of the strain, are drawn again.
 
     Parameters
     ----------
     n_samples : int, default=100
         Number of glitches.
     classes : sequence of str, "all" or None, default=None
-        Classes. None is the 22 classes of Gravity Spy's training set [1]_; ``"all"`` adds
+        Classes. None is the 22 classes of Gravity Spy's training set; ``"all"`` adds
         Blip_Low_Frequency, Fast_Scattering and Reverse_Chirp.
     weights : {"gravity_spy", "balanced"} or dict, default="gravity_spy"
-        Class proportions: those of Gravity Spy's training set [2]_ (classes that are not in it
+        Class proportions: those of Gravity Spy's training set [1]_ (classes that are not in it
         have its mean), equal ones, or a weight per class. Each class with a positive weight has
         at least one glitch, if ``n_samples`` allows.
     sample_rate : float, default=4096.0
@@ -113,16 +113,9 @@ def make_glitches(
     ValueError
         If a parameter is invalid or there is no such class.
 
-    See Also
-    --------
-    skglitch.spectrograms.QTransformer : Transform strain to spectrograms.
-    load_gravity_spy : Load real glitches.
-
     References
     ----------
-    .. [1] M. Zevin et al., "Gravity Spy: integrating advanced LIGO detector characterization,
-       machine learning, and citizen science", Class. Quantum Grav. 34, 064003 (2017).
-    .. [2] S. Bahaadini et al., "Machine learning for Gravity Spy: Glitch classification and
+    .. [1] S. Bahaadini et al., "Machine learning for Gravity Spy: Glitch classification and
        dataset", Information Sciences 444, 172 (2018), Table 1.
 
     Examples

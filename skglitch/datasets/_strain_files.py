@@ -53,11 +53,6 @@ class StrainFiles:
     ValueError
         If there are no files, one of them is not strain, or their sample rates differ.
 
-    See Also
-    --------
-    load_triggers : Transform the strain around triggers.
-    load_strain : Load one file.
-
     Examples
     --------
     >>> import h5py, tempfile

@@ -135,17 +135,8 @@ def load_triggers(
         rates of strain and transformer differ, or ``return_X_y=True`` and the table has no
         labels.
 
-    See Also
-    --------
-    load_gravity_spy : Load pictures instead of strain.
-    fetch_open_strain : Download the strain around a time.
-    StrainFiles : Strain in many files.
-
     Notes
     -----
-    Of HDF5 files only the strain around triggers is read. Besides the result, memory holds the
-    strain of one batch and what the transformer needs.
-
     Where the column is ``peak_time`` in whole seconds, as in tables of Gravity Spy,
     ``peak_time_ns`` is added. A row without it cannot be used.
 

@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 __all__ = ["make_report"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"make_report": "skglitch.report._report"})
+__getattr__, __dir__ = lazy_names(__name__, __all__, {"make_report": "_report"})

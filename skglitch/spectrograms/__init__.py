@@ -18,9 +18,10 @@ __all__ = ["PictureError", "QTransformer", "read_picture"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
+    __all__,
     {
-        "PictureError": "skglitch.spectrograms._pictures",
-        "QTransformer": "skglitch.spectrograms._q_transformer",
-        "read_picture": "skglitch.spectrograms._pictures",
+        "PictureError": "_pictures",
+        "QTransformer": "_q_transformer",
+        "read_picture": "_pictures",
     },
 )
