@@ -48,20 +48,13 @@ for name, count in zip(*np.unique(classifier.predict(new.data), return_counts=Tr
 # %%
 # Embeddings
 # ----------
-# t-SNE maps the embeddings to three dimensions, as in the paper. The left panel shows all classes,
-# the right panel highlights Chirp and the new class. Most of the new class lies next to Chirp.
+# t-SNE maps the embeddings to a plane. Most of the new class lies next to Chirp.
 
 transformer = TruncatedCNNTransformer(classifier).fit(X_train)
 X = np.concatenate([X_test, new.data])
 y = np.concatenate([y_test, new.target])
 embeddings = transformer.transform(X)
-pair = np.where(np.isin(y, ["Chirp", NEW]), y, "other known classes")
-figure = plt.figure(figsize=(12, 5.2), layout="constrained")
-left, right = figure.subfigures(1, 2)
-display = EmbeddingDisplay.from_embeddings(
-    embeddings, y, n_components=3, title=f"{NEW} is not in the training set", ax=left
-)
-EmbeddingDisplay(display.embedding, pair, method="t-SNE").plot(right, highlight=["Chirp", NEW])
+EmbeddingDisplay.from_embeddings(embeddings, y, title=f"{NEW} is not in the training set")
 plt.show()
 
 # %%
@@ -97,22 +90,23 @@ for n_together in (1, 6):
 # Finding the new class
 # ---------------------
 # Only the training set has labels. Each unlabeled glitch is assigned to a known class or to a new
-# cluster. Do not trust a cluster with a stability below 60 %.
+# cluster. Clusters with a stability below 0.6 are not to be trusted and are left out below.
 
 everything = np.concatenate([seen, embeddings])
 labels = np.concatenate([y_train, np.repeat("", len(embeddings))])
 finder = NewClassFinder(random_state=0).fit(everything, labels)
 print(finder.clusters_[["kind", "class", "size", "stability", "nearest_1"]])
-found = np.isin(finder.labels_, finder.new_clusters_.index)[len(seen) :]
+trusted = finder.new_clusters_.query("stability >= 0.6")
+found = np.isin(finder.labels_, trusted.index)[len(seen) :]
 print(
-    f"in new clusters: {found[is_new].mean():.0%} of {NEW}, "
+    f"in trusted new clusters: {found[is_new].mean():.0%} of {NEW}, "
     f"{found[~is_new].mean():.0%} of known glitches"
 )
 
 # %%
-# Typical members of the new clusters, and chirps for comparison.
+# Typical members of the trusted clusters, and chirps for comparison.
 
-rows = [row for members in finder.new_clusters_["typical"] for row in members][:4]
+rows = [row for members in trusted["typical"] for row in members[:4]]
 chirps = len(seen) + np.flatnonzero(y == "Chirp")[:4]
 pictures, names = np.concatenate([X_train, X]), np.concatenate([y_train, y])
 GalleryDisplay.from_data(pictures, names, indices=[*rows, *chirps], durations=(0.5,))
