@@ -34,6 +34,13 @@ _WIDEST_LINE = 4
 _MARGIN_ROWS = (4, 7)
 _MARGIN_COLUMNS = (3, 2)
 _WIDEST_BORDER = 16
+# First row and column of the spectrogram in the release of 569x479, if blur hides its frame.
+_FIRST_WITHOUT_AXES = (5, 0)
+# Average brightness of the lines of a frame, black or gray, and at least of the white ones around
+# it. Lines in viridis have 30 to 215, however blurred. They are never as even as a gray line and
+# foreign too.
+_BLACK, _GRAY, _WHITE = 0, 128, 230
+_SPREAD = 15
 # Largest fractions of colors that are not in viridis, in all and in an outermost line. Of 598 real
 # pictures none has such colors, nor have copies with 256 colors. Copies as JPEG, whose other colors
 # are not exact either, have them around narrow bright lines: up to 0.062 for quality 75. Copies
@@ -135,16 +142,18 @@ def read_picture(
     image = _read_image(check_path(path, "path"))
     # Where the frame is in its usual place, the axes around it need not be decoded.
     usual = image.size[::-1] == _WITH_AXES
-    decoded = colors_to_energy(np.asarray(image.crop(_FRAME_BOX) if usual else image))
+    part = image.crop(_FRAME_BOX) if usual else image
+    decoded = colors_to_energy(np.asarray(part))
     plot = _find_plot(decoded.foreign)
     if usual and isinstance(plot, str):
-        decoded = colors_to_energy(np.asarray(image))
+        part = image
+        decoded = colors_to_energy(np.asarray(part))
         plot = _find_plot(decoded.foreign)
     try:
         if isinstance(plot, str):
-            energy = _read_without_frame(decoded, plot)
+            energy = _read_without_frame(decoded, part, plot)
         else:
-            energy = _read_inside_frame(decoded, plot)
+            energy = _read_inside_frame(decoded, part, plot)
     except ValueError as error:
         raise PictureError(path, str(error)) from None
     return resize_energy(energy, NATIVE_SIZE if size is None else size)
@@ -232,14 +241,38 @@ def _mean(mask: np.ndarray, axis: int) -> np.ndarray:
     return mask.view(np.uint8).sum(axis, dtype=np.uint16) / np.float32(mask.shape[axis])
 
 
-def _read_inside_frame(decoded: DecodedColors, plot: tuple[slice, slice]) -> np.ndarray:
+def _is_frame(
+    decoded: DecodedColors, image: Image.Image, axis: int, plot: tuple[slice, slice] | None = None
+) -> np.ndarray:
+    """Whether each line may be of a frame or white, in all of the picture or beside the plot."""
+    beside = (slice(None), slice(None))
+    if plot:
+        beside = (plot[0], slice(None)) if axis == 0 else (slice(None), plot[1])
+    gray = np.asarray(image.convert("L"))[beside]
+    brightness = gray.mean(axis)
+    is_even = (abs(brightness - _GRAY) < _SPREAD) & (gray.std(axis) < _SPREAD)
+    is_gray = is_even & (decoded.foreign[beside].mean(axis) > 0.5)
+    return (brightness < _BLACK + _SPREAD) | is_gray | (brightness > _WHITE)
+
+
+def _read_inside_frame(
+    decoded: DecodedColors, image: Image.Image, plot: tuple[slice, slice]
+) -> np.ndarray:
     """Energies of the spectrogram in a plot of any size, given the rows and columns of the plot."""
     box = []
-    for lines, usual, first, wanted in zip(plot, _PLOT_SIZE, _FIRST, NATIVE_SIZE, strict=True):
+    for axis, (lines, usual, first, wanted) in enumerate(
+        zip(plot, _PLOT_SIZE, _FIRST, NATIVE_SIZE, strict=True)
+    ):
         scale = _length(lines) / usual
         start = lines.start + first * scale
-        if abs(_length(lines) - usual) <= _BLURRED:
-            scale, start = 1, (lines.start + lines.stop - usual) // 2 + first
+        if 0 < abs(_length(lines) - usual) <= _BLURRED:
+            # Blur spoils the darkened lines beside the frame, but not the frame.
+            frame = np.flatnonzero(_is_frame(decoded, image, 1 - axis, plot))
+            after = int(np.searchsorted(frame, lines.start + usual // 2))
+            middle = lines.start + lines.stop
+            if 0 < after < len(frame) and frame[after] - frame[after - 1] == usual + 1:
+                middle = int(frame[after] + frame[after - 1] + 1)
+            scale, start = 1, (middle - usual) // 2 + first
         box.append((start, start + wanted * scale))
     (top, bottom), (left, right) = box
     rows = slice(math.floor(top), math.ceil(bottom))
@@ -257,7 +290,7 @@ def _read_inside_frame(decoded: DecodedColors, plot: tuple[slice, slice]) -> np.
     return np.asarray(image)
 
 
-def _read_without_frame(decoded: DecodedColors, problem: str) -> np.ndarray:
+def _read_without_frame(decoded: DecodedColors, image: Image.Image, problem: str) -> np.ndarray:
     """Energies of the spectrogram in a picture without axes, or with a part of its frame."""
     shape = decoded.energy.shape
     if all(np.abs(np.subtract(shape, size)).max() > _TOLERANCE for size in _WITHOUT_AXES):
@@ -269,11 +302,21 @@ def _read_without_frame(decoded: DecodedColors, problem: str) -> np.ndarray:
     edge = 2 * _WIDEST_BORDER
     inside = decoded.exact[edge:-edge, edge:-edge]
     # A line half a pixel off the frame is only slightly too dark. If all else matches the table
-    # exactly, any other color marks the frame, and otherwise only colors far from viridis do.
+    # exactly, any other color marks the frame, and otherwise only an even line does:
+    # around bright lines blur leaves colors that are as far from viridis.
     is_exact = inside.mean() > 0.9
-    odd = ~decoded.exact if is_exact else decoded.foreign
-    rows = _without_border(_mean(odd, 1), NATIVE_SIZE[0], _MARGIN_ROWS)
-    columns = _without_border(_mean(odd, 0), NATIVE_SIZE[1], _MARGIN_COLUMNS)
+    rows, columns = (
+        _without_border(
+            _mean(~decoded.exact, 1 - axis) > 0.5
+            if is_exact
+            else _is_frame(decoded, image, 1 - axis),
+            NATIVE_SIZE[axis],
+            (_MARGIN_ROWS, _MARGIN_COLUMNS)[axis],
+            is_exact,
+            None if is_exact or shape != _WITHOUT_AXES[0] else _FIRST_WITHOUT_AXES[axis],
+        )
+        for axis in (0, 1)
+    )
     _check_colors(decoded, rows, columns)
     for name, lines, n_lines, wanted in zip(
         ("rows", "columns"), (rows, columns), shape, NATIVE_SIZE, strict=True
@@ -307,23 +350,28 @@ def _check_colors(decoded: DecodedColors, rows: slice, columns: slice) -> None:
         raise ValueError("has other colors than viridis along an edge of the spectrogram.")
 
 
-def _without_border(odd: np.ndarray, wanted: int, margins: tuple[int, int]) -> slice:
-    """Lines to keep, given the fraction of odd pixels in each line of the picture."""
-    first = _border_width(odd)
-    last = _border_width(odd[::-1])
-    n_lines = len(odd) - first - last
+def _without_border(
+    is_odd: np.ndarray, wanted: int, margins: tuple[int, int], is_exact: bool, usual: int | None
+) -> slice:
+    """Lines to keep, given which may belong to a frame, and the usual first one without a frame."""
+    first = _border_width(is_odd, is_exact)
+    last = _border_width(is_odd[::-1], is_exact)
+    n_lines = len(is_odd) - first - last
     excess = max(n_lines - wanted, 0)
     if first:
         start = min(margins[0], excess)
     elif last:
         start = max(excess - margins[1], 0)
+    elif usual is not None:
+        start = usual
     else:
         # Without a frame the excess is divided as in the whole plot.
         start = round(excess * margins[0] / sum(margins))
     return slice(first + start, first + start + min(n_lines, wanted))
 
 
-def _border_width(odd: np.ndarray) -> int:
-    """Count the lines up to the last one that is mostly odd."""
-    lines = np.flatnonzero(odd[:_WIDEST_BORDER] > 0.5)
-    return int(lines[-1]) + 1 if len(lines) else 0
+def _border_width(is_odd: np.ndarray, is_exact: bool) -> int:
+    """Count the odd lines from the edge on, and the darkened one beside them that blur hides."""
+    inner = np.flatnonzero(~is_odd[:_WIDEST_BORDER])
+    width = int(inner[0]) if len(inner) else _WIDEST_BORDER
+    return width if is_exact or not width else width + 1

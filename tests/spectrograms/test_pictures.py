@@ -180,6 +180,49 @@ def test_real_pictures_that_were_gif_or_jpeg_are_read(save, real_data, copy, err
         assert np.abs(read.astype(int) - read_picture(path, size=None)).mean() < error, path
 
 
+BOXES = {
+    "axes": (0, 0, 800, 600),
+    "569x479": (105, 61, 674, 540),
+    "whole plot": (101, 61, 674, 540),
+    "black frame": (100, 60, 675, 541),
+    "frame and white": (99, 59, 676, 542),
+    "left and top": (100, 60, 673, 539),
+}
+
+
+@pytest.mark.parametrize(
+    ("layout", "quality"), [*((layout, 75) for layout in BOXES), ("frame and white", 90)]
+)
+def test_blurred_frame_is_found_to_the_pixel(save, gravity_spy_o1, gravity_spy_o3, layout, quality):
+    """Of black and gray frames, and beside a bright line that blur makes foreign."""
+    paths = [
+        sorted(gravity_spy_o1.glob("*/*"))[7],
+        gravity_spy_o3 / "Scattered_Light/L1_1253533999.375000000_spectrogram_4.0.png",
+    ]
+    for path in paths:
+        image = Image.open(path).convert("RGB").crop(BOXES[layout])
+        read = read_picture(save(np.asarray(_copy(image, format="JPEG", quality=quality))), None)
+        # Any shift makes a larger difference.
+        wanted = read_picture(path, None).astype(int)
+        errors = [
+            np.abs(np.roll(read, move, axis=(0, 1)) - wanted).mean()
+            for move in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (5, 0), (-5, 0), (0, -2))
+        ]
+        assert np.argmin(errors) == 0, (path, errors)
+
+
+def test_blurred_bright_lines_are_not_the_frame(save, real_data):
+    folder = real_data / "gravity_spy_22"
+    for name in (
+        "Wandering_Line/H1_Iv7TfUinPg_spectrogram_2.0.png",
+        "Low_Frequency_Lines/H1_b13AmAknRK_spectrogram_2.0.png",
+    ):
+        image = Image.open(folder / name).convert("RGB")
+        read = read_picture(save(np.asarray(_copy(image, format="JPEG", quality=75))), None)
+        wanted = read_picture(folder / name, None)
+        assert np.corrcoef(read.ravel(), wanted.ravel())[0, 1] > 0.97
+
+
 def test_real_picture_shows_a_loud_glitch_in_the_middle(gravity_spy_o3):
     path = sorted((gravity_spy_o3 / "Koi_Fish").iterdir())[0]
     energy = read_picture(path)
