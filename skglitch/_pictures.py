@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,20 @@ NATIVE_SIZE = (466, 566)
 def are_levels(integers: np.ndarray) -> bool:
     """Whether integers may be the levels 0 to 255 of uint8, not energies up to 25 or a mask."""
     return bool(integers.size and integers.min() >= 0 and 25.5 < integers.max() <= 255)
+
+
+def as_pixels(X: Any) -> Any:
+    """Return X with uint8 or floats for wide integers, by one rule for all of its glitches.
+
+    A dark glitch alone may have levels that look like energies.
+    """
+    dtype = getattr(X, "dtype", None)
+    if dtype is not None and (getattr(dtype, "kind", "f") not in "iu" or dtype == np.uint8):
+        return X
+    array = np.asarray(X)
+    if array.dtype.kind not in "iu" or array.dtype == np.uint8:
+        return array
+    return array.astype(np.uint8 if are_levels(array) else np.float32)
 
 
 def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:

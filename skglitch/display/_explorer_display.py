@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples
 
 from .._files import written_whole
+from .._pictures import as_pixels
 from ._explorer_page import (
     count_per_sheet,
     encode_columns,
@@ -279,7 +280,7 @@ def _check_pictures(
     X: Any, durations: Any, frange: Any, n_samples: int
 ) -> tuple[np.ndarray, tuple[float, ...], tuple[float, float]]:
     """Check pictures, except for values of pixels, without copying a memory map."""
-    array = np.asarray(X)
+    array = np.asarray(as_pixels(X))
     if array.ndim == 0 or len(array) != n_samples:
         raise ValueError(
             f"X has shape {array.shape}, but there are {n_samples} glitches on the map."

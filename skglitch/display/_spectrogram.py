@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._labels import as_labels, is_labeled
-from .._pictures import DURATIONS, are_levels
+from .._pictures import DURATIONS, as_pixels
 from .._validation import check_known_labels, check_length, check_probabilities
 from ._axes import HIGHLIGHT, make_axes
 
@@ -32,10 +32,8 @@ def as_energy(pixels: np.ndarray) -> np.ndarray:
 
 def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[float, ...]]:
     """Return the views of one glitch as ``(n_views, height, width)``, and their durations."""
-    array = np.asarray(views)
+    array = np.asarray(as_pixels(views))
     array = array[None] if array.ndim == 2 else array
-    if array.dtype != np.uint8 and array.dtype.kind in "iu" and are_levels(array):
-        array = array.astype(np.uint8)
     if array.ndim != 3:
         raise ValueError(
             "views must be one glitch, (n_views, height, width) or (height, width), got "
@@ -151,7 +149,7 @@ class SpectrogramDisplay:
         -------
         display : SpectrogramDisplay
         """
-        views = np.asarray(X)[index]
+        views = np.asarray(as_pixels(X))[index]
         return cls(views, durations, frange=frange, title=title).plot(**kwargs)
 
     def plot(
@@ -516,6 +514,7 @@ def _select_view(
     X: Any, rows: np.ndarray, durations: Any, duration: float | None
 ) -> tuple[np.ndarray, float]:
     """Return one view of each of these glitches, and its duration in s."""
+    X = as_pixels(X)
     glitches = np.asarray(X[rows] if hasattr(X, "shape") else [X[row] for row in rows])
     if glitches.ndim != 4:
         raise ValueError(f"X must be (n_samples, n_views, height, width), got {np.shape(X)}.")

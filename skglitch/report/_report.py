@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._files import written_whole
 from .._labels import as_labels, is_labeled
+from .._pictures import as_pixels
 from .._validation import check_gps, check_ifo, check_same_kind, unmask, validated
 from ..estimators import CNNClassifier
 from . import _figures, _tables
@@ -197,7 +198,7 @@ def make_report(
     """
     check_is_fitted(classifier)
     started, cpu_started = time.perf_counter(), time.process_time()
-    images = np.asarray(unmask(X))
+    images = np.asarray(as_pixels(unmask(X)))
     n_samples = len(images)
     classifier.predict_proba(images[:1])  # raises where X does not fit the classifier
     durations = durations or classifier.durations_

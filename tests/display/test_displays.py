@@ -73,6 +73,15 @@ class TestSpectrogram:
         display = SpectrogramDisplay(convert(views), 2.0).plot(Figure())
         assert display.axes_[0].collections[0].get_array().max() == top
 
+    @pytest.mark.parametrize(("loud", "top"), [(200, 2.0), (20, 20), (300, 20)])
+    def test_glitches_of_one_array_have_one_scale(self, loud, top):
+        X = np.full((2, 1, 3, 4), 20)
+        X[1] = loud
+        dark = SpectrogramDisplay.from_data(X, durations=1.0, ax=Figure()).axes_[0]
+        assert dark.collections[0].get_array().max() == top
+        gallery = GalleryDisplay.from_data(X, indices=[0], durations=1.0, ax=Figure())
+        assert gallery.axes_[0].collections[0].get_array().max() == top
+
     def test_a_pixel_lies_at_its_time_and_frequency(self):
         views = np.zeros((1, 11, 10), dtype=np.uint8)
         views[0, 2, 7] = 255

@@ -242,6 +242,14 @@ def test_floats_are_energies(coordinates, X):
     np.testing.assert_array_equal(as_floats.picture(0), as_bytes.picture(0))
 
 
+def test_wide_integers_have_one_scale(coordinates, X):
+    X = X.copy()
+    X[0] //= 12  # alone it would be of energies
+    as_bytes = written(coordinates, X=X, durations=(1, 4))
+    as_integers = written(coordinates, X=X.astype(np.int64), durations=(1, 4))
+    np.testing.assert_array_equal(as_integers.picture(0), as_bytes.picture(0))
+
+
 def test_sheets_hold_as_many_glitches_as_the_page_thinks():
     X = np.zeros((40, 1, 140, 170), dtype=np.uint8)
     X += np.arange(0, 200, 5, dtype=np.uint8)[:, None, None, None]

@@ -394,6 +394,16 @@ def test_the_same_data_make_the_same_parts(classifier, held_out):
     assert changed == ["cost"]
 
 
+@pytest.mark.usefixtures("blank_figures")
+def test_wide_integers_whose_first_glitch_is_dark(classifier, held_out):
+    X = held_out[0][:6].copy()
+    X[0] //= 12  # alone it would be of energies
+    one, two = (make_report(classifier, images, n_pictures=1) for images in (X, X.astype(int)))
+    assert [name for name in one.tables if not one.tables[name].equals(two.tables[name])] == [
+        "cost"
+    ]
+
+
 class TestErrors:
     def test_durations(self, classifier, held_out):
         with pytest.raises(ValueError, match=r"durations=\(1.0,\).* 2 views"):
