@@ -68,15 +68,11 @@ def _count_devices() -> dict[str, int]:
     return {"cuda": n_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
 
 
-def choose_precision(
-    precision: str, device: torch.device, *, fast_bfloat16: bool | None = None
-) -> torch.dtype:
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """Return the dtype of the heavy layers; weights and results are float32 in any case."""
     # bfloat16 that is emulated is several times slower.
     if precision == "auto":
-        if fast_bfloat16 is None:
-            fast_bfloat16 = has_fast_bfloat16(device)
-        return torch.bfloat16 if fast_bfloat16 else torch.float32
+        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     if precision not in _DTYPES:
         raise ValueError(f"precision={precision!r} is not one of {', '.join(PRECISIONS)}.")
     return _DTYPES[precision]

@@ -58,9 +58,9 @@ def test_strain_needs_a_device_with_float64(monkeypatch):
         ("bfloat16", False, torch.bfloat16),
     ],
 )
-def test_precision(precision, fast, expected):
-    chosen = choose_precision(precision, torch.device("cpu"), fast_bfloat16=fast)
-    assert chosen == expected
+def test_precision(precision, fast, expected, monkeypatch):
+    monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: fast)
+    assert choose_precision(precision, torch.device("cpu")) == expected
 
 
 def test_nets_train_and_predict_in_one_format(monkeypatch):

@@ -1,8 +1,7 @@
 """Image nets: names, weights, and how the head comes off."""
 
-from ._backbone import Backbone
+from ._backbone import PENULTIMATE, POOLINGS, Backbone, Readout
 from ._make import IMAGENET, make_backbone
-from ._readout import PENULTIMATE, POOLINGS, Readout
 from ._registry import DEFAULT_BACKBONE, backbone_info, list_backbones, max_learning_rate
 
 __all__ = [

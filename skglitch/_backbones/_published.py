@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock
 
 from .._download import RemoteFile, download
-from .._home import get_data_home
+from .._files import get_data_home
 
 MIRROR = "SKGLITCH_WEIGHTS_MIRROR"
 _DELAY = 0.5  # s before the second try

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -13,15 +14,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from ._merged_view_cnn import MERGED_VIEW_SIZE, build_merged_view_cnn
+from ._backbone import Readout
 from ._published import PublishedWeights
-from ._readout import Readout
 from ._surgery import cut_head, output_width
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 # Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
 # nothing left to look at, and Inception does not run at all.
 _MIN_SIZE = 64
+# A merged view of 2 x 2 views of 140 x 170 pixels each.
+_MERGED_VIEW_SIZE = (280, 340)
 # torchvision names the weights after the beginning of their SHA-256.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
@@ -158,10 +160,36 @@ def _build_bn_inception() -> nn.Module:
 
 
 def _merged_view_cnn() -> BackboneInfo:
+    """Net that Gravity Spy trained from scratch, which no other library has."""
     options: dict[str, Any] = {"fixed_size": True, "in_channels": 1, "build": build_merged_view_cnn}
     return BackboneInfo(
-        "merged_view_cnn", "skglitch", None, MERGED_VIEW_SIZE, (0.0,), (1.0,), **options
+        "merged_view_cnn", "skglitch", None, _MERGED_VIEW_SIZE, (0.0,), (1.0,), **options
     )
+
+
+def build_merged_view_cnn() -> nn.Sequential:
+    # As in Table 5 of S. Bahaadini et al., Information Sciences 444, 172 (2018), and in the public
+    # code of Gravity Spy. The earlier net of arXiv:1706.07446 has layers that are not certain.
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels, height, width = 1, *_MERGED_VIEW_SIZE
+    for number, kernels in enumerate((16, 32, 64, 64), 1):
+        layers[f"conv{number}"] = nn.Conv2d(channels, kernels, 5)
+        layers[f"relu{number}"] = nn.ReLU()
+        layers[f"pool{number}"] = nn.MaxPool2d(2)
+        layers[f"dropout{number}"] = nn.Dropout(0.5)
+        channels, height, width = kernels, (height - 4) // 2, (width - 4) // 2
+    layers["flatten"] = nn.Flatten()
+    layers["dense"] = nn.Linear(channels * height * width, 256)
+    layers["relu"] = nn.ReLU()
+    layers["dropout"] = nn.Dropout(0.5)
+    layers["output"] = nn.Linear(256, 22)
+    net = nn.Sequential(layers)
+    # As Keras does by default.
+    for module in net:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    return net
 
 
 # Backbones that are neither torchvision's nor timm's.

@@ -14,7 +14,12 @@ _AUXILIARY = ("AuxLogits", "aux1", "aux2")
 
 def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
     """Cut head and auxiliary classifiers off, in place; also return prefixes of the head's keys."""
-    auxiliary = _drop_auxiliary(net)
+    auxiliary: list[str] = []
+    if hasattr(net, "aux_logits"):
+        auxiliary = [name for name in _AUXILIARY if getattr(net, name, None) is not None]
+        for name in auxiliary:
+            setattr(net, name, None)
+        net.aux_logits = False  # it returns one tensor from now on
     if hasattr(net, "pretrained_cfg") and hasattr(net, "reset_classifier"):
         heads = net.pretrained_cfg["classifier"]
         net.reset_classifier(0)
@@ -23,7 +28,7 @@ def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
     linear = _last_of(net, nn.Linear)
     if linear:
         _replace(net, linear, nn.Identity())
-        return net, (f"{linear}.", *auxiliary)
+        return net, (f"{linear}.", *(f"{name}." for name in auxiliary))
     convolution = _last_of(net, nn.Conv2d)
     if not convolution:
         raise ValueError("the module has no torch.nn.Linear or Conv2d to cut off.")
@@ -35,16 +40,6 @@ def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
         return net, (f"{convolution}.",)
     _replace(net, block, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1)))
     return net, (f"{block}.",)
-
-
-def _drop_auxiliary(net: nn.Module) -> tuple[str, ...]:
-    if not hasattr(net, "aux_logits"):
-        return ()
-    names = [name for name in _AUXILIARY if getattr(net, name, None) is not None]
-    for name in names:
-        setattr(net, name, None)
-    net.aux_logits = False  # type: ignore[assignment]  # it returns one tensor from now on
-    return tuple(f"{name}." for name in names)
 
 
 def pool(features: torch.Tensor) -> torch.Tensor:

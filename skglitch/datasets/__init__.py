@@ -1,6 +1,6 @@
 """Glitches: Gravity Spy pictures, strain around triggers, and simulations."""
 
-from .._home import get_data_home
+from .._files import get_data_home
 from ._fetch import fetch_gravity_spy
 from ._glitch_file import load_glitches
 from ._gravity_spy import load_gravity_spy

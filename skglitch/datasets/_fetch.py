@@ -9,7 +9,6 @@ import uuid
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .._download import check_transfer, download, record_files
-from .._home import get_data_home
+from .._files import get_data_home
 from ._gravity_spy import check_parameters, load_gravity_spy
 
 _RECORD = "1476551"
@@ -94,17 +93,20 @@ def fetch_gravity_spy(
     >>> from skglitch.datasets import fetch_gravity_spy
     >>> X, y = fetch_gravity_spy(return_X_y=True)  # doctest: +SKIP
     """
+    import pandas as pd
+
     # Before an hour of download, not after it.
     check_parameters(durations, size, missing, on_error, cache)
     check_transfer("base_url", base_url, n_retries, delay)
     home = get_data_home(data_home)
-    record = _Record(home / "gravity_spy", base_url.rstrip("/"), n_retries, delay, progress)
-    pictures = record.folder / _ARCHIVE.removesuffix(".tar.gz")
+    options = {"n_retries": n_retries, "delay": delay, "progress": progress}
+    archive, table = home / "gravity_spy" / _ARCHIVE, home / "gravity_spy" / _METADATA
+    pictures = archive.with_name(_ARCHIVE.removesuffix(".tar.gz"))
     if not pictures.is_dir():
-        is_there = (record.folder / _ARCHIVE).exists()
+        is_there = archive.exists()
         if not download_if_missing and not is_there:
             raise OSError(f"{pictures} does not exist, and download_if_missing=False.")
-        archive = record.get_file(_ARCHIVE)
+        _get_file(archive, base_url, **options)
         _unpack(archive, pictures, progress)
         if not is_there:
             archive.unlink()
@@ -120,53 +122,48 @@ def fetch_gravity_spy(
     )
     if return_X_y:
         return bunch.data, bunch.target
-    bunch.split = _read_split(record, bunch.ids, download_if_missing)
+    bunch.split = None
+    try:
+        if download_if_missing and not table.exists():
+            _get_file(table, base_url, **options)
+        if table.exists():
+            rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+            split = dict(zip(rows["gravityspy_id"], rows["sample_type"], strict=True))
+            bunch.split = np.array([split.get(id_) or "" for id_ in bunch.ids])
+    except (OSError, KeyError, ValueError) as error:
+        # The pictures are useful without it.
+        warnings.warn(f"split is None, since {table} cannot be read: {error!r}", stacklevel=2)
     return bunch
 
 
-@dataclass(frozen=True)
-class _Record:
-    """The record on Zenodo, and the folder for its files."""
-
-    folder: Path
-    base_url: str
-    n_retries: int
-    delay: float
-    progress: bool
-
-    def get_file(self, name: str) -> Path:
-        """Return the path of a file, which is checked or downloaded."""
-        path = self.folder / name
-        if path.exists():
-            # It was put there by hand.
-            try:
-                file = record_files(self.base_url, _RECORD)[name]
-            except (OSError, KeyError) as error:
-                warnings.warn(
-                    f"{path} is used without comparing its checksum: {error}.",
-                    UserWarning,
-                    stacklevel=3,
-                )
-                return path
-            if not file.matches(path):
-                raise ValueError(
-                    f"{path} is not the file of the record, which has {file.size} bytes and the "
-                    f"checksum {file.checksum}: remove it to download it again."
-                )
-            return path
-        try:
-            files = record_files(self.base_url, _RECORD)
-            if name not in files:
-                raise ConnectionError(f"the record has no file {name}, only {', '.join(files)}")
-            options = {"n_retries": self.n_retries, "delay": self.delay}
-            download(files[name], path, progress=self.progress, **options)  # type: ignore[arg-type]
-        except ConnectionError as error:
-            url = f"{self.base_url}/records/{_RECORD}/files/{name}?download=1"
-            raise OSError(
-                f"Cannot download {url} ({error}). The next call resumes the download. "
-                f"Alternatively put the file at {path}"
-            ) from error
-        return path
+def _get_file(path: Path, base_url: str, **options: Any) -> None:
+    """Download a file of the record, or check one that was put there by hand."""
+    base_url, is_there = base_url.rstrip("/"), path.exists()
+    try:
+        files = record_files(base_url, _RECORD)
+        if path.name not in files:
+            raise ConnectionError(f"the record has no file {path.name}, only {', '.join(files)}")
+        if not is_there:
+            download(files[path.name], path, **options)
+    except ConnectionError as error:
+        if is_there:
+            warnings.warn(
+                f"{path} is used without comparing its checksum: {error}.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+        url = f"{base_url}/records/{_RECORD}/files/{path.name}?download=1"
+        raise OSError(
+            f"Cannot download {url} ({error}). The next call resumes the download. "
+            f"Alternatively put the file at {path}"
+        ) from error
+    file = files[path.name]
+    if is_there and not file.matches(path):
+        raise ValueError(
+            f"{path} is not the file of the record, which has {file.size} bytes and the "
+            f"checksum {file.checksum}: remove it to download it again."
+        )
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> None:
@@ -207,21 +204,3 @@ def _class_folder(folder: Path) -> Path:
         if len(inner) != 1 or not any(path.is_dir() for path in inner[0].iterdir()):
             return folder
         folder = inner[0]
-
-
-def _read_split(record: _Record, ids: np.ndarray, download_if_missing: bool) -> np.ndarray | None:
-    import pandas as pd
-
-    path = record.folder / _METADATA
-    try:
-        if not path.exists():
-            if not download_if_missing:
-                return None
-            record.get_file(_METADATA)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        split = dict(zip(table["gravityspy_id"], table["sample_type"], strict=True))
-    except (OSError, KeyError, ValueError) as error:
-        # The pictures are useful without it.
-        warnings.warn(f"split is None, since {path} cannot be read: {error!r}", stacklevel=3)
-        return None
-    return np.array([split.get(id_) or "" for id_ in ids])

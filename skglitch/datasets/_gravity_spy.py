@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._files import check_path
-from .._home import get_data_home
+from .._files import check_path, get_data_home
 from ._cache import FORMAT, ViewCache, load_views, warn_no_cache
 from ._parameters import (
     MissingViewsError,

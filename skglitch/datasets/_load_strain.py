@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .._files import list_paths
-from .._gaps import describe_gaps, find_gaps
 from .._hdf5 import open_hdf5, read_array, read_attribute
+from .._validation import describe_gaps, find_gaps
 from ._channels import (
     GWOSC,
     find_channels,
@@ -311,14 +311,12 @@ def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, st
 
 def _from_series(series: Any, sample_rate: Any, t0: Any, ifo: str | None, where: str) -> Strain:
     """Convert a TimeSeries of gwpy, recognized by its attributes so that gwpy is not needed."""
-    rate = agree("sample_rate", sample_rate, _in_hertz(series.sample_rate), where)
+    rate = series.sample_rate
+    rate = float(rate.to_value("Hz") if hasattr(rate, "to_value") else rate)
+    rate = agree("sample_rate", sample_rate, rate, where)
     begin = agree("t0", t0, check_time(f"t0 of {where}", series.t0), where)
     names = (str(getattr(series, name, "")) for name in ("channel", "name"))
     found = next(filter(None, map(ifo_of_channel, names)), "")
     assert rate is not None
     assert begin is not None
     return Strain(as_samples(series.value, "source"), rate, begin, agree_ifo(ifo, found, where))
-
-
-def _in_hertz(quantity: Any) -> float:
-    return float(quantity.to_value("Hz") if hasattr(quantity, "to_value") else quantity)

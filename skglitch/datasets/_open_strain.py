@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .._download import RemoteFile, check_transfer, download
+from .._files import get_data_home
 from .._hdf5 import import_h5py
-from .._home import get_data_home
 from ._load_strain import Hdf5Strain, check_any_data
 from ._strain import Strain, check_number, check_time, join
 

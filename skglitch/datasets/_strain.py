@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._gaps import describe_gaps, find_gaps
-from .._validation import check_gps, unmask
+from .._validation import check_gps, describe_gaps, find_gaps, unmask
 from ._parameters import shorten
 
 

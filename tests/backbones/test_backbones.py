@@ -12,7 +12,7 @@ import torchvision
 from torch import nn
 
 from skglitch._backbones import Readout, _registry, _weights, list_backbones, make_backbone
-from skglitch._backbones._merged_view_cnn import build_merged_view_cnn
+from skglitch._backbones._registry import build_merged_view_cnn
 
 # name, width of the penultimate layer
 NETS = [

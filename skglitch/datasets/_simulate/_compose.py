@@ -8,7 +8,7 @@ import numpy as np
 from scipy.fft import rfft, rfftfreq
 
 from . import _bursts, _pulses, _scattering, _tracks  # noqa: F401  they register classes
-from ._canvas import RECIPES, Canvas, Recipe, Response, power_law, random_phase
+from ._canvas import RECIPES, Canvas, Response, power_law, random_phase
 from ._noise import Noise, NoiseModel, measured_noise, median_density
 
 # Largest time in s of the loudest tile from the middle of the canvas.
@@ -51,59 +51,32 @@ def simulate_glitch(
 
     asd = _interpolated(background.frequencies, background.smooth)
     left = _interpolated(background.frequencies, background.smooth / background.seen)
-    for _ in range(_MOST_DRAWS):
-        canvas = Canvas(sample_rate, duration + 2 * _REACH, asd, rng)
-        glitch = _draw(recipe, rng, canvas, left, background, snr)
-        if glitch.is_typical and _is_seen(glitch, background):
-            break
-    strain = background.strain + glitch.signal
-    if isinstance(model, NoiseModel) and rng.random() < model.background:
-        limit = glitch.parameters["tile_snr"]
-        strain += _weak_glitches(rng, Canvas(sample_rate, duration, asd), limit)
-    return Simulated(strain, glitch.signal, glitch.parameters)
-
-
-class _Drawn(NamedTuple):
-    """A glitch without noise, scaled to its signal-to-noise ratio."""
-
-    canvas: Canvas
-    scale: float
-    signal: np.ndarray
-    parameters: dict[str, float]
-    is_typical: bool
-
-
-def _draw(
-    recipe: Recipe,
-    rng: np.random.Generator,
-    canvas: Canvas,
-    left: Response,
-    background: Noise,
-    snr: float | None,
-) -> _Drawn:
-    """Draw on an empty canvas, scale, and move the loudest tile to the middle."""
     n_times = len(background.strain)
-    parameters = recipe.draw(rng, canvas)
-    tile = canvas.loudest(_REACH, left)
-    center = (tile.time if recipe.centered else 0.0) + rng.normal(0.0, recipe.jitter)
-    signal = canvas.strain(center, n_times)
-    whole = optimal_snr(signal, canvas.sample_rate, background)
-    if tile.snr <= 0 or whole == 0:
-        signal, scale = np.zeros(n_times), 0.0
-    else:
-        target = power_law(rng, *recipe.snr)
-        scale = target / tile.snr if snr is None else snr / whole
-        # A short glitch that fits its tile must not fall below the threshold.
-        if snr is None and target >= _THRESHOLD:
-            scale = max(scale, _THRESHOLD / whole)
-        signal *= scale
-    parameters |= {
-        "snr": whole * scale,
-        "tile_snr": tile.snr * scale,
-        "peak_frequency": tile.frequency,
-    }
-    is_typical = recipe.peak[0] <= tile.frequency <= recipe.peak[1]
-    return _Drawn(canvas, scale, signal, parameters, is_typical)
+    for _ in range(_MOST_DRAWS):
+        # On an empty canvas, scaled, and with the loudest tile in the middle.
+        canvas = Canvas(sample_rate, duration + 2 * _REACH, asd, rng)
+        parameters = recipe.draw(rng, canvas)
+        tile = canvas.loudest(_REACH, left)
+        center = (tile.time if recipe.centered else 0.0) + rng.normal(0.0, recipe.jitter)
+        signal = canvas.strain(center, n_times)
+        whole = optimal_snr(signal, sample_rate, background)
+        if tile.snr <= 0 or whole == 0:
+            signal, scale = np.zeros(n_times), 0.0
+        else:
+            target = power_law(rng, *recipe.snr)
+            scale = target / tile.snr if snr is None else snr / whole
+            # A short glitch that fits its tile must not fall below the threshold.
+            if snr is None and target >= _THRESHOLD:
+                scale = max(scale, _THRESHOLD / whole)
+            signal *= scale
+        strain, tile_snr = background.strain + signal, tile.snr * scale
+        is_typical = recipe.peak[0] <= tile.frequency <= recipe.peak[1]
+        if is_typical and (tile_snr < _THRESHOLD or _is_seen(strain, canvas, scale, background)):
+            break
+    parameters |= {"snr": whole * scale, "tile_snr": tile_snr, "peak_frequency": tile.frequency}
+    if isinstance(model, NoiseModel) and rng.random() < model.background:
+        strain += _weak_glitches(rng, Canvas(sample_rate, duration, asd), tile_snr)
+    return Simulated(strain, signal, parameters)
 
 
 def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
@@ -112,13 +85,11 @@ def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
     return lambda f: np.exp(np.interp(f, frequencies, logarithm))
 
 
-def _is_seen(glitch: _Drawn, background: Noise) -> bool:
-    """Whether a glitch above the threshold is still visible after whitening by its own density."""
-    if glitch.parameters["tile_snr"] < _THRESHOLD:
-        return True
-    f, density = median_density(background.strain + glitch.signal, glitch.canvas.sample_rate)
+def _is_seen(strain: np.ndarray, canvas: Canvas, scale: float, background: Noise) -> bool:
+    """Whether a glitch is still visible after whitening by its own density."""
+    f, density = median_density(strain, canvas.sample_rate)
     left = _interpolated(f, np.interp(f, background.frequencies, background.smooth) / density)
-    return glitch.scale * glitch.canvas.loudest(_REACH, left).snr >= _SEEN
+    return scale * canvas.loudest(_REACH, left).snr >= _SEEN
 
 
 def optimal_snr(signal: np.ndarray, sample_rate: float, noise: Noise) -> float:
