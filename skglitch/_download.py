@@ -28,16 +28,9 @@ _NETWORK_ERRORS = (
 )
 
 
-class TransferError(ConnectionError):
-    """A transfer that ended before its time or brought the wrong bytes."""
-
-
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file with its size in bytes and its checksum, None if unknown.
-
-    The checksum is the name of the algorithm, a colon, and at least eight hexadecimal digits.
-    """
+    """A file with its size in bytes and ``algorithm:checksum``, of 8 digits or more, if known."""
 
     url: str
     size: int | None = None
@@ -92,11 +85,7 @@ def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
 def download(
     file: RemoteFile, target: Path, *, n_retries: int, delay: float, progress: bool
 ) -> None:
-    """Download a file, resuming an earlier attempt.
-
-    An incomplete file has the suffix ".part". `delay` is the time in s before the second try, and
-    doubles for each further one.
-    """
+    """Download a file, resuming a ``.part`` of it. ``delay`` in s doubles with each try."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     for attempt in range(n_retries + 1):
@@ -107,7 +96,7 @@ def download(
                 return
             # There is no telling which bytes are wrong.
             part.unlink()
-            raise TransferError(f"the file does not have the checksum {file.checksum}")
+            raise ConnectionError(f"the file does not have the checksum {file.checksum}")
         except _NETWORK_ERRORS as error:
             hopeless = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404)
             if hopeless or attempt == n_retries:
@@ -127,7 +116,7 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
         answer = response.headers.get("Content-Range", "")
         if have and not (response.status == 206 and answer.startswith(f"bytes {have}-")):
             if response.status == 206:
-                raise TransferError(f"asked for bytes from {have} on, the answer was {answer!r}")
+                raise ConnectionError(f"asked for bytes from {have} on, the answer was {answer!r}")
             # The server knows no ranges and sends everything again.
             have = 0
         total = file.size if file.size is not None else _total_size(response, have)
@@ -145,7 +134,7 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
                 bar.update(len(chunk))
     size = part.stat().st_size
     if total is not None and size < total:
-        raise TransferError(f"the transfer broke off after {size} of {total} bytes")
+        raise ConnectionError(f"the transfer broke off after {size} of {total} bytes")
 
 
 def _request(file: RemoteFile, part: Path, have: int) -> Any:
@@ -155,7 +144,7 @@ def _request(file: RemoteFile, part: Path, have: int) -> Any:
         if error.code == 416 and file.size is None:
             # The part has as many bytes as the file or more, which cannot be known.
             part.unlink()
-            raise TransferError(f"there are no bytes from {have} on") from error
+            raise ConnectionError(f"there are no bytes from {have} on") from error
         raise
 
 

@@ -65,10 +65,7 @@ def check_path(value: Any, name: str) -> Path:
 
 
 def list_paths(values: Any) -> list[str | os.PathLike[str]] | None:
-    """Return a path, or an iterable of paths such as a generator or array, as a list.
-
-    None stands for anything else.
-    """
+    """Return a path, or an iterable of paths, as a list. None stands for anything else."""
     if isinstance(values, str | os.PathLike):
         return [values]
     kind = getattr(getattr(values, "dtype", None), "kind", "O")

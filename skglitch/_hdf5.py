@@ -24,14 +24,7 @@ _HEAP = b"GCOL\x01\0\0\0"
 
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading.
-
-    Any error while it is open is attributed to the file, so read inside and check outside.
-
-    Raises FileNotFoundError if there is none, another OSError if it is locked or cannot be read
-    for reasons of the system, ImportError if a filter is missing, and ValueError if it is not HDF5,
-    damaged or too large.
-    """
+    """Open an HDF5 file for reading. Errors inside are attributed to it: check values outside."""
     h5py = import_h5py()
     name = repr(str(path))
     check_structure(path)
@@ -56,14 +49,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 
 
 def check_structure(path: Path) -> None:
-    """Raise an error if an HDF5 file is being written, or if HDF5 could not cope with its damage.
-
-    HDF5 walks a heap from one object to the next by the sizes that it finds. A size of zero makes
-    it loop for ever, and one beyond the heap can crash the interpreter. Nothing in Python can
-    interrupt that, and a time limit would need another process for each file, while this check
-    takes a few ms. Of 15,000 files with random changes, 50 kept HDF5 busy for ever; with it,
-    none does.
-    """
+    """Raise an error if an HDF5 file is being written, or if HDF5 could not cope with damage."""
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} does not exist.")
     with path.open("rb") as stream:
@@ -77,6 +63,9 @@ def check_structure(path: Path) -> None:
             f"{str(path)!r} is open for writing in another program, or was not closed by it. In "
             "the latter case h5clear --status makes it readable."
         )
+    # HDF5 walks a heap by the sizes that it finds. Zero makes it loop for ever, and a size beyond
+    # the heap can crash the interpreter. Nothing in Python can interrupt that, and a time limit
+    # would need another process for each file.
     for part in parts:
         at = part.find(_HEAP)
         while at >= 0:
@@ -127,11 +116,7 @@ def list_datasets(file: Any) -> list[str]:
 
 
 def read_array(file: Any, name: str, part: slice | None = None) -> Any:
-    """Read a data set of an open HDF5 file or a part of it, None if it is empty or there is none.
-
-    Raises ValueError if it was not written completely, since HDF5 would fill in zeros, if it
-    expands without end, or if texts are longer than the file. Damage can make each of any length.
-    """
+    """Read (a part of) a data set of an open HDF5 file, None if it is empty or there is none."""
     if not has_dataset(file, name):
         return None
     series = file[name]
@@ -152,6 +137,7 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
             lengths = np.frombuffer(stream.read(n_bytes // 16 * 16), dtype="<u4")[::4]
             is_whole = is_whole and lengths.max(initial=0) < stream.seek(0, os.SEEK_END)
     if not is_whole:
+        # HDF5 would fill in zeros.
         raise ValueError(f"data set {name!r} of shape {series.shape} is incomplete")
     n_samples = series.size if part is None else part.stop - part.start
     check_expansion(n_samples * series.dtype.itemsize, n_bytes, _MOST_EXPANDED)

@@ -96,10 +96,7 @@ def find_masked(values: Any) -> NDArray[np.bool_] | None:
 def encode_labels(
     y: ArrayLike | None, n_samples: int, unlabeled: Any = None
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Return the sorted classes, and the code of each sample, -1 without a label.
-
-    `unlabeled` is one more label, or a list of them, that stands for no label.
-    """
+    """Return the sorted classes, and the code of each sample, -1 without a label."""
     codes = np.full(n_samples, UNLABELED)
     if y is None:
         return np.array([]), codes

@@ -24,10 +24,7 @@ TABLE_SUFFIXES = (".csv", ".parquet", ".json", *HDF5_SUFFIXES)
 def format_table(
     table: pd.DataFrame, *, percent: Collection[str] = (), decimals: int = 3, na_rep: str = "nan"
 ) -> str:
-    """Format a table as text, its index included if it has a name.
-
-    The columns in `percent` are fractions, shown in percent with two decimals.
-    """
+    """Format a table as text, with a named index, and the fractions in `percent` in percent."""
     shown = table.rename_axis(index=None, columns=table.index.name)
     formatters: dict[str, Any] = {}
     for name in shown.columns.intersection(list(percent)):
@@ -43,13 +40,10 @@ def format_table(
 
 
 def write_table(table: pd.DataFrame | Mapping[str, Any], path: Path | None) -> None:
-    """Write a table as CSV, Parquet, JSON or HDF5, by the suffix; as CSV to stdout if None.
-
-    Floats keep all digits. Missing values are empty in CSV, null in JSON and Parquet, and NaN or ""
-    in HDF5, which has one data set per column.
-    """
+    """Write a table as CSV, Parquet, JSON or HDF5, by the suffix; as CSV to stdout if None."""
     import pandas as pd
 
+    # Missing values are empty in CSV, null in JSON and Parquet, and NaN or "" in HDF5.
     table = _with_index(pd.DataFrame(table))
     suffix = ".csv" if path is None else path.suffix.lower()
     if suffix not in TABLE_SUFFIXES:

@@ -97,10 +97,7 @@ def check_length(name: str, length: int, n_samples: int) -> None:
 
 
 def order_columns(values: Any, labels: Sequence[Any], name: str) -> Any:
-    """Put named columns in the order of classes, as an array; values without names are unchanged.
-
-    Columns have names in data frames, tables of pyarrow and astropy, and structured arrays.
-    """
+    """Put named columns in the order of classes, as an array; return other values unchanged."""
     columns = column_names(values)
     if columns is None:
         return values

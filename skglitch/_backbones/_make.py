@@ -29,13 +29,7 @@ def make_backbone(
     *,
     input_size: Any = None,
 ) -> Backbone:
-    """Build a backbone, a net without its head.
-
-    Parameters are as in :class:`skglitch.estimators.CNNClassifier`. A module is copied, and keeps
-    its own weights unless `weights` is a path or a mapping. An `input_size` of "native" is the size
-    at which the weights were trained. Pictures are enlarged to the smallest size that the net
-    takes.
-    """
+    """Build a backbone, a net without its head; parameters are as in CNNClassifier."""
     _check_weights(weights)
     if isinstance(backbone, str):
         return _make_named(backbone, weights, input_size)

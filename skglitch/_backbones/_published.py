@@ -20,12 +20,7 @@ _DELAY = 0.5  # s before the second try
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """Where the published weights of a backbone are.
-
-    Nets of timm have the page that timm downloads from as `url`. `checksum` is the name of the
-    algorithm, a colon, and the checksum of the file or its first digits; None if a library checks
-    it.
-    """
+    """Where weights are, for timm a page, their ``algorithm:checksum``, if any, and license."""
 
     url: str
     checksum: str | None

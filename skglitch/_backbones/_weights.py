@@ -22,10 +22,7 @@ _OLD_DENSENET_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
-    """Read a state dict from a file, or from memory if this process has read it before.
-
-    It is shared by all callers, who must not change it.
-    """
+    """Read a state dict, which callers share and must not change, once per process."""
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"weights: there is no file {str(file)!r}.")
@@ -71,10 +68,7 @@ def _holds_numbers(value: Any) -> bool:
 
 
 def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str) -> None:
-    """Copy a state dict into a net without its head, which keeps its number format.
-
-    `cut` holds the prefixes of the keys of the head, which are ignored.
-    """
+    """Copy a state dict into a net without its head, which keeps its number format."""
     expected = net.state_dict()
     # Batch norms count batches in it; old files have none.
     counters = {key for key in expected if key.rpartition(".")[2] == "num_batches_tracked"}

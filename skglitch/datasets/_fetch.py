@@ -78,9 +78,8 @@ def fetch_gravity_spy(
 
     Notes
     -----
-    The set is record 1476551 of Zenodo (CC BY 4.0) [1]_, about 8,000 glitches of 22 classes
-    from the first two observing runs. An interrupted download is resumed, by the next call if
-    necessary, and compared with the checksum of the record. The archive is removed after its
+    The set [1]_ (CC BY 4.0) has about 8,000 glitches of 22 classes from the first two observing
+    runs. An interrupted download is resumed by the next call. The archive is removed after its
     pictures are unpacked, unless it was put there by hand.
 
     References

@@ -82,19 +82,10 @@ def fetch_open_strain(
     ValueError
         If a parameter is invalid, or GWOSC has no data of that time.
 
-    See Also
-    --------
-    load_strain : Load strain from a file.
-    load_triggers : Transform the strain around triggers; takes this function as ``strain``.
-
     Notes
     -----
-    The Gravitational Wave Open Science Center publishes the strain of LIGO, Virgo and KAGRA
-    (CC BY 4.0) [1]_. Around events of the first runs it has files of 32 s (1 MB), and otherwise
-    files of 4096 s (some 125 MB at 4096 Hz). Near the end of a file, two are downloaded.
-
-    Files stay in the folder and are recognized by their names, also those that were put there by
-    hand. The server is not contacted while they contain the requested strain.
+    The strain is from GWOSC (CC BY 4.0) [1]_, in files of 1 MB around events of the first runs and
+    125 MB elsewhere. Files stay in the folder and are recognized by their names.
 
     References
     ----------

@@ -80,9 +80,6 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     -----
     Nothing is learned: ``transform`` works without ``fit``.
 
-    Tiles whose window extends beyond the Nyquist frequency are shown with the part of the window
-    below it, but they are not searched for the loudest tile.
-
     References
     ----------
     .. [1] S. Chatterji, "The search for gravitational wave bursts in data from the second
