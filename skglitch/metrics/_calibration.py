@@ -35,6 +35,8 @@ def reliability_table(
 ) -> pd.DataFrame:
     """Tabulate predicted probabilities and observed frequencies in bins.
 
+    They are equal for calibrated probabilities [1]_, within the interval.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
@@ -68,17 +70,6 @@ def reliability_table(
     ValueError
         If a parameter is invalid, rows of `y_prob` are not probabilities, `label` is not in
         `labels`, or labels are missing, repeated or of mixed types.
-
-    See Also
-    --------
-    expected_calibration_error : A summary in one number.
-    sklearn.calibration.CalibratedClassifierCV : Recalibrate a classifier.
-    sklearn.calibration.calibration_curve : The same for two classes, without intervals.
-
-    Notes
-    -----
-    For calibrated probabilities [1]_, `frequency` equals `probability` in each bin, within the
-    interval.
 
     References
     ----------
@@ -124,7 +115,7 @@ def expected_calibration_error(
     norm: Literal["l1", "l2"] = "l1",
     debias: bool = False,
 ) -> float:
-    r"""Compute the expected calibration error (ECE) of the highest probabilities.
+    """Compute the expected calibration error (ECE) of the highest probabilities.
 
     Parameters
     ----------
@@ -140,10 +131,10 @@ def expected_calibration_error(
     strategy : {"uniform", "quantile"}, default="uniform"
         Bins of equal width or of equally many samples, see :func:`reliability_table`.
     norm : {"l1", "l2"}, default="l1"
-        The mean absolute difference, as ECE is usually defined [1]_ [2]_, or the
-        root-mean-square difference.
+        The mean absolute difference, as ECE is usually defined, or the root-mean-square
+        difference.
     debias : bool, default=False
-        Whether to subtract the expected contribution of sampling noise [3]_. It needs
+        Whether to subtract the expected contribution of sampling noise [1]_. It needs
         ``norm="l2"``.
 
     Returns
@@ -157,35 +148,15 @@ def expected_calibration_error(
         If a parameter is invalid, ``debias=True`` is used with ``norm="l1"``, or for labels
         and probabilities that :func:`reliability_table` refuses.
 
-    See Also
-    --------
-    reliability_table : The bins.
-    sklearn.metrics.log_loss : A proper score of calibration and accuracy, without bins.
-    sklearn.metrics.brier_score_loss : Another proper score.
-
     Notes
     -----
-    With :math:`n_b` of n samples in bin b, their mean probability :math:`\bar p_b` and their
-    frequency :math:`\bar y_b`,
-
-    .. math:: \mathrm{ECE}_1 = \sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|, \quad
-        \mathrm{ECE}_2^2 = \sum_b \frac{n_b}{n} (\bar p_b - \bar y_b)^2
-
-    *Bias.* Sampling noise makes the error of calibrated probabilities positive. It grows with
-    `n_bins` and falls with n: compare errors for the same samples and bins only.
-    ``debias=True`` subtracts :math:`\bar y_b (1 - \bar y_b) / (n_b - 1)` from each square,
-    ignores bins with a single sample and clips the sum at 0. In the other direction,
-    differences of opposite sign cancel within a bin.
-
-    The error is not a proper score: predicting the class frequencies for all samples gives 0.
+    The differences are those of `probability` and `frequency` in :func:`reliability_table`,
+    weighted by the samples of each bin. ``debias=True`` subtracts f (1 - f) / (n - 1) from the
+    square for frequency f of n samples, ignores bins with a single sample and clips the sum at 0.
 
     References
     ----------
-    .. [1] M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated
-       probabilities using Bayesian binning", AAAI 2015.
-    .. [2] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
-       networks", ICML 2017, arXiv:1706.04599.
-    .. [3] A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019,
+    .. [1] A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019,
        arXiv:1909.10155.
 
     Examples

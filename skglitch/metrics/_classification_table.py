@@ -66,19 +66,10 @@ def classification_table(
         If `labels` lacks a class or contains one twice, if lengths differ, or if labels are
         missing or of mixed types.
 
-    See Also
-    --------
-    top_k_table : Top-1 to top-k accuracy with confidence intervals.
-    sklearn.metrics.classification_report : Scikit-learn's text report.
-
     Notes
     -----
-    The macro average gives each class the same weight, the weighted average weights classes
-    by support. The row ``"accuracy"`` has the accuracy in all three columns, as the
-    micro-averaged precision, recall and F1 equal it.
-
-    A class in `labels` without samples enters the macro average as `zero_division`: as 0 by
-    default. Use NaN where some classes are meant to be absent.
+    The row ``"accuracy"`` has the accuracy in all three columns. A class in `labels` without
+    samples enters the macro average as `zero_division`: use NaN where classes may be absent.
 
     Examples
     --------
@@ -95,11 +86,6 @@ def classification_table(
     accuracy          0.800   0.800  0.80        5
     macro avg         0.556   0.667  0.60        5
     weighted avg      0.667   0.800  0.72        5
-
-    Classes without any error:
-
-    >>> table.index[:-3][table.f1[:-3] == 1].tolist()
-    ['Blip']
     """
     import pandas as pd
 
@@ -120,18 +106,12 @@ def classification_table(
     # scikit-learn refuses some arrays of labels (integers as objects), codes never.
     codes = find_positions(true, classes), find_positions(predicted, classes)
     options: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": zero_division}
-    accuracy = float(np.mean(codes[0] == codes[1]))
-    averages = [
-        precision_recall_fscore_support(*codes, average=average, **options)[:3]
-        for average in ("macro", "weighted")
-    ]
-    scores = np.vstack(
-        [
-            np.transpose(precision_recall_fscore_support(*codes, **options)[:3]),
-            [accuracy] * 3,
-            *averages,
-        ]
+    by_class, macro, weighted = (
+        np.transpose(precision_recall_fscore_support(*codes, average=average, **options)[:3])
+        for average in (None, "macro", "weighted")
     )
+    accuracy = np.mean(codes[0] == codes[1])
+    scores = np.vstack([by_class, [accuracy] * 3, macro, weighted])
     table = pd.DataFrame(scores, columns=["precision", "recall", "f1"], dtype=np.float64)
     support = np.bincount(codes[0], minlength=len(classes))
     table["support"] = np.append(support, [len(true)] * 3)

@@ -76,23 +76,16 @@ def clustering_table(
     ValueError
         If lengths differ, labels are missing or of mixed types, or no sample is left.
 
-    See Also
-    --------
-    classification_table : The same for predictions.
-    sklearn.metrics.silhouette_score : How compact clusters are, without classes.
-
     Notes
     -----
     A cluster that has two classes equally often is assigned to the first in sorted order. The
     adjusted scores are 0 on average for random clusters. Normalized mutual information and
-    `accuracy` are not, and rise with the number of clusters [2]_.
+    `accuracy` are not, and rise with the number of clusters.
 
     References
     ----------
     .. [1] H. W. Kuhn, "The Hungarian method for the assignment problem", Nav. Res. Logist. Q.
        2, 83-97 (1955).
-    .. [2] N. X. Vinh, J. Epps and J. Bailey, "Information theoretic measures for clusterings
-       comparison", J. Mach. Learn. Res. 11, 2837-2854 (2010).
 
     Examples
     --------

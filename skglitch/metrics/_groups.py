@@ -41,21 +41,10 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
     ValueError
         If `gps` is not one finite number per glitch, `gap` is negative, or lengths differ.
 
-    See Also
-    --------
-    paired_bootstrap : Accepts groups.
-    sklearn.model_selection.StratifiedGroupKFold : Cross-validation with groups.
-    sklearn.model_selection.TimeSeriesSplit : Train on the past, test on the future.
-
     Notes
     -----
-    Glitches come in sequences: arches of scattered light are seconds apart, and others recur
-    while the ground shakes or a line wanders. A random split puts neighbors in both the
-    training and the test set, which makes the test easier than future data.
-
-    Groups are chains: consecutive times differ by at most `gap`, but a group can be much
-    longer. Check ``np.bincount(groups).max()``. For intervals of fixed duration use
-    ``np.floor(gps / duration)``.
+    A group can be much longer than `gap`: check ``np.bincount(groups).max()``. For intervals of
+    fixed duration use ``np.floor(gps / duration)``.
 
     Examples
     --------

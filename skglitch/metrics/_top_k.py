@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_response_method, check_is_fitted
 
 from .._validation import check_known_labels, check_scores, unmask, validated
 from ._intervals import PROBABILITY, wilson_interval
@@ -79,20 +79,11 @@ def top_k_accuracy(
         If `y_score` does not have one column per label or contains NaN, if labels are
         missing, repeated or of mixed types, if lengths differ, or if weights are invalid.
 
-    See Also
-    --------
-    top_k_scorer : The same as a scorer for cross-validation and grid search.
-    top_k_table : Top-1 to top-k accuracy with confidence intervals.
-
     Notes
     -----
-    *Ties.* The true class is among the first k if fewer than k other classes score at least
-    as high. The result therefore does not depend on the order of the classes, and a
-    classifier that gives all classes the same score has accuracy 0, not 1. Where scores are
-    coarse (few neighbors, single trees), top-1 accuracy can be below the accuracy of
-    ``predict``, which takes the first of equal scores.
-
-    *Unknown classes.* A sample whose class is not in `labels` is wrong at every k.
+    The true class is among the first k if fewer than k other classes score at least as high:
+    a classifier that gives all classes the same score has accuracy 0. A sample whose class is
+    not in `labels` is wrong at every k.
 
     Examples
     --------
@@ -128,7 +119,7 @@ def top_k_table(
     ks: Sequence[int] = (1, 2, 3, 4, 5),
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
-    r"""Tabulate top-1 to top-k accuracy with confidence intervals.
+    """Tabulate top-1 to top-k accuracy with confidence intervals.
 
     Parameters
     ----------
@@ -158,29 +149,15 @@ def top_k_table(
         If a parameter or one of `ks` is invalid, or for labels and scores that
         :func:`top_k_accuracy` refuses.
 
-    See Also
-    --------
-    top_k_accuracy : A single accuracy; describes ties and unknown classes.
-    top_k_scorer : A scorer for cross-validation and grid search.
-    classification_table : Precision, recall and F1 of each class.
-
     Notes
     -----
-    With c of n samples correct, p = c / n and z the quantile of the normal distribution,
-    Wilson's interval [1]_ is
-
-    .. math:: \frac{p + z^2 / 2n \pm z \sqrt{p (1 - p) / n + z^2 / 4n^2}}{1 + z^2 / n}
-
-    Its coverage is close to the confidence level even near 100 % [2]_. It assumes independent
-    samples, and describes the uncertainty of the accuracy of this one fitted classifier, not
-    the variation between training sets.
+    Wilson's interval [1]_ assumes independent samples. It describes the uncertainty of the
+    accuracy of this one fitted classifier, not the variation between training sets.
 
     References
     ----------
     .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical
        inference", J. Am. Stat. Assoc. 22, 209-212 (1927).
-    .. [2] L. D. Brown, T. T. Cai and A. DasGupta, "Interval estimation for a binomial
-       proportion", Stat. Sci. 16, 101-133 (2001).
 
     Examples
     --------
@@ -249,12 +226,7 @@ class _TopKScorer(_BaseScorer):
                 f"top_k_scorer needs a classifier with the attribute classes_, "
                 f"{type(estimator).__name__} has none."
             )
-        method = next((name for name in _RESPONSE_METHODS if hasattr(estimator, name)), None)
-        if method is None:
-            raise AttributeError(
-                f"top_k_scorer needs a classifier with {' or '.join(_RESPONSE_METHODS)}, "
-                f"{type(estimator).__name__} has neither."
-            )
+        method = _check_response_method(estimator, _RESPONSE_METHODS).__name__
         if len(classes) > 2:
             scores = method_caller(estimator, method, X)
         else:
@@ -272,9 +244,8 @@ class _TopKScorer(_BaseScorer):
 def top_k_scorer(k: int = 1) -> _TopKScorer:
     """Make a scorer of top-k accuracy that works when a fold lacks a class.
 
-    Scikit-learn's scorer ``"top_k_accuracy"`` takes the classes from the fold that it scores and
-    fails if one is missing. This one takes them from the ``classes_`` of the fitted classifier. It
-    works wherever scikit-learn takes `scoring`, also in other processes and in a dict of scorers.
+    It takes the classes from the ``classes_`` of the fitted classifier, not from the fold that it
+    scores, as scikit-learn's ``"top_k_accuracy"`` does.
 
     Parameters
     ----------
@@ -294,23 +265,13 @@ def top_k_scorer(k: int = 1) -> _TopKScorer:
     ValueError
         If `k` is not an integer of at least 1. The scorer raises what :func:`top_k_accuracy` does.
 
-    See Also
-    --------
-    top_k_accuracy : The same for given scores; describes ties and unknown classes.
-    top_k_table : Top-1 to top-k accuracy with confidence intervals.
-
     Notes
     -----
-    A sample whose class the training fold lacks counts as wrong at every k.
-
-    For more than two classes, several of these scorers in one dict predict only once, and
-    share the prediction with scikit-learn's own scorers.
+    A sample whose class the training fold lacks counts as wrong at every k. A decision function
+    must have one column per class, unlike that of ``SVC(decision_function_shape="ovo")``.
 
     To weight samples, enable metadata routing and request the weights:
     ``top_k_scorer(2).set_score_request(sample_weight=True)``.
-
-    A decision function must have one column per class. ``SVC(decision_function_shape="ovo")``
-    has one per pair of classes, which is as many for three classes.
 
     Examples
     --------
