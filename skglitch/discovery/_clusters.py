@@ -101,10 +101,6 @@ def describe_clusters(
         - ``typical``: the rows of the members nearest to the center, nearest first;
         - ``borderline``: the rows of the least certain members, least certain first.
 
-    See Also
-    --------
-    NewClassFinder : Finds new classes with the labels of some glitches.
-
     References
     ----------
     .. [1] C. Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics
@@ -114,16 +110,12 @@ def describe_clusters(
     --------
     >>> import numpy as np
     >>> from sklearn.cluster import HDBSCAN
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import Normalizer
     >>> from skglitch.discovery import describe_clusters
     >>> rng = np.random.default_rng(0)
-    >>> X = np.repeat(np.eye(12)[:3], 20, axis=0) + rng.normal(0, 0.05, (60, 12))
+    >>> X = np.repeat(np.eye(3), 20, axis=0) + rng.normal(0, 0.05, (60, 3))
     >>> y = np.repeat(["Blip", "Chirp", ""], 20)
-    >>> clusterer = make_pipeline(Normalizer(), PCA(10), HDBSCAN(5, min_samples=3, copy=True))
-    >>> labels = clusterer.fit_predict(X)
-    >>> clusters = describe_clusters(X, labels, y, clusterer=clusterer, random_state=0)
+    >>> clusterer = HDBSCAN(min_samples=3, copy=True)
+    >>> clusters = describe_clusters(X, clusterer.fit_predict(X), y, clusterer=clusterer)
     >>> sorted(clusters["kind"])
     ['known', 'known', 'new']
     """

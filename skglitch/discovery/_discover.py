@@ -141,10 +141,6 @@ def discover(
     UserWarning
         If onsets leave out glitches.
 
-    See Also
-    --------
-    NewClassFinder, NoveltyDetector, describe_clusters, find_label_issues, find_onsets
-
     Examples
     --------
     >>> import numpy as np
@@ -155,8 +151,6 @@ def discover(
     >>> found = discover(X, y, random_state=0)
     >>> found.clusters["kind"].tolist()
     ['known', 'known', 'known', 'new']
-    >>> bool(found.glitches["is_novel"][60:].all())
-    True
     """
     from pandas import DataFrame, Series
 

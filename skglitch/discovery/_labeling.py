@@ -45,8 +45,8 @@ def rank_for_labeling(
 
         - ``"margin"``: by the smallest difference between the two largest probabilities [1]_;
         - ``"entropy"``: by the largest entropy of the probabilities;
-        - ``"core_set"``: by the largest distance to the nearest labeled or higher ranked glitch
-          [2]_.
+        - ``"core_set"``: by the largest distance to the nearest labeled or higher ranked glitch,
+          at unit length [2]_. Outliers come first, and new classes with them.
     labeled : array-like of shape (n_labeled, n_features), default=None
         Embeddings of the labeled glitches, for ``"core_set"``. If there are none, the first
         glitch is the one nearest to the mean.
@@ -65,16 +65,6 @@ def rank_for_labeling(
         If the array that the method requires is None or has NaN, `labeled` has another number
         of features, or `y_prob` does not hold probabilities.
 
-    See Also
-    --------
-    find_label_issues : Finds labels that are probably wrong.
-    sklearn.semi_supervised.LabelSpreading : Learns from unlabeled glitches.
-
-    Notes
-    -----
-    Distances are Euclidean, between embeddings of unit length. ``"core_set"`` ranks outliers
-    first, and new classes with them. benchmarks/labeling.py compares the methods.
-
     References
     ----------
     .. [1] T. Scheffer, C. Decomain and S. Wrobel, "Active hidden Markov models for information
@@ -87,9 +77,6 @@ def rank_for_labeling(
     >>> from skglitch.discovery import rank_for_labeling
     >>> rank_for_labeling(y_prob=[[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
     array([1, 2, 0])
-    >>> X = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]
-    >>> rank_for_labeling(X, method="core_set", labeled=[[1.0, 0.1]], n_samples=1)
-    array([2])
     """
     if method == "core_set":
         if X is None:

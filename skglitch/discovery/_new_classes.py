@@ -37,9 +37,8 @@ _WITHOUT_LABELS = (
 class NewClassFinder(ClusterMixin, BaseEstimator):
     """Find new classes among glitches, some of which are labeled.
 
-    A net embeds glitches of a class that it was not trained on as a separate cluster [1]_. Labeled
-    glitches define the known classes. The others are assigned to these classes, or to new clusters
-    if they are novel. Fit to the embeddings of both together.
+    Labeled glitches define the known classes. The others are assigned to these classes, or to new
+    clusters if they are novel. Fit to the embeddings of both together.
 
     Parameters
     ----------
@@ -85,13 +84,11 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
     See Also
     --------
-    NoveltyDetector : Classifies single glitches as known or novel.
-    describe_clusters : A table of the clusters that any clusterer found.
-    sklearn.cluster.HDBSCAN : Clusters without labels.
+    describe_clusters : A table of the clusters that any clusterer found, also without labels.
 
     Notes
     -----
-    The algorithm, which follows the idea of generalized category discovery [2]_:
+    The algorithm, which follows the idea of generalized category discovery [1]_:
 
     1. The first principal axes (one for every 8 samples, from 30 to 60) are whitened by the spread
        within the labeled classes.
@@ -106,14 +103,11 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     Labeled glitches keep their class. The stability repeats steps 2 to 4.
 
     ``predict`` takes the vote of the 5 nearest samples of ``fit``, however far they are; use
-    `detector_` to find those that are far. Without labels, see the example of
-    :func:`describe_clusters`.
+    `detector_` to find those that are far.
 
     References
     ----------
-    .. [1] D. George, H. Shen, E. A. Huerta, "Deep Transfer Learning: A New Deep Learning
-       Glitch Classification Method for Advanced LIGO", 2017, arXiv:1706.07446.
-    .. [2] S. Vaze, K. Han, A. Vedaldi, A. Zisserman, "Generalized Category Discovery", CVPR 2022,
+    .. [1] S. Vaze, K. Han, A. Vedaldi, A. Zisserman, "Generalized Category Discovery", CVPR 2022,
        arXiv:2201.02609.
 
     Examples

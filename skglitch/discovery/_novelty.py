@@ -52,8 +52,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
         - ``"combined"``: the mean of the local outlier factor [5]_, the Mahalanobis distance and,
           with labels, the energy. The last two are along the first 30 principal axes, and again
-          along more axes if there are enough samples (one for every 8, up to 200). It is the best
-          one in benchmarks, with few labels and with many.
+          along more axes if there are enough samples (one for every 8, up to 200).
         - ``"knn"``: minus the distance to the k-th nearest known glitch, with embeddings scaled to
           length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches per class.
         - ``"mahalanobis"``: minus the squared distance to the nearest class mean in units of the
@@ -75,8 +74,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         one sample at a time instead.
     n_together : int, default=1
         The number of glitches whose scores are averaged: each glitch and its nearest others in X
-        by cosine. A new class seldom has a single glitch, and several similar ones are hardly all
-        odd by chance: 6 finds more of a class that is similar to a known one.
+        by cosine. 6 finds more of a new class that is similar to a known one.
     n_jobs : int, default=None
         The number of folds that are fitted in parallel.
     random_state : int, RandomState instance or None, default=None
@@ -97,21 +95,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of the columns of X, if X is a data frame.
 
-    See Also
-    --------
-    NewClassFinder : Clusters novel glitches into new classes.
-    sklearn.neighbors.LocalOutlierFactor : Outliers by density.
-
     Notes
     -----
     The threshold follows split conformal prediction [4]_: the r-th lowest of m held-out scores,
     ``r = floor(false_alarm_probability * (m + 1))``. A known glitch is below it with probability
     r / (m + 1), approximately so with ``n_together > 1``. If r = 0, it is the lowest score, with a
     warning.
-
-    A net embeds the glitches that it was trained on more tightly than others, so fit to embeddings
-    of other glitches, or pass such ones to :meth:`calibrate`. Leave out glitches whose label is
-    not one class, such as None_of_the_Above: otherwise equally odd ones count as known.
 
     References
     ----------

@@ -25,7 +25,7 @@ _EXACT_UP_TO = 100_000
 
 
 class SimilarityIndex(BaseEstimator):
-    r"""Index of glitches that finds the most similar ones.
+    """Index of glitches that finds the most similar ones.
 
     The similarity is the cosine of two embeddings.
 
@@ -53,17 +53,11 @@ class SimilarityIndex(BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of the features, if X has them.
 
-    See Also
-    --------
-    skglitch.TruncatedCNNTransformer : Computes embeddings.
-    sklearn.neighbors.NearestNeighbors : Has other metrics, but neither ids nor filters.
-
     Notes
     -----
-    The approximate search is an inverted file [1]_ with :math:`\sqrt{n}` cells in half
-    precision. The best candidates of the cells nearest to the query are compared in full
-    precision. If a filter leaves 100,000 glitches or fewer, the search is exact. Both searches
-    return as many glitches as requested, if so many pass the filter.
+    The approximate search is an inverted file [1]_ with ``sqrt(n)`` cells in half precision. The
+    best candidates of the cells nearest to the query are compared in full precision. If a filter
+    leaves 100,000 glitches or fewer, the search is exact.
 
     References
     ----------
@@ -82,8 +76,6 @@ class SimilarityIndex(BaseEstimator):
     index
     1      b  L1  20.0    0.993884
     3      d  H1  40.0    0.936329
-    >>> index.search([1.0, 0.1], ifo="H1", gps_range=(15, 100))["id"].tolist()
-    ['d', 'c']
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -275,15 +267,13 @@ class SimilarityIndex(BaseEstimator):
         if allowed is not None and exclude is not None:
             allowed[exclude] = False
         n_allowed = len(self.ids_) - (id is not None) if allowed is None else int(allowed.sum())
-        cosines = np.empty((1, 0), np.float32)
-        rows = np.empty((1, 0), np.intp)
+        cosines, rows = np.empty((1, 0), np.float32), np.empty((1, 0), np.intp)
         if n_allowed:
             cosines, rows = self._find(query, min(k, n_allowed), exclude, allowed)
-        columns = {name: getattr(self, f"{name}_")[rows[0]] for name in ("ids", "ifo", "gps")}
-        return pd.DataFrame(
-            {"id": columns.pop("ids"), **columns, "similarity": cosines[0]},
-            index=pd.Index(rows[0], name="index"),
-        )
+        found = rows[0]
+        columns = {"id": self.ids_[found], "ifo": self.ifo_[found], "gps": self.gps_[found]}
+        columns["similarity"] = cosines[0]
+        return pd.DataFrame(columns, index=pd.Index(found, name="index"))
 
     def _check_X(self, X: Any, *, reset: bool) -> Floats:
         checked = validate_data(
