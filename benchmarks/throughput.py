@@ -38,8 +38,8 @@ from skglitch._device import (
     to_channels_last,
 )
 from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
-from skglitch._training._batch_norm import measure_batch_norm
 from skglitch._training._data import EvenBatches
+from skglitch._training._module import measure_batch_norm
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
 PAPER = ["inception_v3", "bn_inception", "resnet50", "vgg16", "vgg19", "merged_view_cnn"]

@@ -1,11 +1,10 @@
 """What stands between X and a trained net: views, augmentation, encoder, head, training."""
 
 from ._augment import SpectrogramAugment
-from ._data import ImageDataset, split_rows, spread
+from ._data import ImageDataset, run_in_batches, split_rows, spread
 from ._encoder import COLORMAPS, ViewEncoder
 from ._head import add_rows
 from ._images import read_images
-from ._inference import run_in_batches
 from ._module import GlitchNet
 from ._net import GlitchNetClassifier, check_callbacks
 from ._recipe import (

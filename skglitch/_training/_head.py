@@ -38,18 +38,20 @@ def regress_head(
         head.bias.copy_(torch.tensor(bias, dtype=torch.float32))
 
 
-def add_rows(head: nn.Linear, features: np.ndarray, targets: np.ndarray, n_new: int) -> nn.Linear:
-    """Return a head with `n_new` further classes, whose numbers follow those of the old ones.
+def add_rows(
+    head: nn.Linear, features: np.ndarray, targets: np.ndarray, order: np.ndarray
+) -> nn.Linear:
+    """Return a head with rows for further classes: row ``order[i]`` of old and new is in place i.
 
     Rows of old classes, and so the ratios of their probabilities, stay the same. The new rows
     minimize the cross-entropy, balanced over classes, with an L2 penalty, which is a convex
     problem.
     """
-    n_old = head.out_features
     x = torch.as_tensor(features, dtype=torch.float64)
-    y = torch.as_tensor(targets)
-    share = 1.0 / torch.bincount(y, minlength=n_old + n_new).clamp(min=1)[y].double()
+    y = torch.as_tensor(order[targets])
+    share = 1.0 / torch.bincount(y, minlength=len(order)).clamp(min=1)[y].double()
     old = x @ head.weight.detach().cpu().double().T + head.bias.detach().cpu().double()
+    n_new = len(order) - head.out_features
     rows = torch.zeros(n_new, x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([rows], max_iter=200, line_search_fn="strong_wolfe")
 
@@ -63,8 +65,9 @@ def add_rows(head: nn.Linear, features: np.ndarray, targets: np.ndarray, n_new: 
         return loss
 
     optimizer.step(objective)
-    grown = nn.utils.skip_init(nn.Linear, head.in_features, n_old + n_new).to(head.weight)
+    grown = nn.utils.skip_init(nn.Linear, head.in_features, len(order)).to(head.weight)
     with torch.no_grad():
-        grown.weight[:n_old], grown.bias[:n_old] = head.weight, head.bias
-        grown.weight[n_old:], grown.bias[n_old:] = rows[:, :-1].to(head.weight), rows[:, -1]
+        new = rows.to(head.weight)
+        grown.weight.copy_(torch.cat([head.weight, new[:, :-1]])[order])
+        grown.bias.copy_(torch.cat([head.bias, new[:, -1]])[order])
     return grown

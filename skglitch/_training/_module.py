@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import copy
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -43,10 +45,7 @@ class GlitchNet(nn.Module):
             return self.head(self.encoder.normalized(features).float())
 
     def freeze_before(self, fine_tune: str) -> None:
-        """Freeze the layers before ``fine_tune`` ("all", "head" or a layer), and train all others.
-
-        Batch norms of frozen layers keep their statistics in every mode.
-        """
+        """Freeze the layers before ``fine_tune`` ("all", "head" or a layer), and train others."""
         if fine_tune == ALL:
             self.frozen = ()
         elif fine_tune == HEAD:
@@ -75,13 +74,6 @@ class GlitchNet(nn.Module):
                 module.eval()
         return self
 
-    def reorder_classes(self, order: np.ndarray) -> None:
-        """Put class ``order[i]`` of the head in place i."""
-        rows = torch.from_numpy(order).to(self.head.weight.device)
-        with torch.no_grad():
-            for values in (self.head.weight, self.head.bias):
-                values.copy_(values[rows].clone())
-
     def _is_frozen(self, name: str) -> bool:
         """Whether a module or parameter of the backbone is not trained."""
         return "" in self.frozen or any(_is_in(name, f"net.{part}") for part in self.frozen)
@@ -100,3 +92,36 @@ def _modules_before(net: nn.Module, start: str) -> tuple[str, ...]:
         if name and not _is_in(start, name) and not any(_is_in(name, done) for done in before):
             before.append(name)
     return tuple(before)
+
+
+def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
+    """Measure the statistics of the trainable batch norms on ``batches`` of training images."""
+    # Averages over a few dozen training steps lag behind the layers before them. Measured when
+    # training is over, the statistics fit (Li et al., arXiv:1603.04779).
+    norms = [
+        module
+        for module in net.modules()
+        if isinstance(module, _BatchNorm)
+        and module.track_running_stats
+        and any(parameter.requires_grad for parameter in module.parameters())
+    ]
+    if not norms:
+        return
+    before = [(norm.momentum, copy.deepcopy(dict(norm.named_buffers()))) for norm in norms]
+    was_training = net.training
+    net.eval()  # no dropout in the backbone; only the norms themselves train
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average over all batches
+        norm.train()
+    try:
+        with torch.no_grad():
+            for images in batches:
+                net.encoder.features(images)
+    finally:
+        for norm, (momentum, buffers) in zip(norms, before, strict=True):
+            norm.momentum = momentum
+            if norm.num_batches_tracked == 0:
+                # A layer after the last one that is read: nothing has been measured.
+                norm.load_state_dict(buffers, strict=False)
+        net.train(was_training)

@@ -55,10 +55,8 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Exclude biases and the scales of batch norms from the weight decay.
-
-        Pulling them to zero changes what a layer computes without making it simpler.
-        """
+        """Exclude biases and the scales of batch norms from the weight decay."""
+        # Pulling them to zero changes what a layer computes without making it simpler.
         (given,), params = super().get_params_for_optimizer(prefix, named_parameters)
         groups = []
         for group in given:
@@ -78,10 +76,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Mean loss of one batch.
-
-        Weights have a mean of 1 over the training set, so they do not scale the learning rate.
-        """
+        """Mean loss of one batch; weights have a mean of 1 over the training set."""
         device = torch.device(self.device)
         losses = self.criterion_(y_pred, to_device(y_true, device))
         if "sample_weight" in X:

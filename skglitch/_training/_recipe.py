@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,9 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
 
-from ._batch_norm import measure_batch_norm
-from ._data import ImageDataset, spread
+from ._data import ImageDataset, run_in_batches, spread
 from ._head import regress_head
-from ._inference import run_in_batches
-from ._module import GlitchNet
+from ._module import GlitchNet, measure_batch_norm
 from ._net import EpochProgress, FailOnNaN, GlitchNetClassifier, warm_up_and_decay
 
 # Never fewer epochs, and never fewer steps of the optimizer. A head that starts from zeros needs
@@ -145,7 +144,7 @@ class TrainingRecipe:
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             classes=np.arange(module.head.out_features),
-            predict_nonlinearity=_softmax,
+            predict_nonlinearity=partial(nn.functional.softmax, dim=1),
             compute_dtype=self.dtype,
             device=str(module.encoder.device),
             verbose=int(self.verbose > 1),
@@ -185,7 +184,3 @@ def check_net_params(net_params: Mapping[str, Any] | None) -> dict[str, Any]:
     if "optimizer" not in params:
         params = {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0.05} | params
     return params
-
-
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    return logits.softmax(dim=1)

@@ -27,10 +27,7 @@ class ViewLayout:
     def from_parameter(
         cls, views: Any, durations: tuple[float, ...] | None, *, n_views: int
     ) -> ViewLayout:
-        """Make the layout for the ``views`` parameter of an estimator.
-
-        ``durations`` of the views of X are used only if ``views`` names durations.
-        """
+        """Make the layout for the ``views`` parameter of an estimator."""
         if views in ("mosaic", "separate"):
             return cls(views, tuple(range(n_views)))
         if isinstance(views, str) and views == "channels":

@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 from skorch.history import History
 from torch import nn
 
@@ -27,7 +34,7 @@ from .._device import (
     seeded,
     to_channels_last,
 )
-from .._labels import UNLABELED
+from .._labels import UNLABELED, refuse_unlabeled
 from .._training import (
     GlitchNet,
     GlitchNetClassifier,
@@ -45,7 +52,7 @@ from .._training import (
     split_rows,
     spread,
 )
-from .._validation import check_labels
+from .._validation import check_labels, unmask
 from ._encoder import (
     AUTO,
     SHARED_CONSTRAINTS,
@@ -56,7 +63,6 @@ from ._encoder import (
     restore_encoder,
     with_encoder,
 )
-from ._labels import combine_weights, find_classes, read_labels
 from ._state import get_fitted_state, get_params_state, get_weights, make_estimator, set_weights
 
 # Glitches of each class whose features are kept, so that classes can be added.
@@ -67,8 +73,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     """Classify spectrograms with an image net that is fine-tuned in all its layers.
 
     The last layer of a net that was trained on ImageNet is replaced by one for the classes
-    of ``y``, the head, and the whole net is trained [1]_. This takes minutes and far fewer
-    labels than training from scratch.
+    of ``y``, the head, and the whole net is trained [1]_.
 
     Parameters
     ----------
@@ -101,7 +106,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         statistics.
     head_init : {"auto", "regression", "zeros"}, default="auto"
         Initialization of the head: logistic regression on the features of the net before
-        training, so that the first steps do not distort them [2]_, or zeros, which are equal
+        training, so that the first steps do not distort them, or zeros, which are equal
         probabilities. ``"auto"`` takes the regression for pretrained weights. For a pretrained
         module, ``"regression"`` also normalizes its features and keeps the statistics of its
         batch norms, as for the backbones of the library with weights.
@@ -174,24 +179,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     See Also
     --------
     TruncatedCNNTransformer : The same nets as feature extractors.
-    Encoder : Parameters of the encoder.
-    SpectrogramAugment : The augmentation.
     skglitch.datasets.load_gravity_spy : Reads pictures into X.
-    skglitch.metrics.top_k_scorer : Scores top-k accuracy in cross-validation.
-
-    Notes
-    -----
-    Ctrl-C during ``fit`` ends the training with a warning and keeps the net so far.
-
-    Batch norms keep the statistics of pretrained weights. Those of other nets are trained, and
-    measured on training images at the end.
 
     References
     ----------
     .. [1] D. George, H. Shen, E. A. Huerta, "Deep Transfer Learning: A New Deep Learning
        Glitch Classification Method for Advanced LIGO", 2017, arXiv:1706.07446.
-    .. [2] A. Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
-       Out-of-Distribution", ICLR 2022, arXiv:2202.10054.
 
     Examples
     --------
@@ -203,8 +196,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     >>> classifier = CNNClassifier(max_epochs=12, random_state=0).fit(X, y)
     >>> print(classifier.predict(X[[0, -1]]))
     ['Low_Frequency_Lines' 'Blip']
-    >>> classifier.predict_proba(X).shape
-    (8, 2)
     """
 
     _parameter_constraints: dict = {
@@ -322,12 +313,18 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             If a parameter, X or y is not valid, a sample has no label, or the loss is no longer
             finite.
         """
-        y = read_labels(self, y)
+        y = self._read_labels(y)
         images = read_images(self, X, reset=True)
         durations, n_views = encoder_params(self).durations, self.image_shape_[0]
         self.durations_ = find_durations(durations, self.views, n_views=n_views)
-        self.classes_, targets = find_classes(images, y)
-        weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
+        check_consistent_length(images, y)
+        classes, targets = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has one class only, {classes.tolist()[0]!r}: a classifier needs at least two."
+            )
+        self.classes_ = classes
+        weights = self._combine_weights(images, y, sample_weight)
         random_state = check_random_state(self.random_state)
         train, valid = self._split(images, targets, weights, random_state)
         device = choose_device(self.device)
@@ -345,8 +342,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """Continue the training with more data of the known classes.
 
         A classifier that is not fitted is fitted. The net slowly forgets what X and y do not
-        contain: include old data if possible. The schedule of the learning rate starts again.
-        After an error the classifier is unchanged.
+        contain: include old data if possible.
 
         Parameters
         ----------
@@ -374,7 +370,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if not hasattr(self, "net_"):
             return self.fit(X, y, sample_weight)
         images = read_images(self, X)
-        y = read_labels(self, y, self.classes_)
+        y = self._read_labels(y, self.classes_)
         check_consistent_length(images, y)
         new = np.setdiff1d(y, self.classes_)
         if len(new):
@@ -383,7 +379,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 "add_classes(X, y) adds them."
             )
         targets = np.searchsorted(self.classes_, y)
-        weights = combine_weights(images, y, self.classes_, self.class_weight, sample_weight)
+        weights = self._combine_weights(images, y, sample_weight)
         random_state = check_random_state(self.random_state)
         train, valid = self._split(images, targets, weights, random_state)
         device = self.net_.module_.encoder.device
@@ -402,9 +398,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def add_classes(self, X: Any, y: Any) -> CNNClassifier:
         """Add new classes from a few examples, without training the net again.
 
-        The encoder and the ratios of the probabilities of the old classes stay the same. The
-        head gets a row for each new class, by logistic regression against up to 20 stored
-        glitches of each old class. It takes seconds.
+        The head gets a row for each new class, by logistic regression against up to 20 stored
+        glitches of each old class.
 
         Parameters
         ----------
@@ -426,7 +421,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = read_images(self, X)
-        y = read_labels(self, y, self.classes_)
+        y = self._read_labels(y, self.classes_)
         check_consistent_length(images, y)
         new = np.setdiff1d(y, self.classes_)
         if not len(new):
@@ -446,8 +441,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         order = np.argsort(classes)
         targets = np.searchsorted(classes[order], labels)
         module = self.net_.module_
-        module.head = add_rows(module.head, features, order[targets], len(new))
-        module.reorder_classes(order)
+        module.head = add_rows(module.head, features, targets, order)
         self.net_.classes = np.arange(len(classes))
         self.net_.initialize_optimizer()  # which would hold on to the old head
         self.classes_ = classes[order]
@@ -469,15 +463,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        net = self.net_
-        return run_in_batches(
-            net.module_,
-            lambda batch: net.module_(batch).float().softmax(dim=1),
+        module = self.net_.module_
+        return self._run(
+            module,
+            lambda batch: module(batch).float().softmax(dim=1),
             read_images(self, X),
-            self.scale_,
-            batch_size=2 * self.batch_size,
-            device=torch.device(net.device),
-            dtype=net.compute_dtype,
             progress="predict" if self.verbose else "",
         )
 
@@ -496,6 +486,34 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
+    def _read_labels(self, y: Any, classes: np.ndarray | None = None) -> np.ndarray:
+        """Check y, given the ``classes`` that are known already, and return it as an array."""
+        if y is not None:  # else scikit-learn has an error for it
+            known = None if classes is None else classes.tolist()
+            hint = ", or see SelfTrainingClassifier of scikit-learn"
+            refuse_unlabeled(y, classes=known, hint=hint)
+        # validate_data would forget the names of the columns of X, which fit reads afterwards.
+        y = validate_data(self, y=y) if classes is None else column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if classes is not None:
+            unique_labels(classes, y)  # fails where numpy would turn numbers into strings
+        return y
+
+    def _combine_weights(
+        self, images: np.ndarray, y: np.ndarray, sample_weight: Any
+    ) -> np.ndarray | None:
+        """Weights of samples and of the classes in y, with a mean of 1; None if all are equal."""
+        if self.class_weight is None and sample_weight is None:
+            return None
+        weights = _check_sample_weight(
+            unmask(sample_weight), images, dtype=np.float64, ensure_non_negative=True
+        )
+        if self.class_weight is not None:
+            classes = np.unique(y) if self.class_weight == "balanced" else self.classes_
+            by_class = compute_class_weight(self.class_weight, classes=classes, y=y)
+            weights = weights * by_class[np.searchsorted(classes, y)]
+        return (weights / weights.mean()).astype(np.float32)
+
     def _split(
         self,
         images: np.ndarray,
@@ -507,21 +525,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if not self.early_stopping:
             check_callbacks(self.callbacks or ())
             return ImageDataset(images, targets, self.scale_, None, weights), None
-        train, valid = split_rows(targets, self.validation_fraction, random_state)
-        return (
-            ImageDataset(images, targets, self.scale_, train, weights),
-            ImageDataset(images, targets, self.scale_, valid, weights),
-        )
+        parts = split_rows(targets, self.validation_fraction, random_state)
+        train, valid = (ImageDataset(images, targets, self.scale_, p, weights) for p in parts)
+        return train, valid
 
     def _build_module(self) -> GlitchNet:
-        encoder = build_encoder(
-            encoder_params(self),
-            self.backbone,
-            self.weights,
-            views=self.views,
-            image_shape=self.image_shape_,
-            normalize=True if self.head_init == "regression" else None,
-        )
+        params = encoder_params(self)
+        normalize = True if self.head_init == "regression" else None
+        encoder = build_encoder(self, params, self.backbone, self.weights, normalize=normalize)
         module = GlitchNet(encoder, len(self.classes_), self._augmentation())
         module.freeze_before(self.fine_tune)
         return module
@@ -586,14 +597,18 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def _embed(self, images: np.ndarray) -> np.ndarray:
         """Features that the head reads."""
         encoder = self.net_.module_.encoder
+        return self._run(encoder, encoder, images)
+
+    def _run(self, module: Any, function: Any, images: np.ndarray, progress: str = "") -> Any:
         return run_in_batches(
-            encoder,
-            encoder,
+            module,
+            function,
             images,
             self.scale_,
             batch_size=2 * self.batch_size,
-            device=encoder.device,
+            device=self.net_.module_.encoder.device,
             dtype=self.net_.compute_dtype,
+            progress=progress,
         )
 
     def _check_classes(self, classes: Any, y: Any) -> None:
@@ -617,16 +632,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has {_listed(unknown)}, which is not in classes.")
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a classifier, fitted or not.
+        """Return what a file has to hold of a classifier, fitted or not, in plain values.
 
-        Returns
-        -------
-        state : dict
-            ``"params"`` are the parameters, the encoder as a dict of its own; values of the
-            user's own classes (``backbone``, ``augment``, ``callbacks``, ``net_params``) are
-            there as they are, to be left out or replaced. ``"fitted"`` are attributes,
-            ``"net"`` and ``"module"`` facts in plain values, ``"history"`` its rows and
-            ``"weights"`` tensors by name. ``_from_state(state)`` makes the classifier again.
+        Only parameters may be of the user's own classes, to be left out or replaced.
         """
         if not hasattr(self, "net_"):
             return {"params": get_params_state(self), "fitted": {}}
@@ -649,22 +657,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> CNNClassifier:
-        """Make a classifier again from what :meth:`_get_state` returned.
-
-        The net is put on ``state["params"]["device"]``.
-        """
+        """Make a classifier again from its state, on ``state["params"]["device"]``."""
         self = make_estimator(cls, state["params"], state["fitted"])
         if "net" not in state:
             return self
         facts, device = state["module"], choose_device(self.device)
         with seeded(0, device):  # random weights, in whose place the stored ones come
-            encoder = restore_encoder(
-                encoder_params(self),
-                self.backbone,
-                facts,
-                views=self.views,
-                image_shape=self.image_shape_,
-            )
+            encoder = restore_encoder(self, self.backbone, facts)
             module = GlitchNet(encoder, len(self.classes_))
         set_weights(module, state["weights"])
         module.augment = self._augmentation()

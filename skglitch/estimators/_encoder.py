@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._backbones import POOLINGS, Backbone, Readout, make_backbone
-from .._training import COLORMAPS, ViewEncoder, ViewLayout, find_durations
+from .._training import COLORMAPS, ViewEncoder, ViewLayout
 
 AUTO = "auto"
 
@@ -100,10 +100,7 @@ SHARED_CONSTRAINTS: dict = {
 
 
 def with_encoder(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Add an encoder to the arguments of ``set_params`` if parameters of it are set but it is None.
-
-    So a grid search can vary ``encoder__layer`` without an encoder being given first.
-    """
+    """Add an encoder to arguments of ``set_params`` that set its parameters, if it is None."""
     encoder = params.get("encoder", estimator.encoder)
     if encoder is None and any(name.startswith("encoder__") for name in params):
         return {**params, "encoder": Encoder()}
@@ -118,27 +115,18 @@ def encoder_params(estimator: Any, layer: Any = AUTO) -> Encoder:
 
 
 def build_encoder(
-    params: Encoder,
-    backbone: Any,
-    weights: Any,
-    *,
-    views: Any,
-    image_shape: tuple[int, int, int],
-    normalize: bool | None = None,
+    estimator: Any, params: Encoder, backbone: Any, weights: Any, *, normalize: bool | None
 ) -> ViewEncoder:
-    """Build the encoder module.
-
-    ``weights`` and ``views`` are the parameters of the estimators. ``normalize=None`` normalizes
-    the features if weights were read: the features of other nets move too far in training.
-    """
-    durations = find_durations(params.durations, views, n_views=image_shape[0])
-    layout = ViewLayout.from_parameter(views, durations, n_views=image_shape[0])
+    """Build the encoder module of an estimator that knows the shape and durations of X."""
+    shape, durations = estimator.image_shape_, estimator.durations_
+    layout = ViewLayout.from_parameter(estimator.views, durations, n_views=shape[0])
     net = make_backbone(backbone, weights, input_size=params.input_size)
+    # The features of nets without weights move too far in training to be normalized.
     return ViewEncoder(
         net,
         layout,
         choose_readout(params, net, net.readout),
-        image_shape=image_shape,
+        image_shape=shape,
         normalize=is_pretrained(net) if normalize is None else normalize,
         colormap=params.colormap,
     )
@@ -165,22 +153,11 @@ def is_pretrained(backbone: Backbone) -> bool:
     return backbone.loaded["extent"] == "whole"
 
 
-def restore_encoder(
-    params: Encoder, backbone: Any, facts: dict[str, Any], *, views: Any, image_shape: Any
-) -> ViewEncoder:
-    """Build an encoder with random weights from the facts of another one.
-
-    "auto" has the meaning that it had when the facts were taken.
-    """
+def restore_encoder(estimator: Any, backbone: Any, facts: dict[str, Any]) -> ViewEncoder:
+    """Build an encoder with random weights from the facts of another one."""
+    # "auto" has the meaning that it had when the facts were taken.
     names = ("layer", "pooling", "n_bands", "colormap")
-    settled = clone(params).set_params(**{name: facts[name] for name in names})
-    encoder = build_encoder(
-        settled,
-        backbone,
-        None,
-        views=views,
-        image_shape=image_shape,
-        normalize=facts["normalize"],
-    )
+    settled = clone(encoder_params(estimator)).set_params(**{name: facts[name] for name in names})
+    encoder = build_encoder(estimator, settled, backbone, None, normalize=facts["normalize"])
     encoder.set_backbone_facts(facts)
     return encoder

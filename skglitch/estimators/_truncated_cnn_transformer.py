@@ -58,8 +58,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     """Embed spectrograms with an image net whose last layer is cut off.
 
     A net that was fine-tuned on known classes maps every class to a cluster of its own,
-    even a class that was not in the training set [1]_: cluster the embeddings, search them,
-    and look for outliers among them.
+    even a class that was not in the training set [1]_.
 
     Parameters
     ----------
@@ -119,8 +118,6 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     See Also
     --------
     CNNClassifier : The classifier to cut.
-    Encoder : Parameters of the encoder.
-    sklearn.manifold.TSNE : A map of the embeddings in two or three dimensions.
 
     References
     ----------
@@ -130,17 +127,10 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.cluster import KMeans
-    >>> from sklearn.pipeline import make_pipeline
     >>> from skglitch import TruncatedCNNTransformer
     >>> X = np.zeros((6, 1, 64, 64), dtype=np.uint8)
-    >>> X[:3, :, :20], X[3:, :, :, :20] = 255, 255
-    >>> transformer = TruncatedCNNTransformer()
-    >>> transformer.fit_transform(X).shape
+    >>> TruncatedCNNTransformer().fit_transform(X).shape
     (6, 1520)
-    >>> labels = make_pipeline(transformer, KMeans(2, random_state=0)).fit_predict(X)
-    >>> bool(labels[0] == labels[2] != labels[3] == labels[5])
-    True
     """
 
     _parameter_constraints: dict = {
@@ -258,9 +248,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self.durations_ = self.classifier_.durations_
         else:
             self.__dict__.pop("classifier_", None)
-            self.encoder_ = self._build_encoder(source)
             durations, n_views = encoder_params(self).durations, self.image_shape_[0]
             self.durations_ = find_durations(durations, self.views, n_views=n_views)
+            self.encoder_ = self._build_encoder(source)
         if self._has_own_readout() and self.normalize:
             some = images[spread(len(images), CENTER_IMAGES)]
             self.encoder_.center_on(torch.from_numpy(self._embed(some, normalized=False)))
@@ -310,14 +300,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _build_encoder(self, source: Any) -> ViewEncoder:
         device = choose_device(self.device)
         with seeded(draw_seed(check_random_state(self.random_state)), device):
-            encoder = build_encoder(
-                encoder_params(self, self.layer),
-                source,
-                self.weights,
-                views=self.views,
-                image_shape=self.image_shape_,
-                normalize=self.normalize,
-            )
+            params = encoder_params(self, self.layer)
+            encoder = build_encoder(self, params, source, self.weights, normalize=self.normalize)
         return to_channels_last(encoder, device).eval()
 
     def _encoder_of(self, classifier: CNNClassifier) -> ViewEncoder:
@@ -356,15 +340,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         )
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a fitted transformer; ``_from_state`` makes it again.
+        """Return what a file has to hold of a fitted transformer.
 
-        Returns
-        -------
-        state : dict
-            ``"params"`` and ``"fitted"`` as in :meth:`CNNClassifier._get_state`. If the source is
-            a classifier, ``"classifier"`` is the fitted one, and ``"weights"`` hold the center of
-            another readout only. Otherwise ``"module"`` and ``"weights"`` are the facts and the
-            weights of the encoder. ``_from_state(state)`` makes the transformer again.
+        With a classifier as the source, ``"weights"`` hold the center of another readout only.
         """
         state = {"params": get_params_state(self), "fitted": get_fitted_state(self)}
         encoder = self.encoder_
@@ -375,10 +353,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> TruncatedCNNTransformer:
-        """Make a transformer again from what :meth:`_get_state` returned.
-
-        The net is put on the device in the parameters of the transformer, or of the classifier.
-        """
+        """Make a transformer again, on the device of its parameters or of the classifier."""
         self = make_estimator(cls, state["params"], state["fitted"])
         if "classifier" in state:
             self.classifier_ = state["classifier"]
@@ -388,13 +363,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         else:
             device = choose_device(self.device)
             with seeded(0, device):  # random weights, in whose place the stored ones come
-                self.encoder_ = restore_encoder(
-                    encoder_params(self, self.layer),
-                    self.source,
-                    state["module"],
-                    views=self.views,
-                    image_shape=self.image_shape_,
-                )
+                self.encoder_ = restore_encoder(self, self.source, state["module"])
             set_weights(self.encoder_, state["weights"])
             to_channels_last(self.encoder_, device).eval()
         self._n_features_out = self.encoder_.width

@@ -14,7 +14,7 @@ from skglitch._training import (
     ViewEncoder,
     ViewLayout,
 )
-from skglitch._training._batch_norm import measure_batch_norm
+from skglitch._training._module import measure_batch_norm
 
 
 def _net():

@@ -12,7 +12,7 @@ from torch import nn
 from skglitch import CNNClassifier
 from skglitch._backbones import Readout, make_backbone
 from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
-from skglitch._training._batch_norm import measure_batch_norm
+from skglitch._training._module import measure_batch_norm
 from skglitch.estimators import Encoder
 
 from ..estimators.conftest import TinyNet, make_stripes
