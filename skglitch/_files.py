@@ -79,10 +79,7 @@ def list_paths(values: Any) -> list[str | os.PathLike[str]] | None:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` only once it is complete.
-
-    A reader never meets half a file, not even after a crash.
-    """
+    """Open a file that replaces `path` only once it is complete, even in a crash."""
     # Not tempfile, whose files only their owner may read. The same folder, since a file can
     # only be renamed within its file system.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

@@ -24,10 +24,7 @@ _users = 0
 
 @contextlib.contextmanager
 def keep_freed_memory() -> Iterator[None]:
-    """Within the block, let the C library keep freed memory for the next step.
-
-    Does nothing with other C libraries than glibc, and where the user has set up malloc.
-    """
+    """Within the block, let glibc keep freed memory, unless the user has set up malloc."""
     # Activations are tens of megabytes each. By default glibc maps such blocks anew for every layer
     # of every step, and the kernel fills their pages with zeros.
     libc = None if _USERS_SETTINGS & os.environ.keys() else _glibc()

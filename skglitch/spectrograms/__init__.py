@@ -1,8 +1,4 @@
-"""Spectrograms from strain and from pictures.
-
-Names are loaded on first use: reading pictures does not need torch, whose import takes longer than
-reading a folder of cached pictures.
-"""
+"""Spectrograms from strain and from pictures. Names load on first use: pictures need no torch."""
 
 from __future__ import annotations
 

@@ -109,16 +109,10 @@ def read_picture(
         If the file is broken, is not a PNG, is not drawn in viridis, or the spectrogram cannot be
         located in it.
 
-    See Also
-    --------
-    skglitch.datasets.load_gravity_spy : Load a folder of labeled pictures.
-
     Notes
     -----
     The same part of the plot is read from all releases: rows 66 to 531 and columns 105 to 670 of
-    the picture of 800x600 pixels. With axes, the plot is the one large area in viridis that other
-    colors surround, wherever it is. If its size is not the usual one, the same part of it is
-    resized. Without axes, the dark lines of the frame locate it.
+    the picture of 800x600 pixels. A plot of another size is resized.
 
     Up to 7% of the spectrogram may have colors that are not in viridis, as in copies as JPEG, or
     0.1% if all other colors are exact.
@@ -194,10 +188,7 @@ def _read_image(path: Path) -> Image.Image:
 
 
 def _find_plot(foreign: np.ndarray) -> tuple[slice, slice] | str:
-    """Rows and columns of the only large area in viridis, or why there is no such area.
-
-    Other colors must be on all four sides of it.
-    """
+    """Rows and columns of the only large area in viridis with a border, or why there is none."""
     if foreign.all():
         return "none of it is in viridis"
     columns = _find_runs(foreign, 0)[0]

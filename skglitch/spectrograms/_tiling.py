@@ -1,10 +1,4 @@
-"""Frequencies and quality factors of the tiles of a constant-Q transform [1]_.
-
-References
-----------
-.. [1] S. Chatterji, "The search for gravitational wave bursts in data from the second LIGO science
-   run", PhD thesis, MIT (2005), section 5.3.
-"""
+"""Frequencies and Q of the tiles of a constant-Q transform (Chatterji, PhD thesis, section 5.3)."""
 
 from __future__ import annotations
 
@@ -17,11 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class QPlane:
-    """Rows of tiles with one Q, at ascending frequencies in Hz.
-
-    The windows of the first ``n_searched`` rows lie below the Nyquist frequency. Rows above are
-    shown only, with the part of their windows below it.
-    """
+    """Tiles of one Q in rows, the first ``n_searched`` with windows below the Nyquist frequency."""
 
     q: float
     frequencies: np.ndarray

@@ -1,11 +1,8 @@
 """Short pulses: blips and similar classes.
 
-Spectra of single pulses follow fits of a physical model to real glitches; see
-:meth:`Canvas.pulse` for the model and its reference. From the 3,876 fits published with it, this
-module has quantiles of the two parameters and their rank correlation for each class. The power
-laws of the signal-to-noise ratios are from the same table, and so are the ranges of the peak
-frequency in Hz: the 1st and 99th percentile, rounded outwards to the frequency of a tile. The fits
-alone allow blips as low as 25 Hz, which do not occur.
+Quantiles and rank correlations of the two parameters of pulses, power laws of signal-to-noise
+ratios and ranges of the peak frequency in Hz (1st to 99th percentile) are those of the 3,876 fits
+published with the model of :meth:`Canvas.pulse`. The fits alone allow blips as low as 25 Hz.
 """
 
 from __future__ import annotations
