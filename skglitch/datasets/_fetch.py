@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tarfile
@@ -177,7 +178,7 @@ def _unpack(archive: Path, folder: Path, progress: bool) -> None:
             tar.extractall(unpacked, members=_safe_members(members, unpacked))
         if not folder.is_dir():
             unpacked.rename(folder)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(
             f"{archive} cannot be unpacked ({error}): remove it to download it again."
         ) from error

@@ -297,6 +297,14 @@ def test_archive_with_a_link(zenodo, fetch, shelf, small_tree):
     assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
 
 
+def test_archive_whose_content_does_not_fit_its_checksum(zenodo, fetch, shelf):
+    content = zenodo.files[ARCHIVE]
+    zenodo.put(ARCHIVE, content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
+    with pytest.raises(ValueError, match=rf"{ARCHIVE}.*unpacked"):
+        fetch()
+    assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
+
+
 def test_archive_that_is_cut_short_leaves_nothing_unpacked(zenodo, fetch, shelf):
     zenodo.put(ARCHIVE, zenodo.files[ARCHIVE][:-3000])
     with pytest.raises(ValueError, match=rf"{ARCHIVE}.*unpacked"):

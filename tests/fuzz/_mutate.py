@@ -6,6 +6,7 @@ format keep what it checks, such as checksums and compression, so that the damag
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import json
@@ -113,7 +114,7 @@ def change_json(rng: random.Random, content: bytes) -> bytes:
     document = json.loads(content)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         if not isinstance(document, dict | list) or rng.random() < 0.02:
-            document = rng.choice(_VALUES)
+            document = copy.deepcopy(rng.choice(_VALUES))
             continue
         parents = _containers(document)
         parent = rng.choice(parents)
@@ -137,7 +138,7 @@ def change_json(rng: random.Random, content: bytes) -> bytes:
                 text = json.dumps(document).replace('"DEEP"', "[" * depth + "]" * depth, 1)
                 return text.encode()
             case _:
-                parent[key] = rng.choice(_VALUES)
+                parent[key] = copy.deepcopy(rng.choice(_VALUES))
     return json.dumps(document).encode()
 
 
