@@ -32,7 +32,9 @@ PRECISIONS = ("auto", *_DTYPES)
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
     """Return the device that ``device`` names; "auto" is CUDA, else Apple's MPS, else the CPU."""
-    counts = _count_devices()
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    # The fastest type first.
+    counts = {"cuda": n_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if isinstance(device, str) and device == "auto":
         return torch.device(next(kind for kind, count in counts.items() if count))
     try:
@@ -60,12 +62,6 @@ def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
     raise ValueError(
         f"device={str(device)!r} cannot compute in float64, which strain needs: use 'cpu'."
     )
-
-
-def _count_devices() -> dict[str, int]:
-    """Count the devices of each type, the fastest type first."""
-    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return {"cuda": n_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:

@@ -55,13 +55,6 @@ class BackboneInfo:
     max_learning_rate : float or None, default=None
         Learning rate at which the pretrained net is best fine-tuned with thousands of images;
         None if that was not measured.
-
-    Examples
-    --------
-    >>> from skglitch.backbones import backbone_info
-    >>> info = backbone_info("resnet50")
-    >>> info.library, info.input_size, info.min_size
-    ('torchvision', (224, 224), 64)
     """
 
     name: str

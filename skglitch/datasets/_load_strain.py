@@ -93,12 +93,6 @@ def load_strain(
         If the source is not strain, or is empty, all zeros or all NaN; if a parameter is missing
         or contradicts the source; or if ``start`` and ``stop`` are not in this order within it.
 
-    See Also
-    --------
-    fetch_open_strain : Download strain from GWOSC.
-    StrainFiles : Many files as one.
-    load_triggers : Transform the strain around triggers.
-
     Notes
     -----
     In files of GWOSC, seconds whose data quality bit ``DATA`` is not set are gaps. The other bits

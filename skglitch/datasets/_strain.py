@@ -73,11 +73,6 @@ class Strain:
     ValueError
         If ``data`` is empty or not a series of real numbers, or another parameter is invalid.
 
-    See Also
-    --------
-    load_strain : Load strain from a file.
-    fetch_open_strain : Download strain.
-
     Notes
     -----
     Times are rounded to the nearest sample.
