@@ -124,7 +124,9 @@ class StrainFiles:
             raise ValueError(
                 f"there is no strain file of {ifo}, only of {known}: {_list(self._files)}"
             )
-        near = [file for file in files if file.t0 < stop and file.t1 > start]
+        # Less than half of a sample is none.
+        half = 0.5 / self.sample_rate
+        near = [file for file in files if file.t0 < stop - half and file.t1 > start + half]
         if not any(file.t0 <= gps < file.t1 for file in near):
             spans = ", ".join(f"{file.t0:.0f} to {file.t1:.0f}" for file in files)
             raise ValueError(

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skglitch.datasets import Strain, StrainFiles, load_triggers
@@ -44,6 +44,7 @@ def test_files_that_follow_each_other_are_one(write):
 
 @settings(max_examples=40)
 @given(gps=st.floats(0, 64), duration=st.floats(0.1, 30), overlap=st.integers(0, 6))
+@example(gps=16.9375, duration=7.9375, overlap=0)  # up to a tenth of a sample of a file
 def test_as_if_it_were_one_file(tmp_path_factory, gps, duration, overlap):
     folder = tmp_path_factory.mktemp("files")
     paths = []
