@@ -34,27 +34,11 @@ _N_COLUMNS = 6
 
 @click.command(short_help="Try everything on simulated glitches.")
 @_options.output("Folder for pictures, tables and the model.", "skglitch-demo", is_folder=True)
-@click.option(
-    "--samples",
-    type=click.IntRange(110),
-    metavar="N",
-    default=770,
-    help="Number of glitches of the 22 known classes.",
+@_options.count(
+    "--samples", least=110, default=770, help="Number of glitches of the 22 known classes."
 )
-@click.option(
-    "--new",
-    type=click.IntRange(8),
-    metavar="N",
-    default=40,
-    help="Number of glitches of the new class.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(-1),
-    metavar="N",
-    default=-1,
-    help="Number of processes of the simulation.",
-)
+@_options.count("--new", least=8, default=40, help="Number of glitches of the new class.")
+@_options.count("--jobs", least=-1, default=-1, help="Number of processes of the simulation.")
 @_options.random_state
 @_options.backbone
 @_options.weights

@@ -72,12 +72,8 @@ _N_ISSUES = 10
     metavar="ligo|FILE",
     help="Observing runs: ligo, or a CSV table of run, start and stop.",
 )
-@click.option(
-    "--min-cluster-size", type=click.IntRange(2), metavar="N", help="Minimum size of a new cluster."
-)
+@_options.count("--min-cluster-size", least=2, help="Minimum size of a new cluster.")
 @_options.embedding
-@_options.random_state
-@_options.reading
 @click.pass_context
 def discover(
     ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any

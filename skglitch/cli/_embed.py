@@ -10,7 +10,6 @@ import click
 
 from . import _options
 from ._input import (
-    check_backbone,
     describe_glitches,
     load_for_model,
     load_model,
@@ -40,7 +39,9 @@ class Embedder:
         elif os.sep in name or Path(name).suffix in (".skglitch", *EMBEDDINGS):
             raise click.BadParameter(f"{name!r} does not exist.", param_hint="'MODEL'")
         else:
-            check_backbone(name)
+            from ..backbones import backbone_info
+
+            backbone_info(name)
 
     def embed(self, source: Path | None, **changed: Any) -> tuple[Any, Bunch]:
         """Read glitches and embed them, with some options changed."""
@@ -88,8 +89,6 @@ class Embedder:
 @_options.source
 @_options.output("A .npz, .npy, .csv, .parquet, .h5 or .hdf5 file.", required=True)
 @_options.embedding
-@_options.random_state
-@_options.reading
 @click.pass_context
 def embed(
     ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any

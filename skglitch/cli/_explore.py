@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     help="Maximum size of all pictures, which are scaled down to fit.",
 )
 @_options.embedding
-@_options.random_state
-@_options.reading
 @click.pass_context
 def explore(
     ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any

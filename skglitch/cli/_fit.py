@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _options
-from ._input import check_backbone, load_source, parse_weights
+from ._input import load_source, parse_weights
 from ._output import INTERRUPTED, check_output, format_scores, say, score_predictions
 
 if TYPE_CHECKING:
@@ -71,13 +71,14 @@ def fit(
     """
     check_output(output, overwrite)
 
+    from ..backbones import backbone_info
     from ..estimators import CNNClassifier
 
     params = {name: options[name] for name in _PARAMETERS if options[name] is not None}
     params |= parse_weights(options["weights"]) | {"verbose": int(not options["quiet"])}
     if "backbone" in params:
         # Fails before the data are read, which can take minutes.
-        check_backbone(params["backbone"])
+        backbone_info(params["backbone"])
     classifier = CNNClassifier(**params)
 
     from .._labels import is_labeled

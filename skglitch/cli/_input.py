@@ -161,13 +161,6 @@ def describe_glitches(bunch: Bunch) -> dict[str, Any]:
     return {name: values for name, values in columns.items() if values is not None}
 
 
-def check_backbone(name: str) -> None:
-    """Raise ValueError, with similar names, if there is no such backbone."""
-    from ..backbones import backbone_info
-
-    backbone_info(name)
-
-
 def parse_weights(value: str | None) -> dict[str, Any]:
     """Return the parameter that ``--weights`` sets."""
     return {} if value is None else {"weights": None if value == "none" else value}

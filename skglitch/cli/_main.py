@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import warnings
-from pathlib import Path
 from typing import Any
 
 import click
@@ -95,14 +94,7 @@ def _repeat_greedy(args: list[str]) -> list[str]:
     cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.version_option(__version__, prog_name="skglitch")
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    is_eager=True,
-    expose_value=False,
-    callback=_options.read_config,
-    help="TOML file with options, in a section per command.",
-)
+@_options.config
 def main() -> None:
     """Classify and embed glitches, and find new classes.
 

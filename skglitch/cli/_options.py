@@ -134,15 +134,18 @@ def _read_option(
     return str(option.name), typed
 
 
+def count(*names: str, least: int = 1, **params: Any) -> Callable[[F], F]:
+    """Make an option that takes a whole number."""
+    return click.option(*names, type=click.IntRange(least), metavar="N", **params)
+
+
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Not required, since --triggers and --strain may replace it.
 source = click.argument(
     "source", required=False, metavar="[SOURCE]", type=click.Path(exists=True, path_type=Path)
 )
 model = click.argument("model", type=file_type)
-batch_size = click.option(
-    "--batch-size", type=click.IntRange(1), metavar="N", help="Number of glitches per batch."
-)
+batch_size = count("--batch-size", help="Number of glitches per batch.")
 weights = click.option(
     "--weights",
     type=FileOr("imagenet", "none"),
@@ -152,16 +155,9 @@ weights = click.option(
 backbone = click.option(
     "--backbone", help="Name of the network, see skglitch.backbones.list_backbones()."
 )
-max_epochs = click.option(
-    "--max-epochs", type=click.IntRange(1), metavar="N", help="Number of epochs."
-)
-random_state = click.option(
-    "--random-state",
-    "--seed",
-    type=click.IntRange(0),
-    metavar="N",
-    default=0,
-    help="Seed of all random numbers.",
+max_epochs = count("--max-epochs", help="Number of epochs.")
+random_state = count(
+    "--random-state", "--seed", least=0, default=0, help="Seed of all random numbers."
 )
 views = click.option(
     "--views",
@@ -180,6 +176,14 @@ durations = click.option(
     help="Durations of the views to read in s, such as 0.5,1,2,4.",
 )
 _layer = click.option("--layer", help="Layer of the embedding.")
+config = click.option(
+    "--config",
+    type=file_type,
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    help="TOML file with options, in a section per command.",
+)
 
 
 def _combine(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -204,14 +208,7 @@ def output(
 
 
 common = _combine(
-    click.option(
-        "--config",
-        type=file_type,
-        is_eager=True,
-        expose_value=False,
-        callback=read_config,
-        help="TOML file with options, in a section per command.",
-    ),
+    config,
     click.option("--quiet", "-q", is_flag=True, help="Print only warnings and errors."),
     click.option(
         "--debug",
@@ -268,4 +265,4 @@ reading = _combine(
     ),
     computing,
 )
-embedding = _combine(_layer, weights, views, durations, size, batch_size)
+embedding = _combine(_layer, weights, views, durations, size, batch_size, random_state, reading)

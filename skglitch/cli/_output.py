@@ -18,7 +18,6 @@ INTERRUPTED = 130
 HDF5 = (".h5", ".hdf5")
 TABLES = (".csv", ".parquet", *HDF5)
 _PERCENT = ("accuracy", "low", "high", "precision", "recall", "f1")
-_HINT = "'--output' / '-o'"
 
 
 def say(message: Any) -> None:
@@ -27,22 +26,23 @@ def say(message: Any) -> None:
         click.echo(str(message), err=True)
 
 
+def bad_output(message: str) -> click.BadParameter:
+    """Return an error in the option ``--output``."""
+    return click.BadParameter(message, param_hint="'--output' / '-o'")
+
+
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise BadParameter if a file cannot be written."""
     if path.is_dir():
-        raise click.BadParameter(f"{str(path)!r} is a folder.", param_hint=_HINT)
+        raise bad_output(f"{str(path)!r} is a folder.")
     if path.exists() and not overwrite:
-        raise click.BadParameter(
-            f"{str(path)!r} exists: --overwrite replaces it.", param_hint=_HINT
-        )
+        raise bad_output(f"{str(path)!r} exists: --overwrite replaces it.")
     try:
         # Permissions are not enough: a read-only file system only shows when it is written to.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise click.BadParameter(
-            f"cannot write to {str(path.parent)!r} ({error.strerror}).", param_hint=_HINT
-        ) from error
+        raise bad_output(f"cannot write to {str(path.parent)!r} ({error.strerror}).") from error
 
 
 def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> dict[str, Path]:
@@ -50,9 +50,7 @@ def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> dict[st
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise click.BadParameter(
-            f"cannot create {str(folder)!r} ({error.strerror}).", param_hint=_HINT
-        ) from error
+        raise bad_output(f"cannot create {str(folder)!r} ({error.strerror}).") from error
     paths = {name: folder / name for name in names}
     for path in paths.values():
         check_output(path, overwrite)
@@ -66,9 +64,7 @@ def check_suffix(path: Path, allowed: Sequence[str]) -> None:
 
     suffix = path.suffix.lower()
     if suffix not in allowed:
-        raise click.BadParameter(
-            f"{str(path)!r} does not end in {', '.join(allowed)}.", param_hint=_HINT
-        )
+        raise bad_output(f"{str(path)!r} does not end in {', '.join(allowed)}.")
     if suffix == ".parquet":
         import_pyarrow()
     elif suffix in HDF5:

@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 @_options.model
 @_options.source
 @_options.output("A .csv, .parquet, .h5 or .hdf5 file; CSV to stdout by default.")
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    metavar="N",
-    default=1,
-    help="Number of most probable classes to list.",
-)
+@_options.count("--top", default=1, help="Number of most probable classes to list.")
 @click.option(
     "--probabilities", is_flag=True, help="Add a column p_<class> with the probability per class."
 )

@@ -9,7 +9,7 @@ import click
 
 from . import _options
 from ._input import load_for_model, load_model
-from ._output import check_output, say
+from ._output import bad_output, check_output, say
 
 
 @click.command(short_help="Write a report on a model.")
@@ -17,11 +17,9 @@ from ._output import check_output, say
 @_options.source
 @_options.output("A folder, or a .html file for the page alone.", "report")
 @click.option("--title", metavar="TEXT", help="Title of the page.")
-@click.option(
+@_options.count(
     "--pictures",
     "n_pictures",
-    type=click.IntRange(1),
-    metavar="N",
     default=12,
     help="Number of pictures of errors and of novel glitches.",
 )
@@ -38,10 +36,7 @@ def report(model: Path, source: Path | None, output: Path, **options: Any) -> No
     if output.suffix.lower() == ".html":
         check_output(output, options["overwrite"])
     elif output.exists() and not output.is_dir():
-        raise click.BadParameter(
-            f"{str(output)!r} is neither a folder nor ends in .html.",
-            param_hint="'--output' / '-o'",
-        )
+        raise bad_output(f"{str(output)!r} is neither a folder nor ends in .html.")
     elif output.is_dir():
         check_output(output / "report.html", options["overwrite"])
     else:

@@ -47,11 +47,6 @@ class ConfusionDisplay:
     labels_ : ndarray of shape (n_labels,)
         The names of the classes in the order in which they are plotted.
 
-    See Also
-    --------
-    ClassScoresDisplay : Precision and recall of each class.
-    sklearn.metrics.ConfusionMatrixDisplay : Scikit-learn's display, for a few classes.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure

@@ -36,10 +36,6 @@ class HistoryDisplay:
     figure_ : matplotlib Figure
         The figure that contains the axes.
 
-    See Also
-    --------
-    skglitch.CNNClassifier : Has the attribute ``history_``.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -153,10 +149,6 @@ class FewShotDisplay:
     ----------
     figure_, ax_ : matplotlib Figure and Axes
         The figure and its axes.
-
-    See Also
-    --------
-    sklearn.model_selection.LearningCurveDisplay : Trains one estimator.
 
     Examples
     --------

@@ -53,15 +53,6 @@ class EmbeddingDisplay:
     texts_ : list of matplotlib Annotation
         The names on the map.
 
-    See Also
-    --------
-    EmbeddingExplorer : An interactive map.
-    skglitch.TruncatedCNNTransformer : Computes embeddings.
-
-    Notes
-    -----
-    Up to 42 classes differ in color or marker; beyond that both repeat.
-
     Examples
     --------
     >>> import numpy as np

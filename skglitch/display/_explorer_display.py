@@ -53,9 +53,9 @@ class EmbeddingExplorer:
         Unique ids. None takes the row numbers.
     about : dict or DataFrame of array-like of shape (n_samples,), default=None
         Further columns by name, such as ``{"prediction": y_pred, "ifo": ifo, "snr": snr}``. Text,
-        integers and categories can color the map instead of the labels, and so can floats that
-        are all whole (integers with gaps); other columns are only shown. Classes that are among
-        the labels keep their colors.
+        integers and categories of up to 500 classes can color the map instead of the labels, and
+        so can floats that are all whole (integers with gaps); other columns are only shown.
+        Classes that are among the labels keep their colors.
     title : str, default="Glitches"
         The title.
     durations : float or sequence of float, default=None
@@ -63,37 +63,17 @@ class EmbeddingExplorer:
     frange : tuple of float, default=(10.0, 2048.0)
         The lowest and highest frequency in Hz of the views.
 
-    See Also
-    --------
-    EmbeddingDisplay : The same map as a figure.
-    skglitch.discovery.NewClassFinder : Finds clusters of new classes.
-
-    Notes
-    -----
-    Colors are those of Okabe and Ito [1]_, without yellow and black. With seven markers they
-    distinguish 42 classes; beyond that both repeat. Columns of more than 500 classes cannot
-    color the map.
-
-    References
-    ----------
-    .. [1] M. Okabe, K. Ito, "Color Universal Design: How to make figures and presentations that
-       are friendly to colorblind people" (2008).
-
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
     >>> from pathlib import Path
     >>> from skglitch.display import EmbeddingExplorer
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.integers(0, 256, (20, 4, 35, 42), dtype=np.uint8)
-    >>> embeddings = rng.normal(size=(20, 8))
-    >>> explorer = EmbeddingExplorer.from_embeddings(
-    ...     embeddings, ["Blip", "Tomte"] * 10, X=X, method="pca"
-    ... )
+    >>> coordinates = np.random.default_rng(0).normal(size=(20, 2))
+    >>> X = np.zeros((20, 4, 35, 42), dtype=np.uint8)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "explorer.html")
-    ...     explorer.write(path)
+    ...     EmbeddingExplorer(coordinates, ["Blip", "Tomte"] * 10, X=X).write(path)
     ...     path.stat().st_size < 1e6
     True
     """

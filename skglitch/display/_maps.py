@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from .._labels import as_labels, is_labeled
+from .._labels import as_labels, is_labeled, sort_labels
 from .._validation import unmask
 from ._axes import GRAY, color_and_marker, settle
 
@@ -130,14 +130,7 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
     values = check_column(labels, "labels", n_samples)
     is_known = is_labeled(values)
     known = [value for value, flag in zip(values, is_known, strict=True) if flag]
-    try:
-        found = sorted(set(known))
-    except TypeError as error:
-        kinds = sorted({type(value).__name__ for value in known})
-        raise ValueError(
-            f"labels hold {' and '.join(kinds)}, which have no order: pass all as strings, or all "
-            "as numbers."
-        ) from error
+    found = sort_labels(known, "labels")
     number_of = {value: number for number, value in enumerate(found)}
     codes = np.full(n_samples, -1)
     codes[is_known] = [number_of[value] for value in known]

@@ -15,15 +15,7 @@ from torch import nn
 from .._training import GlitchNet, ViewLayout, read_images
 from .._validation import check_labels
 from ._axes import HIGHLIGHT
-from ._spectrogram import (
-    FRANGE,
-    MAX_ENERGY,
-    as_energy,
-    check_views,
-    plot_view,
-    view_axes,
-    write_title,
-)
+from ._spectrogram import FRANGE, check_views, plot_energy, plot_view, view_axes, write_title
 
 METHODS = ("gradient_activation", "grad_cam")
 # Maps of adaptive pooling have no spatial meaning.
@@ -56,11 +48,6 @@ class SaliencyDisplay:
         The axes of each view that the network uses.
     figure_ : matplotlib Figure
         The figure that contains the axes.
-
-    See Also
-    --------
-    compute_saliency_maps : Computes the maps.
-    SpectrogramDisplay : Spectrograms only.
 
     Examples
     --------
@@ -162,8 +149,7 @@ class SaliencyDisplay:
         self.figure_, self.axes_ = view_axes(ax, len(used), n_columns)
         for view_ax, view in zip(self.axes_, used, strict=True):
             axis = durations[view], self.frange
-            energy = as_energy(views[view])
-            plot_view(view_ax, energy, *axis, vmin=0, vmax=MAX_ENERGY, cmap="Greys")
+            plot_energy(view_ax, views[view], *axis, "Greys")
             mesh = plot_view(view_ax, maps[view] / highest, *axis, vmin=0, vmax=1, cmap=ramp)
         if colorbar:
             label = "saliency / maximum"
@@ -209,10 +195,6 @@ def compute_saliency_maps(
     ValueError
         If the backbone has no feature maps, `layer` does not exist or returns none, or a label
         is not one of the classes.
-
-    See Also
-    --------
-    SaliencyDisplay : Plots the maps.
 
     Notes
     -----

@@ -39,11 +39,6 @@ class ClassScoresDisplay:
     labels_ : list of length n_labels
         The classes as plotted, from top to bottom.
 
-    See Also
-    --------
-    skglitch.metrics.classification_table : The numbers.
-    ConfusionDisplay : The confusion matrix.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -179,12 +174,6 @@ class ReliabilityDisplay:
     figure_ : matplotlib Figure
         The figure that contains the axes.
 
-    See Also
-    --------
-    skglitch.metrics.reliability_table : The numbers.
-    skglitch.metrics.expected_calibration_error : A summary in one number.
-    sklearn.calibration.CalibrationDisplay : For two classes.
-
     Examples
     --------
     >>> from matplotlib.figure import Figure
@@ -280,18 +269,15 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
         """
-        options = {"sharex": True, "height_ratios": [3, 1]}
-        self.figure_, self.axes_ = make_axes(ax, (4.8, 5.2), (2, 1), **options)
+        self.figure_, self.axes_ = make_axes(
+            ax, (4.8, 5.2), (2, 1), sharex=True, height_ratios=[3, 1]
+        )
         diagram, histogram = self.axes_
         table, label = self.table, self.table.attrs.get("label")
         level = 100 * table.attrs.get("confidence_level", np.nan)
         diagram.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="calibrated")
-        style: dict[str, Any] = {
-            "color": COLORS[0],
-            "marker": "o",
-            "label": f"{level:g} % interval",
-        }
-        _plot_intervals(diagram, table["probability"], table["frequency"], table, **style)
+        options = {"color": COLORS[0], "marker": "o", "label": f"{level:g} % interval"}
+        _plot_intervals(diagram, table["probability"], table["frequency"], table, **options)
         event = "predicted class" if label is None else str(label)
         diagram.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=f"frequency of {event} [%]")
         diagram.legend(loc="upper left")
@@ -300,7 +286,7 @@ class ReliabilityDisplay:
             title.append(f"expected calibration error {100 * self.error:.1f} %")
         diagram.set_title("\n".join(title), fontsize="medium")
         widths = table["right"] - table["left"]
-        style = {"align": "edge", "color": COLORS[0], "edgecolor": "white"}
+        style: dict[str, Any] = {"align": "edge", "color": COLORS[0], "edgecolor": "white"}
         histogram.bar(table["left"], table["n_samples"], widths, **style)
         histogram.set(xlabel=f"probability of {event} [%]", ylabel="samples")
         in_percent(diagram, "y")
@@ -322,11 +308,6 @@ class TopKDisplay:
     ----------
     figure_, ax_ : matplotlib Figure and Axes
         The figure and its axes.
-
-    See Also
-    --------
-    skglitch.metrics.top_k_table : The numbers.
-    skglitch.metrics.paired_bootstrap : Compare two classifiers.
 
     Examples
     --------

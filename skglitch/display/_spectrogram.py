@@ -25,11 +25,6 @@ MAX_ENERGY = 25.5
 LEVELS_PER_ENERGY = 10
 
 
-def as_energy(pixels: np.ndarray) -> np.ndarray:
-    """Return normalized energies: bytes are ten times the energy, others are the energy."""
-    return pixels / LEVELS_PER_ENERGY if pixels.dtype == np.uint8 else pixels
-
-
 def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[float, ...]]:
     """Return the views of one glitch as ``(n_views, height, width)``, and their durations."""
     array = np.asarray(as_pixels(views))
@@ -72,6 +67,19 @@ def plot_view(
     return mesh
 
 
+def plot_energy(
+    ax: Axes,
+    view: np.ndarray,
+    duration: float,
+    frange: tuple[float, float],
+    cmap: Any,
+    max_energy: float = MAX_ENERGY,
+) -> Any:
+    """Plot normalized energies; bytes are ten times the energy."""
+    energy = view / LEVELS_PER_ENERGY if view.dtype == np.uint8 else view
+    return plot_view(ax, energy, duration, frange, vmin=0, vmax=max_energy, cmap=cmap)
+
+
 @dataclass(eq=False, repr=False)
 class SpectrogramDisplay:
     """Spectrograms of one glitch.
@@ -96,11 +104,6 @@ class SpectrogramDisplay:
         The figure that contains the axes.
     colorbar_ : matplotlib Colorbar or None
         The color bar.
-
-    See Also
-    --------
-    GalleryDisplay : Many glitches.
-    SaliencyDisplay : Which pixels support a class.
 
     Examples
     --------
@@ -188,9 +191,7 @@ class SpectrogramDisplay:
         views, durations = check_views(self.views, self.durations)
         self.figure_, self.axes_ = view_axes(ax, len(views), n_columns)
         for view_ax, view, duration in zip(self.axes_, views, durations, strict=True):
-            energy = as_energy(view)
-            options = {"vmin": 0, "vmax": max_energy, "cmap": cmap}
-            mesh = plot_view(view_ax, energy, duration, self.frange, **options)
+            mesh = plot_energy(view_ax, view, duration, self.frange, cmap, max_energy)
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
@@ -200,15 +201,22 @@ class SpectrogramDisplay:
         return self
 
 
-def view_axes(ax: Any, n_views: int, n_columns: int | None) -> tuple[Any, np.ndarray]:
+def view_axes(
+    ax: Any,
+    n_views: int,
+    n_columns: int | None,
+    figsize: tuple[float, float] | None = None,
+    **options: Any,
+) -> tuple[Any, np.ndarray]:
     """Create axes for views, with labels at the left and at the bottom."""
     columns = n_views if n_columns is None else min(n_columns, n_views)
     rows = math.ceil(n_views / columns)
-    figsize = (2.4 * columns + 1.4, 2.2 * rows + 0.6)
-    figure, axes = make_axes(ax, figsize, (rows, columns), sharey=True)
+    figsize = figsize or (2.4 * columns + 1.4, 2.2 * rows + 0.6)
+    figure, axes = make_axes(ax, figsize, (rows, columns), sharey=True, **options)
     for number, view_ax in enumerate(axes[:n_views]):
         if number + columns >= n_views:
             view_ax.set_xlabel("time [s]")
+            view_ax.tick_params(labelbottom=True)
         if number % columns == 0:
             view_ax.set_ylabel("frequency [Hz]")
     for view_ax in axes[n_views:]:
@@ -257,11 +265,6 @@ class GalleryDisplay:
         The axes of each glitch.
     figure_ : matplotlib Figure
         The figure that contains the axes.
-
-    See Also
-    --------
-    SpectrogramDisplay : All views of one glitch.
-    skglitch.discovery.find_label_issues : Finds labels that may be wrong.
 
     Examples
     --------
@@ -470,26 +473,18 @@ class GalleryDisplay:
         """
         views, _ = check_views(self.views, np.full(len(self.titles), self.duration))
         marked = self.marked or [False] * len(views)
-        columns = min(n_columns, len(views))
-        shape = math.ceil(len(views) / columns), columns
         figsize = self.figsize(n_columns)
-        self.figure_, grid = make_axes(ax, figsize, shape, sharex=True, sharey=True)
-        self.axes_ = grid[: len(views)]
+        self.figure_, self.axes_ = view_axes(ax, len(views), n_columns, figsize, sharex=True)
         for number, (view_ax, view) in enumerate(zip(self.axes_, views, strict=True)):
-            options = {"vmin": 0, "vmax": MAX_ENERGY, "cmap": cmap}
-            mesh = plot_view(view_ax, as_energy(view), self.duration, self.frange, **options)
+            mesh = plot_energy(view_ax, view, self.duration, self.frange, cmap)
             color = HIGHLIGHT if marked[number] else "black"
             view_ax.set_title(self.titles[number], fontsize="small", color=color)
-            if number % columns == 0:
-                view_ax.set_ylabel("frequency [Hz]", fontsize="small")
-            if number + columns >= len(views):
-                view_ax.set_xlabel("time [s]", fontsize="small")
-                view_ax.tick_params(labelbottom=True)
+            for text in (view_ax.xaxis.label, view_ax.yaxis.label):
+                text.set_size("small")
             view_ax.tick_params(labelsize="small")
-        for empty in grid[len(views) :]:
-            empty.remove()
+        aspect = 12 * math.ceil(len(views) / n_columns)
         self.figure_.colorbar(
-            mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=12 * shape[0]
+            mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=aspect
         )
         return self
 

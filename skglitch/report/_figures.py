@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..display import ConfusionDisplay, SaliencyDisplay, SpectrogramDisplay
+from ..display import SaliencyDisplay, SpectrogramDisplay
 from ._findings import Findings
 
 if TYPE_CHECKING:
@@ -40,16 +40,6 @@ def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
     small = io.BytesIO()
     picture.save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def draw_confusion(y_true: np.ndarray, y_pred: np.ndarray, labels: np.ndarray) -> bytes:
-    """Draw the confusion matrix, confused classes next to each other."""
-    side = max(4.2, 2.3 + 0.31 * len(labels))
-    options: Any = {"labels": labels, "order": "similarity"}
-    return draw(
-        (side + 0.9, side),
-        lambda figure: ConfusionDisplay.from_predictions(y_true, y_pred, ax=figure, **options),
-    )
 
 
 def draw_glitches(findings: Findings, rows: np.ndarray, name: str) -> dict[str, bytes]:

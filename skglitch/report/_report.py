@@ -117,10 +117,8 @@ def make_report(
 ) -> Report:
     """Make a report on a classifier and some data.
 
-    The report has a summary of the data, top-k accuracy, the confusion matrix, scores of each
-    class, calibration, a map of embeddings, the most confident errors, novel glitches, saliency
-    maps, time and cost, parameters and versions. Without labels it has no scores. Classes that
-    the classifier does not know are reported separately.
+    Without labels the report has no scores. Classes that the classifier does not know are
+    reported separately.
 
     Parameters
     ----------
@@ -156,9 +154,8 @@ def make_report(
     Returns
     -------
     report : Report
-        The report. ``report.write(path)`` writes it, ``report.html()`` is the page,
-        ``report.numbers`` has the main results, ``report.tables`` all tables as data frames and
-        ``report.pictures`` all pictures as PNG.
+        The report. ``report.write(path)`` writes it, ``report.html()`` returns the page, and
+        ``report.numbers``, ``report.tables`` and ``report.pictures`` hold what is on it.
 
     Raises
     ------
@@ -166,35 +163,18 @@ def make_report(
         If X does not fit the classifier, lengths differ, labels are numbers where the classes are
         strings or vice versa, or `durations` does not fit the views.
 
-    See Also
-    --------
-    skglitch.metrics : The scores.
-    skglitch.display : The figures.
-    skglitch.display.EmbeddingExplorer : An interactive map.
-
-    Notes
-    -----
-    Novelty is judged by :class:`skglitch.discovery.NoveltyDetector` with its default parameters,
-    fitted to the training glitches whose embeddings the classifier keeps (``exemplars_``). The
-    same embeddings reveal training glitches in the data.
-
     Examples
     --------
     >>> import numpy as np
     >>> from skglitch import CNNClassifier
-    >>> from skglitch.estimators import Encoder
     >>> from skglitch.report import make_report
     >>> X = np.random.default_rng(0).integers(0, 60, (12, 1, 32, 32), dtype=np.uint8)
     >>> X[::2, :, 20:] = 200
     >>> y = ["Low_Frequency_Lines", "Blip"] * 6
-    >>> net = CNNClassifier(
-    ...     "test_efficientnet", weights=None, max_epochs=1, encoder=Encoder(durations=(1.0,))
-    ... )
-    >>> report = make_report(net.fit(X[:8], y[:8]), X[8:], y[8:], n_pictures=1)
+    >>> net = CNNClassifier("test_efficientnet", weights=None, max_epochs=1).fit(X[:8], y[:8])
+    >>> report = make_report(net, X[8:], y[8:], durations=(1.0,), n_pictures=1)
     >>> report.numbers["n_glitches"], report.numbers["n_in_data"]
     (4, 0)
-    >>> list(report.tables)[:3]
-    ['data', 'labels', 'top_k']
     """
     check_is_fitted(classifier)
     started, cpu_started = time.perf_counter(), time.process_time()
@@ -223,10 +203,7 @@ def make_report(
     ).compute(random_state)
     path = None if model_file is None else Path(model_file).expanduser()
 
-    tables = {
-        "data": _tables.summarize_data(findings),
-        "labels": _tables.count_labels(findings),
-    }
+    tables = {"data": _tables.summarize_data(findings), "labels": _tables.count_labels(findings)}
     pictures: dict[str, bytes] = {}
     scores = add_scores(findings, tables, pictures) if findings.is_known.any() else None
     if findings.unknown_classes:
@@ -286,13 +263,10 @@ def make_report(
         sections=[name for name, is_present in sections.items() if is_present],
         source=source,
         model_name=path.name if path else f"CNNClassifier({classifier.backbone!r})",
-        classes=findings.classes.tolist(),
-        n_unknown=int((findings.is_labeled & ~findings.is_known).sum()),
+        findings=findings,
         scores=scores,
         map_method=map_method,
         n_map_classes=tables["map"]["class"].nunique() if "map" in tables else 0,
-        issues_use_neighbors=findings.issues is not None and findings.issues_use_neighbors,
-        no_issues=findings.no_issues,
         novelty_groups=groups,
         false_alarm_probability=FALSE_ALARM_PROBABILITY,
         missing_exemplars=[label for label in findings.classes.tolist() if label not in kept],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.metrics import confusion_matrix, log_loss
 
 from ..display import (
     ClassScoresDisplay,
+    ConfusionDisplay,
     EmbeddingDisplay,
     ReliabilityDisplay,
     TopKDisplay,
@@ -45,14 +47,16 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
 
     top_k = top_k_table(y_true, y_prob, labels=classes)
     tables["top_k"] = top_k.reset_index()
-    pictures["top_k"] = _figures.draw((5.2, 3.6), lambda figure: TopKDisplay(top_k).plot(figure))
+    pictures["top_k"] = _figures.draw((5.2, 3.6), TopKDisplay(top_k).plot)
 
     matrix = pd.DataFrame(
         confusion_matrix(y_true, y_pred, labels=occurring), index=occurring, columns=occurring
     )
     tables["confusion"] = matrix.rename_axis("true class").reset_index()
     tables["confusions"] = _tables.count_confusions(matrix)
-    pictures["confusion"] = _figures.draw_confusion(y_true, y_pred, occurring)
+    display = ConfusionDisplay(matrix)
+    plot = partial(display.plot, order="similarity")
+    pictures["confusion"] = _figures.draw(display.figsize, plot)
 
     # A class without glitches has no recall, which is not 0.
     per_class = classification_table(y_true, y_pred, labels=classes, zero_division=np.nan)

@@ -175,8 +175,8 @@ def test_labels_in_a_column(coordinates):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", 1, "b", 2, "a", ""], "labels hold int and str, which have no order"),
-        ([0, 1, None, 2, "a", ""], "labels hold int and str, which have no order"),
+        (["a", 1, "b", 2, "a", ""], "labels must hold strings only .* found int and str"),
+        ([0, 1, None, 2, "a", ""], "labels must hold strings only .* found int and str"),
         ("a", r"labels has shape \(\), but there are 6 glitches"),
         (np.zeros((6, 2)), r"labels has shape \(6, 2\), but there are 6 glitches"),
         (list("abc"), r"labels has shape \(3,\), but there are 6 glitches"),
