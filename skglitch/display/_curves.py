@@ -31,10 +31,8 @@ class HistoryDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (n_panels,)
-        The axes of loss, accuracy and learning rate, as far as recorded.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (n_panels,)
+        The figure, and the axes of loss, accuracy and learning rate, as far as recorded.
 
     Examples
     --------

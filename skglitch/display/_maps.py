@@ -56,11 +56,9 @@ def check_map(embedding: ArrayLike, dtype: Any = np.float64) -> np.ndarray:
 
 
 def compute_map(
-    embeddings: ArrayLike, method: str, n_components: int, random_state: Any
+    embeddings: np.ndarray, method: str, n_components: int, random_state: Any
 ) -> np.ndarray:
-    """Reduce embeddings to two or three dimensions; the same for all is mapped to the origin."""
-    check_method(method, n_components)
-    embeddings = check_embeddings(embeddings)
+    """Reduce checked embeddings to two or three dimensions, to the origin if all are equal."""
     eps = np.finfo(embeddings.dtype).eps
     largest = np.abs(embeddings).max(axis=0)
     with np.errstate(over="ignore"):

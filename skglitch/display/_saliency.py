@@ -44,10 +44,8 @@ class SaliencyDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (n_shown,)
-        The axes of each view that the network uses.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (n_shown,)
+        The figure, and the axes of each view that the network uses.
 
     Examples
     --------
@@ -199,21 +197,17 @@ def compute_saliency_maps(
     Notes
     -----
     With the activation :math:`A_c(x)` of channel c at position x and the logit z of the class,
-    Grad-CAM [1]_ is :math:`\sum_c \bar g_c A_c(x)` with the gradients
+    Grad-CAM is :math:`\sum_c \bar g_c A_c(x)` with the gradients
     :math:`g_c(x) = \partial z / \partial A_c(x)` averaged over x, clipped at 0. The default
-    (HiResCAM [2]_) omits the average, :math:`\sum_c g_c(x) A_c(x)`. Both are equal for mean
+    (HiResCAM [1]_) omits the average, :math:`\sum_c g_c(x) A_c(x)`. Both are equal for mean
     pooling. For standard-deviation pooling, as in the default encoder, average gradients vanish.
 
-    Maps have the resolution of the layer, often a few pixels, and are interpolated. With
-    ``views="channels"`` the first layer mixes the views, which all get the same map. If the
-    encoder reads several layers, as by default, the map shows the last one; pass the name of
-    another as `layer`.
+    Maps are interpolated from the few pixels of the layer. With ``views="channels"`` the first
+    layer mixes the views, which all get the same map.
 
     References
     ----------
-    .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
-       Gradient-based Localization", ICCV 2017, arXiv:1610.02391.
-    .. [2] R. L. Draelos, L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations
+    .. [1] R. L. Draelos, L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations
        of convolutional neural networks", 2020, arXiv:2011.08891.
 
     Examples
@@ -222,9 +216,7 @@ def compute_saliency_maps(
     >>> from skglitch import CNNClassifier
     >>> from skglitch.display import compute_saliency_maps
     >>> X = np.random.default_rng(0).integers(0, 50, (8, 1, 64, 64), dtype=np.uint8)
-    >>> X[:4, :, 50:], X[4:, :, :, 30:34] = 200, 200
-    >>> y = np.repeat(["Low_Frequency_Lines", "Blip"], 4)
-    >>> classifier = CNNClassifier(max_epochs=1, random_state=0).fit(X, y)
+    >>> classifier = CNNClassifier(max_epochs=1).fit(X, ["Blip", "Tomte"] * 4)
     >>> compute_saliency_maps(classifier, X).shape
     (8, 1, 64, 64)
     """

@@ -169,10 +169,8 @@ class ReliabilityDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (2,)
-        The axes of the diagram and of the histogram.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (2,)
+        The figure, and the axes of the diagram and of the histogram.
 
     Examples
     --------

@@ -98,10 +98,8 @@ class SpectrogramDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (n_views,)
-        The axes of each view.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (n_views,)
+        The figure, and the axes of each view.
     colorbar_ : matplotlib Colorbar or None
         The color bar.
 
@@ -261,25 +259,18 @@ class GalleryDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (n_glitches,)
-        The axes of each glitch.
-    figure_ : matplotlib Figure
-        The figure that contains the axes.
+    figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (n_glitches,)
+        The figure, and the axes of each glitch.
 
     Examples
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
     >>> from skglitch.display import GalleryDisplay
-    >>> X = np.zeros((4, 1, 32, 40), dtype=np.uint8)
-    >>> y, labels = ["Blip", "Blip", "Tomte", "Tomte"], ["Blip", "Tomte"]
-    >>> y_prob = [[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.7, 0.3]]
-    >>> display = GalleryDisplay.from_predictions(
-    ...     X, y, y_prob, labels=labels, durations=(1.0,), ax=Figure(layout="constrained")
-    ... )
-    >>> print(display.indices, display.titles[0])
-    [1, 3] Blip
-    → Tomte, 80 %
+    >>> X = np.zeros((2, 1, 32, 40), dtype=np.uint8)
+    >>> display = GalleryDisplay.from_data(X, ["Blip", "Tomte"], durations=1.0, ax=Figure())
+    >>> display.titles
+    ['Blip [0]', 'Tomte [1]']
     """
 
     views: ArrayLike

@@ -286,13 +286,10 @@ def make_report(
 
 def _check_labels(y: Any, n_samples: int, classifier: CNNClassifier) -> np.ndarray:
     """Labels as an object array with None where there is no label."""
-    labels = np.full(n_samples, None, dtype=object)
-    if y is None:
-        return labels
-    values = as_labels(y)
-    labeled = _check_column("y", is_labeled(y), n_samples)
-    for row in np.flatnonzero(labeled):
-        labels[row] = values[row]
+    values = [None] * n_samples if y is None else as_labels(y)
+    labels = _check_column("y", np.array(values, dtype=object), n_samples)
+    labeled = is_labeled(values)
+    labels[~labeled] = None
     if labeled.any():
         given = labels[labeled].tolist()
         check_same_kind(y=given, **{"classifier.classes_": classifier.classes_.tolist()})
