@@ -134,11 +134,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **opt
 def find_new_class(
     X_train: np.ndarray, y_train: np.ndarray, X: np.ndarray, y: np.ndarray
 ) -> dict[str, Any]:
-    """Find new clusters without the labels `y`, and compare them with the new class.
-
-    The cluster that is described has most of its glitches; ``nearest_class`` has most of its
-    nearest neighbors.
-    """
+    """Find new clusters without the labels `y`, and describe the one with most of the new class."""
     import numpy as np
     from sklearn.neighbors import KNeighborsClassifier
 

@@ -30,11 +30,7 @@ def load_source(
     size: tuple[int, int] | None,
     options: Mapping[str, Any],
 ) -> Bunch:
-    """Read the glitches of SOURCE, or those of ``--triggers``.
-
-    The bunch has ``data``, ``ids``, ``ifo``, ``durations``, ``target`` (None without labels) and
-    ``gps`` (None if unknown).
-    """
+    """Read the glitches of SOURCE or ``--triggers``; target and gps are None where unknown."""
     triggers: Path | None = options["triggers"]
     if (source is None) == (triggers is None):
         raise click.UsageError("Exactly one of SOURCE and --triggers is needed.")

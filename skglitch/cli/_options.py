@@ -13,66 +13,48 @@ from click.shell_completion import CompletionItem
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Durations(click.ParamType):
-    """Comma-separated durations in s; ``all`` is None."""
-
-    name = "durations"
-    words: tuple[str, ...] = ()
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Convert ``"0.5,1,2,4"`` to a tuple of floats."""
-        if not isinstance(value, str) or value in self.words:
-            return value
-        if value == "all":
-            return None
-        try:
-            durations = tuple(map(float, value.split(",")))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of durations in s such as 0.5,1,2,4.", param, ctx)
-        if not all(0 < duration < float("inf") for duration in durations):
-            self.fail(f"{value!r} has a duration that is not positive.", param, ctx)
-        return durations
+def parse_durations(value: str) -> tuple[float, ...] | None:
+    """Convert ``"0.5,1,2,4"`` to a tuple of floats, and ``"all"`` to None."""
+    if value == "all":
+        return None
+    try:
+        durations = tuple(map(float, value.split(",")))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not a list of durations in s such as 0.5,1,2,4."
+        ) from error
+    if not all(0 < duration < float("inf") for duration in durations):
+        raise click.BadParameter(f"{value!r} has a duration that is not positive.")
+    return durations
 
 
-class Views(Durations):
-    """An arrangement of views, or the durations of one to three of them."""
-
-    name = "views"
-    words = ("mosaic", "channels", "separate")
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Convert ``"1.0"`` to a float and ``"0.5,1,2"`` to a tuple."""
-        views = super().convert(value, param, ctx)
-        return views[0] if isinstance(views, tuple) and len(views) == 1 else views
+def parse_views(value: str) -> str | float | tuple[float, ...] | None:
+    """Keep an arrangement, and convert ``"1.0"`` to a float and ``"0.5,1,2"`` to a tuple."""
+    if value in ("mosaic", "channels", "separate"):
+        return value
+    durations = parse_durations(value)
+    return durations[0] if durations is not None and len(durations) == 1 else durations
 
 
-class Size(click.ParamType):
-    """Height and width in pixels."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Convert ``"140x170"`` to ``(140, 170)``."""
-        if isinstance(value, tuple):
-            return value
-        sides = str(value).lower().split("x")
-        if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
-            self.fail(f"{value!r} is not a height and a width such as 140x170.", param, ctx)
-        return int(sides[0]), int(sides[1])
+def parse_size(value: str) -> tuple[int, int]:
+    """Convert ``"140x170"`` to ``(140, 170)``."""
+    sides = value.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise click.BadParameter(f"{value!r} is not a height and a width such as 140x170.")
+    return int(sides[0]), int(sides[1])
 
 
 class FileOr(click.ParamType):
-    """A file that exists, one of some words, or any word."""
+    """A file that exists, or one of some words."""
 
     name = "text"
 
-    def __init__(self, *words: str, any_word: bool = False) -> None:
+    def __init__(self, *words: str) -> None:
         self.words = words
-        self.any_word = any_word
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Check that the file exists."""
-        if self.any_word or value in self.words or Path(value).expanduser().is_file():
+        if value in self.words or Path(value).expanduser().is_file():
             return value
         words = ", ".join(map(repr, self.words))
         self.fail(f"{value!r} is neither {words} nor a file.", param, ctx)
@@ -85,10 +67,7 @@ class FileOr(click.ParamType):
 
 
 def read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
-    """Make the values in a file the defaults of options.
-
-    The command line takes precedence over the file of a command, and this over that of the group.
-    """
+    """Make the values in a file the defaults of options, which those of a command replace."""
     if path is None:
         return
     try:
@@ -161,16 +140,16 @@ random_state = count(
 )
 views = click.option(
     "--views",
-    type=Views(),
+    type=parse_views,
     metavar="mosaic|channels|separate|S[,S[,S]]",
     help="Arrangement of the views.",
 )
 size = click.option(
-    "--size", type=Size(), metavar="HxW", help="Size of a view in pixels, 140x170 by default."
+    "--size", type=parse_size, metavar="HxW", help="Size of a view in pixels, 140x170 by default."
 )
 durations = click.option(
     "--durations",
-    type=Durations(),
+    type=parse_durations,
     metavar="S,S,...",
     default="all",
     help="Durations of the views to read in s, such as 0.5,1,2,4.",

@@ -48,11 +48,7 @@ def write_embeddings(path: Path, embeddings: np.ndarray, columns: dict[str, Any]
 
 
 def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """Read embeddings, and the columns that describe their rows.
-
-    These are ``id``, and ``ifo``, ``gps_time`` (float) and ``label`` (empty without) where they
-    exist.
-    """
+    """Read embeddings, and the columns that describe their rows; the label is "" without one."""
     try:
         embeddings, table = _read_arrays(path)
         return embeddings, _read_columns(embeddings, table)

@@ -24,13 +24,11 @@ def color_and_marker(number: int) -> dict[str, Any]:
 def make_axes(
     ax: Any, figsize: tuple[float, float], shape: tuple[int, int] = (1, 1), **options: Any
 ) -> tuple[Any, np.ndarray]:
-    """Return the figure and the axes of a display, row by row; several axes replace given ones.
-
-    The size of a new figure in inches is for matplotlib's default text, and grows with its size.
-    """
+    """Return the figure and the axes of a display, row by row; several axes replace given ones."""
     if ax is None:
         import matplotlib.pyplot as plt
 
+        # The size in inches is for matplotlib's default text, and grows with its size.
         ax = plt.figure(figsize=np.multiply(figsize, text_scale()), layout="constrained")
     if not hasattr(ax, "figure"):
         raise TypeError(f"ax={ax!r} is neither matplotlib axes nor a figure: None creates one.")

@@ -42,10 +42,7 @@ _NONE = 2**32 - 1
 
 
 def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Encode classes of columns as numbers; columns of measured floats stay numbers.
-
-    Classes among the labels (the first column) have the same codes, and colors, in all columns.
-    """
+    """Encode classes as numbers, with the same number, and color, in all columns."""
     labels: list[str] = []
     encoded = []
     for name, values in columns.items():
@@ -162,10 +159,7 @@ def count_per_sheet(n_views: int, size: tuple[int, int]) -> int:
 def encode_sheets(
     X: Any, rows: Any, durations: tuple[float, ...], size: tuple[int, int]
 ) -> Iterator[str]:
-    """Yield gray pictures as data URIs: glitches one below the other, their views side by side.
-
-    One glitch is read at a time. The browser looks up colors, where they are exact.
-    """
+    """Yield gray pictures as data URIs: glitches one below the other, their views side by side."""
     from PIL import Image
 
     step = count_per_sheet(len(durations), size)

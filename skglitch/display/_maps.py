@@ -208,10 +208,7 @@ def write_names(
     weights: Sequence[str],
     **options: Any,
 ) -> list[Any]:
-    """Write names near their anchors and within the axes, in order, and return the annotations.
-
-    Names overlap no other name and cover few points. The limits of the axes must be set.
-    """
+    """Write names near their anchors, apart from each other, and return the annotations."""
     from matplotlib.patheffects import withStroke
 
     settle(ax.figure)

@@ -86,16 +86,12 @@ class NotPlainError(TypeError):
 
 
 class Writer:
-    """Takes an estimator apart into what :func:`json.dumps` writes, and arrays by name.
-
-    ``dropped`` lists what is left out, as predictions do not need it, and ``given`` what has to be
-    given again to load the file.
-    """
+    """Takes an estimator apart into what :func:`json.dumps` writes, and arrays by name."""
 
     def __init__(self) -> None:
         self.arrays: Arrays = {}
-        self.dropped: list[str] = []
-        self.given: list[str] = []
+        self.dropped: list[str] = []  # predictions do not need it
+        self.given: list[str] = []  # to be given again when the file is loaded
         # The objects are kept too: the identity of one that is gone may be that of another.
         self._names: dict[int, tuple[str, Any]] = {}
 
@@ -243,18 +239,14 @@ class Writer:
 
 
 class Reader:
-    """Puts an estimator together from what a :class:`Writer` made of it.
-
-    ``backbone`` is the net where the file has no name of one, and ``device`` replaces the one in
-    the file. ``remarks`` lists what came back otherwise than it was.
-    """
+    """Puts an estimator together from what a :class:`Writer` made of it."""
 
     def __init__(self, arrays: Arrays, backbone: Any = None, device: Any = None) -> None:
         self.arrays = arrays
-        self.backbone = backbone
-        self.device = device
+        self.backbone = backbone  # where the file has no name of one
+        self.device = device  # replaces the one in the file
         self.used_backbone = False
-        self.remarks: list[str] = []
+        self.remarks: list[str] = []  # what came back otherwise than it was
         self._objects: dict[str, Any] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {
             "$array": self.arrays.__getitem__,

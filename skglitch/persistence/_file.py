@@ -41,10 +41,7 @@ def write_file(path: Path, estimator: dict[str, Any], arrays: Arrays) -> None:
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
-    """Read the schema and the arrays that :func:`write_file` wrote.
-
-    Another kind of file, a damaged one and a newer protocol are a ValueError.
-    """
+    """Read the schema and the arrays of a file; ValueError if it is damaged or of another kind."""
     from safetensors.numpy import load
 
     if not path.is_file():

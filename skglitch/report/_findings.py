@@ -87,12 +87,6 @@ class Findings:
         return sorted(set(self.labels[self.is_labeled & ~self.is_known].tolist()))
 
     @property
-    def absent_classes(self) -> list[Any]:
-        """Classes of the classifier that are not in the data."""
-        present = set(self.labels.tolist())
-        return [label for label in self.classes.tolist() if label not in present]
-
-    @property
     def n_trained(self) -> int:
         """Number of glitches in the first epoch; 0 if its batches were not recorded."""
         epochs = list(self.classifier.history_)

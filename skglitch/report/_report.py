@@ -229,12 +229,13 @@ def make_report(
     tables["parameters"] = _tables.list_parameters(classifier)
     tables["versions"] = _tables.list_versions(path)
 
+    present = set(findings.labels.tolist())
     numbers = {
         "n_glitches": n_samples,
         "n_labeled": int(findings.is_labeled.sum()),
         "n_known": int(findings.is_known.sum()),
         "unknown_classes": findings.unknown_classes,
-        "absent_classes": findings.absent_classes,
+        "absent_classes": [name for name in findings.classes.tolist() if name not in present],
         "n_trained": findings.n_trained or None,
         "n_kept": len(classifier.exemplars_),
         "n_in_data": findings.n_in_data,
