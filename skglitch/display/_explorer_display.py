@@ -15,16 +15,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._files import written_whole
 from .._pictures import as_pixels
-from ._explorer_page import (
-    count_per_sheet,
-    encode_columns,
-    encode_sheets,
-    fit_size,
-    in_base64,
-    page,
-    refuse_gaps,
-    viridis,
-)
+from ._explorer_page import encode_columns, encode_pictures, in_base64, page, refuse_gaps
 from ._maps import check_column, check_embeddings, check_map, check_method, compute_map
 from ._spectrogram import FRANGE, check_views
 
@@ -190,18 +181,7 @@ class EmbeddingExplorer:
         columns, ids, pictures = self._check(len(embedding))
         about, sheets = None, iter(())
         if pictures is not None:
-            X, durations, frange = pictures
-            height, width = size = fit_size(X, durations, max_megabytes)
-            about = {
-                "views": len(durations),
-                "height": height,
-                "width": width,
-                "perSheet": count_per_sheet(len(durations), size),
-                "durations": durations,
-                "frange": frange,
-                "viridis": viridis(),
-            }
-            sheets = encode_sheets(X, range(len(X)), durations, size)
+            about, sheets = encode_pictures(*pictures, max_megabytes)
         data = {
             "title": str(self.title),
             "ids": ids,

@@ -79,13 +79,6 @@ def in_base64(array: Any, dtype: str) -> str:
     return base64.b64encode(np.asarray(array).astype(dtype).tobytes()).decode()
 
 
-def viridis() -> str:
-    """Return the colors of all levels of energy, three bytes each."""
-    import matplotlib
-
-    return in_base64(matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3], "u1")
-
-
 def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
     """Fill in the template and yield it in parts, as sheets of pictures can be large."""
     folder = resources.files(__package__) / "_explorer"
@@ -116,6 +109,26 @@ def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
 def _sha256(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def encode_pictures(
+    X: Any, durations: tuple[float, ...], frange: tuple[float, float], max_megabytes: float
+) -> tuple[dict[str, Any], Iterator[str]]:
+    """Return what the page must know of the pictures, and their sheets."""
+    import matplotlib
+
+    height, width = size = fit_size(X, durations, max_megabytes)
+    colors = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
+    about = {
+        "views": len(durations),
+        "height": height,
+        "width": width,
+        "perSheet": count_per_sheet(len(durations), size),
+        "durations": durations,
+        "frange": frange,
+        "viridis": in_base64(colors, "u1"),
+    }
+    return about, encode_sheets(X, range(len(X)), durations, size)
 
 
 def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tuple[int, int]:

@@ -42,10 +42,6 @@ SimilarityIndex
         If something is left out that predictions do not need, such as ``callbacks``, or the code
         of a ``backbone`` that is a module or a callable: :func:`load` has to be given it again.
 
-    See Also
-    --------
-    load : Read it again.
-
     Examples
     --------
     >>> import pathlib, tempfile

@@ -56,10 +56,9 @@ def render(**context: Any) -> str:
         ]
 
     def rows(name: str, percent: Collection[str], n_shown: int | None) -> Iterable[list[str]]:
-        shown = tables[name].head(len(tables[name]) if n_shown is None else n_shown)
         texts = [
             [_format(value, column in percent) for value in values.tolist()]
-            for column, values in shown.items()
+            for column, values in tables[name][:n_shown].items()
         ]
         return map(list, zip(*texts, strict=True))
 

@@ -249,19 +249,13 @@ def make_report(
     }
     title = title or f"Report on {n_samples:,} glitches"
     kept = set(classifier.exemplar_classes_.tolist())
-    sections = {
-        "data": True,
-        **dict.fromkeys(("top-k", "confusion", "classes", "calibration"), scores is not None),
-        "unknown": "unknown" in tables,
-        "predictions": "predictions" in tables,
-        "map": True,
-        "errors": scores is not None,
-        **dict.fromkeys(("novelty", "saliency", "cost", "model", "versions"), True),
-    }
+    absent = {"unknown", "predictions"} - set(tables)
+    if scores is None:
+        absent |= {"top-k", "confusion", "classes", "calibration", "errors"}
     html = render(
         **numbers,
         title=title,
-        sections=[name for name, is_present in sections.items() if is_present],
+        absent=absent,
         source=source,
         model_name=path.name if path else f"CNNClassifier({classifier.backbone!r})",
         findings=findings,

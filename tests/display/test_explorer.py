@@ -327,13 +327,13 @@ def test_a_path_is_written(coordinates, tmp_path):
 
 
 def test_a_page_that_is_there_stays_if_a_new_one_fails(coordinates, X, tmp_path, monkeypatch):
-    def fail_half_way(*args):
+    def fail_half_way():
         yield "data:image/webp;base64,"
         raise OSError("no space left")
 
     path = tmp_path / "explorer.html"
     path.write_text("old")
-    monkeypatch.setattr(_explorer_display, "encode_sheets", fail_half_way)
+    monkeypatch.setattr(_explorer_display, "encode_pictures", lambda *_: ({}, fail_half_way()))
     with pytest.raises(OSError, match="no space"):
         EmbeddingExplorer(coordinates, X=X, durations=(1, 4)).write(path)
     assert path.read_text() == "old"
