@@ -26,9 +26,7 @@ _MAP_OPTIONS = ("method", "n_components", "random_state")
 class EmbeddingExplorer:
     """Interactive map of glitches with their spectrograms, in one HTML file.
 
-    The page shows the spectrograms of the glitch under the pointer, colors and filters by class
-    or cluster, finds ids, and exports the ids of selected glitches. It needs no network. Use
-    :meth:`from_embeddings` or :meth:`from_estimator` to compute a map, and then :meth:`write`.
+    Use :meth:`from_embeddings` or :meth:`from_estimator` to compute a map, and then :meth:`write`.
 
     Parameters
     ----------
@@ -165,7 +163,7 @@ class EmbeddingExplorer:
             The file; an existing file is replaced once the page is complete.
         max_megabytes : float, default=40.0
             The maximum size of all pictures in MB. Pictures are scaled down accordingly, but not
-            below a height of 32 pixels. All else takes about 35 bytes per glitch.
+            below a height of 32 pixels.
 
         Raises
         ------

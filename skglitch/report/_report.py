@@ -203,7 +203,10 @@ def make_report(
     ).compute(random_state)
     path = None if model_file is None else Path(model_file).expanduser()
 
-    tables = {"data": _tables.summarize_data(findings), "labels": _tables.count_labels(findings)}
+    tables = {
+        "data": _tables.summarize_data(findings),
+        "labels": _tables.count_labels(findings),
+    }
     pictures: dict[str, bytes] = {}
     scores = add_scores(findings, tables, pictures) if findings.is_known.any() else None
     if findings.unknown_classes:
