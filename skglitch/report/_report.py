@@ -286,7 +286,7 @@ def _check_labels(y: Any, n_samples: int, classifier: CNNClassifier) -> np.ndarr
     """Labels as an object array with None where there is no label."""
     values = [None] * n_samples if y is None else as_labels(y)
     labels = _check_column("y", np.array(values, dtype=object), n_samples)
-    labeled = is_labeled(values)
+    labeled = is_labeled(labels)
     labels[~labeled] = None
     if labeled.any():
         given = labels[labeled].tolist()
