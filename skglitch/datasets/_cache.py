@@ -134,7 +134,6 @@ def warn_no_cache(error: OSError) -> None:
         f"The decoded views cannot be cached ({error}), so they are kept in memory and will be "
         "decoded again by the next call. Pass a folder with free space as cache=, or set "
         "SKGLITCH_HOME.",
-        UserWarning,
         stacklevel=2,
     )
 

@@ -147,11 +147,7 @@ def _get_file(path: Path, base_url: str, **options: Any) -> None:
             download(files[path.name], path, **options)
     except ConnectionError as error:
         if is_there:
-            warnings.warn(
-                f"{path} is used without comparing its checksum: {error}.",
-                UserWarning,
-                stacklevel=3,
-            )
+            warnings.warn(f"{path} is used without comparing its checksum: {error}.", stacklevel=3)
             return
         url = f"{base_url}/records/{_RECORD}/files/{path.name}?download=1"
         raise OSError(

@@ -187,7 +187,6 @@ def load_gravity_spy(
         warnings.warn(
             f"{len(problems)} in folder={str(folder)!r} cannot be used and are left out with "
             f"their glitches:{list_problems(problems)}",
-            UserWarning,
             stacklevel=2,
         )
     glitches = [glitch for glitch in glitches if broken.keys().isdisjoint(glitch.files)]
@@ -262,7 +261,7 @@ def _treat_missing(
             available,
         )
     action = "They are left out." if missing == "skip" else "These views are filled with zeros."
-    warnings.warn(f"{message} {action}", UserWarning, stacklevel=3)
+    warnings.warn(f"{message} {action}", stacklevel=3)
     if missing == "fill":
         return glitches
     complete = [glitch for glitch in glitches if None not in glitch.files]

@@ -211,7 +211,6 @@ def load_triggers(
         warnings.warn(
             f"{len(problems)} of {len(ifos)} rows of {triggers.where} cannot be used and are left "
             f"out:{_describe(triggers)}",
-            UserWarning,
             stacklevel=2,
         )
 
