@@ -154,7 +154,6 @@ class TestWithoutLabels:
             "y": np.where(np.arange(24) % 2, "Blip", "Whistle"),
             "labeled": np.arange(24) < 12,
             "embeddings": X.mean(axis=(1, 3)) + rng.standard_normal((24, 32)),
-            "rest": X[12:].reshape(12, -1),
         }
         exec(code[0], names)
         assert np.mean(names["predicted"] == names["y"]) > 0.9
@@ -165,4 +164,4 @@ class TestWithoutLabels:
         assert set(names["model"].classes_) == {"Blip", "Whistle"}
         exec(code[2], names)
         assert sorted(names["first"]) == sorted(set(names["first"]))
-        assert sorted(names["next_rows"]) == list(range(12))
+        assert sorted(names["rows"]) == list(range(12))
