@@ -204,7 +204,7 @@ class TestTimes:
         moved = (middle[1] - middle[0]) * 0.1 / 400
         assert moved == pytest.approx(0.5 / RATE, rel=0.35)
 
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(
         duration=st.sampled_from([3.5, 4.0, 5.03, 7.1, 9.0]),
         durations=st.lists(st.sampled_from([0.1, 0.5, 1.0, 1.3]), min_size=1, max_size=3),
