@@ -99,14 +99,17 @@ def test_axes_that_lie_elsewhere_are_found(save, page, energy, move):
 )
 def test_axes_of_figures_of_other_sizes_are_found(tmp_path, figsize, rescaled):
     """The energies of a smooth ramp are where the axes say, in figures as matplotlib makes them."""
+    import matplotlib
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize)
-    axes = figure.add_subplot()
     ramp = np.add.outer(np.linspace(0, 15, 479), np.linspace(10, 0, 573))
-    mesh = axes.imshow(ramp, vmin=0, vmax=25.5, aspect="auto", extent=(-2, 2, 10, 2048))
-    figure.colorbar(mesh)
-    figure.savefig(tmp_path / "p.png")
+    # gwpy changes the defaults when it is imported.
+    with matplotlib.rc_context(matplotlib.rcParamsDefault):
+        figure = Figure(figsize)
+        axes = figure.add_subplot()
+        mesh = axes.imshow(ramp, vmin=0, vmax=25.5, aspect="auto", extent=(-2, 2, 10, 2048))
+        figure.colorbar(mesh)
+        figure.savefig(tmp_path / "p.png")
     if rescaled:
         Image.open(tmp_path / "p.png").resize((800, 600)).save(tmp_path / "p.png")
     read = read_picture(tmp_path / "p.png").astype(float)
