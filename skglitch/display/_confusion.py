@@ -175,7 +175,8 @@ class ConfusionDisplay:
         self.labels_ = labels
         rates = _normalize(matrix)
         self.figure_, (self.ax_,) = make_axes(ax, self.figsize)
-        self.im_ = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap)
+        # gwpy changes the defaults of matplotlib when it is imported.
+        self.im_ = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap, origin="upper", aspect="equal")
         # Packages that enable grids when imported (gwpy) would strike out the numbers.
         self.ax_.grid(False)
         if colorbar:

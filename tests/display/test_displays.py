@@ -352,3 +352,11 @@ class TestTraining:
 
 def test_all_displays_are_in_the_room():
     assert sum(name.endswith("Display") for name in skglitch.display.__all__) == 10
+
+
+def test_confusion_of_the_first_class_is_at_the_top_in_a_session_with_gwpy():
+    with plt.rc_context({"image.origin": "lower", "image.aspect": "auto"}):
+        display = ConfusionDisplay.from_predictions(["a", "b"], ["a", "b"])
+    low, high = display.ax_.get_ylim()
+    assert low > high
+    assert display.ax_.get_aspect() == 1
