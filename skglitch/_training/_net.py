@@ -114,7 +114,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyError as error:
-            if self.train_split is not None:
+            if self.train_split is not None or "valid_" not in str(error):
                 raise
             raise ValueError(
                 f"One of callbacks did not find {error.args[0]!r}. There are no validation scores: "

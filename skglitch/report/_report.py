@@ -183,7 +183,7 @@ def make_report(
     classifier.predict_proba(images[:1])  # raises where X does not fit the classifier
     durations = durations or classifier.durations_
     if durations is None:
-        raise ValueError("durations=None, but the classifier knows none: pass those of the views.")
+        raise ValueError("durations=None, but the classifier does not know them: pass them.")
     views = tuple(map(float, durations))
     if len(views) != classifier.image_shape_[0]:
         raise ValueError(

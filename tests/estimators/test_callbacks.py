@@ -48,6 +48,15 @@ def test_callbacks_that_need_validation_data_say_what_to_set(tiny, stripes, name
         tiny(max_epochs=1, callbacks=WATCHING[name]).fit(*stripes)
 
 
+def test_other_errors_of_callbacks_stay_what_they_are(tiny, stripes):
+    class Faulty(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            {}["gain"]
+
+    with pytest.raises(KeyError, match="gain"):
+        tiny(max_epochs=1, callbacks=[Faulty()]).fit(*stripes)
+
+
 def test_callbacks_that_need_validation_data_in_partial_fit(tiny, stripes):
     classifier = tiny(max_epochs=1).fit(*stripes)
     weights = copy.deepcopy(classifier.net_.module_.state_dict())
