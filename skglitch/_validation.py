@@ -36,7 +36,7 @@ def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
 def check_labels(values: ArrayLike, name: str, classes: Collection[Any] | None = None) -> list[Any]:
     """Convert labels, strings only or numbers only, to a list of Python values.
 
-    None may be missing. -1 is a label if it is among `classes`.
+    Every sample needs a label. -1 is one if it is among `classes`.
     """
     labels = as_labels(values, name)
     if not labels:
@@ -122,7 +122,7 @@ def column_names(values: Any) -> list[Any] | None:
 
 
 def unfold_views(X: Any) -> Any:
-    """Return views that QTransformer has put into a data frame as an array, all else as it is."""
+    """Convert a data frame of views from QTransformer to an array; return other X unchanged."""
     columns: Any = getattr(X, "columns", None)
     if getattr(columns, "nlevels", 1) != 3:
         return X
