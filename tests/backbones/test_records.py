@@ -49,12 +49,11 @@ def test_inception_v2():
     assert (info.width, info.input_size, info.head) == (1024, (224, 224), ("output",))
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "test_vit", "test_convnext"])
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2", "test_vit"])
 def test_nets_of_timm(name):
     import timm
 
-    of_timm = {"efficientnet_lite0": "tf_efficientnet_lite0"}.get(name, name)
-    net = timm.create_model(of_timm)
+    net = timm.create_model(f"tf_{name}" if "_lite" in name else name)
     info = backbone_info(name)
     config = net.pretrained_cfg
     assert (info.mean, info.std) == (tuple(config["mean"]), tuple(config["std"]))
