@@ -9,7 +9,9 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +64,77 @@ def check_transfer(name: str, url: Any, n_retries: Any, delay: Any) -> None:
         raise ValueError(f"delay={delay!r} must be a number of seconds, 0 or more.")
 
 
-def record_files(base_url: str, record: str) -> dict[str, RemoteFile]:
-    """Ask Zenodo for the files of a record, by name."""
-    url = f"{base_url}/api/records/{record}"
-    try:
-        with _open(url, {}) as response:
-            described = json.load(response)["files"]
-        return {
-            file["key"]: RemoteFile(
-                f"{base_url}/records/{record}/files/{file['key']}?download=1",
-                int(file["size"]),
-                file["checksum"],
+@dataclass(frozen=True)
+class ZenodoRecord:
+    """Files of a record at Zenodo, which are downloaded into a folder. ``delay`` is in s."""
+
+    number: str
+    folder: Path
+    base_url: str
+    download_if_missing: bool
+    n_retries: int
+    delay: float
+    progress: bool
+
+    def __post_init__(self) -> None:
+        check_transfer("base_url", self.base_url, self.n_retries, self.delay)
+
+    def fetch(self, name: str) -> Path:
+        """Return the path of a file, downloading it if it is missing."""
+        path = self.folder / name
+        if path.exists():
+            return path
+        if not self.download_if_missing:
+            raise OSError(f"{path} does not exist, and download_if_missing=False.")
+        try:
+            file = self._find(name)
+            download(file, path, n_retries=self.n_retries, delay=self.delay, progress=self.progress)
+        except ConnectionError as error:
+            raise OSError(
+                f"Cannot download {self._url(name)} ({error}). The next call resumes the "
+                f"download. Alternatively put the file at {path}"
+            ) from error
+        return path
+
+    def verify(self, name: str) -> Path:
+        """Return the path of a file that was put there by hand, if it is that of the record."""
+        path = self.folder / name
+        try:
+            file = self._find(name)
+        except ConnectionError as error:
+            warnings.warn(f"{path} is used without comparing its checksum: {error}.", stacklevel=3)
+            return path
+        if not file.matches(path):
+            raise ValueError(
+                f"{path} is not the file of the record, which has {file.size} bytes and the "
+                f"checksum {file.checksum}: remove it to download it again."
             )
-            for file in described
-        }
-    except _NETWORK_ERRORS as error:
-        raise ConnectionError(f"{url} cannot be read: {_reason(error)}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConnectionError(f"{url} is not the description of a record: {error!r}") from error
+        return path
+
+    def _url(self, name: str) -> str:
+        return f"{self.base_url.rstrip('/')}/records/{self.number}/files/{name}?download=1"
+
+    @cached_property
+    def _files(self) -> dict[str, RemoteFile]:
+        """Ask for the files of the record, once."""
+        url = f"{self.base_url.rstrip('/')}/api/records/{self.number}"
+        try:
+            with _open(url, {}) as response:
+                files = json.load(response)["files"]
+            return {
+                file["key"]: RemoteFile(self._url(file["key"]), int(file["size"]), file["checksum"])
+                for file in files
+            }
+        except _NETWORK_ERRORS as error:
+            raise ConnectionError(f"{url} cannot be read: {_reason(error)}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConnectionError(f"{url} is not the description of a record: {error!r}") from error
+
+    def _find(self, name: str) -> RemoteFile:
+        if name not in self._files:
+            files = ", ".join(self._files)
+            raise ConnectionError(f"the record has no file {name}, only {files}")
+        return self._files[name]
 
 
 def download(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from .._download import check_transfer, download, record_files
+from .._download import ZenodoRecord
 from .._files import get_data_home
 from ._gravity_spy import check_parameters, load_gravity_spy
 
@@ -64,9 +64,13 @@ def fetch_gravity_spy(
     bunch : :class:`~sklearn.utils.Bunch`
         As from :func:`load_gravity_spy`, and
 
+        frame : pandas.DataFrame of n rows, or None
+            The authors' table, in the order of ``data``. Among its columns are ``event_time``
+            (GPS time in s), ``ifo``, ``snr``, ``peak_frequency`` in Hz and ``sample_type``. A
+            glitch that is not in the table has NaN. None if the table is not available.
         split : ndarray of shape (n,), dtype str, or None
-            Part of the data that a glitch is in: ``"train"``, ``"validation"``, ``"test"``, or
-            empty if unknown. None if the authors' table is not available.
+            Column ``sample_type``, the authors' split: ``"train"``, ``"validation"``,
+            ``"test"``, or empty if unknown.
     (data, target) : tuple
         If ``return_X_y=True``.
 
@@ -97,16 +101,15 @@ def fetch_gravity_spy(
 
     # Before an hour of download, not after it.
     check_parameters(durations, size, missing, on_error, cache)
-    check_transfer("base_url", base_url, n_retries, delay)
     home = get_data_home(data_home)
-    options = {"n_retries": n_retries, "delay": delay, "progress": progress}
-    archive, table = home / "gravity_spy" / _ARCHIVE, home / "gravity_spy" / _METADATA
-    pictures = archive.with_name(_ARCHIVE.removesuffix(".tar.gz"))
+    folder = home / "gravity_spy"
+    record = ZenodoRecord(
+        _RECORD, folder, base_url, download_if_missing, n_retries, delay, progress
+    )
+    pictures = folder / _ARCHIVE.removesuffix(".tar.gz")
     if not pictures.is_dir():
-        is_there = archive.exists()
-        if not download_if_missing and not is_there:
-            raise OSError(f"{pictures} does not exist, and download_if_missing=False.")
-        _get_file(archive, base_url, **options)
+        is_there = (folder / _ARCHIVE).exists()
+        archive = (record.verify if is_there else record.fetch)(_ARCHIVE)
         _unpack(archive, pictures, progress)
         if not is_there:
             archive.unlink()
@@ -122,44 +125,22 @@ def fetch_gravity_spy(
     )
     if return_X_y:
         return bunch.data, bunch.target
-    bunch.split = None
+    bunch.frame = bunch.split = None
+    if not download_if_missing and not (folder / _METADATA).exists():
+        return bunch
     try:
-        if download_if_missing and not table.exists():
-            _get_file(table, base_url, **options)
-        if table.exists():
-            rows = pd.read_csv(table, dtype=str, keep_default_na=False)
-            split = dict(zip(rows["gravityspy_id"], rows["sample_type"], strict=True))
-            bunch.split = np.array([split.get(id_) or "" for id_ in bunch.ids])
+        rows = pd.read_csv(record.fetch(_METADATA), dtype={"gravityspy_id": str})
+        rows = rows.drop_duplicates("gravityspy_id").set_index("gravityspy_id")
+        frame = rows.reindex(bunch.ids).reset_index()
+        split = frame["sample_type"]
+        bunch.frame, bunch.split = frame, np.where(split.isna(), "", split).astype(str)
     except (OSError, KeyError, ValueError) as error:
         # The pictures are useful without it.
-        warnings.warn(f"split is None, since {table} cannot be read: {error!r}", stacklevel=2)
-    return bunch
-
-
-def _get_file(path: Path, base_url: str, **options: Any) -> None:
-    """Download a file of the record, or check one that was put there by hand."""
-    base_url, is_there = base_url.rstrip("/"), path.exists()
-    try:
-        files = record_files(base_url, _RECORD)
-        if path.name not in files:
-            raise ConnectionError(f"the record has no file {path.name}, only {', '.join(files)}")
-        if not is_there:
-            download(files[path.name], path, **options)
-    except ConnectionError as error:
-        if is_there:
-            warnings.warn(f"{path} is used without comparing its checksum: {error}.", stacklevel=3)
-            return
-        url = f"{base_url}/records/{_RECORD}/files/{path.name}?download=1"
-        raise OSError(
-            f"Cannot download {url} ({error}). The next call resumes the download. "
-            f"Alternatively put the file at {path}"
-        ) from error
-    file = files[path.name]
-    if is_there and not file.matches(path):
-        raise ValueError(
-            f"{path} is not the file of the record, which has {file.size} bytes and the "
-            f"checksum {file.checksum}: remove it to download it again."
+        warnings.warn(
+            f"frame and split are None, since {folder / _METADATA} cannot be read: {error!r}",
+            stacklevel=2,
         )
+    return bunch
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> None:

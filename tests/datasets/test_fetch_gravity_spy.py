@@ -15,6 +15,13 @@ from skglitch.datasets import fetch_gravity_spy
 
 ARCHIVE = "trainingsetv1d1.tar.gz"
 METADATA = "trainingset_v1d1_metadata.csv"
+# Not in the order of the pictures.
+TABLE = """\
+event_time,ifo,gravityspy_id,label,sample_type
+1134216192.931640,L1,c3,Koi_Fish,validation
+1127425468.976318,H1,a1,Blip,train
+1132636755.365234,L1,b2,Blip,test
+"""
 
 
 class Zenodo:
@@ -105,8 +112,7 @@ def zenodo(small_tree, monkeypatch):
     # macOS leaves such twins in archives; noise makes this one long enough to break off.
     noise = np.random.default_rng(0).bytes(20_000)
     zenodo.put(ARCHIVE, pack(small_tree, [("TrainingSet/Blip/._H1_a1.png", noise)]))
-    table = "gravityspy_id,label,sample_type\na1,Blip,train\nb2,Blip,test\nc3,Koi_Fish,validation\n"
-    zenodo.put(METADATA, table.encode())
+    zenodo.put(METADATA, TABLE.encode())
     server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(zenodo))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -149,6 +155,9 @@ def test_fetch(zenodo, fetch, shelf):
     assert bunch.data[..., 0, 0].tolist() == LEVELS
     assert bunch.target.tolist() == ["Blip", "Blip", "Koi_Fish", "Koi_Fish"]
     assert bunch.split.tolist() == ["train", "test", "validation", ""]
+    assert bunch.frame["gravityspy_id"].tolist() == bunch.ids.tolist()
+    assert bunch.frame["event_time"][0] == 1127425468.976318
+    assert bunch.frame.iloc[3, 1:].isna().all()
     assert sorted(p.name for p in shelf.iterdir()) == [METADATA, "trainingsetv1d1"]
     assert len(list((shelf.parent / "gravity_spy_cache").glob("*.npy"))) == 1
 
@@ -230,7 +239,7 @@ def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
     with (
         pytest.warns(UserWarning, match="checksum"),
-        pytest.warns(UserWarning, match="split is None"),
+        pytest.warns(UserWarning, match="frame and split are None"),
     ):
         bunch = fetch(base_url="http://127.0.0.1:9", n_retries=0)
     assert bunch.split is None
@@ -317,9 +326,10 @@ def test_archive_that_is_cut_short_leaves_nothing_unpacked(zenodo, fetch, shelf)
 
 def test_damaged_table_costs_the_split_only(zenodo, fetch):
     zenodo.put(METADATA, b"id,other\n1,2\n")
-    with pytest.warns(UserWarning, match="split is None"):
+    with pytest.warns(UserWarning, match="frame and split are None"):
         bunch = fetch()
     assert bunch.split is None
+    assert bunch.frame is None
     assert isinstance(bunch.data, np.ndarray)
 
 
