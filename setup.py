@@ -86,7 +86,7 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     packages=find_packages(include=["skglitch", "skglitch.*"]),
-    package_data={"skglitch": ["py.typed", "display/_explorer/*", "report/_page/*"]},
+    package_data={"skglitch": ["py.typed", "*.skglitch", "display/_explorer/*", "report/_page/*"]},
     python_requires=">=3.11",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         spectrograms,
     )
     from .estimators import CNNClassifier, TruncatedCNNTransformer
-    from .persistence import load, save
+    from .persistence import load, load_pretrained, save
 
 __all__ = [
     "CNNClassifier",
@@ -36,6 +36,7 @@ __all__ = [
     "display",
     "estimators",
     "load",
+    "load_pretrained",
     "metrics",
     "persistence",
     "report",
@@ -50,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "CNNClassifier": "estimators",
         "TruncatedCNNTransformer": "estimators",
         "load": "persistence",
+        "load_pretrained": "persistence",
         "save": "persistence",
     },
 )

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+# The ready-made model, in the package.
+PRETRAINED = Path(__file__).with_name("pretrained.skglitch")
 # Measured data and texts compress to a tenth at best, a constant to a thousandth: no file that is
 # meant to be read expands to more.
 _MOST_BYTES, _MOST_EXPANDED = 1 << 22, 100

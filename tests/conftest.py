@@ -142,6 +142,31 @@ def draw():
     return draw_picture
 
 
+@pytest.fixture(scope="session")
+def _ready_made(tmp_path_factory):
+    """Model like the ready-made one, but of four classes, 32 x 40 pixels and random weights."""
+    import skglitch
+    from skglitch.discovery import NoveltyDetector
+
+    y = np.tile(["Blip", "Chirp", "Koi_Fish", "Whistle"], 6)
+    X = np.random.default_rng(0).integers(0, 60, (len(y), 4, 32, 40), dtype=np.uint8)
+    for number in range(len(y)):
+        X[number, ..., 10 * (number % 4) : 10 * (number % 4) + 8] += 180
+    classifier = skglitch.CNNClassifier(weights=None, max_epochs=1, random_state=0).fit(X, y)
+    embeddings = skglitch.TruncatedCNNTransformer(classifier).fit_transform(X)
+    classifier.novelty_ = NoveltyDetector(random_state=0).fit(embeddings, y)
+    path = tmp_path_factory.mktemp("ready-made") / "pretrained.skglitch"
+    skglitch.save(classifier, path)
+    return classifier, X, y, path
+
+
+@pytest.fixture
+def ready_made(_ready_made, monkeypatch):
+    """Put a small model in the place of the ready-made one, and return it with X and y."""
+    monkeypatch.setattr("skglitch._files.PRETRAINED", _ready_made[-1])
+    return _ready_made[:-1]
+
+
 @pytest.fixture
 def small_tree(tmp_path, draw):
     """Two classes with two glitches each, views 1.0 and 4.0 s; each view of its own energy."""

@@ -19,6 +19,7 @@ import pytest
 from numpydoc.validate import validate
 
 import skglitch
+from skglitch import _files
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = [
@@ -239,6 +240,17 @@ class TestMetadata:
 
     def test_is_marked_as_typed(self):
         assert (Path(skglitch.__file__).parent / "py.typed").is_file()
+
+    def test_a_wheel_has_all_files(self):
+        if not (ROOT / "setup.py").is_file():
+            pytest.skip("not a checkout")
+        told = (ROOT / "setup.py").read_text(encoding="utf-8")
+        (patterns,) = re.findall(r'"skglitch": (\[.*?\])', told)
+        package = ROOT / "skglitch"
+        files = {p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+        for path in files | {_files.PRETRAINED}:
+            name = path.relative_to(package)
+            assert any(map(name.match, ast.literal_eval(patterns))), name
 
     def test_dependencies_are_all_justified(self):
         if not (ROOT / "setup.py").is_file():

@@ -13,13 +13,21 @@ import numpy as np
 import torch
 from torch import nn
 
+from .. import _files
 from ._backbone import Backbone
 from ._published import weights_file
-from ._registry import DEFAULT_BACKBONE, BackboneInfo, find_backbone, torchvision_names
+from ._registry import (
+    DEFAULT_BACKBONE,
+    GLITCHES_READOUT,
+    BackboneInfo,
+    find_backbone,
+    torchvision_names,
+)
 from ._surgery import cut_head, input_channels, output_width
 from ._weights import StateDict, check_state_dict, load, read_state_dict
 
 IMAGENET = "imagenet"
+GLITCHES = "glitches"
 NATIVE = "native"
 
 
@@ -31,6 +39,15 @@ def make_backbone(
 ) -> Backbone:
     """Build a backbone, a net without its head; parameters are as in CNNClassifier."""
     _check_weights(weights)
+    if weights == GLITCHES:
+        if backbone != DEFAULT_BACKBONE:
+            raise ValueError(
+                f"weights={GLITCHES!r} are of {DEFAULT_BACKBONE!r} only, not of backbone="
+                f"{backbone!r:.80}: give 'imagenet', a path, a state dict or None."
+            )
+        made = _make_named(backbone, _files.PRETRAINED, input_size)
+        made.readout = GLITCHES_READOUT
+        return made
     if isinstance(backbone, str):
         return _make_named(backbone, weights, input_size)
     return _wrap_module(backbone, weights, input_size)
@@ -113,13 +130,15 @@ def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
 def _check_weights(weights: Any) -> None:
     if weights is not None and not isinstance(weights, str | os.PathLike | Mapping | Enum):
         raise ValueError(
-            f"weights={weights!r} must be 'imagenet', a path, a state dict, weights of "
+            f"weights={weights!r} must be 'imagenet', 'glitches', a path, a state dict, weights of "
             "torchvision or None."
         )
-    if not isinstance(weights, str) or weights == IMAGENET:
+    if not isinstance(weights, str) or weights in (IMAGENET, GLITCHES):
         return
     if os.sep not in weights and "." not in weights and not Path(weights).exists():
-        raise ValueError(f"weights={weights!r} is neither 'imagenet', None nor the path of a file.")
+        raise ValueError(
+            f"weights={weights!r} is neither 'imagenet', 'glitches', None nor the path of a file."
+        )
 
 
 def _info_for(name: str, weights: Any) -> BackboneInfo:

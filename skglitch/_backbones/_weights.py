@@ -38,6 +38,8 @@ def _read_cached(path: str, _mtime_ns: int, _size: int) -> StateDict:
             from safetensors.torch import load_file
 
             state: Any = load_file(path)
+        elif path.endswith(".skglitch"):
+            state = _read_model(path)
         else:
             if zipfile.is_zipfile(path):
                 with zipfile.ZipFile(path) as archive:
@@ -51,6 +53,17 @@ def _read_cached(path: str, _mtime_ns: int, _size: int) -> StateDict:
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     return check_state_dict(state, repr(path))
+
+
+def _read_model(path: str) -> StateDict:
+    """Read the backbone of a classifier or transformer in a file of skglitch."""
+    from safetensors.torch import load
+
+    with zipfile.ZipFile(path) as archive:
+        refuse_bomb(archive)
+        arrays = load(archive.read("weights.safetensors"))
+    parts = {name: name.rpartition("backbone.net.")[2] for name in arrays}
+    return {part: arrays[name] for name, part in parts.items() if part != name}
 
 
 def check_state_dict(state: Any, source: str) -> StateDict:

@@ -23,7 +23,7 @@ _N_ISSUES = 10
 
 
 @click.command(short_help="Find new classes, novel glitches and onsets.")
-@click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=click.Path())
+@click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.ModelPath())
 @_options.source
 @_options.output("Folder for the tables.", "skglitch-discover", is_folder=True)
 @click.option(

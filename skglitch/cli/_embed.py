@@ -85,7 +85,7 @@ class Embedder:
 
 
 @click.command(short_help="Compute embeddings of glitches.")
-@click.argument("model", metavar="MODEL|BACKBONE", type=click.Path())
+@click.argument("model", metavar="MODEL|BACKBONE", type=_options.ModelPath())
 @_options.source
 @_options.output("A .npz, .npy, .csv, .parquet, .h5 or .hdf5 file.", required=True)
 @_options.embedding

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write an interactive map of glitches.")
-@click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=click.Path())
+@click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.ModelPath())
 @_options.source
 @_options.output("A .html file.", "explorer.html")
 @click.option(

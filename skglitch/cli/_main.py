@@ -101,6 +101,8 @@ def main() -> None:
     SOURCE is a folder of pictures named <ifo>_<id>_spectrogram_<duration>.png, in a subfolder per
     class if labeled, or an HDF5 file of spectrograms. --triggers with --strain replace it.
 
+    MODEL is a file, or pretrained for the ready-made model. A file with that name is ./pretrained.
+
     Results go to stdout, messages to stderr. Exit codes: 0 success, 1 error in the data or the
     model, 2 error in the command line or the configuration, 130 interrupted.
     """

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+from .. import _files
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +67,23 @@ class FileOr(click.ParamType):
     ) -> list[CompletionItem]:
         """Complete files."""
         return [CompletionItem(incomplete, type="file")]
+
+
+class ModelPath(click.Path):
+    """A path, or the word for the ready-made model, which goes before a file of that name."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path of the model."""
+        if value == "pretrained":
+            if Path(value).exists():
+                warnings.warn(
+                    "pretrained is the ready-made model; for what has that name here, give "
+                    "./pretrained.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            value = str(_files.PRETRAINED)
+        return super().convert(value, param, ctx)
 
 
 def read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
@@ -123,13 +143,13 @@ file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 source = click.argument(
     "source", required=False, metavar="[SOURCE]", type=click.Path(exists=True, path_type=Path)
 )
-model = click.argument("model", type=file_type)
+model = click.argument("model", type=ModelPath(exists=True, dir_okay=False, path_type=Path))
 batch_size = count("--batch-size", help="Number of glitches per batch.")
 weights = click.option(
     "--weights",
-    type=FileOr("imagenet", "none"),
-    metavar="imagenet|none|FILE",
-    help="Initial weights; none for random ones.",
+    type=FileOr("imagenet", "glitches", "none"),
+    metavar="imagenet|glitches|none|FILE",
+    help="Initial weights; glitches for those of the ready-made model, none for random ones.",
 )
 backbone = click.option(
     "--backbone", help="Name of the network, see skglitch.backbones.list_backbones()."

@@ -36,8 +36,9 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
     """Predict the classes of the glitches of SOURCE, labeled or not, by a saved MODEL.
 
     The columns are id, ifo, gps_time and label (where known), prediction and probability; with
-    --top 2 also prediction_2 and probability_2, and so on. If there are labels, the top-k accuracy
-    goes to stderr.
+    --top 2 also prediction_2 and probability_2, and so on. The MODEL pretrained also has
+    novelty_p_value, which is low for glitches of unknown classes. If there are labels, the top-k
+    accuracy goes to stderr.
     """
     if output is not None:
         check_suffix(output, TABLES)
@@ -45,6 +46,7 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
     from .._labels import as_labels, is_labeled
     from .._tables import to_json, write_table
     from .._validation import find_positions
+    from ..estimators import TruncatedCNNTransformer
 
     classifier = load_model(model, ("CNNClassifier",), options)
     bunch = load_for_model(source, classifier, options)
@@ -52,6 +54,11 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
     table = describe_glitches(bunch) | tabulate_predictions(classifier, y_prob, options["top"])
     if options["probabilities"]:
         table |= {f"p_{label}": y_prob[:, n] for n, label in enumerate(classifier.classes_)}
+    if hasattr(classifier, "novelty_"):
+        params = {"batch_size": classifier.batch_size, "precision": classifier.precision}
+        transformer = TruncatedCNNTransformer(classifier, **params)
+        embeddings = transformer.fit_transform(bunch.data)
+        table["novelty_p_value"] = classifier.novelty_.p_values(embeddings)
     if output is not None or not options["as_json"]:
         write_table(table, output)
     top_k = None

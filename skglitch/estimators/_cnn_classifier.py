@@ -80,9 +80,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     backbone : str, torch.nn.Module or callable, default="efficientnet_lite0"
         The net: a name from :func:`skglitch.backbones.list_backbones`, a module, which is copied
         and whose last layer is cut off, or a callable without arguments that returns a module.
-    weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
-        The initial weights: published weights from ImageNet, a file with a state dict, a state
-        dict, a member of a ``torchvision.models.*_Weights``, or None for random ones.
+    weights : {"imagenet", "glitches"}, path, mapping, enum or None, default="imagenet"
+        The initial weights: published weights from ImageNet, those of the ready-made model
+        (:func:`skglitch.load_pretrained`, for the default backbone only), a file with a state dict
+        or of :func:`skglitch.save`, a state dict, a member of a ``torchvision.models.*_Weights``,
+        or None for random ones.
         The weights of the default backbone are installed with it; others are downloaded once. A
         module keeps its own weights unless this is a path or a mapping.
     views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
@@ -175,6 +177,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         them has a weight of 0.
     exemplar_classes_ : ndarray of shape (n_exemplars,)
         The class of each.
+    novelty_ : NoveltyDetector
+        Fitted to embeddings of this classifier. Only the ready-made model of
+        :func:`skglitch.load_pretrained` has it, until it is trained further.
 
     See Also
     --------
@@ -220,6 +225,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     }
     exemplars_: np.ndarray
     exemplar_classes_: np.ndarray
+    novelty_: Any
 
     def __init__(
         self,
@@ -582,6 +588,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             net.history_ = History([*previous, *net.history])
         self.net_ = net
         self.history_ = net.history
+        self.__dict__.pop("novelty_", None)  # it was fitted to the embeddings of another net
         rows = _exemplar_rows(targets, weights)
         self.exemplars_ = self._embed(images[rows])
         self.exemplar_classes_ = self.classes_[targets[rows]]

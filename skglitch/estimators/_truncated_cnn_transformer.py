@@ -71,7 +71,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
           :func:`sklearn.base.clone`, so grid searches and pipelines use it without training;
         - a :class:`CNNClassifier` that is not fitted: ``fit`` fits a clone of it, so that a
           pipeline trains it on each training fold alone.
-    weights : {"imagenet"}, path, mapping, torchvision weights or None, default="imagenet"
+    weights : {"imagenet", "glitches"}, path, mapping, enum or None, default="imagenet"
         As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
     layer : str or tuple of str, default="auto"
         The layers to read. ``"auto"`` uses ``encoder.layer``; any other value overrides it.

@@ -1,4 +1,4 @@
-"""The two functions that users call."""
+"""The functions that users call."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from .. import _files
 from .._device import choose_device
 from .._files import check_path
 from ._codec import ESTIMATORS, Reader, Writer, name_of
@@ -145,6 +146,37 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
     _warn(f"{file.name}: ", reader.remarks)
     return estimator
+
+
+def load_pretrained(*, device: Any = None) -> Any:
+    """Load the ready-made model, which needs no training.
+
+    It was trained on simulated glitches of the 24 classes of LIGO's third observing run, with views
+    of 0.5, 1, 2 and 4 s. The user guide has a page on how good it is on real glitches.
+
+    Parameters
+    ----------
+    device : str or torch.device, default=None
+        The device. None takes the first GPU if there is one.
+
+    Returns
+    -------
+    classifier : CNNClassifier
+        Fitted, with calibrated probabilities. ``classifier.novelty_`` is a
+        :class:`~skglitch.discovery.NoveltyDetector` that is fitted to its embeddings.
+
+    Examples
+    --------
+    >>> import skglitch
+    >>> from skglitch.datasets import make_glitches
+    >>> X, y = make_glitches(1, classes=["Whistle"], return_X_y=True, random_state=0)
+    >>> classifier = skglitch.load_pretrained()  # doctest: +SKIP
+    >>> print(classifier.predict(X))  # doctest: +SKIP
+    ['Whistle']
+    >>> transformer = skglitch.TruncatedCNNTransformer(classifier)  # doctest: +SKIP
+    >>> p = classifier.novelty_.p_values(transformer.fit_transform(X))  # doctest: +SKIP
+    """
+    return load(_files.PRETRAINED, device=device)
 
 
 def _warn(message: str, remarks: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,13 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 Arrays = dict[str, np.ndarray]
 
 
-def write_file(path: Path, estimator: dict[str, Any], arrays: Arrays) -> None:
-    """Write the record of an estimator and its arrays, replacing what is there at the end."""
+def write_file(
+    path: Path, estimator: dict[str, Any], arrays: Arrays, half: Collection[str] = ()
+) -> None:
+    """Write the record of an estimator and its arrays, replacing what is there at the end.
+
+    Arrays with a name in `half` are stored in float16 and read as float32.
+    """
     from safetensors.numpy import save
 
     schema = {
@@ -33,6 +39,9 @@ def write_file(path: Path, estimator: dict[str, Any], arrays: Arrays) -> None:
         "versions": _versions(),
         "estimator": estimator,
     }
+    if half:
+        schema["half"] = list(half)
+        arrays = arrays | {name: arrays[name].astype(np.float16) for name in half}
     text = json.dumps(schema, indent=1, allow_nan=False)
     with written_whole(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(_entry(SCHEMA, zipfile.ZIP_DEFLATED), text.encode())
@@ -68,9 +77,13 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
             elif not isinstance(schema["versions"], dict) or "estimator" not in schema:
                 problem = "is damaged: its schema is incomplete."
             else:
-                # Copies: what is read straight from the bytes cannot be written to.
                 arrays = load(archive.read(WEIGHTS))
-                return schema, {name: array.copy() for name, array in arrays.items()}
+                types = dict.fromkeys(schema.get("half", ()), np.float32)
+                # Copies: what is read straight from the bytes cannot be written to.
+                return schema, {
+                    name: array.astype(types.get(name, array.dtype))
+                    for name, array in arrays.items()
+                }
     except Exception as error:
         # zipfile, zlib, json and safetensors each have errors of their own.
         raise ValueError(f"{str(path)!r} is damaged: {error}") from error

@@ -13,7 +13,8 @@ import torchvision
 from sklearn.base import clone
 from torch import nn
 
-from skglitch import CNNClassifier
+import skglitch
+from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._backbones import backbone_info, list_backbones, make_backbone
 from skglitch._backbones._weights import read_state_dict
 
@@ -67,6 +68,23 @@ def test_weights_are_complete_or_refused(state):
     with pytest.raises(ValueError, match=r"1 tensors with NaN or infinity .*'bn1.bias'"):
         make_backbone("resnet18", dict(state) | {"bn1.bias": torch.full((64,), torch.inf)})
     make_backbone("resnet18", without(state, "fc."))  # its last layer is cut off anyway
+
+
+def test_weights_of_the_ready_made_model_are_of_one_backbone():
+    for backbone in ("resnet18", torchvision.models.resnet18()):
+        with pytest.raises(ValueError, match=r"weights='glitches' .*backbone=.*[Rr]es[Nn]et"):
+            make_backbone(backbone, "glitches")
+
+
+def test_a_saved_model_has_the_weights_of_its_backbone(tmp_path):
+    X = np.repeat([0, 255], 2 * 32 * 32).astype(np.uint8).reshape(4, 1, 32, 32)
+    transformer = TruncatedCNNTransformer("test_efficientnet", weights=None, random_state=0).fit(X)
+    skglitch.save(transformer, tmp_path / "model.skglitch")
+    backbone = make_backbone("test_efficientnet", tmp_path / "model.skglitch")
+    for key, value in transformer.encoder_.backbone.net.state_dict().items():
+        assert torch.equal(backbone.net.state_dict()[key], value)
+    with pytest.raises(ValueError, match=r"model\.skglitch does not hold the weights of ResNet"):
+        make_backbone("resnet18", tmp_path / "model.skglitch")
 
 
 @pytest.mark.parametrize(

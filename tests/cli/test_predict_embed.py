@@ -8,6 +8,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -145,6 +146,33 @@ def test_unknown_durations_are_told(run, model, folder):
     result = run("predict", "odd.skglitch", folder)
     assert result.exit_code == 1
     assert "fitted to 2 views" in result.stderr
+
+
+def test_the_word_for_the_ready_made_model(run, ready_made, tmp_path):
+    classifier, X, _ = ready_made
+    with h5py.File(tmp_path / "glitches.h5", "w") as file:
+        file["data"] = X[:3]
+    result = run("predict", "pretrained", "glitches.h5", "-q")
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = table(result.stdout)
+    assert list(rows[0])[-3:] == ["prediction", "probability", "novelty_p_value"]
+    assert [row["prediction"] for row in rows] == classifier.predict(X[:3]).tolist()
+    embeddings = TruncatedCNNTransformer(classifier).fit_transform(X[:3])
+    p_values = classifier.novelty_.p_values(embeddings)
+    assert [float(row["novelty_p_value"]) for row in rows] == pytest.approx(p_values)
+    assert run("embed", "pretrained", "glitches.h5", "-o", "e.npz").exit_code == 0
+    np.testing.assert_array_equal(np.load("e.npz")["embeddings"], embeddings)
+
+
+def test_the_word_goes_before_a_file_of_that_name(run, ready_made, tmp_path):
+    with h5py.File(tmp_path / "glitches.h5", "w") as file:
+        file["data"] = ready_made[1][:1]
+    (tmp_path / "pretrained").write_text("no model")
+    result = run("predict", "pretrained", "glitches.h5", "-q")
+    assert result.exit_code == 0
+    assert "./pretrained" in result.stderr
+    result = run("predict", "./pretrained", "glitches.h5", "-q")
+    assert "not a skglitch file" in result.stderr
 
 
 def expected_embeddings(model, folder):

@@ -28,6 +28,7 @@ from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._training import _recipe
 from skglitch.cli import main
 from skglitch.datasets import Strain
+from skglitch.discovery import NoveltyDetector
 
 from ..datasets.gwosc_files import write_gwosc
 from .test_pages import PAGES, ROOT, relative_name
@@ -78,6 +79,16 @@ def make_views() -> tuple[np.ndarray, np.ndarray]:
 def fitted():
     net = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, random_state=0)
     return net.fit(*make_views())
+
+
+@pytest.fixture(scope="module")
+def ready_made():
+    """Model for views of the usual size, in the place of the one in the package."""
+    X = np.random.default_rng(0).integers(0, 255, (8, 4, 140, 170), dtype=np.uint8)
+    net = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, random_state=0)
+    net.fit(X, np.tile(LABELS, 2))
+    net.novelty_ = NoveltyDetector().fit(TruncatedCNNTransformer(net).fit_transform(X))
+    return net
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +196,7 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
-def _place(tmp_path, monkeypatch, pictures, strain, fitted, computed, request):
+def _place(tmp_path, monkeypatch, pictures, strain, fitted, ready_made, computed, request):
     """Go to a folder with the files that pages read, and keep fetch_open_strain from the net."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["script.py", "FOLDER"])
@@ -196,6 +207,8 @@ def _place(tmp_path, monkeypatch, pictures, strain, fitted, computed, request):
     for path in strain.iterdir():
         Path(path.name).symlink_to(path)
     skglitch.save(fitted, "model.skglitch")
+    skglitch.save(ready_made, "ready-made.skglitch")
+    monkeypatch.setattr("skglitch._files.PRETRAINED", Path("ready-made.skglitch").absolute())
     np.savez("embeddings.npz", embeddings=computed["embeddings"][:16], id=GPS[:16].astype(str))
     noise = np.random.default_rng(0).normal(size=32 * 4096)
 
