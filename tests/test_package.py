@@ -43,7 +43,13 @@ OF_ESTIMATORS = IN_FULL | {"EX01", "SA01"}
 EXCEPTIONS: dict[str, set[str]] = {}
 MOST_NAMES = 60
 # Their examples are shown, and not run.
-NEED_A_NETWORK = {"skglitch.datasets.fetch_gravity_spy", "skglitch.datasets.fetch_open_strain"}
+NEED_A_NETWORK = {
+    "skglitch.datasets.fetch_gravity_spy",
+    "skglitch.datasets.fetch_gravity_spy_catalog",
+    "skglitch.datasets.fetch_gravity_spy_pictures",
+    "skglitch.datasets.fetch_gravity_spy_votes",
+    "skglitch.datasets.fetch_open_strain",
+}
 
 
 def run_python(code: str) -> str:

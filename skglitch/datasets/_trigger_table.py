@@ -25,6 +25,7 @@ _USUAL = {
     "gps": ("gps", "gps_time", "gpstime", "event_time", "peak_time", "trigger_time", "time"),
     "ifo": ("ifo", "detector", "interferometer"),
     "label": ("label", "ml_label", "class", "glitch_class"),
+    "glitch": ("gravityspy_id", "subject_id", "subject_ids"),
 }
 _IFO = re.compile(r"[A-Z]\d")
 _ARROW = (".parquet", ".pq", ".feather")
@@ -56,7 +57,7 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
         if not isinstance(name, str) and (name is not None or role == "gps"):
             raise ValueError(f"{role}={name!r} must be the name of a column.")
     path = f"table={str(table)!r}" if isinstance(table, str | os.PathLike) else ""
-    columns = _Columns(_read_columns(table), path)
+    columns = Columns(_read_columns(table), path)
     n_rows = len(next(iter(columns.values()), ()))
     if n_rows == 0:
         raise ValueError(f"{columns.title} has no rows.")
@@ -92,7 +93,7 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
     return triggers
 
 
-def _gps_times(columns: _Columns, name: str) -> tuple[list[float], dict[int, str]]:
+def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]]:
     """GPS times of a column, NaN where a value is not one, and these rows."""
     values = columns[name]
     cells = list(values)
@@ -123,7 +124,7 @@ def _to_float(value: Any) -> float:
         return math.nan
 
 
-class _Columns(dict[str, Any]):
+class Columns(dict[str, Any]):
     """Columns of a table, and what to call it in messages, at the start and inside."""
 
     def __init__(self, columns: Mapping[str, Any], path: str):

@@ -1,17 +1,13 @@
 """The download against a real server on this machine, with files of the real form."""
 
 import gzip
-import hashlib
-import io
-import json
-import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
 from skglitch.datasets import fetch_gravity_spy
+
+from .zenodo import Zenodo, pack, serving
 
 ARCHIVE = "trainingsetv1d1.tar.gz"
 METADATA = "trainingset_v1d1_metadata.csv"
@@ -24,87 +20,6 @@ event_time,ifo,gravityspy_id,label,sample_type
 """
 
 
-class Zenodo:
-    """What the server has, how it misbehaves, and what it was asked for."""
-
-    def __init__(self):
-        self.files = {}
-        self.described = {}
-        self.break_off = []  # after how many bytes to break off, one answer each
-        self.corrupt = 0  # how many answers to corrupt
-        self.knows_ranges = True
-        self.status = {}
-        self.asked = []
-        self.url = ""
-
-    def put(self, name, content):
-        self.files[name] = content
-        self.described[name] = {
-            "key": name,
-            "size": len(content),
-            "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
-        }
-
-
-def make_handler(zenodo):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            path, _, query = self.path.partition("?")
-            name = path.rpartition("/")[2]
-            ranged = self.headers.get("Range", "")
-            zenodo.asked.append((name, ranged))
-            if name in zenodo.status:
-                self.send_error(zenodo.status[name])
-            elif path == "/api/records/1476551":
-                body = {"id": 1476551, "files": list(zenodo.described.values())}
-                self.answer(200, json.dumps(body).encode())
-            elif path.startswith("/records/1476551/files/") and query == "download=1":
-                self.send_file(zenodo.files[name], ranged)
-            else:
-                self.send_error(404)
-
-        def send_file(self, content, ranged):
-            start = int(ranged.removeprefix("bytes=")[:-1]) if ranged else 0
-            if ranged and zenodo.knows_ranges:
-                span = f"bytes {start}-{len(content) - 1}/{len(content)}"
-                self.answer(206, content[start:], {"Content-Range": span})
-            else:
-                self.answer(200, content)
-
-        def answer(self, status, body, headers=None):
-            self.send_response(status)
-            for key, value in (headers or {}).items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if "/files/" in self.path and zenodo.corrupt:
-                zenodo.corrupt -= 1
-                body = bytes(byte ^ 255 for byte in body)
-            if "/files/" in self.path and zenodo.break_off:
-                body = body[: zenodo.break_off.pop(0)]
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    return Handler
-
-
-def pack(folder, extra=(), link=None):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
-        tar.add(folder, "TrainingSet")
-        for name, content in extra:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-        if link:
-            info = tarfile.TarInfo("TrainingSet/link")
-            info.type, info.linkname = tarfile.SYMTYPE, link
-            tar.addfile(info)
-    return stream.getvalue()
-
-
 @pytest.fixture
 def zenodo(small_tree, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -113,14 +28,8 @@ def zenodo(small_tree, monkeypatch):
     noise = np.random.default_rng(0).bytes(20_000)
     zenodo.put(ARCHIVE, pack(small_tree, [("TrainingSet/Blip/._H1_a1.png", noise)]))
     zenodo.put(METADATA, TABLE.encode())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(zenodo))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    zenodo.url = f"http://127.0.0.1:{server.server_port}"
-    yield zenodo
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(zenodo):
+        yield zenodo
 
 
 @pytest.fixture
@@ -267,7 +176,8 @@ def test_answers_that_are_errors(zenodo, fetch, status):
 
 
 def test_answer_that_is_no_record(zenodo, fetch):
-    zenodo.described = {"x": {"key": "x"}}
+    zenodo.described.clear()
+    zenodo.described["x"] = {"key": "x"}
     with pytest.raises(OSError, match=r"records/1476551.*KeyError"):
         fetch()
 

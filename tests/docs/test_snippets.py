@@ -31,6 +31,7 @@ from skglitch.datasets import Strain
 from skglitch.discovery import NoveltyDetector
 
 from ..datasets.gwosc_files import write_gwosc
+from ..datasets.zenodo import Zenodo, catalog_rows, put_catalog, put_pictures, put_votes, serving
 from .test_pages import PAGES, ROOT, relative_name
 
 # Shell commands by how they start.
@@ -196,6 +197,22 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
+def _zenodo(monkeypatch, pictures):
+    """Take the catalog and the votes from a server on this machine."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving(Zenodo()) as zenodo:
+        put_catalog(zenodo)
+        put_votes(zenodo, "gravityspy_id,label\na1,Blip\n")
+        picture = (pictures / "drawn" / "0.png").read_bytes()
+        for start in (2000, 3000):
+            put_pictures(zenodo, catalog_rows("L1", start, zenodo.url), picture)
+        for name in ("fetch_gravity_spy_catalog", "fetch_gravity_spy_votes"):
+            defaults = getattr(skglitch.datasets, name).__kwdefaults__
+            monkeypatch.setitem(defaults, "base_url", zenodo.url)
+        yield
+
+
+@pytest.fixture
 def _place(tmp_path, monkeypatch, pictures, strain, fitted, ready_made, computed, request):
     """Go to a folder with the files that pages read, and keep fetch_open_strain from the net."""
     monkeypatch.chdir(tmp_path)
@@ -236,7 +253,7 @@ def run_shell(line: str) -> None:
     assert result.exit_code == 0, f"{line}\n{result.output}"
 
 
-@pytest.mark.usefixtures("_quick", "_place")
+@pytest.mark.usefixtures("_quick", "_place", "_zenodo")
 @pytest.mark.parametrize("page", [p for p in PAGES if snippets(p)], ids=relative_name)
 def test_every_snippet_of_a_page_runs(page, given):
     torch.manual_seed(0)
