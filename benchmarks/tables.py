@@ -298,6 +298,47 @@ def requested() -> str:
     return markdown(["data", "labels", *how], rows)
 
 
+def pretrained_model() -> str:
+    """What the ready-made model was made of."""
+    return markdown(["", ""], results("pretrained").get("model", {}).items())
+
+
+def pretrained_scores() -> str:
+    """Scores of the ready-made model on each set."""
+    rows = []
+    for name, found in results("pretrained").get("scores", {}).items():
+        calibrated = found["novel, calibrated"]
+        shares = [found["calibration error"], found["novel"]]
+        cells = [f"{100 * share:.0f} %" for share in shares]
+        cells.append("" if calibrated is None else f"{100 * calibrated:.0f} %")
+        tops = found["top-1, top-5"]
+        rows.append([name, int(tops[0][-1]), *map(_with_interval, tops), *cells])
+    header = ["glitches", "number", "top-1 in %", "top-5 in %", "calibration error"]
+    return markdown([*header, "novel at 5 %", "the same, calibrated"], rows)
+
+
+def pretrained_classes() -> str:
+    """Recall of each class by the ready-made model, and what it takes the others for."""
+    scores, rows = results("pretrained").get("scores", {}), []
+    real = scores.get("all real ones with four views", {"classes": {}, "confused": {}})
+    for name, (simulated, _) in scores.get("simulated", {"classes": {}})["classes"].items():
+        measured = real["classes"].get(name)
+        cells = [int(measured[0][-1]), _with_interval(measured[0])] if measured else [0, ""]
+        errors = [
+            f"{pair.partition(' as ')[2]} ({n})"
+            for pair, n in real["confused"].items()
+            if pair.startswith(f"{name} as ")
+        ]
+        rows.append([name, _with_interval(simulated), *cells, ", ".join(errors)])
+    header = ["class", "recall of simulated ones in %", "real ones", "their recall in %"]
+    return markdown([*header, "taken for"], rows)
+
+
+def _with_interval(score: Sequence[float]) -> str:
+    value, low, high = (100 * number for number in score[:3])
+    return f"{value:.0f} ({low:.0f} to {high:.0f})"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "table1_real": lambda: transfer("real"),
     "table1_simulated": lambda: transfer("simulated"),
@@ -311,6 +352,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "learning_rates": learning_rates,
     "few_labels": few_labels,
     "requested": requested,
+    "pretrained_model": pretrained_model,
+    "pretrained_scores": pretrained_scores,
+    "pretrained_classes": pretrained_classes,
 }
 _BLOCK = re.compile(r"(<!-- table (\w+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 

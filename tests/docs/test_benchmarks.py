@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib
 import sys
 
+import numpy as np
 import pytest
+import torch
+
+import skglitch
 
 from .test_pages import ROOT
 
@@ -28,6 +33,48 @@ def test_a_script_starts_without_options(name, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     with pytest.raises(Parsed):
         importlib.import_module(name).main()
+
+
+@pytest.fixture
+def pretrained(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("pretrained")
+
+
+def test_some_training_glitches_lack_views(pretrained):
+    X = np.ones((400, 4, 2, 3), dtype=np.uint8)
+    dropped = pretrained.drop_views(X, 0)
+    np.testing.assert_array_equal(pretrained.drop_views(X, 0), dropped)
+    n_missing = (dropped == 0).all(axis=(2, 3)).sum(axis=1)
+    assert (dropped.sum(axis=(1, 2, 3)) == 6 * (4 - n_missing)).all()
+    assert set(n_missing) == {0, 1, 2, 3}
+    assert 0.1 < (n_missing > 0).mean() < 0.2
+    assert X.all()
+
+
+def test_the_temperature_is_part_of_the_head(pretrained, ready_made):
+    classifier, X, y = ready_made
+    hot = copy.deepcopy(classifier)
+    with torch.no_grad():
+        for parameter in hot.net_.module_.head.parameters():
+            parameter *= 3
+    # The logits of both are the same but for the temperature.
+    ratio = pretrained.calibrate(hot, X, y) / pretrained.calibrate(copy.deepcopy(classifier), X, y)
+    assert ratio == pytest.approx(3, rel=0.01)
+
+
+def test_a_rounded_model_is_what_its_file_holds(pretrained, ready_made, tmp_path):
+    classifier, X, _ = ready_made
+    rounded = copy.deepcopy(classifier)
+    pretrained.round_weights(rounded)
+    pretrained.keep_fewer_exemplars(rounded)
+    pretrained.write(rounded, tmp_path / "model.skglitch")
+    loaded = skglitch.load(tmp_path / "model.skglitch")
+    np.testing.assert_array_equal(loaded.predict_proba(X), rounded.predict_proba(X))
+    assert loaded.exemplars_.shape == (24, 1520)
+    pretrained.write(loaded, tmp_path / "again.skglitch")
+    first, second = (tmp_path / f"{name}.skglitch" for name in ("model", "again"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_the_figure_of_table_1_has_the_name_of_its_data_set(tmp_path, monkeypatch):
