@@ -17,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 from skglitch.datasets import get_data_home, load_gravity_spy
+from skglitch.spectrograms import QTransformer
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKGLITCH_TEST_DATA", HERE.parents[1] / "shared" / "data"))
@@ -100,6 +101,17 @@ def strain_glitches() -> tuple[np.ndarray, np.ndarray]:
     with h5py.File(DATA / "strain_o3_glitches.hdf5") as file:
         strain = np.stack([file[name][:] for name in sorted(file)])
         return strain, np.array([file[name].attrs["label"] for name in sorted(file)])
+
+
+def four_view_sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return X and y of each set of real glitches with views of 0.5, 1, 2 and 4 s."""
+    strain, labels = strain_glitches()
+    options = {"missing": "skip", "return_X_y": True, "progress": False}
+    return {
+        "22 classes": load_gravity_spy(DATA / "gravity_spy_22", **options),
+        "o1 pictures": load_gravity_spy(DATA / "gravity_spy_o1", **options),
+        "o3 strain": (QTransformer(4096).transform(strain), labels),
+    }
 
 
 def cached(name: str, compute: Callable, *arguments: Any) -> dict[str, np.ndarray]:

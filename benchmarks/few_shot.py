@@ -94,12 +94,12 @@ def scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     }
 
 
-def frozen_runs(X: np.ndarray, y: np.ndarray) -> Callable:
+def frozen_runs(X: np.ndarray, y: np.ndarray, nets: dict[str, dict]) -> Callable:
     """Return a function that scores frozen features and computes them only once per net."""
 
     @cache
     def read(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
-        transformer = TruncatedCNNTransformer(**FROZEN[name], random_state=0).fit(X[:2])
+        transformer = TruncatedCNNTransformer(**nets[name], random_state=0).fit(X[:2])
         return transformer.encoder_, torch.from_numpy(transformer._embed(X, normalized=False))
 
     def run(name: str, head: str, train: np.ndarray, test: np.ndarray) -> dict:
@@ -185,7 +185,7 @@ def main() -> None:
     for data in options.data:
         store = Store(f"few_shot_{data}")
         X, y = load(data)
-        frozen_run = frozen_runs(X, y)
+        frozen_run = frozen_runs(X, y, FROZEN)
         for n_each in options.labels:
             for seed in range(options.seeds):
                 train, test = split(y, n_each, seed)

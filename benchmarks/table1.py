@@ -5,12 +5,18 @@ to top-5 accuracy on the rest with Wilson intervals, the epochs and seconds unti
 98 %, the number of classes with perfect precision and recall, and the values of the paper.
 
     python benchmarks/table1.py [--data FOLDER | --simulated N | --gravity-spy | --real]
-        [--nets NAME ...] [--weights FOLDER] [--download] [--seeds N]
+        [--nets NAME ...] [--weights FOLDER] [--download] [--seeds N] [--epochs N]
+    python benchmarks/table1.py --to-real N [--nets NAME ...] [--seeds N] [--epochs N]
 
-``--weights`` names a folder with files such as ``resnet50-imagenet.pth``; ``--download`` fetches
-missing weights. Nets without ImageNet weights are only trained from scratch. Every run is stored
-when it finishes, so an interrupted benchmark can be resumed. The table of all stored runs goes to
-benchmarks/results as text, CSV and LaTeX, with a figure.
+With ``--to-real``, the nets are trained on N simulated glitches of the 22 classes, four views each,
+and tested on all real glitches with four views. For comparison, the last column has the balanced
+accuracy of logistic regression on frozen features with one label per class of ``gravity_spy_o3``.
+
+``--weights`` names a folder with files such as ``resnet50-imagenet.pth``, or ``-trunk.pth`` for
+weights of another training on photographs; ``--download`` fetches missing weights. Nets without
+ImageNet weights are only trained from scratch. Every run is stored when it finishes, so an
+interrupted benchmark can be resumed. The table of all stored runs goes to benchmarks/results as
+text, CSV and LaTeX, with a figure.
 """
 
 from __future__ import annotations
@@ -18,13 +24,17 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Callable
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from _common import DATA, RESULTS, Store, interval, peak_memory_mb, table
-from few_shot import load
+from _common import DATA, RESULTS, Store, four_view_sets, interval, peak_memory_mb, percent, table
+from few_shot import frozen_runs, load, split
+from simulated_to_real import score
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
 
@@ -41,8 +51,12 @@ PAPER = {
     "vgg19": (98.21, 99.31, 99.60, 99.71, 99.71),
     "merged_view_cnn": (96.70, 98.32, 99.13, 99.31, 99.36),
 }
-NETS = ["efficientnet_lite0", "squeezenet1_1", "resnet18", *PAPER]
+LITE = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+NETS = [*LITE, "squeezenet1_1", "resnet18", *PAPER]
 ENOUGH = 0.98
+# A layer in the middle, where the last one describes photographs and no readout was measured.
+FROZEN = {"inception_v3": {"layer": "Mixed_7a"}, "resnet18": {"layer": "layer3"}}
+FROZEN_DRAWS = 20
 
 
 class Progress(Callback):
@@ -72,24 +86,28 @@ class Progress(Callback):
 
 def transfer_parameters(net: str, folder: Path, download: bool) -> tuple[dict, str] | None:
     """Return the parameters for ImageNet weights and how complete these are, None without any."""
-    if net == "efficientnet_lite0":
+    if net in LITE:
         return {"weights": "imagenet"}, "complete"
-    file = folder / f"{net}-imagenet.pth"
-    if file.exists():
-        return {"weights": file}, "complete"
+    for ending, extent in (("imagenet", "complete"), ("trunk", "trunk")):
+        file = folder / f"{net}-{ending}.pth"
+        if file.exists():
+            return {"weights": file}, extent
     if download and net != "merged_view_cnn":
         return {"weights": "imagenet"}, "complete"
     return None
 
 
-def run(net: str, weights: dict, X: np.ndarray, y: np.ndarray, seed: int) -> dict:
+def run(
+    X: np.ndarray, y: np.ndarray, epochs: int | str, net: str, weights: dict, seed: int
+) -> dict:
     """Fit one net on one split."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, train_size=0.8, stratify=y, random_state=seed
     )
     progress = Progress(X_test, y_test)
     start = time.perf_counter()
-    model = CNNClassifier(net, callbacks=[progress], random_state=seed, **weights)
+    options = {"max_epochs": epochs, "callbacks": [progress], "random_state": seed}
+    model = CNNClassifier(net, **options, **weights)
     model.fit(X_train, y_train)
     seconds = time.perf_counter() - start
     probabilities = model.predict_proba(X_test)
@@ -115,6 +133,45 @@ def run(net: str, weights: dict, X: np.ndarray, y: np.ndarray, seed: int) -> dic
         "memory in MB": peak_memory_mb(),
         "threads": torch.get_num_threads(),
     }
+
+
+def run_to_real(
+    n_samples: int,
+    real: dict[str, tuple[np.ndarray, np.ndarray]],
+    epochs: int | str,
+    net: str,
+    weights: dict,
+    seed: int,
+) -> dict:
+    """Fit one net on simulated glitches and test it on real ones."""
+    X_train, y_train = simulate(n_samples, seed)
+    start = time.perf_counter()
+    model = CNNClassifier(net, max_epochs=epochs, random_state=seed, **weights)
+    model.fit(X_train, y_train)
+    seconds = time.perf_counter() - start
+    X, y = load("o3")
+    one_label = frozen_runs(X, y, {net: {"source": net, **weights, **FROZEN.get(net, {})}})
+    draws = [split(y, 1, draw) for draw in range(FROZEN_DRAWS)]
+    return {
+        "sets": {name: score(model, *glitches) for name, glitches in real.items()},
+        "frozen": [one_label(net, "LogisticRegression", *draw)["balanced"] for draw in draws],
+        "epochs": len(model.history_),
+        "seconds": seconds,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def row_to_real(net: str, start: str, runs: list[dict]) -> dict[str, str]:
+    """Return one row of the table of real glitches: means and intervals over seeds."""
+    row = {"backbone": net, "ImageNet weights": start, "seeds": f"{len(runs)}"}
+    for name, first in runs[0]["sets"].items():
+        for k in (1, 5):
+            values = [r["sets"][name][f"top-{k}"] for r in runs]
+            row[f"{name} ({first['n']}), top-{k}"] = percent(values)
+    row["frozen, one label per class"] = percent(runs[0]["frozen"])
+    row["epochs"] = f"{runs[0]['epochs']}"
+    row["training [s]"] = f"{np.mean([r['seconds'] for r in runs]):.0f}"
+    return row
 
 
 def by_net(stored: dict[str, dict]) -> dict[tuple[str, str], list[dict]]:
@@ -199,6 +256,13 @@ def plot(data: str, found: dict[tuple[str, str], list[dict]]) -> None:
     figure.savefig(RESULTS / f"table1_{data}.png", dpi=150)
 
 
+@lru_cache(1)
+def simulate(n_samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the four views and labels of simulated glitches of the 22 classes."""
+    options = {"weights": "balanced", "n_jobs": -1, "progress": True, "return_X_y": True}
+    return make_glitches(n_samples, random_state=seed, **options)
+
+
 def read_data(options: argparse.Namespace) -> tuple[str, np.ndarray, np.ndarray]:
     """Return the name of the data set, X and y."""
     if options.gravity_spy:
@@ -206,9 +270,7 @@ def read_data(options: argparse.Namespace) -> tuple[str, np.ndarray, np.ndarray]
     if options.data:
         return Path(options.data).name, *load_gravity_spy(options.data, return_X_y=True)
     if options.simulated:
-        X, y = make_glitches(
-            options.simulated, weights="balanced", random_state=1, n_jobs=-1, return_X_y=True
-        )
+        X, y = simulate(options.simulated, 1)
         return "simulated", X[:, 3:], y
     return "real", *load("real")
 
@@ -219,26 +281,32 @@ def main() -> None:
     parser.add_argument("--simulated", type=int, metavar="N", help="N simulated glitches, 4 s view")
     parser.add_argument("--gravity-spy", action="store_true", help="the training set from Zenodo")
     parser.add_argument("--real", action="store_true", help="real glitches, 4 s view (default)")
+    parser.add_argument("--to-real", type=int, metavar="N", help="N simulated glitches, four views")
     parser.add_argument("--nets", nargs="+", default=NETS)
     parser.add_argument("--weights", type=Path, default=DATA / "weights")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default="auto")
     options = parser.parse_args()
-    name, X, y = read_data(options)
+    row: Callable[..., dict[str, str]]
+    if options.to_real:
+        name, row = f"to_real_{options.to_real}", row_to_real
+        fit = partial(run_to_real, options.to_real, four_view_sets(), options.epochs)
+    else:
+        name, X, y = read_data(options)
+        row, fit = row_of, partial(run, X, y, options.epochs)
     store = Store(f"table1_{name}")
-    for net in options.nets:
+    for seed, net in product(range(options.seeds), options.nets):
         transfer = transfer_parameters(net, options.weights, options.download)
         starts = [transfer] if transfer else []
         for weights, extent in [*starts, ({"weights": None}, "none")]:
-            for seed in range(options.seeds):
-                key = f"{net} | {extent} | seed {seed}"
-                store.get(key, run, net, weights, X, y, seed)
-            runs = by_net(store.runs)[net, extent]
-            print(table([row_of(net, extent, runs)]), flush=True)
+            store.get(f"{net} | {extent} | seed {seed}", fit, net, weights, seed)
+            print(table([row(net, extent, by_net(store.runs)[net, extent])]), flush=True)
     found = by_net(store.runs)
-    rows = [row_of(net, extent, runs) for (net, extent), runs in found.items()]
+    rows = [row(net, extent, runs) for (net, extent), runs in found.items()]
     write(name, rows)
-    plot(name, found)
+    if not options.to_real:
+        plot(name, found)
     print("\n" + table(rows))
 
 
