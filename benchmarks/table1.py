@@ -286,15 +286,16 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=DATA / "weights")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default="auto")
+    parser.add_argument("--epochs", type=int, help="default: auto")
     options = parser.parse_args()
+    epochs = options.epochs or "auto"
     row: Callable[..., dict[str, str]]
     if options.to_real:
         name, row = f"to_real_{options.to_real}", row_to_real
-        fit = partial(run_to_real, options.to_real, four_view_sets(), options.epochs)
+        fit = partial(run_to_real, options.to_real, four_view_sets(), epochs)
     else:
         name, X, y = read_data(options)
-        row, fit = row_of, partial(run, X, y, options.epochs)
+        row, fit = row_of, partial(run, X, y, epochs)
     store = Store(f"table1_{name}")
     for seed, net in product(range(options.seeds), options.nets):
         transfer = transfer_parameters(net, options.weights, options.download)
