@@ -106,7 +106,7 @@ def calibrate(classifier: CNNClassifier, X: np.ndarray, y: np.ndarray) -> float:
         scaled = torch.tensor(logits / np.exp(log_temperature))
         return float(torch.nn.functional.cross_entropy(scaled, torch.tensor(targets)))
 
-    temperature = float(np.exp(minimize_scalar(log_loss, bounds=(-2, 2), method="bounded").x))
+    temperature = float(np.exp(minimize_scalar(log_loss, bounds=(-4, 4), method="bounded").x))
     head = classifier.net_.module_.head
     with torch.no_grad():
         head.weight /= temperature
@@ -122,10 +122,8 @@ def round_weights(classifier: CNNClassifier) -> None:
 
 
 def keep_fewer_exemplars(classifier: CNNClassifier) -> None:
-    labels = classifier.exemplar_classes_
-    rows = np.concatenate(
-        [np.flatnonzero(labels == name)[:EXEMPLARS] for name in classifier.classes_]
-    )
+    labels, classes = classifier.exemplar_classes_, classifier.classes_
+    rows = np.concatenate([np.flatnonzero(labels == name)[:EXEMPLARS] for name in classes])
     classifier.exemplars_, classifier.exemplar_classes_ = classifier.exemplars_[rows], labels[rows]
 
 

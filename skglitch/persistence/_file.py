@@ -40,7 +40,7 @@ def write_file(
         "estimator": estimator,
     }
     if half:
-        schema["half"] = list(half)
+        schema["half"] = sorted(half)
         arrays = arrays | {name: arrays[name].astype(np.float16) for name in half}
     text = json.dumps(schema, indent=1, allow_nan=False)
     with written_whole(path) as file, zipfile.ZipFile(file, "w") as archive:

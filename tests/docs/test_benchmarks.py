@@ -53,7 +53,9 @@ def test_some_training_glitches_lack_views(pretrained):
 
 
 def test_the_temperature_is_part_of_the_head(pretrained, ready_made):
-    classifier, X, y = ready_made
+    classifier, X, _ = ready_made
+    y = classifier.predict(X)
+    y[::4] = np.roll(classifier.classes_, 1)[np.searchsorted(classifier.classes_, y[::4])]
     hot = copy.deepcopy(classifier)
     with torch.no_grad():
         for parameter in hot.net_.module_.head.parameters():
