@@ -129,9 +129,9 @@ def cached(name: str, compute: Callable, *arguments: Any) -> dict[str, np.ndarra
 class Store:
     """A JSON file of finished runs, so that an interrupted benchmark can be resumed."""
 
-    def __init__(self, name: str) -> None:
-        RESULTS.mkdir(exist_ok=True)
-        self.path = RESULTS / f"{name}.json"
+    def __init__(self, name: str, folder: Path = RESULTS) -> None:
+        folder.mkdir(exist_ok=True)
+        self.path = folder / f"{name}.json"
         self.runs = json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def get(self, key: str, run: Callable, *arguments: Any) -> Any:

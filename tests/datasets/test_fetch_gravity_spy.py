@@ -7,10 +7,8 @@ import pytest
 
 from skglitch.datasets import fetch_gravity_spy
 
-from .zenodo import Zenodo, pack, serving
+from .zenodo import ARCHIVE, METADATA, Zenodo, pack, put_training_set, serving
 
-ARCHIVE = "trainingsetv1d1.tar.gz"
-METADATA = "trainingset_v1d1_metadata.csv"
 # Not in the order of the pictures.
 TABLE = """\
 event_time,ifo,gravityspy_id,label,sample_type
@@ -26,8 +24,8 @@ def zenodo(small_tree, monkeypatch):
     zenodo = Zenodo()
     # macOS leaves such twins in archives; noise makes this one long enough to break off.
     noise = np.random.default_rng(0).bytes(20_000)
-    zenodo.put(ARCHIVE, pack(small_tree, [("TrainingSet/Blip/._H1_a1.png", noise)]))
-    zenodo.put(METADATA, TABLE.encode())
+    archive = pack(small_tree, [("TrainingSet/Blip/._H1_a1.png", noise)])
+    put_training_set(zenodo, archive, TABLE)
     with serving(zenodo):
         yield zenodo
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas as pd
 
+ARCHIVE, METADATA = "trainingsetv1d1.tar.gz", "trainingset_v1d1_metadata.csv"
 TRAINING_SET, CATALOG, VOTES = "1476551", "5649212", "13904422"
 
 
@@ -133,6 +134,12 @@ def catalog_rows(ifo, start, url):
     }
     urls = {f"url{k}": [f"{url}/pictures/files/{i}_{k}.png" for i in ids] for k in range(1, 5)}
     return pd.DataFrame(rows | urls)
+
+
+def put_training_set(zenodo, archive, table):
+    """Put the archive of the pictures and the authors' table."""
+    zenodo.put(ARCHIVE, archive)
+    zenodo.put(METADATA, table.encode())
 
 
 def put_catalog(zenodo):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib
+import shutil
 import sys
 
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 import skglitch
+from skglitch.datasets import fetch_gravity_spy
 
+from ..datasets.zenodo import Zenodo, pack, put_training_set, serving
 from .test_pages import ROOT
 
 SCRIPTS = [path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")]
@@ -86,3 +90,51 @@ def test_the_figure_of_table_1_has_the_name_of_its_data_set(tmp_path, monkeypatc
     runs = [{"accuracy after each epoch": [0.5, 1.0]}]
     table1.plot("real", {("resnet18", "none"): runs, ("vgg16", "none"): runs})
     assert [path.name for path in tmp_path.iterdir()] == ["table1_real.png"]
+
+
+@pytest.fixture
+def training_set(tmp_path, draw, monkeypatch):
+    """A server with twelve glitches of two classes, one a day."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setitem(fetch_gravity_spy.__kwdefaults__, "size", (32, 40))
+    table = "gravityspy_id,event_time,sample_type\n"
+    for number in range(12):
+        folder = tmp_path / "set" / ("Blip", "Koi_Fish")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn = draw(tmp_path / f"{number % 2}.png", np.full((466, 566), 40 + 100 * (number % 2)))
+        for duration in ("0.5", "1.0", "2.0", "4.0"):
+            shutil.copy(drawn, folder / f"H1_g{number}_spectrogram_{duration}.png")
+        table += f"g{number},{1126051217 + 86400 * number},{'test' if number > 8 else 'train'}\n"
+    with serving(Zenodo()) as zenodo:
+        put_training_set(zenodo, pack(tmp_path / "set"), table)
+        yield zenodo
+
+
+@pytest.mark.parametrize("split", ["random", "official", "time"])
+def test_the_training_set_from_download_to_table(
+    split, training_set, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    options = ["--split", split, "--base-url", training_set.url, "--results", str(tmp_path / "out")]
+    options += ["--net", "test_efficientnet", "--weights", "none", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["gravity_spy", *options])
+    script = importlib.import_module("gravity_spy")
+    script.main()
+    n_train = {"random": 9, "official": 9, "time": 8}[split]
+    printed = capsys.readouterr().out
+    assert f"{n_train} + 3" in printed
+    assert "98.84" in printed
+    monkeypatch.setattr(script, "CNNClassifier", None)
+    script.main()
+    assert capsys.readouterr().out == printed
+
+
+def test_f1_scores_are_those_of_scikit_learn(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    true, predicted = np.random.default_rng(0).choice(["a", "b", "c"], (2, 50))
+    predicted[:5] = "z"
+    scores = importlib.import_module("gravity_spy").f1_interval(true.tolist(), predicted.tolist())
+    expected = f1_score(true, predicted, labels=["a", "b", "c"], average=None)
+    np.testing.assert_allclose(scores["f1"], [*expected, expected.mean()])
+    assert (scores["low"] < scores["f1"]).all()
+    assert (scores["f1"] < scores["high"]).all()
