@@ -9,7 +9,6 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,28 +86,21 @@ class ZenodoRecord:
         if not self.download_if_missing:
             raise OSError(f"{path} does not exist, and download_if_missing=False.")
         try:
-            file = self._find(name)
-            download(file, path, n_retries=self.n_retries, delay=self.delay, progress=self.progress)
+            if name not in self._files:
+                files = ", ".join(self._files)
+                raise ConnectionError(f"the record has no file {name}, only {files}")
+            download(
+                self._files[name],
+                path,
+                n_retries=self.n_retries,
+                delay=self.delay,
+                progress=self.progress,
+            )
         except ConnectionError as error:
             raise OSError(
                 f"Cannot download {self._url(name)} ({error}). The next call resumes the "
                 f"download. Alternatively put the file at {path}"
             ) from error
-        return path
-
-    def verify(self, name: str) -> Path:
-        """Return the path of a file that was put there by hand, if it is that of the record."""
-        path = self.folder / name
-        try:
-            file = self._find(name)
-        except ConnectionError as error:
-            warnings.warn(f"{path} is used without comparing its checksum: {error}.", stacklevel=3)
-            return path
-        if not file.matches(path):
-            raise ValueError(
-                f"{path} is not the file of the record, which has {file.size} bytes and the "
-                f"checksum {file.checksum}: remove it to download it again."
-            )
         return path
 
     def _url(self, name: str) -> str:
@@ -120,21 +112,15 @@ class ZenodoRecord:
         url = f"{self.base_url.rstrip('/')}/api/records/{self.number}"
         try:
             with _open(url, {}) as response:
-                files = json.load(response)["files"]
+                names = {file["key"]: file for file in json.load(response)["files"]}
             return {
-                file["key"]: RemoteFile(self._url(file["key"]), int(file["size"]), file["checksum"])
-                for file in files
+                name: RemoteFile(self._url(name), int(file["size"]), file["checksum"])
+                for name, file in names.items()
             }
         except _NETWORK_ERRORS as error:
             raise ConnectionError(f"{url} cannot be read: {_reason(error)}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ConnectionError(f"{url} is not the description of a record: {error!r}") from error
-
-    def _find(self, name: str) -> RemoteFile:
-        if name not in self._files:
-            files = ", ".join(self._files)
-            raise ConnectionError(f"the record has no file {name}, only {files}")
-        return self._files[name]
 
 
 def download(

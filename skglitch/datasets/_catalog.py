@@ -39,8 +39,7 @@ def fetch_gravity_spy_catalog(
     Parameters
     ----------
     data_home : path, default=None
-        Folder for the data, see :func:`get_data_home`. The tables are in its folder
-        ``gravity_spy_catalog``.
+        Folder for the data, see :func:`get_data_home`.
     runs : sequence of {"O1", "O2", "O3a", "O3b"}, default=("O1", "O2", "O3a", "O3b")
         Observing runs.
     ifos : sequence of {"H1", "L1"}, default=("H1", "L1")
@@ -127,8 +126,7 @@ def fetch_gravity_spy_votes(
     Parameters
     ----------
     data_home : path, default=None
-        Folder for the data, see :func:`get_data_home`. The table is in its folder
-        ``gravity_spy_votes``.
+        Folder for the data, see :func:`get_data_home`.
     glitch : str, default="auto"
         Column of the glitches. ``"auto"`` is the first of ``gravityspy_id``, ``subject_id`` and
         ``subject_ids``. Case is ignored.
@@ -149,10 +147,8 @@ def fetch_gravity_spy_votes(
 
     Raises
     ------
-    OSError
-        If the file is missing and cannot be downloaded. The message says where to put it.
-    ValueError
-        If the file cannot be read or lacks a column. The message lists its columns.
+    OSError, ValueError
+        As from :func:`fetch_gravity_spy_catalog`, and if the file lacks a column.
 
     Notes
     -----
@@ -175,16 +171,14 @@ def fetch_gravity_spy_votes(
     record = ZenodoRecord(_VOTES, folder, base_url, download_if_missing, n_retries, delay, progress)
     path = record.fetch(_VOTES_FILE)
     columns = Columns(_read(path, nrows=0), str(path))
-    names = []
-    for role, name in (("glitch", glitch), ("label", label)):
-        found = columns.find(role, name)
-        if found is None:
-            raise ValueError(f"{path} has no column with a usual name: pass {role}=. {columns}")
-        names.append(found)
+    names = [columns.find("glitch", glitch), columns.find("label", label)]
+    if None in names:
+        raise ValueError(
+            f"{path} has no columns of usual names: pass glitch= and label=. {columns}"
+        )
     rows = _read(path, usecols=names, dtype=dict.fromkeys(names, "category"))
     counts = rows.groupby(names, observed=True).size().unstack(fill_value=0)
     counts.index, counts.columns = counts.index.astype(str), counts.columns.astype(str)
-    counts = counts.sort_index().sort_index(axis=1)
     n_votes = counts.sum(axis=1)
     return Bunch(
         frame=counts.div(n_votes, axis=0),

@@ -1,7 +1,5 @@
 """The download against a real server on this machine, with files of the real form."""
 
-import gzip
-
 import numpy as np
 import pytest
 
@@ -144,24 +142,11 @@ def test_offline_says_what_to_put_where(fetch, shelf):
 def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
     shelf.mkdir(parents=True)
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
-    with (
-        pytest.warns(UserWarning, match="checksum"),
-        pytest.warns(UserWarning, match="frame and split are None"),
-    ):
+    with pytest.warns(UserWarning, match="frame and split are None"):
         bunch = fetch(base_url="http://127.0.0.1:9", n_retries=0)
     assert bunch.split is None
     assert bunch.data[..., 0, 0].tolist() == LEVELS
     assert (shelf / ARCHIVE).exists()
-
-
-def test_file_put_by_hand_is_compared(zenodo, fetch, shelf):
-    shelf.mkdir(parents=True)
-    (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE][:-1] + b"\1")
-    with pytest.raises(ValueError, match=r"md5:.*remove"):
-        fetch()
-    (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
-    assert fetch().data[..., 0, 0].tolist() == LEVELS
-    assert asked_for(zenodo, ARCHIVE) == []
 
 
 @pytest.mark.parametrize("status", [404, 500])
@@ -216,10 +201,9 @@ def test_archive_with_a_link(zenodo, fetch, shelf, small_tree):
 
 
 def test_archive_whose_content_does_not_fit_its_checksum(zenodo, fetch, shelf):
-    # Without the zeros that end an archive, so that it is read to its end.
-    blocks = gzip.decompress(zenodo.files[ARCHIVE]).rstrip(b"\0")
-    content = gzip.compress(blocks + bytes(-len(blocks) % 512))
-    zenodo.put(ARCHIVE, content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
+    content = zenodo.files[ARCHIVE]
+    shelf.mkdir(parents=True)
+    (shelf / ARCHIVE).write_bytes(content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
     with pytest.raises(ValueError, match=rf"{ARCHIVE}.*unpacked"):
         fetch()
     assert [p.name for p in shelf.iterdir()] == [ARCHIVE]
