@@ -12,10 +12,11 @@ the held-out one, and the fraction of known glitches in new clusters if nothing 
     python benchmarks/discovery.py [--data real simulated] [--classes NAME ...] [--samples 200]
     python benchmarks/discovery.py --data real --each N [--draws 5]
     python benchmarks/discovery.py --data real --learning-rate 3e-3
+    python benchmarks/discovery.py --data real --weights glitches
     python benchmarks/discovery.py --cost [--rows 100000]
 
 With ``--each``, detectors and finders get the labels of only N random glitches per class in each
-draw. The nets are the same.
+draw. The nets are the same. ``--weights`` takes the initial weights of the nets, a word or a path.
 
 Embeddings are stored in the cache folder of skglitch, so methods can be changed without training
 again. OMP_NUM_THREADS sets the number of threads.
@@ -27,6 +28,7 @@ import argparse
 import os
 import time
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from _common import Store, cached, peak_memory_mb, real_glitches, table
@@ -92,19 +94,22 @@ def simulate(samples: int) -> dict[str, np.ndarray]:
     }
 
 
-def embed(X: np.ndarray, y: np.ndarray, new: str, views: str, rate: float | str) -> dict:
+def embed(
+    X: np.ndarray, y: np.ndarray, new: str, views: str, rate: float | str, weights: str
+) -> dict:
     """Fine-tune a net without one class, and embed all glitches."""
     known = np.flatnonzero(y != new)
     train, test = train_test_split(known, test_size=0.2, stratify=y[known], random_state=0)
-    classifier = CNNClassifier(views=views, learning_rate=rate, random_state=0)
+    classifier = CNNClassifier(views=views, weights=weights, learning_rate=rate, random_state=0)
     classifier.fit(X[train], y[train])
     parts = (train, test, np.flatnonzero(y == new))
     rows = np.concatenate(parts)
+    pretrained = TruncatedCNNTransformer(views=views, weights=weights)
     return {
         "rows": rows,
         "part": np.repeat([TRAIN, KNOWN, NEW], [len(part) for part in parts]),
         "embeddings": TruncatedCNNTransformer(classifier).fit_transform(X[rows]),
-        "pretrained": TruncatedCNNTransformer(views=views).fit_transform(X[rows]),
+        "pretrained": pretrained.fit_transform(X[rows]),
         "accuracy": np.mean(classifier.predict(X[test]) == y[test]),
         "precision": str(classifier.net_.compute_dtype).removeprefix("torch."),
         "learning_rate": classifier.net_.lr,
@@ -276,13 +281,17 @@ def run(options: argparse.Namespace) -> None:
         rate = options.learning_rate or "auto"
         if options.learning_rate:
             size += f"-rate-{rate:g}"
+        if options.weights != "imagenet":
+            size += f"-weights-{Path(options.weights).stem}"
         classes = [name for name in options.classes or np.unique(y).tolist() if name in y]
         runs = []
         for new, draw in product(classes, range(options.draws if options.each else 1)):
             few = f", {options.each} per class, draw {draw}" if options.each else ""
             key = f"{data}{size}{few} | {new}"
             if key not in store.runs:
-                embedded = cached(f"{data}{size}-{new}", embed, X, y, new, views, rate)
+                embedded = cached(
+                    f"{data}{size}-{new}", embed, X, y, new, views, rate, options.weights
+                )
                 store.add(key, hold_out(X, y, embedded, options.each, draw))
             runs.append(store.runs[key])
             print(
@@ -338,6 +347,7 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", default=None, help="to hold out, default: all")
     parser.add_argument("--samples", type=int, default=200, help="simulated glitches per class")
     parser.add_argument("--learning-rate", type=float, help="default: auto")
+    parser.add_argument("--weights", default="imagenet", help="initial weights, a word or a file")
     parser.add_argument("--each", type=int, help="labels per known class")
     parser.add_argument("--draws", type=int, default=5, help="random choices of labels")
     parser.add_argument("--cost", action="store_true", help="measure time and memory instead")

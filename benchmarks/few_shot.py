@@ -8,6 +8,11 @@ the penultimate features of the default backbone, and layers of two nets with in
 weights.
 
     python benchmarks/few_shot.py [--data o3 real simulated] [--labels 1 2 5 10 20 50] [--seeds 10]
+    python benchmarks/few_shot.py --data o3 --weights imagenet glitches
+
+With ``--weights``, which takes paths too, only initial weights of the default backbone are compared
+on frozen features. Then each class in turn has no labels, and novelty (area under the ROC curve,
+false alarms at 5 %) and clusters (adjusted Rand index) are scored as in discovery.py.
 
 Each fit is stored when it finishes, so an interrupted run can be resumed. All stored runs are
 plotted in benchmarks/results.
@@ -19,6 +24,8 @@ import argparse
 import time
 from collections.abc import Callable
 from functools import cache
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,6 +39,17 @@ from _common import (
     strain_glitches,
     table,
 )
+from discovery import (
+    DETECTORS,
+    FINDER,
+    KNOWN,
+    NEW,
+    TRAIN,
+    clustering,
+    score_clusters,
+    score_novelty,
+)
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestCentroid
@@ -53,8 +71,11 @@ TRAINED = {
     "head only": {"fine_tune": "head"},
     "from scratch": {"weights": None},
 }
+METRICS = ["accuracy", "balanced", "AUROC", "false alarms", "ARI"]
 N_SIMULATED = 2200
 MAX_TEST = 660
+# With fewer labels per class, clusters are found without labels.
+MIN_LABELS = 10
 
 
 def load(data: str) -> tuple[np.ndarray, np.ndarray]:
@@ -94,25 +115,54 @@ def scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     }
 
 
-def frozen_runs(X: np.ndarray, y: np.ndarray, nets: dict[str, dict]) -> Callable:
-    """Return a function that scores frozen features and computes them only once per net."""
+def embedder(X: np.ndarray, nets: dict[str, dict]) -> Callable:
+    """Return a function that embeds X by a frozen net, whose features are computed only once."""
 
     @cache
     def read(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
         transformer = TruncatedCNNTransformer(**nets[name], random_state=0).fit(X[:2])
         return transformer.encoder_, torch.from_numpy(transformer._embed(X, normalized=False))
 
-    def run(name: str, head: str, train: np.ndarray, test: np.ndarray) -> dict:
+    def embed(name: str, train: np.ndarray) -> np.ndarray:
         encoder, features = read(name)
         encoder.center_on(features[train])
-        embeddings = encoder.normalized(features).numpy()
-        model = NearestCentroid() if head == "class mean" else LogisticRegression(max_iter=2000)
-        with np.errstate(invalid="ignore"):  # NearestCentroid: no variance with one label
-            model.fit(embeddings[train], y[train])
-        predicted = model.predict(embeddings[test])
-        return scores(y[test], predicted)
+        return encoder.normalized(features).numpy()
 
-    return run
+    return embed
+
+
+def classify(
+    embed: Callable, name: str, head: str, y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict:
+    """Fit and score a classifier of embeddings."""
+    embeddings = embed(name, train)
+    model = NearestCentroid() if head == "class mean" else LogisticRegression(max_iter=2000)
+    with np.errstate(invalid="ignore"):  # NearestCentroid: no variance with one label
+        model.fit(embeddings[train], y[train])
+    return scores(y[test], model.predict(embeddings[test]))
+
+
+def find_unknown(
+    embed: Callable, name: str, y: np.ndarray, train: np.ndarray, test: np.ndarray, n_each: int
+) -> dict:
+    """Score novelty and clusters where one class has no labels, as means over the classes."""
+    found = []
+    for new in np.unique(y):
+        known = train[y[train] != new]
+        rows = np.concatenate([known, test])
+        part = np.where(y[rows] == new, NEW, KNOWN)
+        part[: len(known)] = TRAIN
+        E, is_test = embed(name, rows)[rows], part != TRAIN
+        if n_each < MIN_LABELS:
+            clusters = clustering(len(test)).fit_predict(E[is_test])
+        else:
+            finder = clone(FINDER).fit(E, np.where(is_test, "", y[rows]))
+            clusters = finder.labels_[is_test]
+        found.append(
+            score_novelty(DETECTORS["combined"], part, E, y[rows])
+            | score_clusters(clusters, y[test], y[test] == new)
+        )
+    return {key: float(np.mean([result[key] for result in found])) for key in found[0]}
 
 
 def trained_run(
@@ -130,7 +180,7 @@ def summary(runs: dict, data: str, metric: str) -> list[dict]:
     found: dict[str, dict[int, list[float]]] = {}
     for key, result in runs.items():
         name, method, n_each, _ = key.split(" | ")
-        if name == data:
+        if name == data and metric in result:
             found.setdefault(method, {}).setdefault(int(n_each.split()[0]), []).append(
                 100 * result[metric]
             )
@@ -181,26 +231,36 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[1, 2, 5, 10, 20, 50])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--only", nargs="+", choices=[*FROZEN, *TRAINED], default=FROZEN | TRAINED)
+    parser.add_argument("--weights", nargs="+", default=[], help="words or files to compare")
     options = parser.parse_args()
+    compared = {Path(weights).stem: {"weights": weights} for weights in options.weights}
     for data in options.data:
-        store = Store(f"few_shot_{data}")
+        store = Store(f"few_shot_weights_{data}" if compared else f"few_shot_{data}")
         X, y = load(data)
-        frozen_run = frozen_runs(X, y, FROZEN)
-        for n_each in options.labels:
-            for seed in range(options.seeds):
-                train, test = split(y, n_each, seed)
-                suffix = f"{n_each} per class | seed {seed}"
-                for name in options.only:
-                    if name in TRAINED:
-                        key = f"{data} | {name} | {suffix}"
-                        store.get(key, trained_run, name, X, y, train, test, seed)
-                        continue
-                    for head in ("LogisticRegression", "class mean"):
-                        key = f"{data} | {name} + {head} | {suffix}"
-                        store.get(key, frozen_run, name, head, train, test)
-            print(table(summary(store.runs, data, "balanced")), "\n", flush=True)
-        plot(store.runs, data)
-        for metric in ("accuracy", "balanced"):
+        embed = embedder(X, FROZEN | compared)
+        for n_each, seed in product(options.labels, range(options.seeds)):
+            train, test = split(y, n_each, seed)
+            suffix = f"{n_each} per class | seed {seed}"
+            for name in compared or options.only:
+                if name in TRAINED:
+                    key = f"{data} | {name} | {suffix}"
+                    store.get(key, trained_run, name, X, y, train, test, seed)
+                    continue
+                for head in ("LogisticRegression", "class mean"):
+                    key = f"{data} | {name} + {head} | {suffix}"
+                    store.get(key, classify, embed, name, head, y, train, test)
+                if name in compared:
+                    key = f"{data} | {name}, unknown class | {suffix}"
+                    store.get(key, find_unknown, embed, name, y, train, test, n_each)
+            if seed == options.seeds - 1:
+                print(table(summary(store.runs, data, "balanced")), "\n", flush=True)
+        if not compared:
+            plot(store.runs, data)
+        for metric in (
+            "accuracy",
+            "balanced",
+            *(("AUROC", "false alarms", "ARI") if compared else ()),
+        ):
             rows = summary(store.runs, data, metric)
             print(f"{data}: {metric} [%], mean and interval over seeds (number of seeds)")
             print(table(rows), "\n", flush=True)

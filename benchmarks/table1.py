@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 from _common import DATA, RESULTS, Store, four_view_sets, interval, peak_memory_mb, percent, table
-from few_shot import frozen_runs, load, split
+from few_shot import classify, embedder, load, split
 from simulated_to_real import score
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
@@ -150,11 +150,11 @@ def run_to_real(
     model.fit(X_train, y_train)
     seconds = time.perf_counter() - start
     X, y = load("o3")
-    one_label = frozen_runs(X, y, {net: {"source": net, **weights, **FROZEN.get(net, {})}})
+    embed = embedder(X, {net: {"source": net, **weights, **FROZEN.get(net, {})}})
     draws = [split(y, 1, draw) for draw in range(FROZEN_DRAWS)]
     return {
         "sets": {name: score(model, *glitches) for name, glitches in real.items()},
-        "frozen": [one_label(net, "LogisticRegression", *draw)["balanced"] for draw in draws],
+        "frozen": [classify(embed, net, "LogisticRegression", y, *d)["balanced"] for d in draws],
         "epochs": len(model.history_),
         "seconds": seconds,
         "threads": torch.get_num_threads(),
