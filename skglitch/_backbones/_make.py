@@ -128,16 +128,15 @@ def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
 
 
 def _check_weights(weights: Any) -> None:
-    if weights is not None and not isinstance(weights, str | os.PathLike | Mapping | Enum):
+    if isinstance(weights, str):
+        is_path = os.sep in weights or "." in weights or Path(weights).exists()
+        is_allowed = weights in (IMAGENET, GLITCHES) or is_path
+    else:
+        is_allowed = weights is None or isinstance(weights, os.PathLike | Mapping | Enum)
+    if not is_allowed:
         raise ValueError(
-            f"weights={weights!r} must be 'imagenet', 'glitches', a path, a state dict, weights of "
-            "torchvision or None."
-        )
-    if not isinstance(weights, str) or weights in (IMAGENET, GLITCHES):
-        return
-    if os.sep not in weights and "." not in weights and not Path(weights).exists():
-        raise ValueError(
-            f"weights={weights!r} is neither 'imagenet', 'glitches', None nor the path of a file."
+            f"weights={weights!r} must be 'imagenet', 'glitches', the path of a file, a state "
+            "dict, weights of torchvision or None."
         )
 
 

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
-
-from .. import _files
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,12 +44,11 @@ def parse_size(value: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-class FileOr(click.ParamType):
+class FileOr(click.Path):
     """A file that exists, or one of some words."""
 
-    name = "text"
-
     def __init__(self, *words: str) -> None:
+        super().__init__(dir_okay=False)
         self.words = words
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
@@ -62,12 +58,6 @@ class FileOr(click.ParamType):
         words = ", ".join(map(repr, self.words))
         self.fail(f"{value!r} is neither {words} nor a file.", param, ctx)
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Complete files."""
-        return [CompletionItem(incomplete, type="file")]
-
 
 class ModelPath(click.Path):
     """A path, or the word for the ready-made model, which goes before a file of that name."""
@@ -75,6 +65,8 @@ class ModelPath(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the path of the model."""
         if value == "pretrained":
+            from .. import _files
+
             if Path(value).exists():
                 warnings.warn(
                     "pretrained is the ready-made model; for what has that name here, give "
@@ -125,7 +117,7 @@ def _read_option(
     texts = [str(item) for item in value] if isinstance(value, list) else [str(value)]
     typed = texts if getattr(option, "multiple", False) else ",".join(texts)
     # Files need not be there yet: another command of the file may write them.
-    if not isinstance(option.type, click.Path | FileOr):
+    if not isinstance(option.type, click.Path):
         try:
             option.type_cast_value(ctx, typed)
         except click.BadParameter as error:

@@ -131,7 +131,7 @@ def test_folder_with_the_4_s_view_only(run, folder, tmp_path):
         (["--views", "mosaik"], "not a list of durations"),
         (["--durations", "4,-1"], "not positive"),
         (["--size", "140"], "140x170"),
-        (["--weights", "nowhere.pth"], "neither 'imagenet', 'none' nor a file"),
+        (["--weights", "nowhere.pth"], "neither 'imagenet', 'glitches', 'none' nor a file"),
         (["--test-fraction", "1"], "0<=x<1"),
         (["--class-weight", "none"], "balanced"),
         (["--no-such-option"], "No such option"),
