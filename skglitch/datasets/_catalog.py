@@ -101,13 +101,14 @@ def fetch_gravity_spy_catalog(
     for run in dict.fromkeys(runs):
         for ifo in dict.fromkeys(ifos):
             path = record.fetch(f"{ifo}_{run}.csv")
-            table = _read(path, dtype={"gravityspy_id": str}, low_memory=False)
+            dtypes = {"gravityspy_id": str, "ml_label": str, "ml_confidence": float}
+            table = _read(path, dtype=dtypes, low_memory=False)
             if not {"ml_label", "ml_confidence"} <= set(table):
                 raise ValueError(f"{path} lacks the column 'ml_label' or 'ml_confidence'.")
             table = table[table["ml_confidence"] >= min_confidence]
             tables.append(table.assign(run=run))
     frame = pd.concat(tables, ignore_index=True)
-    return Bunch(frame=frame, target_names=np.unique(frame["ml_label"].astype(str)))
+    return Bunch(frame=frame, target_names=np.unique(frame["ml_label"].dropna().to_numpy(str)))
 
 
 def fetch_gravity_spy_votes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
 import io
 import shutil
@@ -387,6 +388,42 @@ def _read_archive(path: Path) -> Any:
             raise
 
 
+def _make_catalog() -> dict[str, bytes]:
+    rows = "event_time,gravityspy_id,ml_label,ml_confidence\n1.5,a,Blip,0.9\n2.5,b,Tomte,0.5\n"
+    votes = b"User,Label,Subject_id\nu,Blip,17\nv,Tomte,17\nu,Blip,18\n"
+    return {
+        "H1_O1.csv": rows.encode(),
+        "classifications.csv.bz2": bz2.compress(votes),
+    }
+
+
+def _change_votes(rng: Any, content: bytes) -> bytes:
+    try:
+        return bz2.compress(mutate.change_text(rng, bz2.decompress(content)))
+    except (OSError, ValueError):
+        return content
+
+
+def _read_catalog(path: Path) -> Any:
+    from skglitch.datasets import fetch_gravity_spy_catalog, fetch_gravity_spy_votes
+
+    is_votes = path.suffix == ".bz2"
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home, "gravity_spy_votes" if is_votes else "gravity_spy_catalog")
+        folder.mkdir()
+        shutil.copy(path, folder / ("classifications.csv.bz2" if is_votes else "H1_O1.csv"))
+        try:
+            if is_votes:
+                return fetch_gravity_spy_votes(home, download_if_missing=False)
+            return fetch_gravity_spy_catalog(
+                home, runs=["O1"], ifos=["H1"], min_confidence=0.1, download_if_missing=False
+            )
+        except ValueError as error:
+            if str(folder) in str(error):
+                error.add_note(path.name)
+            raise
+
+
 _HDF5 = (mutate.change_hdf5,)
 _TEXT = (mutate.change_text,)
 _TOML = (mutate.change_text, mutate.change_toml, mutate.change_toml)
@@ -432,4 +469,5 @@ READERS = (
     Reader(
         "archive", _make_archive, _read_archive, {".gz": (mutate.change_gzip,), ".csv": _TEXT}, 60
     ),
+    Reader("catalog", _make_catalog, _read_catalog, {".csv": _TEXT, ".bz2": (_change_votes,)}),
 )
