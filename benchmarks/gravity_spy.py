@@ -64,7 +64,6 @@ def read_data(options: argparse.Namespace) -> Bunch:
     pictures = fetch_gravity_spy_pictures(some, folder, on_error="skip")
     glitches = load_gravity_spy(pictures.folder, missing="skip", on_error="skip")
     glitches.frame = some.set_index("gravityspy_id").reindex(glitches.ids).reset_index()
-    glitches.split = None
     return glitches
 
 
@@ -73,11 +72,11 @@ def split_rows(glitches: Bunch, split: str, gap: float, seed: int) -> tuple[np.n
     if split == "random":
         splitter = StratifiedShuffleSplit(1, train_size=0.8, random_state=seed)
         return next(splitter.split(glitches.target, glitches.target))
-    if glitches.frame is None or (split == "official" and glitches.split is None):
+    if glitches.frame is None:
         raise SystemExit(f"--split {split} needs the authors' table, which is not available")
     if split == "official":
-        is_train = np.isin(glitches.split, ["train", "validation"])
-        return np.flatnonzero(is_train), np.flatnonzero(glitches.split == "test")
+        part = glitches.frame["sample_type"]
+        return np.flatnonzero(part.isin(["train", "validation"])), np.flatnonzero(part == "test")
     gps = glitches.frame["event_time"].to_numpy(dtype=float)
     start = np.nanquantile(gps, 0.8)
     return np.flatnonzero(gps < start - gap * DAY), np.flatnonzero(gps >= start)

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from .._download import ZenodoRecord
@@ -66,11 +65,9 @@ def fetch_gravity_spy(
 
         frame : pandas.DataFrame of n rows, or None
             The authors' table, in the order of ``data``. Among its columns are ``event_time``
-            (GPS time in s), ``ifo``, ``snr``, ``peak_frequency`` in Hz and ``sample_type``. A
-            glitch that is not in the table has NaN. None if the table is not available.
-        split : ndarray of shape (n,), dtype str, or None
-            Column ``sample_type``, the authors' split: ``"train"``, ``"validation"``,
-            ``"test"``, or empty if unknown.
+            (GPS time in s), ``ifo``, ``snr``, ``peak_frequency`` in Hz and ``sample_type``, their
+            split: ``"train"``, ``"validation"`` or ``"test"``. A glitch that is not in the table
+            has NaN. None if the table is not available.
     (data, target) : tuple
         If ``return_X_y=True``.
 
@@ -125,21 +122,17 @@ def fetch_gravity_spy(
     )
     if return_X_y:
         return bunch.data, bunch.target
-    bunch.frame = bunch.split = None
+    bunch.frame = None
     if not download_if_missing and not (folder / _METADATA).exists():
         return bunch
     try:
         rows = pd.read_csv(record.fetch(_METADATA), dtype={"gravityspy_id": str})
         rows = rows.drop_duplicates("gravityspy_id").set_index("gravityspy_id")
-        frame = rows.reindex(bunch.ids).reset_index()
-        split = frame["sample_type"]
-        bunch.frame, bunch.split = frame, np.where(split.isna(), "", split).astype(str)
+        bunch.frame = rows.reindex(bunch.ids).reset_index()
     except (OSError, KeyError, ValueError) as error:
         # The pictures are useful without it.
-        warnings.warn(
-            f"frame and split are None, since {folder / _METADATA} cannot be read: {error!r}",
-            stacklevel=2,
-        )
+        table = folder / _METADATA
+        warnings.warn(f"frame is None, since {table} cannot be read: {error!r}", stacklevel=2)
     return bunch
 
 

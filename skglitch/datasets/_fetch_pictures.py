@@ -110,7 +110,7 @@ def fetch_gravity_spy_pictures(
         for view, url in zip(views, values[len(parts) :], strict=True):
             files[folder.joinpath(*labels, f"{ifo}_{id_}_spectrogram_{view}.png")] = row, url
     if problems and on_error == "raise":
-        raise ValueError(_describe(problems))
+        raise ValueError(_describe(problems, len(frame)))
 
     todo = {path: (row, url) for path, (row, url) in files.items() if row not in problems}
     todo = {path: value for path, value in todo.items() if not path.exists()}
@@ -132,9 +132,9 @@ def fetch_gravity_spy_pictures(
         if reason:
             problems[row] = reason
     if problems and on_error == "raise":
-        raise OSError(_describe(problems))
+        raise OSError(_describe(problems, len(frame)))
     if problems:
-        warnings.warn(_describe(problems), stacklevel=2)
+        warnings.warn(_describe(problems, len(frame)), stacklevel=2)
     return Bunch(folder=str(folder), skipped=dict(sorted(problems.items())))
 
 
@@ -151,9 +151,9 @@ def _download(url: str, path: Path, n_retries: int, delay: float) -> str | None:
     return f"{url} is not a picture in PNG format"
 
 
-def _describe(problems: dict[int, str]) -> str:
+def _describe(problems: dict[int, str], n_rows: int) -> str:
     rows = {f"row {row}": reason for row, reason in sorted(problems.items())}
     return (
-        f"{len(rows)} rows of frame lack pictures (on_error='skip' leaves such rows out, and the "
-        f"next call downloads what is missing):{list_problems(rows)}"
+        f"{len(rows)} of {n_rows} rows of frame lack pictures (on_error='skip' leaves such rows "
+        f"out, and the next call downloads what is missing):{list_problems(rows)}"
     )

@@ -59,7 +59,7 @@ def test_fetch(zenodo, fetch, shelf):
     bunch = fetch()
     assert bunch.data[..., 0, 0].tolist() == LEVELS
     assert bunch.target.tolist() == ["Blip", "Blip", "Koi_Fish", "Koi_Fish"]
-    assert bunch.split.tolist() == ["train", "test", "validation", ""]
+    assert bunch.frame["sample_type"].tolist()[:3] == ["train", "test", "validation"]
     assert bunch.frame["gravityspy_id"].tolist() == bunch.ids.tolist()
     assert bunch.frame["event_time"][0] == 1127425468.976318
     assert bunch.frame.iloc[3, 1:].isna().all()
@@ -73,7 +73,7 @@ def test_second_call_asks_nothing(zenodo, fetch):
     bunch = fetch()
     assert zenodo.asked == []
     assert bunch.data[..., 0, 0].tolist() == LEVELS
-    assert bunch.split[1] == "test"
+    assert bunch.frame["sample_type"][1] == "test"
 
 
 def test_return_X_y(fetch):
@@ -142,9 +142,9 @@ def test_offline_says_what_to_put_where(fetch, shelf):
 def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
     shelf.mkdir(parents=True)
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
-    with pytest.warns(UserWarning, match="frame and split are None"):
+    with pytest.warns(UserWarning, match="frame is None"):
         bunch = fetch(base_url="http://127.0.0.1:9", n_retries=0)
-    assert bunch.split is None
+    assert bunch.frame is None
     assert bunch.data[..., 0, 0].tolist() == LEVELS
     assert (shelf / ARCHIVE).exists()
 
@@ -177,7 +177,7 @@ def test_download_if_missing_false(zenodo, fetch):
     assert zenodo.asked == []
     fetch(return_X_y=True)
     zenodo.asked.clear()
-    assert fetch(download_if_missing=False).split is None
+    assert fetch(download_if_missing=False).frame is None
     assert zenodo.asked == []
 
 
@@ -218,9 +218,8 @@ def test_archive_that_is_cut_short_leaves_nothing_unpacked(zenodo, fetch, shelf)
 
 def test_damaged_table_costs_the_split_only(zenodo, fetch):
     zenodo.put(METADATA, b"id,other\n1,2\n")
-    with pytest.warns(UserWarning, match="frame and split are None"):
+    with pytest.warns(UserWarning, match="frame is None"):
         bunch = fetch()
-    assert bunch.split is None
     assert bunch.frame is None
     assert isinstance(bunch.data, np.ndarray)
 
