@@ -8,6 +8,7 @@ import io
 import shutil
 import tarfile
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,10 +272,19 @@ def _make_weights() -> dict[str, bytes]:
     import safetensors.torch
     import torch
 
+    import skglitch
+    from skglitch import TruncatedCNNTransformer
+
     torch.manual_seed(0)
     state = _net().state_dict()
     legacy = {"_use_new_zipfile_serialization": False}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the code of the net, which is not in the file
+        transformer = TruncatedCNNTransformer(_net(), device="cpu")
+        skglitch.save(transformer.fit(np.zeros((1, 1, 32, 32), np.uint8)), f"{folder}/model")
+        model = Path(folder, "model").read_bytes()
     return {
+        "model.skglitch": model,
         "net.pth": _to_bytes(lambda file: torch.save(state, file)),
         "legacy.pth": _to_bytes(lambda file: torch.save({"state_dict": state}, file, **legacy)),
         "net.safetensors": safetensors.torch.save(state),
@@ -293,6 +303,7 @@ def _read_weights(path: Path) -> Any:
 def _make_models() -> dict[str, bytes]:
     import skglitch
     from skglitch.discovery import NoveltyDetector, SimilarityIndex
+    from skglitch.persistence._file import read_file, write_file
 
     embeddings = np.random.default_rng(0).normal(size=(24, 4))
     labels = np.repeat(["Blip", "Tomte", "Whistle"], 8)
@@ -304,6 +315,10 @@ def _make_models() -> dict[str, bytes]:
         for name, estimator in (("index", index), ("novelty", novelty)):
             skglitch.save(estimator, path)
             contents[f"{name}.skglitch"] = path.read_bytes()
+        schema, arrays = read_file(path)
+        half = [name for name, array in arrays.items() if array.dtype == np.float64]
+        write_file(path, schema["estimator"], arrays, half)
+        contents["half.skglitch"] = path.read_bytes()
     return contents
 
 
@@ -461,7 +476,11 @@ READERS = (
         "weights",
         _make_weights,
         _read_weights,
-        {".pth": (mutate.change_zip,), ".safetensors": (mutate.change_safetensors,)},
+        {
+            ".pth": (mutate.change_zip,),
+            ".safetensors": (mutate.change_safetensors,),
+            ".skglitch": (mutate.change_zip,),
+        },
         100,
     ),
     Reader("model", _make_models, _read_model, {".skglitch": (mutate.change_zip,) * 3}),
