@@ -1,17 +1,23 @@
-"""The Gravity Spy catalog, and the votes of its volunteers, from Zenodo."""
+"""The Gravity Spy catalog, pictures of its glitches, and the votes of volunteers."""
 
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.utils import Bunch
+from tqdm import tqdm
 
-from .._download import ZenodoRecord
-from .._files import get_data_home
+from .._download import RemoteFile, ZenodoRecord, check_transfer, download
+from .._files import check_path, get_data_home
+from .._pictures import DURATIONS
+from ._parameters import check_choice, check_durations, list_problems
 from ._trigger_table import Columns
 
 if TYPE_CHECKING:
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
 _CATALOG, _VOTES = "5649212", "13904422"
 _RUNS, _IFOS = ("O1", "O2", "O3a", "O3b"), ("H1", "L1")
 _VOTES_FILE = "classifications.csv.bz2"
+# Parts of a path that come from a table must not lead out of the folder.
+_PART, _URL = re.compile(r"\w[\w.+ -]*"), re.compile(r"https?://\S+")
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def fetch_gravity_spy_catalog(
@@ -111,6 +120,116 @@ def fetch_gravity_spy_catalog(
     return Bunch(frame=frame, target_names=np.unique(frame["ml_label"].dropna().to_numpy(str)))
 
 
+def fetch_gravity_spy_pictures(
+    frame: pd.DataFrame,
+    folder: str | os.PathLike[str],
+    *,
+    label: str | None = "ml_label",
+    durations: Sequence[float] = DURATIONS,
+    on_error: str = "raise",
+    n_jobs: int | None = 4,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progress: bool = True,
+) -> Bunch:
+    """Download the pictures of some glitches of the Gravity Spy catalog.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of :func:`fetch_gravity_spy_catalog`, or others with the columns ``gravityspy_id``,
+        ``ifo`` and ``url1`` to ``url4``, the addresses of the pictures of 0.5, 1, 2 and 4 s.
+    folder : path
+        Folder for the pictures, in the layout that :func:`load_gravity_spy` reads. Pictures that
+        it contains are not downloaded again.
+    label : str or None, default="ml_label"
+        Column of the labels, which become folders. With None there are no class folders.
+    durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
+        Durations in s of the views to download.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a row whose pictures cannot be downloaded raises an error, or is left out and
+        listed in a warning. Pictures that were downloaded stay.
+    n_jobs : int or None, default=4
+        Number of pictures to download at a time.
+    n_retries, delay, progress
+        As in :func:`fetch_open_strain`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        folder : str
+            The folder.
+        skipped : dict of int to str
+            Why a row lacks a picture, by its number, starting at 0.
+
+    Raises
+    ------
+    OSError
+        If a picture cannot be downloaded (``on_error="raise"``). The next call continues.
+    ValueError
+        If a parameter is invalid, `frame` lacks a column, or a row has an invalid value in one
+        (``on_error="raise"``).
+
+    Examples
+    --------
+    >>> from skglitch.datasets import fetch_gravity_spy_catalog, fetch_gravity_spy_pictures
+    >>> catalog = fetch_gravity_spy_catalog(runs=["O1"])  # doctest: +SKIP
+    >>> some = catalog.frame.groupby("ml_label").head(20)  # doctest: +SKIP
+    >>> folder = fetch_gravity_spy_pictures(some, "o1").folder  # doctest: +SKIP
+    """
+    check_choice("on_error", on_error, ("raise", "skip"))
+    check_transfer("url1", "https://", n_retries, delay)
+    folder = check_path(folder, "folder")
+    views = check_durations(durations) or DURATIONS
+    if not set(views) <= set(DURATIONS):
+        raise ValueError(f"durations={durations!r} must be some of {DURATIONS}.")
+    urls = [f"url{1 + DURATIONS.index(view)}" for view in views]
+    names = ["ifo", "gravityspy_id", *([] if label is None else [label]), *urls]
+    lacking = [name for name in names if name not in frame]
+    if lacking:
+        raise ValueError(f"frame lacks the columns {', '.join(map(repr, lacking))}.")
+
+    problems: dict[int, str] = {}
+    files: dict[Path, tuple[int, str]] = {}
+    cells = frame[names].astype(object).where(frame[names].notna(), "").astype(str)
+    for row, values in enumerate(cells.to_numpy()):
+        for name, value in zip(names, values, strict=True):
+            pattern, kind = (_URL, "address") if name in urls else (_PART, "name")
+            if not pattern.fullmatch(value):
+                problems[row] = f"{name}={value!r} is not a valid {kind}"
+        if row not in problems:
+            ifo, id_, *labels = values[: -len(urls)]
+            for view, url in zip(views, values[-len(urls) :], strict=True):
+                path = folder.joinpath(*labels, f"{ifo}_{id_}_spectrogram_{view}.png")
+                files[path] = row, url
+    if problems and on_error == "raise":
+        raise ValueError(_describe(problems, len(frame)))
+
+    todo = [(path, row, url) for path, (row, url) in files.items() if not path.exists()]
+    # Tasks stop at an error: joblib complains if its generator is not exhausted.
+    tasks = (
+        delayed(_download)(url, path, n_retries, delay)
+        for path, _, url in todo
+        if not problems or on_error == "skip"
+    )
+    results = tqdm(
+        Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks),
+        total=len(todo),
+        desc="Downloading pictures",
+        unit=" pictures",
+        disable=not progress,
+    )
+    # Not strict, since tasks may stop; results come first to be exhausted.
+    for reason, (_, row, _) in zip(results, todo, strict=False):
+        if reason:
+            problems[row] = reason
+    if problems and on_error == "raise":
+        raise OSError(_describe(problems, len(frame)))
+    if problems:
+        warnings.warn(_describe(problems, len(frame)), stacklevel=2)
+    return Bunch(folder=str(folder), skipped=dict(sorted(problems.items())))
+
+
 def fetch_gravity_spy_votes(
     data_home: str | os.PathLike[str] | None = None,
     *,
@@ -185,6 +304,27 @@ def fetch_gravity_spy_votes(
         frame=counts.div(n_votes, axis=0),
         n_votes=n_votes.to_numpy(),
         target_names=counts.columns.to_numpy(dtype=str),
+    )
+
+
+def _download(url: str, path: Path, n_retries: int, delay: float) -> str | None:
+    """Download a picture, or return why this is impossible."""
+    try:
+        download(RemoteFile(url), path, n_retries=n_retries, delay=delay, progress=False)
+    except (ConnectionError, ValueError) as error:
+        return str(error)
+    with path.open("rb") as file:
+        if file.read(len(_PNG)) == _PNG:
+            return None
+    path.unlink()
+    return f"{url} is not a picture in PNG format"
+
+
+def _describe(problems: dict[int, str], n_rows: int) -> str:
+    rows = {f"row {row}": reason for row, reason in sorted(problems.items())}
+    return (
+        f"{len(rows)} of {n_rows} rows of frame lack pictures (on_error='skip' leaves such rows "
+        f"out, and the next call downloads what is missing):{list_problems(rows)}"
     )
 
 
