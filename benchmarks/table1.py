@@ -5,7 +5,7 @@ to top-5 accuracy on the rest with Wilson intervals, the epochs and seconds unti
 98 %, the number of classes with perfect precision and recall, and the values of the paper.
 
     python benchmarks/table1.py [--data FOLDER | --simulated N | --gravity-spy | --real]
-        [--nets NAME ...] [--weights FOLDER] [--download] [--seeds N] [--epochs N]
+        [--nets NAME ...] [--weights FOLDER] [--download] [--seeds N]
     python benchmarks/table1.py --to-real N [--nets NAME ...] [--seeds N] [--epochs N]
 
 With ``--to-real``, the nets are trained on N simulated glitches of the 22 classes, four views each,
@@ -97,17 +97,14 @@ def transfer_parameters(net: str, folder: Path, download: bool) -> tuple[dict, s
     return None
 
 
-def run(
-    X: np.ndarray, y: np.ndarray, epochs: int | str, net: str, weights: dict, seed: int
-) -> dict:
+def run(X: np.ndarray, y: np.ndarray, net: str, weights: dict, seed: int) -> dict:
     """Fit one net on one split."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, train_size=0.8, stratify=y, random_state=seed
     )
     progress = Progress(X_test, y_test)
     start = time.perf_counter()
-    options = {"max_epochs": epochs, "callbacks": [progress], "random_state": seed}
-    model = CNNClassifier(net, **options, **weights)
+    model = CNNClassifier(net, callbacks=[progress], random_state=seed, **weights)
     model.fit(X_train, y_train)
     seconds = time.perf_counter() - start
     probabilities = model.predict_proba(X_test)
@@ -286,16 +283,16 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=DATA / "weights")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--epochs", type=int, help="default: auto")
+    parser.add_argument("--epochs", type=int, help="with --to-real, default: auto")
     options = parser.parse_args()
-    epochs = options.epochs or "auto"
     row: Callable[..., dict[str, str]]
     if options.to_real:
         name, row = f"to_real_{options.to_real}", row_to_real
-        fit = partial(run_to_real, options.to_real, four_view_sets(), epochs)
+        name += f"_{options.epochs}_epochs" if options.epochs else ""
+        fit = partial(run_to_real, options.to_real, four_view_sets(), options.epochs or "auto")
     else:
         name, X, y = read_data(options)
-        row, fit = row_of, partial(run, X, y, epochs)
+        row, fit = row_of, partial(run, X, y)
     store = Store(f"table1_{name}")
     for seed, net in product(range(options.seeds), options.nets):
         transfer = transfer_parameters(net, options.weights, options.download)
