@@ -14,20 +14,16 @@ import torch
 from torch import nn
 
 from .. import _files
-from ._backbone import Backbone
+from ._backbone import Backbone, Readout
 from ._published import weights_file
-from ._registry import (
-    DEFAULT_BACKBONE,
-    GLITCHES_READOUT,
-    BackboneInfo,
-    find_backbone,
-    torchvision_names,
-)
+from ._registry import DEFAULT_BACKBONE, BackboneInfo, find_backbone, torchvision_names
 from ._surgery import cut_head, input_channels, output_width
 from ._weights import StateDict, check_state_dict, load, read_state_dict
 
 IMAGENET = "imagenet"
 GLITCHES = "glitches"
+# What the head of the ready-made model reads.
+_GLITCHES_READOUT = Readout(("blocks.4", "blocks.5"), "std", 5)
 NATIVE = "native"
 
 
@@ -39,15 +35,11 @@ def make_backbone(
 ) -> Backbone:
     """Build a backbone, a net without its head; parameters are as in CNNClassifier."""
     _check_weights(weights)
-    if weights == GLITCHES:
-        if backbone != DEFAULT_BACKBONE:
-            raise ValueError(
-                f"weights={GLITCHES!r} are of {DEFAULT_BACKBONE!r} only, not of backbone="
-                f"{backbone!r:.80}: give 'imagenet', a path, a state dict or None."
-            )
-        made = _make_named(backbone, _files.PRETRAINED, input_size)
-        made.readout = GLITCHES_READOUT
-        return made
+    if weights == GLITCHES and backbone != DEFAULT_BACKBONE:
+        raise ValueError(
+            f"weights={GLITCHES!r} are of {DEFAULT_BACKBONE!r} only, not of backbone="
+            f"{backbone!r:.80}: give 'imagenet', a path, a state dict or None."
+        )
     if isinstance(backbone, str):
         return _make_named(backbone, weights, input_size)
     return _wrap_module(backbone, weights, input_size)
@@ -83,7 +75,7 @@ def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
         min_size=info.min_size,
         fixed_size=size,
         in_channels=info.in_channels,
-        readout=info.readout,
+        readout=_GLITCHES_READOUT if weights == GLITCHES else info.readout,
         loaded={"extent": "none" if source is None else "whole", "source": source},
     )
 
@@ -191,7 +183,8 @@ def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | Non
     if isinstance(weights, Mapping):
         return check_state_dict(weights, "the mapping"), "a mapping"
     if weights != IMAGENET and not isinstance(weights, Enum):
-        return read_state_dict(weights), str(weights)
+        path = _files.PRETRAINED if weights == GLITCHES else weights
+        return read_state_dict(path), str(path)
     assert info.weights is not None  # checked by _info_for
     return read_state_dict(weights_file(info.name, info.weights)), info.weights.url
 

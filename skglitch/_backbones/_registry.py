@@ -22,9 +22,6 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 # Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
 # nothing left to look at, and Inception does not run at all.
 _MIN_SIZE = 64
-# What "auto" reads of the default backbone with the weights of the ready-made model: what the head
-# of that model reads.
-GLITCHES_READOUT = Readout(("blocks.4", "blocks.5"), "std", 5)
 # A merged view of 2 x 2 views of 140 x 170 pixels each.
 _MERGED_VIEW_SIZE = (280, 340)
 # torchvision names the weights after the beginning of their SHA-256.

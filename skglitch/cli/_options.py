@@ -68,12 +68,8 @@ class ModelPath(click.Path):
             from .. import _files
 
             if Path(value).exists():
-                warnings.warn(
-                    "pretrained is the ready-made model; for what has that name here, give "
-                    "./pretrained.",
-                    UserWarning,
-                    stacklevel=2,
-                )
+                message = "pretrained is the ready-made model, and what is here is ./pretrained."
+                warnings.warn(message, UserWarning, stacklevel=2)
             value = str(_files.PRETRAINED)
         return super().convert(value, param, ctx)
 

@@ -75,6 +75,9 @@ class CrossFitted:
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"models": self.models}  # all that scoring needs
+
     def fit(
         self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None, **fit_params: Any
     ) -> Array:

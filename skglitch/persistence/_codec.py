@@ -14,7 +14,6 @@ import inspect
 import math
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +119,6 @@ class Writer:
             return {"$device": str(value)}
         if isinstance(value, os.PathLike):
             return {"$path": os.fspath(value)}
-        if type(value) is partial:
-            return {"$partial": self._encode_items([value.func, value.args, value.keywords], path)}
-        if isinstance(value, type) and name_of(value):
-            return {"$type": name_of(value)}
         if type(value).__name__ == "DataFrame":  # without importing pandas
             columns = [[name, str(item.dtype), item.to_numpy()] for name, item in value.items()]
             index = [value.index.name, value.index.to_numpy()]
@@ -256,14 +251,12 @@ class Reader:
             "$frame": self._decode_frame,
             "$given": self._decode_given,
             "$object": lambda fields: self._decode_object(*fields),
-            "$partial": self._decode_partial,
             "$path": Path,
             "$same": lambda path: self._objects[path],
             "$scalar": lambda array: self.decode(array)[()],
             "$tensor": lambda name: torch.from_numpy(self.arrays[name]),
             "$transposed": lambda name: self.arrays[name].T,
             "$tuple": lambda items: tuple(map(self.decode, items)),
-            "$type": find_type,
             "$values": lambda fields: self._decode_values(*fields),
         }
 
@@ -304,12 +297,6 @@ class Reader:
         frame.index = pd.Index(index, name=name)
         frame.attrs = fields["attrs"]
         return frame
-
-    def _decode_partial(self, encoded: list[Any]) -> partial:
-        function, args, keywords = self.decode(encoded)
-        if not isinstance(function, type):
-            raise ValueError("it holds a function to call")
-        return partial(function, *args, **keywords)
 
     def _decode_given(self, fields: list[str]) -> Any:
         name, kind = fields
