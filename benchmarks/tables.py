@@ -52,6 +52,32 @@ def transfer(name: str) -> str:
     return markdown(["backbone", "ImageNet weights", "seeds", *tops], rows)
 
 
+def to_real() -> str:
+    """Nets with and without transfer, trained on simulated glitches, on real ones."""
+    by_net = table1.by_net(results("table1_to_real_1760"))
+    rows = [table1.row_to_real(net, start, runs) for (net, start), runs in by_net.items()]
+    return markdown(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def initial_weights() -> str:
+    """Frozen embeddings from several initial weights against the number of labels per class."""
+    metrics = {
+        "balanced": "balanced accuracy of logistic regression",
+        "AUROC": "novelty: area under the ROC curve",
+        "false alarms": "novelty: false alarms at 5 %",
+        "ARI": "clusters: adjusted Rand index",
+    }
+    runs, rows = results("few_shot_weights_o3"), []
+    for metric, title in metrics.items():
+        for row in few_shot.summary(runs, "o3", metric):
+            method, *cells = row.values()
+            if not method.endswith("class mean"):
+                weights = method.removesuffix(" + LogisticRegression").partition(",")[0]
+                rows.append([f"{title} [%]", f'`"{weights}"`', *cells])
+    counts = [column for column in row if column != "method"]
+    return markdown(["", "weights", *(f"{n} per class" for n in counts)], rows)
+
+
 def few_labels_o3() -> str:
     """Balanced accuracy against the number of labels per class on three real classes."""
     names = {
@@ -342,6 +368,8 @@ def _with_interval(score: Sequence[float]) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "table1_real": lambda: transfer("real"),
     "table1_simulated": lambda: transfer("simulated"),
+    "to_real": to_real,
+    "initial_weights": initial_weights,
     "few_labels_o3": few_labels_o3,
     "frozen_nets": frozen_nets,
     "novelty": novelty,
