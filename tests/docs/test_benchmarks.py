@@ -35,6 +35,8 @@ def test_a_script_starts_without_options(name, monkeypatch):
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
     monkeypatch.setattr(sys, "argv", [name])
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    # PyTables is a module tables, too.
+    monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(Parsed):
         importlib.import_module(name).main()
 
