@@ -62,8 +62,8 @@ def class_names() -> list[str]:
 def simulation_version() -> str:
     """Return the first digits of a checksum of the code that makes simulated spectrograms."""
     checksum = hashlib.sha256()
-    for room in ("datasets/_simulate", "spectrograms"):
-        for path in sorted((PACKAGE / room).glob("*.py")):
+    for pattern in ("datasets/_simulate/*.py", "datasets/_make_glitches.py", "spectrograms/*.py"):
+        for path in sorted(PACKAGE.glob(pattern)):
             checksum.update(path.read_bytes())
     return checksum.hexdigest()[:8]
 
@@ -74,7 +74,7 @@ def simulate(n_per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for start in range(0, n_per_class, CHUNK):
         n = min(n_per_class - start, CHUNK)
         name = f"pretrained-{simulation_version()}-seed{seed}-{n}-from-{start}"
-        parts.append(cached(name, simulate_part, n, 1000 * seed + start))
+        parts.append(cached(name, simulate_part, n, 100_000 * seed + start))
     return tuple(np.concatenate([part[name] for part in parts]) for name in ("X", "y"))
 
 

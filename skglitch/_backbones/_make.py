@@ -184,7 +184,7 @@ def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | Non
         return check_state_dict(weights, "the mapping"), "a mapping"
     if weights != IMAGENET and not isinstance(weights, Enum):
         path = _files.PRETRAINED if weights == GLITCHES else weights
-        return read_state_dict(path), str(path)
+        return read_state_dict(path), str(weights)
     assert info.weights is not None  # checked by _info_for
     return read_state_dict(weights_file(info.name, info.weights)), info.weights.url
 
