@@ -49,7 +49,8 @@ try:
 except (ImportError, OSError) as error:  # no h5py, or no network
     reason = str(error).split(" (")[0]
     print(f"Using a simulated chirp instead of GW150914: {reason}")
-    chirps = make_glitches(2, classes=["Chirp"], return_strain=True, random_state=0)
+    options = {"classes": ["Chirp"], "sample_rate": 4096, "return_strain": True}
+    chirps = make_glitches(2, random_state=0, **options)
     strain = {f"simulation {number}": row for number, row in enumerate(chirps.strain, start=1)}
     event = "a simulated chirp"
 for name, values in strain.items():

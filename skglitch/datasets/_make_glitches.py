@@ -12,9 +12,11 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 from tqdm.auto import tqdm
 
+from ._parameters import check_choice
 from ._simulate._classes import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS
 from ._simulate._compose import simulate_glitch
 from ._simulate._noise import NoiseModel
+from ._strain import Strain
 
 # Number of glitches that are simulated, then transformed, at a time.
 _BATCH = 64
@@ -25,9 +27,10 @@ def make_glitches(
     *,
     classes: Sequence[str] | str | None = None,
     weights: Mapping[str, float] | str = "gravity_spy",
-    sample_rate: float = 4096.0,
+    sample_rate: float = 8192.0,
     duration: float = 16.0,
     noise: Any = "random",
+    norm: str = "mixed",
     durations: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
     size: tuple[int, int] = (140, 170),
     return_strain: bool = False,
@@ -55,16 +58,20 @@ def make_glitches(
         Class proportions: those of Gravity Spy's training set [1]_ (classes that are not in it
         have its mean), equal ones, or a weight per class. Each class with a positive weight has
         at least one glitch, if ``n_samples`` allows.
-    sample_rate : float, default=4096.0
-        Sample rate in Hz.
+    sample_rate : float, default=8192.0
+        Sample rate in Hz. At 4096 Hz, glitches above 1.2 kHz are shown at another Q.
     duration : float, default=16.0
         Duration in s of the strain around each glitch. In much shorter strain, the glitch
         dominates the spectrum used for whitening, and long glitches fade.
-    noise : {"random", "observed", "aligo"}, tuple or ndarray, default="random"
+    noise : {"random", "observed", "aligo"}, tuple, Strain or ndarray, default="random"
         Noise with a sensitivity like those of the observing runs (``"observed"``), of Advanced
         LIGO's design (``"aligo"``), or either; with a one-sided power spectral density
         ``(frequencies, values)`` in Hz and 1/Hz; or real strain of at least ``duration``, from
         which random parts are taken.
+    norm : {"mixed", "median", "mean"}, default="mixed"
+        What energies are divided by: the median of each frequency, as by gwpy and in Gravity Spy's
+        pictures since the third run, the mean of Gaussian noise, as in earlier pictures, which are
+        darker by a factor of ln 2, or either with equal probability.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations of the views in s.
     size : tuple of int, default=(140, 170)
@@ -140,6 +147,7 @@ def make_glitches(
     transformer.fit(np.linspace(-1.0, 1.0, n_times)[None])
     source = _noise_source(noise, sample_rate, duration)
     seeds = generator.randint(np.iinfo(np.int32).max, size=(len(labels), 4))
+    scales = _draw_scales(norm, generator, len(labels))
 
     n = len(labels)
     data = np.empty((n, len(transformer.durations), *size), dtype=np.uint8)
@@ -156,7 +164,8 @@ def make_glitches(
             )
             batch = np.stack([values for values, _ in glitches])
             # Views look like those of much longer strain.
-            data[rows] = transformer.scan(batch, clean_medians=True).data
+            options = {"clean_medians": True, "scale": scales[rows]}
+            data[rows] = transformer.scan(batch, **options).data
             if return_strain:
                 strain[rows] = batch
             parameters += [drawn for _, drawn in glitches]
@@ -236,9 +245,22 @@ def _apportion(n_samples: int, shares: np.ndarray) -> np.ndarray:
     return counts
 
 
+def _draw_scales(norm: str, rng: np.random.RandomState, n_samples: int) -> np.ndarray:
+    """Factors of the energies, which are divided by medians."""
+    check_choice("norm", norm, ("mixed", "median", "mean"))
+    share = {"median": 0.0, "mixed": 0.5, "mean": 1.0}[norm]
+    return np.where(rng.random(n_samples) < share, np.log(2.0), 1.0)
+
+
 def _noise_source(noise: Any, sample_rate: float, duration: float) -> NoiseModel | np.ndarray:
     if isinstance(noise, str) or (isinstance(noise, tuple) and len(noise) == 2):
         return NoiseModel(sample_rate, duration, noise)  # type: ignore[arg-type]
+    if isinstance(noise, Strain):
+        if noise.sample_rate != sample_rate:
+            raise ValueError(
+                f"sample_rate={sample_rate:g} must be {noise.sample_rate:g}, of noise."
+            )
+        noise = noise.data
     strain = np.asarray(noise, dtype=float)
     if strain.ndim != 1 or len(strain) < round(duration * sample_rate):
         raise ValueError(

@@ -242,7 +242,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         names = [f"view{view}_row{row}_column{column}" for view, row, column in pixels]
         return np.array(names, dtype=object)
 
-    def scan(self, X: Any, *, clean_medians: bool = False) -> Bunch:
+    def scan(self, X: Any, *, clean_medians: bool = False, scale: Any = 1.0) -> Bunch:
         """Transform strain to spectrograms, and report the loudest tile of each glitch.
 
         Parameters
@@ -252,6 +252,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         clean_medians : bool, default=False
             Whether to leave the ends, which whitening corrupts, out of the medians that energies
             are divided by. gwpy does not. In 8 s of strain this makes energies some 20 % too high.
+        scale : float or array-like of shape (n_samples,), default=1.0
+            Factor of the energies in ``data``.
 
         Returns
         -------
@@ -273,6 +275,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         strain = _check_strain(X, self.sample_rate)
         scan = self._make_scan(strain.shape[1], clean_medians)
         n = len(strain)
+        divisors = torch.as_tensor(1 / np.broadcast_to(scale, n), dtype=torch.float32)
         result = Bunch(
             data=np.empty((n, len(self.durations), *self.size), dtype=np.uint8),
             **{name: np.empty(n) for name in ("q", "time", "frequency", "snr")},
@@ -293,6 +296,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 for plane in np.unique(planes):
                     chosen = np.flatnonzero(planes == plane)
                     shown, divisor = spectra[scan.shown][chosen], medians[plane][chosen]
+                    divisor = divisor * divisors[start + chosen, None].to(scan.device)
                     energy = scan.views(shown, plane, divisor) * (255 / MAX_ENERGY)
                     pixels = energy.round_().to(torch.uint8)
                     result.data[start + chosen] = pixels.cpu().numpy()

@@ -19,7 +19,7 @@ def test_what_is_in_the_bunch():
     assert bunch.data.dtype == np.uint8
     assert bunch.target_names == ["Blip", "Chirp"]
     assert set(bunch.target) == {"Blip", "Chirp"}
-    assert bunch.strain.shape == (6, 4 * 4096)
+    assert bunch.strain.shape == (6, 4 * 8192)
     assert len(set(bunch.ids)) == 6
     assert len(bunch.parameters) == 6
     assert set(bunch.descriptions) == {"Blip", "Chirp"}
@@ -93,13 +93,27 @@ def test_numbers_add_up_and_follow_their_shares(n_samples, shares):
 
 def test_in_real_noise(real_data):
     path = next((real_data / "strain_events").glob("L-*.hdf5"))
-    noise = load_strain(path).data
-    bunch = make_glitches(
-        3, classes=["Koi_Fish"], noise=noise, return_strain=True, random_state=0, **QUICK
-    )
+    noise = load_strain(path)
+    options = {"classes": ["Koi_Fish"], "return_strain": True, "random_state": 0, **QUICK}
+    bunch = make_glitches(3, noise=noise, sample_rate=4096, **options)
     # What was added to is a stretch of that strain: its slow swings are there.
-    assert bunch.strain.std() == pytest.approx(noise.std(), rel=0.5)
+    assert bunch.strain.std() == pytest.approx(noise.data.std(), rel=0.5)
     assert bunch.data.max() == 255
+    array = make_glitches(3, noise=noise.data, sample_rate=4096, **options)
+    np.testing.assert_array_equal(array.data, bunch.data)
+    with pytest.raises(ValueError, match="sample_rate=8192 must be 4096"):
+        make_glitches(3, noise=noise, **options)
+
+
+def test_older_pictures_are_darker():
+    options = {"classes": ["No_Glitch"], "return_X_y": True, "random_state": 0, **QUICK}
+    median, mean, mixed = (
+        make_glitches(8, norm=norm, **options)[0].astype(float)
+        for norm in ("median", "mean", "mixed")
+    )
+    np.testing.assert_allclose(mean, np.log(2) * median, atol=1.01)
+    is_dark = mixed.mean(axis=(1, 2, 3)) < 0.9 * median.mean(axis=(1, 2, 3))
+    assert 0 < is_dark.sum() < 8
 
 
 def test_in_noise_of_a_given_spectrum():
@@ -122,9 +136,10 @@ def test_in_noise_of_a_given_spectrum():
         ({"weights": "even"}, "weights='even' is not one of"),
         ({"classes": ["Blip"], "weights": {"Tomte": 1}}, "weights: 'Tomte' is not in classes"),
         ({"classes": ["Blip"], "weights": {"Blip": -1}}, "must be non-negative"),
+        ({"norm": "none"}, "norm='none' is not one of"),
         ({"noise": "quiet"}, "psd='quiet' is not one of"),
         ({"noise": np.zeros(100)}, "is not strain of at least 4 s"),
-        ({"noise": np.full(5 * 4096, np.nan)}, "noise has NaN"),
+        ({"noise": np.full(5 * 8192, np.nan)}, "noise has NaN"),
         ({"duration": 2.0}, "X has 2 s of strain"),
         ({"size": (0, 5)}, "size="),
     ],

@@ -10,14 +10,11 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 # Pulses are computed in a window of this many s.
 _PULSE = 1.0
-# Drawn frequencies end this far below half the sample rate.
-_TOP = 0.95
+# Drawn frequencies end this far below half the sample rate, and where pictures end, in Hz.
+_TOP, _HIGHEST = 0.95, 2048.0
 # Durations of tiles in s, and the largest number of cycles in a tile.
 _TILES = tuple(2.0**-i for i in range(9))
 _MOST_CYCLES = 36
-# Least signal-to-noise ratio of the loudest tile of classes that consist of several parts: at 7.5,
-# the threshold of searches, only one of them would be visible.
-MANY = 10.0
 
 # A function of frequency in Hz.
 Response = Callable[[np.ndarray], np.ndarray]
@@ -37,6 +34,15 @@ def power_law(rng: np.random.Generator, low: float, high: float, slope: float) -
 def random_phase(rng: np.random.Generator) -> float:
     """Draw a phase."""
     return float(rng.uniform(0, 2 * np.pi))
+
+
+def train(rng: np.random.Generator, spacing: float, reach: float, unsteady: float) -> np.ndarray:
+    """Draw times of a series around 0, which it contains, with intervals of ``spacing`` s."""
+    n = max(1, round(reach / spacing))
+    times = np.arange(-n, n + 1) * spacing
+    times += rng.normal(0, unsteady * spacing, len(times))
+    times[n] = 0.0
+    return times
 
 
 class Tile(NamedTuple):
@@ -59,7 +65,7 @@ class Canvas:
     ) -> None:
         self.sample_rate = sample_rate
         self.duration = duration
-        self.top = _TOP * sample_rate / 2
+        self.top = min(_TOP * sample_rate / 2, _HIGHEST)
         self._asd = asd
         self._rng = rng
         self._knots = np.arange(0.0, sample_rate / 2, 0.5)

