@@ -39,10 +39,12 @@ from skglitch.spectrograms import QTransformer
 
 PACKAGE = Path(skglitch.__file__).parent
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
-# Glitches of each class that are simulated at a time, and stored in a file.
+# Glitches of each class that are simulated at a time, and stored in a file. Every fourth chunk has
+# the sample rate of most open strain, at which glitches above 1.2 kHz look different.
 CHUNK = 40
+RATES = (8192.0, 8192.0, 8192.0, 4096.0)
 # Share of the glitches that lack views.
-INCOMPLETE = 0.15
+INCOMPLETE = 0.25
 # Glitches of each class whose features are kept for add_classes, fewer than in other models.
 EXEMPLARS = 8
 # The unusual glitches of this class would make all unusual glitches known.
@@ -78,11 +80,19 @@ def simulate(n_per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.concatenate([part[name] for part in parts]) for name in ("X", "y"))
 
 
-def simulate_part(n_per_class: int, seed: int) -> dict[str, np.ndarray]:
+def simulate_part(n_per_class: int, sample_rate: float, seed: int) -> dict[str, np.ndarray]:
     classes = class_names()
-    options = {"weights": "balanced", "durations": DURATIONS, "n_jobs": -1, "progress": True}
-    n = n_per_class * len(classes)
-    X, y = make_glitches(n, classes=classes, random_state=seed, return_X_y=True, **options)
+    X, y = make_glitches(
+        n_per_class * len(classes),
+        classes=classes,
+        weights="balanced",
+        sample_rate=sample_rate,
+        durations=DURATIONS,
+        return_X_y=True,
+        n_jobs=-1,
+        random_state=seed,
+        progress=True,
+    )
     return {"X": X, "y": y}
 
 
