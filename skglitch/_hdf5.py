@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ._files import check_expansion
+from ._lazy import import_extra
 
 # Texts of variable length are in heaps. h5py puts them beside the tables of contents, at the
 # start or the end of a file, of which this many bytes are searched.
@@ -198,8 +199,4 @@ def read_texts(file: Any, name: str) -> np.ndarray | None:
 
 def import_h5py() -> Any:
     """Import h5py, or explain how to install it."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError('HDF5 files need h5py: pip install "skglitch[strain]"') from error
-    return h5py
+    return import_extra("h5py", "HDF5", "strain")

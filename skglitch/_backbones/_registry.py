@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._lazy import import_extra
 from ._backbone import Readout
 from ._published import PublishedWeights
 from ._surgery import cut_head, output_width
@@ -142,13 +143,8 @@ def _bn_inception() -> BackboneInfo:
 
 
 def _build_bn_inception() -> nn.Module:
-    try:
-        from pytorchcv.models.bninception import bninception
-    except ImportError as error:
-        raise ImportError(
-            "backbone='bn_inception' needs pytorchcv: pip install \"skglitch[inception-v2]\""
-        ) from error
-    net = bninception()
+    name = "pytorchcv.models.bninception"
+    net = import_extra(name, "backbone='bn_inception'", "inception-v2").bninception()
     # The same for pictures of 224 pixels, whose last maps are 7 x 7; others work as well now.
     net.features.final_pool = nn.AdaptiveAvgPool2d(1)
     return net

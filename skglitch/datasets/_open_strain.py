@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from .._download import RemoteFile, check_transfer, download
 from .._files import get_data_home
 from .._hdf5 import import_h5py
+from .._lazy import import_extra
 from ._load_strain import Hdf5Strain, check_any_data
 from ._strain import Strain, check_number, check_time, join
 
@@ -193,15 +194,10 @@ def _cost(files: list[_File]) -> tuple[bool, int, int, int, str]:
 
 
 def _locate(span: _Span, host: str, folder: Path) -> list[str]:
-    try:
-        from gwosc.locate import get_urls
-    except ImportError as error:
-        raise ImportError(
-            'Locating files of GWOSC needs gwosc: pip install "skglitch[strain]"'
-        ) from error
+    gwosc = import_extra("gwosc.locate", "Locating files of GWOSC", "strain")
     options = {"sample_rate": span.sample_rate, "format": "hdf5", "host": host}
     try:
-        return get_urls(span.ifo, span.start, span.stop, **options)
+        return gwosc.get_urls(span.ifo, span.start, span.stop, **options)
     except Exception as error:
         # gwosc raises ValueError itself if there is no data. Errors of the network have types of
         # the packages below it, some of which are subclasses of ValueError.

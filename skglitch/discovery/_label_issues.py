@@ -16,6 +16,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._lazy import import_extra
 from .._validation import (
     check_labels,
     check_probabilities,
@@ -269,14 +270,10 @@ def _flag_by_confident_joint(probabilities: Probabilities, codes: Codes) -> Any:
 
 
 def _flag_by_noise_rate(probabilities: Probabilities, codes: Codes) -> Any:
-    try:
-        from cleanlab.filter import find_label_issues as find
-    except ImportError as error:
-        raise ImportError(
-            'flag_by="noise_rate" requires cleanlab: pip install "skglitch[labels]"'
-        ) from error
+    cleanlab = import_extra("cleanlab.filter", 'flag_by="noise_rate"', "labels")
     with warnings.catch_warnings():
         # The warning on classes of one sample lists codes, which users do not know.
         warnings.filterwarnings("ignore", message="May not flag all label issues")
         # Starting a pool of processes takes longer than this.
-        return find(codes, probabilities, filter_by="prune_by_noise_rate", n_jobs=1)
+        options = {"filter_by": "prune_by_noise_rate", "n_jobs": 1}
+        return cleanlab.find_label_issues(codes, probabilities, **options)

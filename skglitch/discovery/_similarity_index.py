@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._labels import as_labels
+from .._lazy import import_extra
 from .._validation import check_gps, check_ifo, unmask
 from ._cosine import Floats, Rows, check_finite, find_neighbors, rank_candidates, unit_rows
 
@@ -422,12 +423,7 @@ def _has_faiss() -> bool:
 
 def _build_cells(units: Floats) -> Any:
     """Build an inverted file in half precision."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise ImportError(
-            'method="approximate" requires faiss: pip install "skglitch[similarity]"'
-        ) from error
+    faiss = import_extra("faiss", 'method="approximate"', "similarity")
     n_cells = math.isqrt(len(units))
     # One byte per feature would have a range, which later classes can leave.
     name = f"IVF{n_cells},SQfp16"

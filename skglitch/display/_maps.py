@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from .._labels import as_labels, is_labeled, sort_labels
+from .._lazy import import_extra
 from .._validation import unmask
 from ._axes import GRAY, color_and_marker, settle
 
@@ -91,13 +92,10 @@ def compute_map(
             random_state=random_state,
         )
         return reducer.fit_transform(features)
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise ImportError('method="umap" needs umap-learn: pip install "skglitch[umap]"') from error
+    umap = import_extra("umap", 'method="umap"', "umap")
     if n_samples == 2:
         raise ValueError('method="umap" needs at least 3 glitches, got 2: use method="pca".')
-    reducer = UMAP(
+    reducer = umap.UMAP(
         min(15, n_samples - 1),
         n_components,
         # The spectral initialization needs more eigenvectors than few glitches have.

@@ -1,7 +1,7 @@
 """Similarity index: against comparing all, filters, ids, and the approximate search."""
 
-import builtins
 import pickle
+import sys
 import warnings
 
 import numpy as np
@@ -361,14 +361,7 @@ class TestApproximate:
         assert SimilarityIndex("exact").fit(clustered)._cells is None
 
     def test_without_faiss(self, clustered, monkeypatch):
-        found = builtins.__import__
-
-        def no_faiss(name, *args, **kwargs):
-            if name == "faiss":
-                raise ImportError(name)
-            return found(name, *args, **kwargs)
-
-        monkeypatch.setattr(builtins, "__import__", no_faiss)
+        monkeypatch.setitem(sys.modules, "faiss", None)
         monkeypatch.setattr(_similarity_index, "_EXACT_UP_TO", 3000)
         assert SimilarityIndex().fit(clustered)._cells is None
         with pytest.raises(ImportError, match=r"skglitch\[similarity\]"):
