@@ -76,7 +76,8 @@ def simulate(n_per_class: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for start in range(0, n_per_class, CHUNK):
         n = min(n_per_class - start, CHUNK)
         name = f"pretrained-{simulation_version()}-seed{seed}-{n}-from-{start}"
-        parts.append(cached(name, simulate_part, n, 100_000 * seed + start))
+        rate = RATES[start // CHUNK % len(RATES)]
+        parts.append(cached(name, simulate_part, n, rate, 100_000 * seed + start))
     return tuple(np.concatenate([part[name] for part in parts]) for name in ("X", "y"))
 
 
