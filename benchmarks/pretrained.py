@@ -7,6 +7,7 @@ tiny model to try the script, and stores no scores.
 
     python benchmarks/pretrained.py [--per-class 300] [--held-out 40] [--seed 0] [--device cuda]
     python benchmarks/pretrained.py --measure
+    python benchmarks/pretrained.py --time
     python benchmarks/pretrained.py --quick
 """
 
@@ -25,19 +26,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import DATA, Store, cached, strain_glitches
+from _common import DATA, Store, cached, median_seconds, strain_glitches
 from scipy.optimize import minimize_scalar
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer, _files
-from skglitch.datasets import get_data_home, load_gravity_spy, make_glitches
+from skglitch.datasets import get_data_home, load_gravity_spy, load_strain, make_glitches
 from skglitch.discovery import NoveltyDetector
 from skglitch.estimators import Encoder
-from skglitch.metrics import expected_calibration_error, top_k_table
+from skglitch.metrics import expected_calibration_error, top_k_accuracy, top_k_table
 from skglitch.persistence._file import read_file, write_file
 from skglitch.spectrograms import QTransformer
 
 PACKAGE = Path(skglitch.__file__).parent
+EVENT = 1126259462.4  # GPS time of GW150914
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
 # Glitches of each class that are simulated at a time, and stored in a file. Every fourth chunk has
 # the sample rate of most open strain, at which glitches above 1.2 kHz look different.
@@ -202,14 +204,51 @@ def real_sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     sets["strain_o3"] = QTransformer(4096).transform(strain), labels
     complete = [parts for name, parts in sets.items() if "missing" not in name]
     sets[ALL_REAL] = tuple(map(np.concatenate, zip(*complete, strict=True)))
+    sets["GW150914"] = QTransformer(4096).transform(strain_of_event()), np.array(["Chirp"] * 2)
     return sets
+
+
+def strain_of_event() -> np.ndarray:
+    """Return 16 s of strain around GW150914 in both detectors."""
+    files = sorted((DATA / "strain_events").glob("*.hdf5"))
+    return np.stack([load_strain(file).around(EVENT, 16.0) for file in files])
+
+
+def latency(classifier: CNNClassifier) -> dict[str, int]:
+    """Return the milliseconds from 16 s of strain to the label, in total and in parts."""
+    strain, transformer = strain_of_event()[:1], QTransformer(4096)
+    plain, X = QTransformer(4096, whiten=False), transformer.transform(strain)
+    steps = {
+        "Q transform": lambda: plain.transform(strain),
+        "whitening": lambda: transformer.transform(strain),
+        "network": lambda: classifier.predict(X),
+        "total": lambda: classifier.predict(transformer.transform(strain)),
+    }
+    result = {}
+    for name, step in steps.items():
+        step()  # warm up
+        result[name] = round(1e3 * median_seconds(step, 20))
+    result["whitening"] -= result["Q transform"]
+    return result
+
+
+def accuracy(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Return the top-1 and top-5 accuracy of a classifier, and the pairs that it confuses."""
+    y_prob = model.predict_proba(X)
+    y_pred = model.classes_[y_prob.argmax(axis=1)]
+    confused = Counter(f"{t} as {p}" for t, p in zip(y, y_pred, strict=True) if t != p)
+    tops = {k: float(top_k_accuracy(y, y_prob, k=k, labels=model.classes_)) for k in (1, 5)}
+    return {
+        **{f"top-{k}": top for k, top in tops.items()},
+        "n": len(y),
+        "confusions": dict(confused.most_common()),
+    }
 
 
 def score(classifier: CNNClassifier, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """Return scores with their intervals, and the shares that are called novel."""
     classes = classifier.classes_
     y_prob = classifier.predict_proba(X)
-    y_pred = classes[y_prob.argmax(axis=1)]
     embeddings = embed(classifier, X)
 
     def top_k(rows: np.ndarray) -> list[list[float]]:
@@ -217,11 +256,10 @@ def score(classifier: CNNClassifier, X: np.ndarray, y: np.ndarray) -> dict[str, 
         scores = top_k_table(y[rows], y_prob[rows], labels=classes, ks=(1, 5))
         return scores.round(4).to_numpy().tolist()
 
-    confused = Counter(f"{t} as {p}" for t, p in zip(y, y_pred, strict=True) if t != p)
     return {
         "top-1, top-5": top_k(np.ones(len(y), dtype=bool)),
         "classes": {name: top_k(y == name) for name in np.unique(y).tolist()},
-        "confused": dict(confused.most_common()),
+        "confused": accuracy(classifier, X, y)["confusions"],
         "calibration error": float(expected_calibration_error(y, y_prob, labels=classes)),
         "novel": float((classifier.novelty_.predict(embeddings) == -1).mean()),
         "novel, calibrated": novel_after_calibration(classifier.novelty_, embeddings),
@@ -263,6 +301,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--measure", action="store_true", help="measure the model that is there")
+    parser.add_argument("--time", action="store_true", help="only measure the latency")
     parser.add_argument("--quick", action="store_true", help="a tiny model in the cache folder")
     options = parser.parse_args()
     if options.quick:
@@ -272,6 +311,10 @@ def main() -> None:
         measure(options, path)
         return
     store = Store("pretrained")
+    if options.time:
+        store.add("latency in ms", latency(skglitch.load(_files.PRETRAINED)))
+        print(store.runs["latency in ms"])
+        return
     if not options.measure:
         store.add("model", make(options, _files.PRETRAINED))
     store.add("scores", measure(options, _files.PRETRAINED))

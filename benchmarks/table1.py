@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from _common import DATA, RESULTS, Store, four_view_sets, interval, peak_memory_mb, percent, table
 from few_shot import classify, embedder, load, split
-from simulated_to_real import score
+from pretrained import accuracy
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
 
@@ -150,7 +150,7 @@ def run_to_real(
     embed = embedder(X, {net: {"source": net, **weights, **FROZEN.get(net, {})}})
     draws = [split(y, 1, draw) for draw in range(FROZEN_DRAWS)]
     return {
-        "sets": {name: score(model, *glitches) for name, glitches in real.items()},
+        "sets": {name: accuracy(model, *glitches) for name, glitches in real.items()},
         "frozen": [classify(embed, net, "LogisticRegression", y, *d)["balanced"] for d in draws],
         "epochs": len(model.history_),
         "seconds": seconds,

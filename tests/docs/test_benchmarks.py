@@ -54,7 +54,7 @@ def test_some_training_glitches_lack_views(pretrained):
     n_missing = (dropped == 0).all(axis=(2, 3)).sum(axis=1)
     assert (dropped.sum(axis=(1, 2, 3)) == 6 * (4 - n_missing)).all()
     assert set(n_missing) == {0, 1, 2, 3}
-    assert 0.1 < (n_missing > 0).mean() < 0.2
+    assert 0.2 < (n_missing > 0).mean() < 0.3
     assert X.all()
 
 
