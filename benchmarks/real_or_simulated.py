@@ -4,7 +4,7 @@ The closer its area under the curve is to 0.5, the more honest is the simulation
 a logistic regression on the features of the default network, which has seen no glitches. Each
 picture is scored by a classifier that was trained without its glitch.
 
-    python benchmarks/real_or_simulated.py [--samples 60] [--seed 0]
+    python benchmarks/real_or_simulated.py [--per-class 40] [--seeds 2] [--name now]
 """
 
 from __future__ import annotations
@@ -71,25 +71,22 @@ def run(n_per_class: int, seed: int) -> dict[str, dict[str, float]]:
             method="decision_function",
         )
         area = float(roc_auc_score(is_real[rows], scores))
-        result[label] = {"area under the curve": area, "real glitches": n_real}
+        result[label] = {"real glitches": n_real, "area under the curve": round(area, 3)}
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=60, help="simulated glitches per class")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--per-class", type=int, default=40, help="simulated glitches per class")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--name", default="now", help="name of this version of the simulation")
     options = parser.parse_args()
-    key = f"{options.samples} per class | seed {options.seed}"
-    result = Store("real_or_simulated").get(key, run, options.samples, options.seed)
-    rows = [
-        {"class": label, "real glitches": found["real glitches"]}
-        | {"area under the curve": f"{found['area under the curve']:.2f}"}
-        for label, found in result.items()
-    ]
-    print(table(rows))
-    mean = np.mean([found["area under the curve"] for found in result.values()])
-    print(f"mean over classes: {mean:.3f}")
+    store = Store("real_or_simulated")
+    for seed in range(options.seeds):
+        key = f"{options.name} | {options.per_class} per class | seed {seed}"
+        found = store.get(key, run, options.per_class, seed)
+        rows = [{"class": label, **values} for label, values in found.items()]
+        print(key + "\n" + table(rows))
 
 
 if __name__ == "__main__":

@@ -360,6 +360,36 @@ def pretrained_classes() -> str:
     return markdown([*header, "taken for"], rows)
 
 
+def real_or_simulated() -> str:
+    """How well simulated are told from real pictures, before and now, by class."""
+    areas: dict[str, dict[str, list[float]]] = {}
+    numbers = {}
+    for key, found in results("real_or_simulated").items():
+        for label, values in found.items():
+            numbers[label] = values["real glitches"]
+            version = areas.setdefault(label, {}).setdefault(key.partition(" | ")[0], [])
+            version.append(values["area under the curve"])
+    rows = [
+        [label, numbers[label], *(f"{np.mean(of[version]):.2f}" for version in ("before", "now"))]
+        for label, of in areas.items()
+    ]
+    means = [np.mean([np.mean(of[v]) for of in areas.values()]) for v in ("before", "now")]
+    rows.append(["mean", "", *(f"{mean:.2f}" for mean in means)])
+    return markdown(["class", "real glitches", "before", "now"], rows)
+
+
+def real_labels() -> str:
+    """Ways from simulated to real glitches: means and intervals over seeds."""
+    runs = list(results("real_labels").values())
+    sets = {"gravity_spy_22": "22 classes", "gravity_spy_o1": "O1", "strain_o3": "O3 strain"}
+    columns = [(name, top) for name in sets for top in ("top-1", "top-5")]
+    rows = [
+        [method, *(percent(run[method][name][top] for run in runs) for name, top in columns)]
+        for method in runs[0]
+    ]
+    return markdown(["method", *(f"{sets[name]}, {top}" for name, top in columns)], rows)
+
+
 def _with_interval(score: Sequence[float]) -> str:
     value, low, high = (100 * number for number in score[:3])
     return f"{value:.0f} ({low:.0f} to {high:.0f})"
@@ -380,6 +410,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "learning_rates": learning_rates,
     "few_labels": few_labels,
     "requested": requested,
+    "real_or_simulated": real_or_simulated,
+    "real_labels": real_labels,
     "pretrained_model": pretrained_model,
     "pretrained_scores": pretrained_scores,
     "pretrained_classes": pretrained_classes,
