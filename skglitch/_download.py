@@ -160,7 +160,9 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
                 raise ConnectionError(f"asked for bytes from {have} on, the answer was {answer!r}")
             # The server knows no ranges and sends everything again.
             have = 0
-        total = file.size if file.size is not None else _total_size(response, have)
+        total = file.size
+        if total is None and response.length is not None:
+            total = have + response.length
         bar = tqdm(
             total=total,
             initial=have,
@@ -187,15 +189,6 @@ def _request(file: RemoteFile, part: Path, have: int) -> Any:
             part.unlink()
             raise ConnectionError(f"there are no bytes from {have} on") from error
         raise
-
-
-def _total_size(response: Any, have: int) -> int | None:
-    """Size of the whole file by the headers of a response, if they have it."""
-    if have:
-        size = response.headers.get("Content-Range", "").rpartition("/")[2]
-    else:
-        size = response.headers.get("Content-Length", "")
-    return int(size) if size.isdigit() else None
 
 
 def _open(url: str, headers: dict[str, str]) -> Any:

@@ -34,10 +34,7 @@ def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
 
 
 def check_labels(values: ArrayLike, name: str, classes: Collection[Any] | None = None) -> list[Any]:
-    """Convert labels, strings only or numbers only, to a list of Python values.
-
-    Every sample needs a label. -1 is one if it is among `classes`.
-    """
+    """Convert labels of one kind to a list of Python values; -1 is a label if in `classes`."""
     labels = as_labels(values, name)
     if not labels:
         raise ValueError(f"{name} must hold one label per sample, got shape (0,).")
@@ -137,10 +134,7 @@ def unfold_views(X: Any) -> Any:
 def check_scores(
     y_score: ArrayLike, n_samples: int, labels: Sequence[Any], name: str = "y_score"
 ) -> NDArray[Any]:
-    """Convert scores to a real array with a row per sample and a column per class.
-
-    Infinities are allowed, as in log-probabilities, NaN is not.
-    """
+    """Convert scores, infinite ones too, to an array with a row per sample, a column per class."""
     try:
         scores = np.asarray(unmask(order_columns(y_score, labels, name)))
     except ValueError as error:

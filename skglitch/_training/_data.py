@@ -16,10 +16,7 @@ from ._scale import PixelScale
 
 
 class ImageDataset(Dataset):
-    """Images with their encoded labels, fetched a batch at a time.
-
-    `images` may be a memory map. `rows` are the rows of it in this data set, None for all.
-    """
+    """Rows of images, such as a memory map, with encoded labels, fetched a batch at a time."""
 
     def __init__(
         self,
@@ -77,10 +74,7 @@ def run_in_batches(
     dtype: torch.dtype,
     progress: str = "",
 ) -> np.ndarray:
-    """Apply ``function`` of ``module`` to images, and return its rows as one float32 array.
-
-    Heavy layers run in `dtype`. `progress` is the title of a progress bar; none if empty.
-    """
+    """Apply ``function`` of ``module`` to images, with heavy layers in `dtype`, as float32."""
     module.eval()
     output: np.ndarray | None = None
     starts = range(0, len(images), batch_size)
@@ -104,11 +98,9 @@ def keep_batch(batch: Any) -> Any:
 
 
 class EvenBatches:
-    """Shuffled batches of nearly equal size, every sample once per epoch, in a new order.
+    """Shuffled batches of nearly equal size, every sample once per epoch, in a new order."""
 
-    A last batch of one or two samples would give batch norms no useful statistics.
-    """
-
+    # A last batch of one or two samples would give batch norms no useful statistics.
     def __init__(self, n_samples: int, batch_size: int, seed: int) -> None:
         self.n_samples = n_samples
         self.n_batches = -(-n_samples // batch_size)
@@ -126,10 +118,7 @@ class EvenBatches:
 def split_rows(
     targets: np.ndarray, fraction: float, random_state: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows class by class into training and validation.
-
-    At least one sample of each class stays for training.
-    """
+    """Split rows class by class into training, with at least one of each, and validation."""
     train, valid = [], []
     for code in np.unique(targets):
         rows = random_state.permutation(np.flatnonzero(targets == code))

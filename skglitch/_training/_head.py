@@ -20,10 +20,8 @@ def regress_head(
     targets: np.ndarray,
     sample_weight: np.ndarray | None = None,
 ) -> None:
-    """Set ``head`` by logistic regression on features ``(n_samples, n_features)``.
-
-    Random heads would distort pretrained features at first (Kumar et al., arXiv:2202.10054).
-    """
+    """Set ``head`` by logistic regression on features ``(n_samples, n_features)``."""
+    # Random heads would distort pretrained features at first (Kumar et al., arXiv:2202.10054).
     regression = LogisticRegression(C=_C, max_iter=1000)
     with warnings.catch_warnings():
         # Training goes on from it, wherever it has got to.
@@ -43,9 +41,8 @@ def add_rows(
 ) -> nn.Linear:
     """Return a head with rows for further classes: row ``order[i]`` of old and new is in place i.
 
-    Rows of old classes, and so the ratios of their probabilities, stay the same. The new rows
-    minimize the cross-entropy, balanced over classes, with an L2 penalty, which is a convex
-    problem.
+    Rows of old classes stay the same. The new ones minimize the cross-entropy, balanced over
+    classes, with an L2 penalty, which is a convex problem.
     """
     x = torch.as_tensor(features, dtype=torch.float64)
     y = torch.as_tensor(order[targets])

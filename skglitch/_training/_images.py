@@ -17,11 +17,7 @@ Shape = tuple[int, int, int]
 
 
 def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
-    """Check X and return it as images of shape ``(n_samples, n_views, height, width)``.
-
-    With `reset` the estimator learns the shape of X and the range of its pixels, else X is checked
-    against them.
-    """
+    """Return X as ``(n_samples, n_views, height, width)``; with `reset`, learn shape and range."""
     X = unfold_views(unmask(X))
     if _n_dimensions(X) > 2:
         if reset and hasattr(estimator, "feature_names_in_"):

@@ -16,10 +16,7 @@ ALL, HEAD = "all", "head"
 
 
 class GlitchNet(nn.Module):
-    """An encoder and a linear head; images are augmented first in training mode.
-
-    `frozen` names the parts of the backbone's net that are not trained, ``""`` for all of it.
-    """
+    """An encoder and a linear head; images are augmented first in training mode."""
 
     def __init__(
         self, encoder: ViewEncoder, n_classes: int, augment: nn.Module | None = None
@@ -32,6 +29,7 @@ class GlitchNet(nn.Module):
         # push random directions through the pretrained layers.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        # Parts of the backbone's net that are not trained, "" for all of it.
         self.frozen: tuple[str, ...] = ()
         self.batch_norm_is_fixed = False
 

@@ -48,21 +48,17 @@ _NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How a module is trained, with all choices made.
-
-    `learning_rate` is the highest one, `patience` the number of epochs without a lower validation
-    loss after which training stops, `dtype` the number format of heavy layers.
-    """
+    """How a module is trained, with all choices made."""
 
     max_epochs: int
-    learning_rate: float
+    learning_rate: float  # the highest one
     batch_size: int
     regress_head: bool
     keep_batch_norm: bool
-    patience: int | None
+    patience: int | None  # epochs without a lower validation loss
     callbacks: tuple[Any, ...]
     net_params: Mapping[str, Any]
-    dtype: torch.dtype
+    dtype: torch.dtype  # of heavy layers
     verbose: int
 
     def prepare(self, module: GlitchNet, train: ImageDataset) -> None:
@@ -100,10 +96,7 @@ class TrainingRecipe:
     def train(
         self, module: GlitchNet, train: ImageDataset, valid: ImageDataset | None, seed: int
     ) -> GlitchNetClassifier:
-        """Train ``module`` in place and return the skorch net around it.
-
-        Early stopping looks at ``valid``; ``seed`` fixes the order of samples.
-        """
+        """Train ``module`` in place, watching ``valid``, and return the skorch net around it."""
         n_steps = self.max_epochs * math.ceil(len(train) / self.batch_size)
         schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
         callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]

@@ -10,10 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class PixelScale:
-    """Affine map of pixel values, `low` to 0 and `high` to 1.
-
-    uint8 always has 0 to 255, where 255 means a normalized energy of 25.5.
-    """
+    """Affine map of pixel values, `low` to 0 and `high` to 1; of uint8 always 0 and 255."""
 
     low: float
     high: float

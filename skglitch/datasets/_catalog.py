@@ -45,6 +45,8 @@ def fetch_gravity_spy_catalog(
 ) -> Bunch:
     """Load the Gravity Spy catalog of O1 to O3b, downloading it if necessary.
 
+    It has 613,786 glitches [1]_ (CC BY 4.0), in one table of up to 142 MB per detector and run.
+
     Parameters
     ----------
     data_home : path, default=None
@@ -75,11 +77,6 @@ def fetch_gravity_spy_catalog(
         If a file is missing and cannot be downloaded. The message says which file to put where.
     ValueError
         If a parameter is invalid, or a file cannot be read.
-
-    Notes
-    -----
-    The catalog [1]_ (CC BY 4.0) has 613,786 glitches, in one table per detector and run of up to
-    142 MB. Rows go to :func:`fetch_gravity_spy_pictures` or :func:`load_triggers`.
 
     References
     ----------
@@ -167,8 +164,7 @@ def fetch_gravity_spy_pictures(
     OSError
         If a picture cannot be downloaded (``on_error="raise"``). The next call continues.
     ValueError
-        If a parameter is invalid, `frame` lacks a column, or a row has an invalid value in one
-        (``on_error="raise"``).
+        If a parameter is invalid, or `frame` lacks a column or has an invalid value in one.
 
     Examples
     --------
@@ -243,6 +239,9 @@ def fetch_gravity_spy_votes(
 ) -> Bunch:
     """Load the labels that volunteers gave to glitches, downloading them if necessary.
 
+    The file [1]_ has one row per vote until July 2024. Subjects of Zooniverse are not the
+    ``gravityspy_id`` of the catalog.
+
     Parameters
     ----------
     data_home : path, default=None
@@ -269,12 +268,6 @@ def fetch_gravity_spy_votes(
     ------
     OSError, ValueError
         As from :func:`fetch_gravity_spy_catalog`, and if the file lacks a column.
-
-    Notes
-    -----
-    The file [1]_ has one row per vote until July 2024, of which two columns are read. Their names
-    are not documented: pass them if they are not found. Subjects of Zooniverse are not the
-    ``gravityspy_id`` of the catalog.
 
     References
     ----------

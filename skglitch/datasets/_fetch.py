@@ -42,11 +42,13 @@ def fetch_gravity_spy(
 ) -> Any:
     """Load the Gravity Spy training set, downloading it if necessary.
 
+    It has about 8,000 glitches of 22 classes from the first two observing runs [1]_ (CC BY 4.0).
+
     Parameters
     ----------
     data_home : path, default=None
         Folder for the data, see :func:`get_data_home`. The pictures are in its folder
-        ``gravity_spy/trainingsetv1d1``.
+        ``gravity_spy/trainingsetv1d1``. An archive that was put there by hand is kept.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     durations, size, missing, on_error, return_X_y, cache, n_jobs
@@ -77,12 +79,6 @@ def fetch_gravity_spy(
         If the data is missing and cannot be downloaded. The message says which file to put where.
     ValueError
         If a parameter is invalid, the archive is damaged, and as from :func:`load_gravity_spy`.
-
-    Notes
-    -----
-    The set [1]_ (CC BY 4.0) has about 8,000 glitches of 22 classes from the first two observing
-    runs. An interrupted download is resumed by the next call. The archive is removed after its
-    pictures are unpacked, unless it was put there by hand.
 
     References
     ----------

@@ -49,7 +49,7 @@ def load_gravity_spy(
     n_jobs: int | None = -1,
     progress: bool = True,
 ) -> Any:
-    """Load a folder of Gravity Spy pictures.
+    """Load a folder of Gravity Spy pictures [1]_, sorted by class, then by id.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def load_gravity_spy(
         Whether to return ``(data, target)`` instead of a Bunch.
     cache : bool or path, default=True
         Folder of the cache of decoded views. True is the folder ``gravity_spy_cache`` in
-        :func:`get_data_home`; False is no cache.
+        :func:`get_data_home`; False is no cache. If it cannot be written, views stay in memory.
     n_jobs : int or None, default=-1
         Number of threads that decode pictures. -1 is one per processor. None is 1, unless in a
         :func:`joblib.parallel_config` context.
@@ -116,18 +116,6 @@ def load_gravity_spy(
         If a parameter is invalid, the folder contains no pictures, a file cannot be used
         (``on_error="raise"``), or ``return_X_y=True`` and the folder has no labels.
 
-    See Also
-    --------
-    fetch_gravity_spy : Download the Gravity Spy training set and load it.
-
-    Notes
-    -----
-    Glitches are sorted by class, then by id. Colors are converted back to energies, see
-    :func:`~skglitch.spectrograms.read_picture`.
-
-    Later calls with the same parameters decode only files that were added or changed. If the
-    cache cannot be written, a warning says so and the views stay in memory.
-
     References
     ----------
     .. [1] M. Zevin et al., "Gravity Spy: integrating advanced LIGO detector
@@ -147,12 +135,10 @@ def load_gravity_spy(
     ...         path.parent.mkdir(exist_ok=True)
     ...         Image.fromarray(picture).save(path)
     ...     bunch = load_gravity_spy(folder, durations=(4.0,), cache=False)
-    >>> bunch.data.shape, bunch.data.dtype, int(bunch.data.max())
-    ((3, 1, 140, 170), dtype('uint8'), 30)
+    >>> bunch.data.shape, int(bunch.data.max()), bunch.ids.tolist()
+    ((3, 1, 140, 170), 30, ['a1', 'b2', 'c3'])
     >>> bunch.target
     array(['Blip', 'Blip', 'Whistle'], dtype='<U7')
-    >>> bunch.ids
-    array(['a1', 'b2', 'c3'], dtype='<U2')
     """
     durations, size = check_parameters(durations, size, missing, on_error, cache)
     folder = check_path(folder, "folder")

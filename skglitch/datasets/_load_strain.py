@@ -79,7 +79,8 @@ def load_strain(
     Returns
     -------
     strain : Strain
-        NaN in gaps.
+        NaN in gaps. In files of GWOSC these are the seconds whose data quality bit ``DATA`` is
+        not set. The other bits are ignored, since glitches occur in bad times, too.
 
     Raises
     ------
@@ -92,11 +93,6 @@ def load_strain(
     ValueError
         If the source is not strain, or is empty, all zeros or all NaN; if a parameter is missing
         or contradicts the source; or if ``start`` and ``stop`` are not in this order within it.
-
-    Notes
-    -----
-    In files of GWOSC, seconds whose data quality bit ``DATA`` is not set are gaps. The other bits
-    are ignored, since glitches occur in bad times, too.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def fetch_open_strain(
     progress: bool = True,
     host: str = "https://gwosc.org",
 ) -> Strain:
-    """Load public strain around a time, downloading it if necessary.
+    """Load public strain of GWOSC [1]_ (CC BY 4.0) around a time, downloading it if necessary.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fetch_open_strain(
         Sample rate in Hz.
     data_home : path, default=None
         Folder for the data, see :func:`get_data_home`. The files are in its folder
-        ``open_strain``.
+        ``open_strain``: 1 MB each around events of the first runs, and 125 MB elsewhere.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     n_retries : int, default=3
@@ -82,11 +82,6 @@ def fetch_open_strain(
         If files are missing and cannot be downloaded. The message says which file to put where.
     ValueError
         If a parameter is invalid, or GWOSC has no data of that time.
-
-    Notes
-    -----
-    The strain is from GWOSC (CC BY 4.0) [1]_, in files of 1 MB around events of the first runs and
-    125 MB elsewhere. Files stay in the folder and are recognized by their names.
 
     References
     ----------

@@ -62,7 +62,7 @@ class Strain:
         The samples. Those that are NaN, infinite, or a single value for 1/16 s or longer are gaps.
         They are stored as a read-only float64 array. A float64 array is not copied.
     sample_rate : float
-        In Hz.
+        In Hz. Times are rounded to the nearest sample.
     t0 : float, default=0.0
         GPS time of the first sample in s.
     ifo : str, default=""
@@ -72,10 +72,6 @@ class Strain:
     ------
     ValueError
         If ``data`` is empty or not a series of real numbers, or another parameter is invalid.
-
-    Notes
-    -----
-    Times are rounded to the nearest sample.
 
     Examples
     --------

@@ -61,12 +61,11 @@ class StrainFiles:
     >>> from skglitch.datasets import StrainFiles
     >>> noise = np.random.default_rng(0).normal(size=8 * 1024)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     paths = [Path(folder, f"H1-{start}.hdf5") for start in (1126259456, 1126259464)]
-    ...     for path, start in zip(paths, (1126259456, 1126259464)):
-    ...         with h5py.File(path, "w") as file:
+    ...     for start in (1126259456, 1126259464):
+    ...         with h5py.File(f"{folder}/H1-{start}.hdf5", "w") as file:
     ...             file["H1:STRAIN"] = noise
     ...             file["H1:STRAIN"].attrs.update(sample_rate=1024.0, t0=start)
-    ...     strain = StrainFiles(paths)
+    ...     strain = StrainFiles(Path(folder).iterdir())
     ...     strain.ifos, strain.around(1126259464.0, 4.0, "H1").shape
     (['H1'], (4096,))
     """

@@ -71,7 +71,8 @@ def load_triggers(
     gps : str, default="auto"
         Column of the GPS times. ``"auto"`` is the first of ``gps``, ``gps_time``, ``gpstime``,
         ``event_time``, ``peak_time``, ``trigger_time`` and ``time`` in the table. Case is
-        ignored, here and in the names of the other columns.
+        ignored, here and in the names of the other columns. ``peak_time_ns`` is added to
+        ``peak_time`` in whole seconds.
     ifo : str or None, default="auto"
         Column of the detectors, or the detector of all rows, such as ``"H1"``. ``"auto"`` is
         the first of ``ifo``, ``detector`` and ``interferometer``. With None, or without such a
@@ -123,10 +124,8 @@ def load_triggers(
 
     Raises
     ------
-    FileNotFoundError
-        If a file does not exist.
-    ImportError
-        If a package that is needed to read a file is not installed.
+    FileNotFoundError, ImportError
+        If a file does not exist, or a package that is needed to read it is not installed.
     OSError
         If ``strain`` is a function that raises it.
     ValueError
@@ -134,11 +133,6 @@ def load_triggers(
         fewer than 64 bits, rows cannot be used (``on_error="raise"``) or none can, the sample
         rates of strain and transformer differ, or ``return_X_y=True`` and the table has no
         labels.
-
-    Notes
-    -----
-    Where the column is ``peak_time`` in whole seconds, as in tables of Gravity Spy,
-    ``peak_time_ns`` is added. A row without it cannot be used.
 
     Examples
     --------

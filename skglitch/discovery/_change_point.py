@@ -58,10 +58,8 @@ def find_change(
 
 
 def _maximize_likelihood(events: Floats, total: float) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Find the largest log-likelihood ratio to a constant rate, its time, and the events before.
-
-    The ratio is largest just before or just after an event.
-    """
+    """Find the largest log-likelihood ratio to a constant rate, its time, and the events before."""
+    # The ratio is largest just before or just after an event.
     n = events.shape[1]
     times = np.repeat(events, 2, axis=1)
     before = np.repeat(np.arange(n), 2) + np.tile([0, 1], n)

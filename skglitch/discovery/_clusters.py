@@ -198,10 +198,7 @@ def tabulate_clusters(
 def mean_jaccard(
     cluster: Callable, codes: Codes, n_resamples: int, random_state: Any, n_jobs: int | None
 ) -> Array:
-    """Stability of clusters 0, 1, ...; NaN for one that no subsample has a member of.
-
-    `cluster` clusters the samples of some rows.
-    """
+    """Stability of clusters 0, 1, ...; NaN for one that no subsample has a member of."""
     from pandas import DataFrame
 
     random_state = check_random_state(random_state)

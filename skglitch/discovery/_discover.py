@@ -91,7 +91,8 @@ def discover(
     is_reference : array-like of shape (n_samples,), dtype bool, default=None
         Glitches that are used for their labels only: onsets leave them out.
     segments, runs : object, default=None
-        Observing segments and runs, as in :func:`find_onsets`.
+        Observing segments and runs, as in :func:`find_onsets`. Onsets leave out glitches outside
+        of them, with a warning.
     unlabeled : object or list of objects, default=None
         More labels that stand for no label.
     detector : NoveltyDetector, default=None
@@ -135,11 +136,6 @@ def discover(
     ValueError
         If lengths differ, values are not valid, segments or runs leave no glitch for onsets, or
         `label_issues` is True and there is no label.
-
-    Warns
-    -----
-    UserWarning
-        If onsets leave out glitches.
 
     Examples
     --------
@@ -244,10 +240,7 @@ def discover(
 def _prepare_onsets(
     glitches: DataFrame, segments: Any, runs: Any
 ) -> Callable[..., DataFrame] | None:
-    """Check segments and runs, and return the search for onsets of clusters, if there are any.
-
-    Warns of glitches that onsets leave out.
-    """
+    """Check segments and runs, warn of glitches left out, and return the search for onsets."""
     find_onsets([], [], ifo=[], segments=segments, runs=runs)  # they may be wrong for any glitches
     is_asked_for = segments is not None or runs is not None
     rows = np.zeros(len(glitches), dtype=bool)

@@ -82,10 +82,6 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of the columns of X, if X is a data frame.
 
-    See Also
-    --------
-    describe_clusters : A table of the clusters that any clusterer found, also without labels.
-
     Notes
     -----
     The algorithm, which follows the idea of generalized category discovery [1]_:

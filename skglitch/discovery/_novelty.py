@@ -414,10 +414,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
 
 def compare_all(detector: NoveltyDetector, X: Array, labeled: Array) -> tuple[Array, Array]:
-    """p-values of all samples, and which are novel.
-
-    The labeled ones are those that the detector was fitted to: they are compared with the others.
-    """
+    """p-values of all samples, and which are novel; the detector was fitted to the labeled ones."""
     scores = np.empty(len(X))
     scores[labeled] = detector.held_out_scores_
     if not labeled.all():

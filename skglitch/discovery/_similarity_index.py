@@ -33,9 +33,10 @@ class SimilarityIndex(BaseEstimator):
     Parameters
     ----------
     method : {"auto", "exact", "approximate"}, default="auto"
-        The search. ``"exact"`` compares all glitches. ``"approximate"`` may miss some neighbors
-        and requires faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is exact up to
-        100,000 glitches, and above if faiss is not installed.
+        The search. ``"exact"`` compares all glitches. ``"approximate"`` is an inverted file [1]_,
+        unless a filter leaves 100,000 glitches or fewer. It may miss some neighbors and requires
+        faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is exact up to 100,000 glitches,
+        and above if faiss is not installed.
     n_neighbors : int, default=5
         The default number of neighbors.
 
@@ -53,12 +54,6 @@ class SimilarityIndex(BaseEstimator):
         The number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of the features, if X has them.
-
-    Notes
-    -----
-    The approximate search is an inverted file [1]_ with ``sqrt(n)`` cells in half precision. The
-    best candidates of the cells nearest to the query are compared in full precision. If a filter
-    leaves 100,000 glitches or fewer, the search is exact.
 
     References
     ----------

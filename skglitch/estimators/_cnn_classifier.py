@@ -639,10 +639,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has {_listed(unknown)}, which is not in classes.")
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a classifier, fitted or not, in plain values.
-
-        Only parameters may be of the user's own classes, to be left out or replaced.
-        """
+        """Return what a file has to hold of a classifier, fitted or not, in plain values."""
         if not hasattr(self, "net_"):
             return {"params": get_params_state(self), "fitted": {}}
         net, module = self.net_, self.net_.module_

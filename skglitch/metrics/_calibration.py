@@ -131,11 +131,12 @@ def expected_calibration_error(
     strategy : {"uniform", "quantile"}, default="uniform"
         Bins of equal width or of equally many samples, see :func:`reliability_table`.
     norm : {"l1", "l2"}, default="l1"
-        The mean absolute difference, as ECE is usually defined, or the root-mean-square
-        difference.
+        The mean absolute difference of `probability` and `frequency` in
+        :func:`reliability_table`, as ECE is usually defined, or the root-mean-square difference.
     debias : bool, default=False
-        Whether to subtract the expected contribution of sampling noise [1]_. It needs
-        ``norm="l2"``.
+        Whether to subtract the expected contribution of sampling noise [1]_ to the squares, for
+        frequency f of n samples f (1 - f) / (n - 1). It needs ``norm="l2"``, and ignores bins with
+        a single sample.
 
     Returns
     -------
@@ -147,12 +148,6 @@ def expected_calibration_error(
     ValueError
         If a parameter is invalid, ``debias=True`` is used with ``norm="l1"``, or for labels
         and probabilities that :func:`reliability_table` refuses.
-
-    Notes
-    -----
-    The differences are those of `probability` and `frequency` in :func:`reliability_table`,
-    weighted by the samples of each bin. ``debias=True`` subtracts f (1 - f) / (n - 1) from the
-    square for frequency f of n samples, ignores bins with a single sample and clips the sum at 0.
 
     References
     ----------

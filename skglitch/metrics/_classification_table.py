@@ -52,24 +52,20 @@ def classification_table(
         may include others. With None all classes of either are listed, sorted.
     zero_division : {0.0, 1.0, np.nan}, default=0.0
         The precision of a class that is never predicted and the recall of a class without
-        samples. The averages leave NaN out.
+        samples. The averages leave NaN out: use it where classes may be absent.
 
     Returns
     -------
     table : pandas.DataFrame
         The columns `precision`, `recall`, `f1` and `support` (the number of samples). The index
-        `label` has the classes, then ``"accuracy"``, ``"macro avg"`` and ``"weighted avg"``.
+        `label` has the classes, then ``"accuracy"`` (the same in all three columns),
+        ``"macro avg"`` and ``"weighted avg"``.
 
     Raises
     ------
     ValueError
         If `labels` lacks a class or contains one twice, if lengths differ, or if labels are
         missing or of mixed types.
-
-    Notes
-    -----
-    The row ``"accuracy"`` has the accuracy in all three columns. A class in `labels` without
-    samples enters the macro average as `zero_division`: use NaN where classes may be absent.
 
     Examples
     --------

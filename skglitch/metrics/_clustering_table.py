@@ -49,8 +49,8 @@ def clustering_table(
     matching : {"many_to_one", "one_to_one"}, default="many_to_one"
         How clusters are assigned to classes:
 
-        - ``"many_to_one"``: each cluster to its most common class, so a class may have
-          several clusters. Scores rise with the number of clusters;
+        - ``"many_to_one"``: each cluster to its most common class, the first in sorted order of
+          equally common ones. All but the adjusted scores rise with the number of clusters;
         - ``"one_to_one"``: at most one cluster per class and one class per cluster, such that
           as many samples as possible agree (the Hungarian method [1]_).
     noise : {"wrong", "leave_out"}, default="wrong"
@@ -75,12 +75,6 @@ def clustering_table(
     ------
     ValueError
         If lengths differ, labels are missing or of mixed types, or no sample is left.
-
-    Notes
-    -----
-    A cluster that has two classes equally often is assigned to the first in sorted order. The
-    adjusted scores are 0 on average for random clusters. Normalized mutual information and
-    `accuracy` are not, and rise with the number of clusters.
 
     References
     ----------

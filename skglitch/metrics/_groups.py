@@ -19,7 +19,7 @@ from .._validation import check_gps, check_ifo, validated
     }
 )
 def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -> NDArray[np.intp]:
-    """Group glitches that follow each other closely in time.
+    """Group glitches that follow each other closely in time, in groups of any duration.
 
     Parameters
     ----------
@@ -40,11 +40,6 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
     ------
     ValueError
         If `gps` is not one finite number per glitch, `gap` is negative, or lengths differ.
-
-    Notes
-    -----
-    A group can be much longer than `gap`: check ``np.bincount(groups).max()``. For intervals of
-    fixed duration use ``np.floor(gps / duration)``.
 
     Examples
     --------

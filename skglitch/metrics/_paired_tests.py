@@ -32,6 +32,9 @@ class McNemarResult(NamedTuple):
 def mcnemar_test(y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike) -> McNemarResult:
     """Test whether two classifiers have the same accuracy on the same samples.
 
+    Samples are assumed to be independent: for glitches that come in groups use
+    :func:`paired_bootstrap`.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
@@ -44,21 +47,13 @@ def mcnemar_test(y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike) ->
     result : named tuple
         `n_both`, `n_only_a`, `n_only_b` and `n_neither` are the numbers of samples that both
         classifiers, only the first, only the second or neither predict correctly. `pvalue` is
-        the two-sided p-value of the exact test, `mid_pvalue` its mid-p value.
+        the two-sided p-value of the exact test, which is conservative, and `mid_pvalue` its mid-p
+        value, which is nearly exact and more powerful [1]_.
 
     Raises
     ------
     ValueError
         If lengths differ, or labels are missing or of mixed types.
-
-    Notes
-    -----
-    Under the null hypothesis, half of the samples that exactly one classifier predicts correctly
-    are those of the first. The exact test is conservative; the mid-p value [1]_ is nearly exact
-    and more powerful. Both are 1 without such samples.
-
-    Samples are assumed to be independent. For glitches that come in groups use
-    :func:`paired_bootstrap`.
 
     References
     ----------
@@ -152,18 +147,13 @@ def paired_bootstrap(
     -------
     result : named tuple
         `score_a`, `score_b`, their `difference`, its confidence interval `low` and `high`, and
-        its `standard_error`.
+        its `standard_error`. The interval is between percentiles [1]_ of the differences in the
+        same resamples, and too narrow for few groups or few errors.
 
     Raises
     ------
     ValueError
         If a parameter is invalid, lengths differ, or there is only one group.
-
-    Notes
-    -----
-    Both classifiers are scored on the same resamples of samples or groups, and the interval is
-    between percentiles of the differences [1]_. It is too narrow for few groups or few errors. A
-    resample may lack a class, which a macro average then leaves out.
 
     References
     ----------

@@ -47,22 +47,16 @@ def conformal_threshold(
     Returns
     -------
     threshold : float
-        The lowest probability of a class in a set. It is 0, so that sets contain all classes,
-        for fewer than coverage / (1 - coverage) samples.
+        The lowest probability of a class in a set: of the n samples, the r-th highest probability
+        of the true class [1]_, with ``r = ceil((n + 1) * coverage)``, and 0 if r > n. The coverage
+        scatters by about ``sqrt(coverage * (1 - coverage) / n)``. It does not hold for single
+        classes, or where the proportions of classes differ.
 
     Raises
     ------
     ValueError
         If a parameter is invalid, rows of `y_prob` are not probabilities, `y_true` has classes
         that `labels` lacks, or labels are missing, repeated or of mixed types.
-
-    Notes
-    -----
-    The threshold is the r-th highest probability of the true classes of the n samples [1]_, with
-    ``r = ceil((n + 1) * coverage)``. The coverage for one calibration set scatters by about
-    ``sqrt(coverage * (1 - coverage) / n)``. It does not hold for single classes, for glitches of
-    other times in which the proportions of classes differ, or for classes that are not in the
-    training set.
 
     References
     ----------

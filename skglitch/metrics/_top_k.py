@@ -26,11 +26,7 @@ _RESPONSE_METHODS = ["predict_proba", "decision_function"]
 def _rank_true_classes(
     y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.intp], int]:
-    """Rank the true class of each sample, and count the classes.
-
-    The rank is the number of *other* classes that score at least as high: 0 for the only
-    best one, and the number of classes for a class that is not in `labels`.
-    """
+    """Count *other* classes that score at least as high (all for an unknown one), and classes."""
     codes, known = check_known_labels(y_true, labels)
     scores = check_scores(y_score, len(codes), known)
     # Code -1 picks the last column here, and the last line discards it.
@@ -51,7 +47,8 @@ def top_k_accuracy(
     """Compute the fraction of samples whose true class is among the k best-scored classes.
 
     Unlike :func:`sklearn.metrics.top_k_accuracy_score`, it accepts `labels` in any order,
-    true labels outside of them and any `k`, and does not count ties as correct.
+    true labels outside of them (wrong at every k) and any `k`, and does not count ties as correct:
+    fewer than k other classes must score at least as high as the true one.
 
     Parameters
     ----------
@@ -78,12 +75,6 @@ def top_k_accuracy(
     ValueError
         If `y_score` does not have one column per label or contains NaN, if labels are
         missing, repeated or of mixed types, if lengths differ, or if weights are invalid.
-
-    Notes
-    -----
-    The true class is among the first k if fewer than k other classes score at least as high:
-    a classifier that gives all classes the same score has accuracy 0. A sample whose class is
-    not in `labels` is wrong at every k.
 
     Examples
     --------
@@ -139,20 +130,16 @@ def top_k_table(
     Returns
     -------
     table : pandas.DataFrame
-        The index `k` and the columns `accuracy`, `low` and `high` (the confidence interval),
-        `n_correct` and `n_samples`. ``table.attrs`` has `n_unknown`, the number of samples
-        whose class is not in `labels`, and `confidence_level`.
+        The index `k` and the columns `accuracy`, `low` and `high` (Wilson's interval [1]_ for
+        independent samples, without the variation between training sets), `n_correct` and
+        `n_samples`. ``table.attrs`` has `n_unknown`, the number of samples whose class is not in
+        `labels`, and `confidence_level`.
 
     Raises
     ------
     ValueError
         If a parameter or one of `ks` is invalid, or for labels and scores that
         :func:`top_k_accuracy` refuses.
-
-    Notes
-    -----
-    Wilson's interval [1]_ assumes independent samples. It describes the uncertainty of the
-    accuracy of this one fitted classifier, not the variation between training sets.
 
     References
     ----------
@@ -245,7 +232,7 @@ def top_k_scorer(k: int = 1) -> _TopKScorer:
     """Make a scorer of top-k accuracy that works when a fold lacks a class.
 
     It takes the classes from the ``classes_`` of the fitted classifier, not from the fold that it
-    scores, as scikit-learn's ``"top_k_accuracy"`` does.
+    scores, as scikit-learn's ``"top_k_accuracy"`` does. Samples of other classes are wrong.
 
     Parameters
     ----------
@@ -258,20 +245,13 @@ def top_k_scorer(k: int = 1) -> _TopKScorer:
     scorer : callable
         Called as ``scorer(estimator, X, y, *, sample_weight=None)``, it returns a float, higher
         is better. The estimator must be fitted and have ``classes_`` and ``predict_proba`` or
-        ``decision_function``; pipelines work too.
+        ``decision_function``, with a column per class; pipelines work too. With metadata routing,
+        ``set_score_request(sample_weight=True)`` asks for weights.
 
     Raises
     ------
     ValueError
         If `k` is not an integer of at least 1. The scorer raises what :func:`top_k_accuracy` does.
-
-    Notes
-    -----
-    A sample whose class the training fold lacks counts as wrong at every k. A decision function
-    must have one column per class, unlike that of ``SVC(decision_function_shape="ovo")``.
-
-    To weight samples, enable metadata routing and request the weights:
-    ``top_k_scorer(2).set_score_request(sample_weight=True)``.
 
     Examples
     --------

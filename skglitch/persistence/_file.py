@@ -27,10 +27,7 @@ Arrays = dict[str, np.ndarray]
 def write_file(
     path: Path, estimator: dict[str, Any], arrays: Arrays, half: Collection[str] = ()
 ) -> None:
-    """Write the record of an estimator and its arrays, replacing what is there at the end.
-
-    Arrays with a name in `half` are stored in float16 and read as float32.
-    """
+    """Write the record of an estimator and its arrays, those in `half` as float16."""
     from safetensors.numpy import save
 
     schema = {

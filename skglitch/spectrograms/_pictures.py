@@ -89,12 +89,16 @@ def read_picture(
 ) -> np.ndarray:
     """Read the normalized energy from a Gravity Spy picture.
 
+    The same part of the plot is read from all releases: rows 66 to 531 and columns 105 to 670 of
+    the picture of 800x600 pixels.
+
     Parameters
     ----------
     path : path
         PNG file with axes, of 800x600 or other sizes up to 2400x1800 pixels, or of about 569x479
         or 566x466 without axes (each within 10 pixels). RGB, RGBA or palette, drawn in viridis
-        from 0 to 25.5.
+        from 0 to 25.5. Up to 7% of the spectrogram may have other colors, as in copies as JPEG, or
+        0.1% if the rest of the colors are exact.
     size : tuple of (height, width) or None, default=(140, 170)
         Size in pixels of the result. None is the size of the spectrogram, ``(466, 566)``.
 
@@ -108,14 +112,6 @@ def read_picture(
     PictureError
         If the file is broken, is not a PNG, is not drawn in viridis, or the spectrogram cannot be
         located in it.
-
-    Notes
-    -----
-    The same part of the plot is read from all releases: rows 66 to 531 and columns 105 to 670 of
-    the picture of 800x600 pixels. A plot of another size is resized.
-
-    Up to 7% of the spectrogram may have colors that are not in viridis, as in copies as JPEG, or
-    0.1% if all other colors are exact.
 
     Examples
     --------

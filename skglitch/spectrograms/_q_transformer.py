@@ -31,7 +31,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     Strain is whitened by its own spectrum and compared with sine-Gaussians of many frequencies
     and a few quality factors Q [1]_. Each glitch is shown at the Q of its loudest tile near the
     trigger, which is in the middle of the strain. Energies are divided by the median of their
-    frequency, so that stationary noise has a mean of 1 / ln 2, and clipped at 25.5.
+    frequency, so that stationary noise has a mean of 1 / ln 2, and clipped at 25.5. Nothing is
+    learned: ``transform`` works without ``fit``.
 
     Parameters
     ----------
@@ -70,15 +71,6 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     ----------
     n_features_in_ : int
         Number of samples in time seen by ``fit``.
-
-    See Also
-    --------
-    skglitch.datasets.load_triggers : Transform the strain around triggers of a table.
-    skglitch.datasets.load_gravity_spy : Read the same X from pictures.
-
-    Notes
-    -----
-    Nothing is learned: ``transform`` works without ``fit``.
 
     References
     ----------
