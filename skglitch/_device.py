@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -13,15 +15,26 @@ import torch
 from torch import nn
 
 from ._depthwise import DepthwiseGradients
-from ._memory import keep_freed_memory
 
 # Two departures from what torch and the C library do on a CPU, which SKGLITCH_TUNE_CPU=0 in the
 # environment switches off. Time of a step of efficientnet_lite0 (batch of 32, one thread of a Xeon
 # with AMX) without them, over the time with them, as medians of alternating pairs:
-# - freed memory is kept for the next step (_memory.py): on 140 x 170 pixels 1.5 in float32 and 1.2
+# - freed memory is kept for the next step (kept_memory): on 140 x 170 pixels 1.5 in float32 and 1.2
 #   in bfloat16, on mosaics of 280 x 340 1.3 in both; for predictions 1.2, 0.9, 1.6 and 1.1;
 # - gradients of depthwise convolutions in bfloat16 (_depthwise.py): 2.1 on either size.
 _TUNING = "SKGLITCH_TUNE_CPU"
+
+# Numbers of glibc's malloc.h. A block above the mmap threshold is fetched from the kernel and
+# given back each time; free memory above the trim threshold at the end of the heap is given back.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEEP = {_MMAP_THRESHOLD: 2**30, _TRIM_THRESHOLD: 2**31 - 1}
+# What glibc itself arrives at once a program has freed a block of 32 MB.
+_USUAL = {_MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26}
+_USERS_SETTINGS = {
+    *("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
+}
+_lock = threading.Lock()
+_users = 0
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -100,9 +113,41 @@ def _autocast_to_train(dtype: torch.dtype) -> Iterator[None]:
         yield
 
 
-def kept_memory(device: torch.device) -> AbstractContextManager:
+@contextlib.contextmanager
+def kept_memory(device: torch.device) -> Iterator[None]:
     """Context of steps of one size, for which a CPU keeps freed memory, unless malloc is set up."""
-    return keep_freed_memory() if _tunes(device) else contextlib.nullcontext()
+    # Activations are tens of megabytes each. By default glibc maps such blocks anew for every layer
+    # of every step, and the kernel fills their pages with zeros.
+    libc = _glibc() if _tunes(device) and not _USERS_SETTINGS & os.environ.keys() else None
+    if libc is None:
+        yield
+        return
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _set(libc, _KEEP)
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _set(libc, _USUAL)
+                libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if os.name != "posix":
+        return None
+    libc = ctypes.CDLL(None)
+    there = all(hasattr(libc, name) for name in ("mallopt", "malloc_trim", "gnu_get_libc_version"))
+    return libc if there else None
+
+
+def _set(libc: ctypes.CDLL, options: Mapping[int, int]) -> None:
+    for option, value in options.items():
+        libc.mallopt(option, value)
 
 
 def _tunes(device: torch.device) -> bool:

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from skglitch import _memory
+from skglitch import _device
 from skglitch._device import kept_memory
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ class FakeLibrary:
 @pytest.fixture
 def library(monkeypatch):
     library = FakeLibrary()
-    monkeypatch.setattr(_memory, "_glibc", lambda: library)
+    monkeypatch.setattr(_device, "_glibc", lambda: library)
     for name in ("SKGLITCH_TUNE_CPU", "GLIBC_TUNABLES", "MALLOC_MMAP_MAX_"):
         monkeypatch.delenv(name, raising=False)
     return library
@@ -39,17 +39,17 @@ def library(monkeypatch):
 def test_blocks_within_blocks_set_and_reset_once(library):
     with kept_memory(CPU):
         with kept_memory(CPU):
-            assert library.options == _memory._KEEP
-        assert library.options == _memory._KEEP
+            assert library.options == _device._KEEP
+        assert library.options == _device._KEEP
         assert library.trims == 0
-    assert library.options == _memory._USUAL
+    assert library.options == _device._USUAL
     assert library.trims == 1
 
 
 def test_an_error_takes_it_back(library):
     with pytest.raises(RuntimeError), kept_memory(CPU):
         raise RuntimeError
-    assert library.options == _memory._USUAL
+    assert library.options == _device._USUAL
 
 
 def test_the_last_of_two_threads_takes_it_back(library):
@@ -65,10 +65,10 @@ def test_the_last_of_two_threads_takes_it_back(library):
     inside.wait(10)
     with kept_memory(CPU):
         pass
-    assert library.options == _memory._KEEP
+    assert library.options == _device._KEEP
     go_on.set()
     thread.join()
-    assert library.options == _memory._USUAL
+    assert library.options == _device._USUAL
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_other_devices_do_not_need_it(library):
 
 
 def test_without_glibc_nothing_happens(monkeypatch):
-    monkeypatch.setattr(_memory, "_glibc", lambda: None)
+    monkeypatch.setattr(_device, "_glibc", lambda: None)
     with kept_memory(CPU):
         assert torch.ones(3).sum() == 3
 
 
 def test_the_real_library_takes_the_settings():
-    library = _memory._glibc()
+    library = _device._glibc()
     if library is None:
         pytest.skip("this C library is not glibc")
-    for options in (_memory._KEEP, _memory._USUAL):
+    for options in (_device._KEEP, _device._USUAL):
         assert all(library.mallopt(option, value) == 1 for option, value in options.items())

@@ -201,7 +201,7 @@ class TestRooms:
     def test_modules_below_all_import_no_room(self):
         for name in self.BELOW_ALL:
             # What is tuned for CPUs is reached through _device alone.
-            tuning = {"_depthwise", "_memory"} if name == "_device" else set()
+            tuning = {"_depthwise"} if name == "_device" else set()
             assert {module for module, _ in imports_of(name)} <= self.BELOW_ALL | tuning
 
     def test_no_circles(self):

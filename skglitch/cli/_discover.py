@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TABLES = ("clusters", "glitches", "onsets")
-NOVELTY_METHODS = ("combined", "energy", "knn", "mahalanobis")
 # Number of doubtful labels in the summary.
 _N_ISSUES = 10
 
@@ -26,13 +25,7 @@ _N_ISSUES = 10
 @click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.ModelPath())
 @_options.source
 @_options.output("Folder for the tables.", "skglitch-discover", is_folder=True)
-@click.option(
-    "--format",
-    "table_format",
-    type=click.Choice(["csv", "parquet", "h5"]),
-    default="csv",
-    help="Format of the tables.",
-)
+@_options.choice("--format", ["csv", "parquet", "h5"], default="csv", help="Format of the tables.")
 @click.option(
     "--known",
     type=click.Path(exists=True, path_type=Path),
@@ -51,9 +44,9 @@ _N_ISSUES = 10
     default=0.05,
     help="Fraction of known glitches that are called novel.",
 )
-@click.option(
+@_options.choice(
     "--novelty-method",
-    type=click.Choice(NOVELTY_METHODS),
+    ["combined", "energy", "knn", "mahalanobis"],
     default="combined",
     help="Method of skglitch.discovery.NoveltyDetector.",
 )
@@ -88,7 +81,7 @@ def discover(
     glitches.csv (cluster, novelty p-value), onsets.csv if GPS times are known, and the summary in
     discover.json.
     """
-    suffix = options["table_format"]
+    suffix = options["format"]
     names = [*(f"{name}.{suffix}" for name in _TABLES), "discover.json"]
     paths = check_folder(output, names, options["overwrite"])
     check_suffix(paths[f"clusters.{suffix}"], [f".{suffix}"])

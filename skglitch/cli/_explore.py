@@ -22,18 +22,8 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL|BACKBONE|EMBEDDINGS", type=_options.ModelPath())
 @_options.source
 @_options.output("A .html file.", "explorer.html")
-@click.option(
-    "--method",
-    type=click.Choice(["tsne", "umap", "pca"]),
-    default="tsne",
-    help="Layout of the map.",
-)
-@click.option(
-    "--dimensions",
-    type=click.Choice(["2", "3"]),
-    default="2",
-    help="Number of dimensions of the map.",
-)
+@_options.choice("--method", ["tsne", "umap", "pca"], default="tsne", help="Layout of the map.")
+@_options.choice("--dimensions", ["2", "3"], default="2", help="Number of dimensions of the map.")
 @click.option("--title", metavar="TEXT", help="Title of the map.")
 @click.option(
     "--max-megabytes",

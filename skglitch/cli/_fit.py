@@ -39,7 +39,7 @@ _PARAMETERS = (
     help="Maximum learning rate.",
 )
 @click.option("--fine-tune", help="all, head, or the name of the first layer to train.")
-@click.option("--class-weight", type=click.Choice(["balanced"]), help="Weight all classes equally.")
+@_options.choice("--class-weight", ["balanced"], help="Weight all classes equally.")
 @click.option(
     "--early-stopping",
     is_flag=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +126,11 @@ def count(*names: str, least: int = 1, **params: Any) -> Callable[[F], F]:
     return click.option(*names, type=click.IntRange(least), metavar="N", **params)
 
 
+def choice(name: str, allowed: Sequence[str], **params: Any) -> Callable[[F], F]:
+    """Make an option that takes one of some words."""
+    return click.option(name, type=click.Choice(allowed), **params)
+
+
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Not required, since --triggers and --strain may replace it.
 source = click.argument(
@@ -233,23 +238,19 @@ reading = _combine(
         default=16.0,
         help="Duration in s of the strain around each trigger.",
     ),
-    click.option(
+    choice(
         "--missing",
-        type=click.Choice(["raise", "skip", "fill"]),
+        ["raise", "skip", "fill"],
         default="raise",
         help="Glitches without some view: stop, skip them, or fill in zeros.",
     ),
-    click.option(
+    choice(
         "--on-error",
-        type=click.Choice(["raise", "skip"]),
+        ["raise", "skip"],
         default="raise",
         help="Unreadable pictures and triggers without strain: stop, or skip them.",
     ),
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "float32", "bfloat16"]),
-        help="Number format of the network.",
-    ),
+    choice("--precision", ["auto", "float32", "bfloat16"], help="Number format of the network."),
     computing,
 )
 embedding = _combine(_layer, weights, views, durations, size, batch_size, random_state, reading)

@@ -96,10 +96,8 @@ class StrainFiles:
 
         Parameters
         ----------
-        gps : float
-            GPS time in s.
-        duration : float
-            Duration of the samples in s.
+        gps, duration
+            As in :meth:`Strain.around`.
         ifo : str
             The detector.
 

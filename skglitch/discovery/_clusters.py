@@ -75,10 +75,8 @@ def describe_clusters(
         A cluster is a known class if ``labeled >= min_labeled`` and ``purity >= min_purity``.
     n_members : int, default=5
         The number of typical and of borderline members to list.
-    n_resamples : int, default=20
-        The number of subsamples for the stability.
-    n_jobs : int, default=None
-        The number of subsamples that are clustered in parallel.
+    n_resamples, n_jobs
+        As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
         The seed of the subsamples.
 

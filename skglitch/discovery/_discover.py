@@ -105,10 +105,8 @@ def discover(
         The smallest new cluster, if `clusterer` is None, as in :class:`NewClassFinder`.
     label_issues : bool, default=False
         Whether to look for doubtful labels.
-    n_resamples : int, default=20
-        The number of subsamples for the stability of clusters.
-    n_jobs : int, default=None
-        The number of subsamples that are clustered in parallel.
+    n_resamples, n_jobs
+        As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
         The seed of all random numbers. With an int, each search gives what it gives by itself
         with that int.

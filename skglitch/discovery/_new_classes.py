@@ -226,10 +226,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-        y : array-like of shape (n_samples,)
-            Classes, as in :meth:`fit`.
+        X, y
+            Embeddings and classes, as in :meth:`fit`.
         **fit_params : dict
             As in :meth:`fit`.
 

@@ -237,10 +237,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-        y : array-like of shape (n_samples,), default=None
-            Classes, as in :meth:`fit`.
+        X, y
+            Embeddings and classes, as in :meth:`fit`.
         **fit_params : dict
             As in :meth:`fit`.
 

@@ -121,7 +121,6 @@ class SimilarityIndex(BaseEstimator):
         Returns
         -------
         self : SimilarityIndex
-            The filled index.
 
         Raises
         ------
@@ -145,17 +144,12 @@ class SimilarityIndex(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-        y : None
-            Ignored.
-        ids, gps, ifo : array-like of shape (n_samples,), default=None
+        X, y, ids, gps, ifo
             As in :meth:`fit`. Default ids continue to count.
 
         Returns
         -------
         self : SimilarityIndex
-            The larger index.
 
         Raises
         ------

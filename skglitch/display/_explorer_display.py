@@ -47,10 +47,8 @@ class EmbeddingExplorer:
         Classes that are among the labels keep their colors.
     title : str, default="Glitches"
         The title.
-    durations : float or sequence of float, default=None
-        The duration in s of each view of `X`. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
-    frange : tuple of float, default=(10.0, 2048.0)
-        The lowest and highest frequency in Hz of the views.
+    durations, frange
+        As in :class:`SpectrogramDisplay`.
 
     Examples
     --------
@@ -92,14 +90,8 @@ class EmbeddingExplorer:
 
         Parameters
         ----------
-        embeddings : array-like of shape (n_samples, n_features)
-            Embeddings of :class:`skglitch.TruncatedCNNTransformer`.
-        labels : array-like of shape (n_samples,), default=None
-            The class or cluster of each glitch.
-        method : {"tsne", "pca", "umap"}, default="tsne"
-        n_components : {2, 3}, default=2
-        random_state : int, RandomState instance or None, default=0
-            The map, as for :meth:`EmbeddingDisplay.from_embeddings`.
+        embeddings, labels, method, n_components, random_state
+            As in :meth:`EmbeddingDisplay.from_embeddings`.
         **kwargs
             Parameters of the class: `X`, `ids`, `about`, `title`, `durations`, `frange`.
 

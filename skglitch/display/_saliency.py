@@ -35,12 +35,8 @@ class SaliencyDisplay:
     maps : array-like of shape (n_views, height, width)
         The maps that :func:`compute_saliency_maps` returns for this glitch. Views of NaN are
         left out.
-    durations : float or sequence of float, default=None
-        The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
-    frange : tuple of float, default=(10.0, 2048.0)
-        The lowest and highest frequency in Hz.
-    title : str, default=None
-        The title.
+    durations, frange, title
+        As in :class:`SpectrogramDisplay`.
 
     Attributes
     ----------
@@ -88,9 +84,8 @@ class SaliencyDisplay:
             One glitch of X.
         label : str or int, default=None
             The class. None takes the predicted class.
-        layer : str, default=None
-        method : {"gradient_activation", "grad_cam"}, default="gradient_activation"
-            As for :func:`compute_saliency_maps`.
+        layer, method
+            As in :func:`compute_saliency_maps`.
         frange : tuple of float, default=(10.0, 2048.0)
             The lowest and highest frequency in Hz.
         **kwargs

@@ -59,10 +59,8 @@ class ClassScoresDisplay:
 
         Parameters
         ----------
-        y_true, y_pred : array-like of shape (n_samples,)
-            True and predicted labels.
-        labels : array-like of shape (n_labels,), default=None
-            The classes, in this order. None takes all classes of either, sorted.
+        y_true, y_pred, labels
+            As in :func:`skglitch.metrics.classification_table`.
         **kwargs
             `ax` and others, passed to :meth:`plot`.
 
@@ -206,16 +204,8 @@ class ReliabilityDisplay:
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_prob : array-like of shape (n_samples, n_labels)
-            Probabilities of the classes.
-        labels : array-like of shape (n_labels,)
-            The class of each column of `y_prob`, usually ``classifier.classes_``.
-        n_bins : int, default=15
-            The number of bins.
-        strategy : {"uniform", "quantile"}, default="uniform"
-            Bins of equal width or of equally many samples.
+        y_true, y_prob, labels, n_bins, strategy
+            As in :func:`skglitch.metrics.reliability_table`.
         name : str, default=None
             The name of the classifier, for the title.
         ax : matplotlib Axes, Figure or SubFigure, default=None
@@ -339,12 +329,8 @@ class TopKDisplay:
             True labels.
         y_score : array-like of shape (n_samples, n_labels) or dict of str to array-like
             Scores, higher for more likely classes, or scores of several classifiers by name.
-        labels : array-like of shape (n_labels,)
-            The class of each column of `y_score`, usually ``classifier.classes_``.
-        ks : sequence of int, default=(1, 2, 3, 4, 5)
-            The numbers of guesses.
-        confidence_level : float, default=0.95
-            The confidence level of the intervals.
+        labels, ks, confidence_level
+            As in :func:`skglitch.metrics.top_k_table`.
         ax : matplotlib Axes, Figure or SubFigure, default=None
             Where to plot; None creates a figure.
 

@@ -139,9 +139,7 @@ class SpectrogramDisplay:
             Glitches; may be a memory map, of which only one is read.
         index : int, default=0
             The row of the glitch.
-        durations : float or sequence of float, default=None
-        frange : tuple of float, default=(10.0, 2048.0)
-        title : str, default=None
+        durations, frange, title
             As for the class.
         **kwargs
             `ax` and others, passed to :meth:`plot`.
@@ -369,13 +367,8 @@ class GalleryDisplay:
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
             Glitches; may be a memory map, of which only plotted glitches are read.
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_prob : array-like of shape (n_samples, n_labels)
-            Probabilities of the classes. The columns of a data frame that have names are matched
-            to `labels` by name.
-        labels : array-like of shape (n_labels,)
-            The class of each column of `y_prob`, usually ``classifier.classes_``.
+        y_true, y_prob, labels
+            As in :func:`skglitch.metrics.reliability_table`.
         show : {"confident_errors", "unsure"}, default="confident_errors"
             Errors, the highest probabilities first, or correct and wrong predictions with the
             smallest margins between the two highest probabilities.

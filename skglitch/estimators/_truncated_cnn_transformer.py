@@ -89,9 +89,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         As in :class:`CNNClassifier`.
     batch_size : int, default=64
         Number of glitches that are embedded at a time.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        As in :class:`CNNClassifier`.
-    device : str or torch.device, default="auto"
+    precision, device
         As in :class:`CNNClassifier`. The net of a fitted classifier stays on its device.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights (``weights=None``).

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._validation import check_known_labels, check_probabilities, validated
-from ._intervals import PROBABILITY, wilson_interval
+from ._top_k import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,17 +119,8 @@ def expected_calibration_error(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True labels, strings or numbers. Those not in `labels` are never predicted.
-    y_prob : array-like of shape (n_samples, n_labels)
-        Probabilities of the classes. The columns of a data frame that have names are matched
-        to `labels` by name.
-    labels : array-like of shape (n_labels,)
-        The class of each column of `y_prob`, usually ``classifier.classes_``.
-    n_bins : int, default=15
-        The number of bins, at least 1.
-    strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width or of equally many samples, see :func:`reliability_table`.
+    y_true, y_prob, labels, n_bins, strategy
+        As in :func:`reliability_table`.
     norm : {"l1", "l2"}, default="l1"
         The mean absolute difference of `probability` and `frequency` in
         :func:`reliability_table`, as ECE is usually defined, or the root-mean-square difference.

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_response_method, check_is_fitted
 
 from .._validation import check_known_labels, check_scores, unmask, validated
-from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ARRAYS: dict[str, list[Any]] = {name: ["array-like"] for name in ("y_true", "y_score", "labels")}
 _POSITIVE = Interval(Integral, 1, None, closed="left")
+PROBABILITY = Interval(Real, 0, 1, closed="neither")
 _RESPONSE_METHODS = ["predict_proba", "decision_function"]
+
+
+def wilson_interval(
+    n_correct: ArrayLike, n_samples: ArrayLike, confidence_level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute Wilson score intervals, from 0 to 1 where there are no samples."""
+    counts = np.broadcast_arrays(np.asarray(n_correct), np.asarray(n_samples))
+    limits = [
+        binomtest(int(k), int(n)).proportion_ci(confidence_level, method="wilson")
+        if n
+        else (0.0, 1.0)
+        for k, n in zip(*counts, strict=True)
+    ]
+    low, high = np.array(limits, dtype=np.float64).T
+    return low, high
 
 
 def _rank_true_classes(
@@ -114,13 +130,8 @@ def top_k_table(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True labels, strings or numbers. They need not cover all `labels`.
-    y_score : array-like of shape (n_samples, n_labels)
-        Scores, higher for more likely classes. The columns of a data frame that have names
-        are matched to `labels` by name.
-    labels : array-like of shape (n_labels,)
-        The class of each column of `y_score`, usually ``classifier.classes_``.
+    y_true, y_score, labels
+        As in :func:`top_k_accuracy`.
     ks : sequence of int, default=(1, 2, 3, 4, 5)
         The numbers of guesses, each at least 1. Values above `n_labels` become `n_labels`,
         and duplicates are dropped.
