@@ -48,10 +48,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     __all__,
     {
-        "CNNClassifier": "estimators",
-        "TruncatedCNNTransformer": "estimators",
-        "load": "persistence",
-        "load_pretrained": "persistence",
-        "save": "persistence",
+        "estimators": ["CNNClassifier", "TruncatedCNNTransformer"],
+        "persistence": ["load", "load_pretrained", "save"],
     },
 )

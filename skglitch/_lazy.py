@@ -9,15 +9,16 @@ from typing import Any
 
 
 def lazy_names(
-    package: str, names: Collection[str], homes: Mapping[str, str]
+    package: str, names: Collection[str], homes: Mapping[str, Collection[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make ``__getattr__`` and ``__dir__`` (PEP 562) of names: modules, or names in their homes."""
+    home_of = {name: home for home, inside in homes.items() for name in inside}
 
     def getattr_(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(f"{package}.{homes.get(name, name)}")
-        value = getattr(module, name) if name in homes else module
+        module = importlib.import_module(f"{package}.{home_of.get(name, name)}")
+        value = getattr(module, name) if name in home_of else module
         setattr(sys.modules[package], name, value)
         return value
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from .._hdf5 import has_dataset, list_datasets, open_hdf5
+from .._lazy import import_extra
 from ._parameters import shorten
 
 # Data set of the strain in files of GWOSC.
@@ -98,22 +98,12 @@ def is_frame(path: Path) -> bool:
 
 
 def _list_frame(path: Path) -> list[str]:
-    gwpy = import_gwpy()
+    gwf = import_extra("gwpy.io.gwf", "Reading frame files", "gwpy")
     try:
-        return list(gwpy.io.gwf.get_channel_names(str(path)))
+        return list(gwf.get_channel_names(str(path)))
     except Exception as error:
         hint = "(pass one as dataset= to read it without a list)"
         raise frame_error(error, f"The list of channels of {str(path)!r} {hint}") from error
-
-
-def import_gwpy() -> Any:
-    """Import gwpy, or explain how to install it."""
-    try:
-        import gwpy.io.gwf
-        import gwpy.timeseries
-    except ImportError as error:
-        raise ImportError('Frame files need gwpy: pip install "skglitch[gwpy]"') from error
-    return gwpy
 
 
 def frame_error(error: Exception, what: str) -> Exception:

@@ -65,10 +65,8 @@ def load_glitches(
 
     Raises
     ------
-    BlockingIOError
-        If another program is writing the file.
-    FileNotFoundError
-        If there is no such file.
+    BlockingIOError, FileNotFoundError
+        If another program is writing the file, or there is no such file.
     ImportError
         If h5py is not installed.
     MissingViewsError

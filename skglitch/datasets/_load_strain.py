@@ -13,15 +13,9 @@ import numpy as np
 
 from .._files import list_paths
 from .._hdf5 import open_hdf5, read_array, read_attribute
+from .._lazy import import_extra
 from .._validation import describe_gaps, find_gaps
-from ._channels import (
-    GWOSC,
-    find_channels,
-    frame_error,
-    ifo_of_channel,
-    import_gwpy,
-    is_frame,
-)
+from ._channels import GWOSC, find_channels, frame_error, ifo_of_channel, is_frame
 from ._strain import (
     Strain,
     TimeAxis,
@@ -84,10 +78,8 @@ def load_strain(
 
     Raises
     ------
-    BlockingIOError
-        If another program is writing the file.
-    FileNotFoundError, IsADirectoryError
-        If there is no such file.
+    BlockingIOError, FileNotFoundError, IsADirectoryError
+        If another program is writing the file, or there is no such file.
     ImportError
         If h5py, or gwpy for a frame file, is not installed.
     ValueError
@@ -285,7 +277,7 @@ def check_any_data(strain: Strain, where: str) -> None:
 
 
 def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, stop: Any) -> Any:
-    gwpy = import_gwpy()
+    gwpy = import_extra("gwpy.timeseries", "Reading frame files", "gwpy")
     channel = _find_channel(path, dataset, ifo)
     limits = {}
     # Frames start and end at whole seconds. The strain is cropped to the nearest sample later.
@@ -294,7 +286,7 @@ def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, st
     if stop is not None:
         limits["end"] = math.ceil(stop)
     try:
-        return gwpy.timeseries.TimeSeries.read(str(path), channel, format="gwf", **limits)
+        return gwpy.TimeSeries.read(str(path), channel, format="gwf", **limits)
     except Exception as error:
         raise frame_error(error, f"Channel {channel!r} of {str(path)!r}") from error
 

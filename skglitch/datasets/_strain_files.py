@@ -44,12 +44,8 @@ class StrainFiles:
 
     Raises
     ------
-    BlockingIOError
-        If another program is writing a file.
-    FileNotFoundError, IsADirectoryError
-        If a path is not a file.
-    ImportError
-        If h5py, or gwpy for a frame file, is not installed.
+    OSError, ImportError
+        As from :func:`load_strain`.
     ValueError
         If there are no files, one of them is not strain, or their sample rates differ.
 

@@ -25,15 +25,12 @@ _BATCH = 2**20
 
 
 class Change(NamedTuple):
-    """The most likely change, and the shortest interval with 95 % of the posterior that has it.
-
-    The p-value is the probability of as large a likelihood ratio at a constant rate.
-    """
+    """The most likely change, and the shortest interval with 95 % of the posterior that has it."""
 
     time: float
     n_before: int
     interval: tuple[float, float]
-    p_value: float
+    p_value: float  # of as large a likelihood ratio at a constant rate
 
 
 def find_change(

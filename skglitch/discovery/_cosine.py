@@ -62,11 +62,8 @@ def find_neighbors(
     exclude: Rows | None = None,
     allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[Floats, Rows]:
-    """Find the rows of highest cosine with each query, among rows of length 1.
-
-    `exclude` is a row that each query must not find, such as itself; `allowed` masks the rows that
-    may be found. scikit-learn's NearestNeighbors is ten times as slow for one query.
-    """
+    """Find rows of highest cosine with each query, among `allowed` ones without `exclude`."""
+    # scikit-learn's NearestNeighbors is ten times as slow for one query.
     n_candidates = min(n_neighbors + _SPARE, len(units))
     cosines = np.empty((len(queries), n_neighbors), dtype=np.float32)
     rows = np.empty((len(queries), n_neighbors), dtype=np.intp)

@@ -45,11 +45,7 @@ _MOST_PAIRED = 5000
 
 
 class GuidedClustering:
-    """Assign samples to known classes and to new clusters.
-
-    `codes` are the classes of the samples, -1 without a label. `labels` are the same numbers,
-    larger ones for new clusters, or -1.
-    """
+    """Assign samples to classes (`codes`, -1 without a label), or new clusters above: `labels`."""
 
     def __init__(
         self, X: Array, codes: Codes, p_values: Array, min_cluster_size: int, seed: int
@@ -113,11 +109,7 @@ class GuidedClustering:
         return is_new
 
     def _find_join_distance(self, codes: Codes) -> float:
-        """Step 3: the distance up to which glitches of one class are joined.
-
-        It is _WIDER times the least distance at which clusters of known glitches fit their classes
-        best, and at least halfway to the next merger.
-        """
+        """Step 3: the distance up to which glitches of one class are joined."""
         rng = np.random.default_rng(self.seed)
         n_each = max(2, min(60, _MOST_PAIRED // self.n_classes))  # more give the same distance
         rows = np.concatenate(

@@ -95,7 +95,8 @@ def find_label_issues(
     cv : int, default=5
         The number of stratified folds, at most the number of samples of the largest class.
     n_neighbors : int, default=10
-        The number of neighbors.
+        The number of neighbors: those of the highest cosine after the mean of X is subtracted,
+        with the weights ``exp(10 * cosine)``.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds.
     n_jobs : int, default=None
@@ -125,9 +126,6 @@ def find_label_issues(
 
     Notes
     -----
-    Neighbors are those of the highest cosine after the mean of X is subtracted, with the weights
-    ``exp(10 * cosine)``.
-
     The confident joint [1]_ compares probabilities with a threshold per class, the mean
     probability of the class over the samples with that label. A label is flagged if the most
     probable of the classes above their thresholds is another class, and is more probable than

@@ -77,10 +77,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         The p-values of `detector_`. Labeled samples are compared with the other labeled ones.
     is_novel_ : ndarray of shape (n_samples,), dtype bool
         Whether `detector_` classifies each sample as novel.
-    n_features_in_ : int
-        The number of features of an embedding.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the columns of X, if X is a data frame.
+    n_features_in_, feature_names_in_
+        As in :class:`NoveltyDetector`.
 
     Notes
     -----

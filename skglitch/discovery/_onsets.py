@@ -96,7 +96,8 @@ def find_onsets(
         - `cluster`, `n_events`;
         - `rate`: events per hour of livetime;
         - `gps`: the most likely time of the change, NaN if there is none;
-        - `gps_low`, `gps_high`: the 95 % credible interval of that time;
+        - `gps_low`, `gps_high`: the shortest 95 % credible interval that contains that time, for a
+          uniform prior of it and priors ``1 / sqrt(rate)``;
         - `rate_before`, `rate_after`: events per hour before and after `gps`;
         - `p_value`: probability that a constant rate shows as clear a change;
         - `p_silence`: probability that no event follows the last one, at the last rate;
@@ -114,10 +115,6 @@ def find_onsets(
     Changes that leave a single event on one side are not considered, as its rate is unbounded.
     Events at the very start or end of the livetime, which may be defined by them, are not used.
     If fewer than `min_events` remain, there is no change, and the p-value is 1.
-
-    The interval is the shortest one that contains `gps` and 95 % of the posterior, for a uniform
-    prior of the time and priors ``1 / sqrt(rate)``. About 1 % of clusters with a constant rate
-    and 20 or more events are called ended, and 5 % of those with three events.
 
     References
     ----------

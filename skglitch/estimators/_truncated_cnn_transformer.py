@@ -102,16 +102,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         The classifier whose net is read, if ``source`` is one.
     encoder_ : torch.nn.Module
         The net without its last layer.
-    image_shape_ : tuple of int
-        ``(n_views, height, width)`` seen in fit.
-    durations_ : tuple of float or None
-        Durations in s of the views of X, None if they are unknown (see :class:`Encoder`).
-    n_features_in_ : int
-        Number of pixels of one sample, all views together.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, if it is a data frame.
-    scale_ : PixelScale
-        Maps pixel values to numbers from 0 to 1.
+    image_shape_, durations_, n_features_in_, feature_names_in_, scale_
+        As in :class:`CNNClassifier`.
 
     See Also
     --------
@@ -338,10 +330,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         )
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a fitted transformer.
-
-        With a classifier as the source, ``"weights"`` hold the center of another readout only.
-        """
+        """Return what a file has to hold; beside a classifier, the center of another readout."""
         state = {"params": get_params_state(self), "fitted": get_fitted_state(self)}
         encoder = self.encoder_
         if not hasattr(self, "classifier_"):

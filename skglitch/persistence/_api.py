@@ -18,7 +18,9 @@ from ._file import describe_versions, read_file, write_file
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to a file, without pickle.
 
-    The file holds plain values and tensors, no code. The same estimator makes the same bytes.
+    The file holds plain values and tensors, no code. The same estimator makes the same bytes. What
+    predictions do not need, such as ``callbacks``, is left out with a warning, and so is the code
+    of a ``backbone`` that is a module or a callable: :func:`load` has to be given it again.
 
     Parameters
     ----------
@@ -36,12 +38,6 @@ SimilarityIndex
         If it is not fitted.
     OSError
         If the file cannot be written.
-
-    Warns
-    -----
-    UserWarning
-        If something is left out that predictions do not need, such as ``callbacks``, or the code
-        of a ``backbone`` that is a module or a callable: :func:`load` has to be given it again.
 
     Examples
     --------
@@ -95,7 +91,8 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         The net, where it was a module or a callable when it was saved. Its weights are taken
         from the file.
     device : str or torch.device, default=None
-        Device in place of the one that is written down as parameter.
+        Device in place of the one that is written down as parameter. ``"auto"`` takes the place
+        of one that is not there, with a warning.
 
     Returns
     -------
@@ -108,11 +105,6 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         If there is no such file.
     ValueError
         If it is another kind of file, damaged, written by a newer version, or needs ``backbone``.
-
-    Warns
-    -----
-    UserWarning
-        If the device that is written down is not there, so that ``"auto"`` takes its place.
 
     Examples
     --------

@@ -154,8 +154,7 @@ def make_report(
     Returns
     -------
     report : Report
-        The report. ``report.write(path)`` writes it, ``report.html()`` returns the page, and
-        ``report.numbers``, ``report.tables`` and ``report.pictures`` hold what is on it.
+        With the methods ``write(path)`` and ``html()``.
 
     Raises
     ------

@@ -15,9 +15,5 @@ __all__ = ["PictureError", "QTransformer", "read_picture"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     __all__,
-    {
-        "PictureError": "_pictures",
-        "QTransformer": "_q_transformer",
-        "read_picture": "_pictures",
-    },
+    {"_pictures": ["PictureError", "read_picture"], "_q_transformer": ["QTransformer"]},
 )
