@@ -84,8 +84,7 @@ def run_in_batches(
             batch = to_device(as_batch(images[rows], scale), device)
             result = function(batch).float().cpu().numpy()
             if output is None:
-                # Filled in place: batches in a list, joined at the end, would take twice the
-                # memory.
+                # Filled in place: joining batches at the end would take twice the memory.
                 output = np.empty((len(images), result.shape[1]), dtype=np.float32)
             output[rows] = result
     assert output is not None  # there is at least one image

@@ -59,8 +59,7 @@ def load_strain(
         Sample rate in Hz of an array, or of a file that does not contain it. Nothing is
         resampled: a value that differs from the one in the source is an error.
     t0 : float, default=None
-        GPS time of the first sample in s, where the source does not contain it. The default is
-        then 0.
+        GPS time of the first sample in s, where the source does not contain it, by default 0.
     ifo : str, default=None
         The detector, such as ``"H1"``, where the source does not contain it.
     dataset : str, default=None
@@ -93,8 +92,6 @@ def load_strain(
     >>> noise = np.random.default_rng(0).normal(size=40_960)
     >>> load_strain(noise, sample_rate=4096, t0=1126259462, ifo="H1", stop=1126259464)
     <Strain H1, 8192 samples at 4096 Hz, GPS 1126259462 to 1126259464>
-    >>> load_strain("H-H1_GWOSC_4KHZ_R1-1126259447-32.hdf5")  # doctest: +SKIP
-    <Strain H1, 131072 samples at 4096 Hz, GPS 1126259447 to 1126259479>
     """
     if ifo is not None and not isinstance(ifo, str):
         raise ValueError(f"ifo={ifo!r} must be text, such as 'H1'.")

@@ -139,8 +139,7 @@ class Strain:
         Parameters
         ----------
         start, stop : float, default=None
-            GPS times in s of the first sample and of the one after the last. None is the end
-            of the strain.
+            GPS times in s of the first sample and of the one after the last. None is the end.
 
         Returns
         -------

@@ -32,8 +32,7 @@ class StrainFiles:
         Path of the data set in HDF5 files, or the channel of frame files, or a mapping from
         detectors to these. The detector at the start of a channel may be left out:
         ``"GDS-CALIB_STRAIN"`` is ``"H1:GDS-CALIB_STRAIN"`` and ``"L1:GDS-CALIB_STRAIN"``. Files
-        of GWOSC and those with a single data set or channel, or one of each detector, do not need
-        it.
+        of GWOSC, and those with one data set or channel, or one per detector, do not need it.
 
     Attributes
     ----------

@@ -89,20 +89,16 @@ def load_triggers(
         strain, raise an error, or are left out and listed in a warning.
     return_strain : bool, default=False
         Whether to return the strain, too.
-    return_X_y : bool, default=False
-        Whether to return ``(data, target)`` instead of a Bunch.
-    progress : bool, default=True
-        Whether to show a progress bar after 2 s.
+    return_X_y, progress
+        As in :func:`load_gravity_spy`.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n, ...)
-            What the transformer returned, for a QTransformer uint8 of shape ``(n, n_views,
-            height, width)``.
+            What the transformer returned: uint8 views of a QTransformer.
         target : ndarray of shape (n,) or None
-            Label of each trigger. Rows without a label have ``""`` among strings, -1 among
-            integers and else NaN.
+            Labels; where there is none, ``""`` among strings, -1 among integers and else NaN.
         target_names : ndarray of shape (n_classes,) or None
             The labels, sorted.
         ids : ndarray of shape (n,), dtype str
@@ -146,10 +142,8 @@ def load_triggers(
     ...     {"gps": 1126259460.0, "label": "No_Glitch"},
     ... ]
     >>> bunch = load_triggers(table, strain, QTransformer(sample_rate=4096))
-    >>> bunch.data.shape, bunch.data.dtype
-    ((2, 4, 140, 170), dtype('uint8'))
-    >>> bunch.ids
-    array(['H1_1126259457.2', 'H1_1126259460.0'], dtype='<U15')
+    >>> bunch.data.shape, bunch.ids.tolist()
+    ((2, 4, 140, 170), ['H1_1126259457.2', 'H1_1126259460.0'])
     """
     _check_parameters(transformer, duration, batch_size, on_error)
     triggers = read_triggers(table, gps, ifo, label)

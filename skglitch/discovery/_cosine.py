@@ -16,8 +16,7 @@ Rows = NDArray[np.intp]
 
 # The largest block of similarities or of gathered embeddings: 64 MB.
 _BLOCK = 2**24
-# Products of matrices round equal rows differently, by up to 1e-7: so many more rows than asked for
-# are compared again.
+# Products of matrices round equal rows differently, by up to 1e-7: so many more rows are compared.
 _SPARE = 8
 
 

@@ -108,8 +108,7 @@ def discover(
     n_resamples, n_jobs
         As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
-        The seed of all random numbers. With an int, each search gives what it gives by itself
-        with that int.
+        The seed. With an int, each search gives what it gives by itself with that int.
 
     Returns
     -------

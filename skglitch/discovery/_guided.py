@@ -3,8 +3,7 @@
 Step 2 groups glitches because one may look novel by chance, but not ten. Step 4 returns to a new
 class the members that looked like a known class while there was no other choice.
 
-The constants were chosen on simulated and real classes; ``benchmarks/discovery.py`` measures the
-result.
+The constants were chosen on simulated and real classes: see ``benchmarks/discovery.py``.
 """
 
 from __future__ import annotations

@@ -73,14 +73,12 @@ def find_label_issues(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or None
-        Embeddings, such as those of :class:`skglitch.TruncatedCNNTransformer`. None uses `y_prob`
-        alone.
+        Embeddings, as of :class:`skglitch.TruncatedCNNTransformer`. None uses `y_prob` alone.
     y : array-like of shape (n_samples,)
         Labels, strings or numbers, without missing ones.
     y_prob : array-like or data frame of shape (n_samples, n_classes), default=None
-        Out-of-sample probabilities, for example of
-        :func:`sklearn.model_selection.cross_val_predict`. By default, `estimator` is
-        cross-validated.
+        Out-of-sample probabilities, as of :func:`~sklearn.model_selection.cross_val_predict`.
+        By default, `estimator` is cross-validated.
     classes : array-like of shape (n_classes,), default=None
         The class of each column of `y_prob`. By default, the sorted labels. The columns of a
         data frame are matched by name.

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _HOUR = 3600.0
-# A cluster has ended where the silence at the end has a probability below the first, and is active
-# from the second on.
+# A cluster has ended where the final silence has a probability below the first, and is active from
+# the second on.
 _ENDED, _ACTIVE = 0.01, 0.1
 
 
@@ -76,14 +76,12 @@ def find_onsets(
         GPS times of the start and end of each observing run in s. Runs are analyzed separately,
         as interferometers change in between. "LIGO" stands for O1, O2, O3a, O3b and O4a.
     min_events : int, default=3
-        The number of glitches that a cluster needs in an interferometer and run. With fewer, only
-        its rate is computed.
+        The fewest glitches of a cluster in an interferometer and run to find more than the rate.
     n_simulations : int, default=999
         The number of simulated series of constant rate. The smallest p-value is
         ``1 / (n_simulations + 1)``.
     outside : {"raise", "warn"}, default="raise"
-        Whether glitches outside of all segments and runs are an error, or are left out with a
-        warning.
+        Whether glitches outside of segments and runs are an error, or left out with a warning.
     random_state : int, RandomState instance or None, default=None
         Seed of the simulations.
 

@@ -220,8 +220,7 @@ class SimilarityIndex(BaseEstimator):
         n_neighbors : int, default=None
             The largest number of results. By default, ``n_neighbors`` of the constructor.
         gps_range : (float, float), default=None
-            GPS times in s, the first included and the second excluded. Use ``-inf`` and ``inf``
-            for open ranges.
+            GPS times in s, the second excluded. Use ``-inf`` and ``inf`` for open ranges.
         ifo : str or list of str, default=None
             The interferometers to search.
 
@@ -234,8 +233,7 @@ class SimilarityIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If not exactly one of X and id is given, or a filter is for unknown times or
-            interferometers.
+            If not one of X and id is given, or a filter is for unknown times or interferometers.
         KeyError
             If there is no such id.
         """

@@ -134,14 +134,12 @@ class ConfusionDisplay:
         ax : matplotlib Axes, Figure or SubFigure, default=None
             Where to plot; None creates a figure of the size `figsize`.
         order : {"given", "similarity"}, default="given"
-            The order of the classes. With ``"similarity"`` classes that are confused with each
-            other are neighbors.
+            The order of the classes; with ``"similarity"`` confused classes are neighbors.
         include_values : bool, default=True
             Whether to write values into the cells. Zeros are left out, and all values if the
             cells are too small for them.
         values_format : str, default=".0f"
-            The format of the values. Formats in percent, such as ``".0%"``, show fractions of
-            the true class.
+            The format of the values; ``".0%"`` and the like show fractions of the true class.
         cmap : str or matplotlib Colormap, default="Blues"
             The colormap of the fractions, from light to dark.
         colorbar : bool, default=True

@@ -180,8 +180,7 @@ class FewShotDisplay:
         n_labels : array-like of shape (n_counts,)
             The numbers of labels per class.
         scores : mapping of str to array-like of shape (n_counts, n_repetitions)
-            The accuracies of each method, from 0 to 1; NaN where missing. Intervals need two
-            repetitions.
+            The accuracies of each method, NaN where missing. Intervals need two repetitions.
         confidence_level : float, default=0.95
             The confidence level of the intervals of means.
         **kwargs

@@ -160,8 +160,7 @@ class EmbeddingExplorer:
         Raises
         ------
         ValueError
-            If arrays differ in length, coordinates are not finite, ids are not unique, or
-            pictures do not fit.
+            If lengths differ, coordinates are not finite, ids repeat, or pictures do not fit.
         TypeError
             If `about` is neither a dict nor a DataFrame.
         """

@@ -33,8 +33,7 @@ class SaliencyDisplay:
     views : array-like of shape (n_views, height, width)
         One glitch of X.
     maps : array-like of shape (n_views, height, width)
-        The maps that :func:`compute_saliency_maps` returns for this glitch. Views of NaN are
-        left out.
+        Its maps by :func:`compute_saliency_maps`. Views of NaN are left out.
     durations, frange, title
         As in :class:`SpectrogramDisplay`.
 
@@ -294,8 +293,7 @@ def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> 
     n, *image_shape = shape
     size = layout.image_size(*image_shape[1:])
     large = nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-    # The layout arranges the numbers of pixels, which gives the source of each value. Zeros are
-    # padding.
+    # The layout arranges the numbers of pixels, the source of each value. Zeros are padding.
     n_pixels = int(np.prod(image_shape))
     numbers = torch.arange(1, n_pixels + 1, dtype=torch.float64).reshape(1, *image_shape)
     arranged = layout.arrange(numbers).long().to(maps.device)

@@ -289,8 +289,7 @@ class TopKDisplay:
     Parameters
     ----------
     tables : pandas.DataFrame or dict of str to pandas.DataFrame
-        The table that :func:`skglitch.metrics.top_k_table` returns, or one for each of several
-        classifiers by name.
+        The table of :func:`skglitch.metrics.top_k_table`, or those of classifiers by name.
 
     Attributes
     ----------

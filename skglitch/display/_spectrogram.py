@@ -237,8 +237,7 @@ _PANEL = (2.25, 1.8)
 class GalleryDisplay:
     """Spectrograms of many glitches, one view each.
 
-    Use :meth:`from_data`, :meth:`from_predictions` or :meth:`from_estimator` to choose glitches
-    and plot them.
+    :meth:`from_data`, :meth:`from_predictions` and :meth:`from_estimator` choose and plot glitches.
 
     Parameters
     ----------
@@ -423,10 +422,8 @@ class GalleryDisplay:
         ----------
         estimator : classifier
             A fitted classifier with ``predict_proba``.
-        X : array-like of shape (n_samples, n_views, height, width)
-            Glitches.
-        y : array-like of shape (n_samples,)
-            True labels.
+        X, y : array-like
+            Glitches and their true labels.
         **kwargs
             `ax` and others, passed to :meth:`from_predictions`.
 

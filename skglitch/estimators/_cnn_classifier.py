@@ -104,8 +104,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         is a square, else for a single row.
     fine_tune : str, default="all"
         The layers that are trained: ``"all"``, the head only (``"head"``), or all layers from
-        the one of that name on. Batch norms of layers that are not trained keep their
-        statistics.
+        the one of that name on. Batch norms of other layers keep their statistics.
     head_init : {"auto", "regression", "zeros"}, default="auto"
         Initialization of the head: logistic regression on the features of the net before
         training, so that the first steps do not distort them, or zeros, which are equal
@@ -116,8 +115,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Number of passes over the training set. ``"auto"`` is 8, or more if that were fewer than
         40 steps of the optimizer, 200 steps if the head starts from zeros.
     batch_size : int, default=32
-        Largest number of glitches in one step. The samples are spread evenly over the steps
-        of an epoch.
+        Largest number of glitches in a step. Samples are spread evenly over the steps of an epoch.
     learning_rate : float or "auto", default="auto"
         Highest learning rate, reached after a quarter of the steps. It then falls along half
         a cosine. ``"auto"`` is 1e-3 if the head starts from zeros, else 3e-4. For the default
@@ -139,8 +137,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Parameters of the skorch net: ``"criterion"``, by default the cross-entropy,
         ``"optimizer"``, by default AdamW with a weight decay of 0.05, and their arguments, such
         as ``{"optimizer__weight_decay": 0.01, "criterion__label_smoothing": 0.1}``. Biases and
-        the scales of batch norms have no weight decay. A criterion gets logits and integer
-        labels.
+        scales of batch norms have no weight decay. A criterion gets logits and integer labels.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
         multiplies it natively and float32 elsewhere. Weights are float32.
@@ -302,8 +299,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_views, height, width)
             Images. Those with one view may have shape (n_samples, height, width), and any shape
             (n_samples, n_pixels) with ``image_shape``. uint8 values are normalized energies
-            times 10; other numbers are scaled by their range in fit. A memory map is read batch
-            by batch.
+            times 10; others are scaled by their range in fit. A memory map is read batch by batch.
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -316,8 +312,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not valid, a sample has no label, or the loss is no longer
-            finite.
+            If a parameter, X or y is invalid, a sample has no label, or the loss is not finite.
         """
         y = self._read_labels(y)
         images = read_images(self, X, reset=True)
@@ -357,8 +352,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels, all of them in ``classes_``.
         classes : array-like of shape (n_classes,), default=None
-            All classes, for the first call. It needs an example of each; :meth:`add_classes` adds
-            classes later.
+            All classes, for the first call, which needs examples of each: see :meth:`add_classes`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the losses of the samples.
 
@@ -412,8 +406,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         X : array-like
             Images of the shape seen in fit.
         y : array-like of shape (n_samples,)
-            Labels, some of which are new. Samples of old classes help to separate these from the
-            new ones.
+            Labels, some of which are new. Samples of old classes help to tell them apart.
 
         Returns
         -------

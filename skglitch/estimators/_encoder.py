@@ -32,8 +32,7 @@ class Encoder(BaseEstimator):
         the penultimate features.
     pooling : {"auto", "mean", "std", "max"}, default="auto"
         How each channel of the feature map of a layer becomes one number: its mean, standard
-        deviation or maximum over the picture. ``"auto"`` belongs to ``layer="auto"``, and is the
-        mean for other layers.
+        deviation or maximum. ``"auto"`` belongs to ``layer="auto"``, and is the mean for others.
     n_bands : int or "auto", default="auto"
         Number of frequency bands that are pooled separately. ``"auto"`` belongs to
         ``layer="auto"``, and is 1 for other layers.

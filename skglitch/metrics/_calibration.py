@@ -42,8 +42,7 @@ def reliability_table(
     y_true : array-like of shape (n_samples,)
         True labels, strings or numbers. Those not in `labels` are never predicted.
     y_prob : array-like of shape (n_samples, n_labels)
-        Probabilities of the classes. The columns of a data frame that have names are matched
-        to `labels` by name.
+        Probabilities of the classes. Named columns of a data frame are matched to `labels`.
     labels : array-like of shape (n_labels,)
         The class of each column of `y_prob`, usually ``classifier.classes_``.
     label : str or int, default=None
@@ -126,8 +125,7 @@ def expected_calibration_error(
         :func:`reliability_table`, as ECE is usually defined, or the root-mean-square difference.
     debias : bool, default=False
         Whether to subtract the expected contribution of sampling noise [1]_ to the squares, for
-        frequency f of n samples f (1 - f) / (n - 1). It needs ``norm="l2"``, and ignores bins with
-        a single sample.
+        frequency f of n samples f (1 - f) / (n - 1). Needs ``norm="l2"``, and bins of two or more.
 
     Returns
     -------

@@ -91,8 +91,6 @@ def clustering_table(
     label
     Blip    1.000     1.0  1.0        4   [0, 1]
     Chirp   0.667     1.0  0.8        3      [2]
-    >>> round(table.attrs["accuracy"], 3), round(table.attrs["adjusted_rand"], 3)
-    (0.857, 0.364)
     """
     import pandas as pd
 

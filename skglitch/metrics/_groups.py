@@ -45,8 +45,6 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
     --------
     >>> from skglitch.metrics import group_by_time
     >>> gps = [1264785164.2, 1264785166.0, 1264785300.0, 1264785167.5]
-    >>> group_by_time(gps, gap=10)
-    array([0, 0, 1, 0])
     >>> group_by_time(gps, gap=10, ifo=["H1", "L1", "L1", "H1"])
     array([0, 1, 2, 0])
     """

@@ -37,8 +37,7 @@ def conformal_threshold(
     y_true : array-like of shape (n_samples,)
         True labels of samples that the classifier was not trained on.
     y_prob : array-like of shape (n_samples, n_labels)
-        Their predicted probabilities. The columns of a data frame that have names are matched
-        to `labels` by name.
+        Their probabilities. Named columns of a data frame are matched to `labels`.
     labels : array-like of shape (n_labels,)
         The class of each column of `y_prob`, usually ``classifier.classes_``.
     coverage : float, default=0.9
@@ -133,8 +132,7 @@ def coverage_table(
     y_true : array-like of shape (n_samples,)
         True labels, strings or numbers. Those not in `labels` are in no set.
     sets : array-like of shape (n_samples, n_labels), dtype=bool
-        Whether each class is in the set of each sample. The columns of a data frame that have
-        names are matched to `labels` by name.
+        Whether a class is in a set. Named columns of a data frame are matched to `labels`.
     labels : array-like of shape (n_labels,)
         The class of each column of `sets`.
     confidence_level : float, default=0.95
@@ -150,8 +148,7 @@ def coverage_table(
     Raises
     ------
     ValueError
-        If `sets` is not a boolean array of this shape, or labels are missing, repeated or of
-        mixed types.
+        If `sets` is no such array, or labels are missing, repeated or of mixed types.
 
     Examples
     --------

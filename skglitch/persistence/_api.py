@@ -88,8 +88,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     path : path
         The file.
     backbone : torch.nn.Module or callable, default=None
-        The net, where it was a module or a callable when it was saved. Its weights are taken
-        from the file.
+        The net, where it was a module or a callable. Its weights are taken from the file.
     device : str or torch.device, default=None
         Device in place of the one that is written down as parameter. ``"auto"`` takes the place
         of one that is not there, with a warning.

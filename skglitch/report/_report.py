@@ -41,8 +41,7 @@ class Report:
     title : str
         The title.
     numbers : dict
-        The main results as plain Python values, fit for ``json.dump``. Results that could not be
-        computed are None.
+        The main results, fit for ``json.dump``. Those that could not be computed are None.
     tables : dict of str to pandas.DataFrame
         All tables, by the names of their CSV files.
     pictures : dict of str to bytes
@@ -117,8 +116,7 @@ def make_report(
 ) -> Report:
     """Make a report on a classifier and some data.
 
-    Without labels the report has no scores. Classes that the classifier does not know are
-    reported separately.
+    Without labels the report has no scores. Unknown classes are reported separately.
 
     Parameters
     ----------

@@ -110,8 +110,7 @@ def read_picture(
     Raises
     ------
     PictureError
-        If the file is broken, is not a PNG, is not drawn in viridis, or the spectrogram cannot be
-        located in it.
+        If the file is broken, no PNG or not in viridis, or the spectrogram cannot be located.
 
     Examples
     --------

@@ -24,8 +24,7 @@ _MEDIAN_SAMPLES = 1024
 # ring for less than half of them, which is taken as _RINGING periods per unit of Q.
 _SHORT_STRETCH = 2.0
 _RINGING = 4.0
-# At most this many rows, with at least this fraction of the loudest row's energy, are compared
-# in full.
+# At most this many rows, of at least this fraction of the loudest energy, are compared in full.
 _N_CANDIDATES, _CLOSE = 8, 0.85
 # Number of complex values that one Fourier transform handles at a time.
 _CHUNK = 2**21
@@ -93,8 +92,7 @@ class QScan:
         self._splines: dict[int, torch.Tensor] = {}
         # At most one more time step than fits, where the duration is no multiple of the step.
         self._n_steps = math.ceil(self.shown.duration / grid.tres - 1e-6)
-        # Whole time steps from the start of ``shown`` to the trigger, and the phases that move the
-        # trigger onto a step.
+        # Time steps from the start of ``shown`` to the trigger, and phases that move it onto one.
         self._first_step = math.floor((self.trigger - self.shown.start) / grid.tres)
         offset = self.trigger - self.shown.start - self._first_step * grid.tres
         bins = np.arange(self.shown.n_bins) / self.shown.duration
