@@ -211,7 +211,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     """Convert GPS times in s to float64, with NaN for missing ones, in the same shape.
 
     Takes objects that ``float`` converts, such as ``LIGOTimeGPS``, and quantities of astropy.
-    Refuses dates, which numpy converts to another origin and unit, and floats of fewer than 64 bits.
+    Refuses dates, which numpy converts with another origin, and floats of fewer than 64 bits.
     """
     hidden = find_masked(values)
     try:

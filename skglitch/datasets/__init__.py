@@ -1,12 +1,12 @@
 """Glitches: Gravity Spy pictures, strain around triggers, and simulations."""
 
 from .._files import get_data_home
-from ._catalog import (
+from ._fetch import (
+    fetch_gravity_spy,
     fetch_gravity_spy_catalog,
     fetch_gravity_spy_pictures,
     fetch_gravity_spy_votes,
 )
-from ._fetch import fetch_gravity_spy
 from ._glitch_file import load_glitches
 from ._gravity_spy import load_gravity_spy
 from ._load_strain import load_strain

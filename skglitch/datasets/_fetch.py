@@ -1,9 +1,10 @@
-"""The Gravity Spy training set from Zenodo."""
+"""Gravity Spy on the web: its training set, catalog, pictures, and the votes of volunteers."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import tarfile
 import uuid
@@ -11,17 +12,30 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.utils import Bunch
 from tqdm import tqdm
 
-from .._download import ZenodoRecord
-from .._files import get_data_home
+from .._download import RemoteFile, ZenodoRecord, check_transfer, download
+from .._files import check_path, get_data_home
+from .._pictures import DURATIONS
 from ._gravity_spy import check_parameters, load_gravity_spy
+from ._parameters import check_choice, check_durations, list_problems
+from ._trigger_table import Columns
 
-_RECORD = "1476551"
-_ARCHIVE = "trainingsetv1d1.tar.gz"
-_METADATA = "trainingset_v1d1_metadata.csv"
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TRAINING_SET, _CATALOG, _VOTES = "1476551", "5649212", "13904422"
+_ARCHIVE, _METADATA = "trainingsetv1d1.tar.gz", "trainingset_v1d1_metadata.csv"
+_RUNS, _IFOS = ("O1", "O2", "O3a", "O3b"), ("H1", "L1")
+_VOTES_FILE = "classifications.csv.bz2"
+# Parts of a path that come from a table must not lead out of the folder.
+_PART, _URL = re.compile(r"\w[\w.+ -]*"), re.compile(r"https?://\S+")
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def fetch_gravity_spy(
@@ -97,7 +111,7 @@ def fetch_gravity_spy(
     home = get_data_home(data_home)
     folder = home / "gravity_spy"
     record = ZenodoRecord(
-        _RECORD, folder, base_url, download_if_missing, n_retries, delay, progress
+        _TRAINING_SET, folder, base_url, download_if_missing, n_retries, delay, progress
     )
     pictures = folder / _ARCHIVE.removesuffix(".tar.gz")
     if not pictures.is_dir():
@@ -173,3 +187,302 @@ def _class_folder(folder: Path) -> Path:
         if len(inner) != 1 or not any(path.is_dir() for path in inner[0].iterdir()):
             return folder
         folder = inner[0]
+
+
+def fetch_gravity_spy_catalog(
+    data_home: str | os.PathLike[str] | None = None,
+    *,
+    runs: Sequence[str] = _RUNS,
+    ifos: Sequence[str] = _IFOS,
+    min_confidence: float = 0.0,
+    download_if_missing: bool = True,
+    progress: bool = True,
+    base_url: str = "https://zenodo.org",
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch:
+    """Load the Gravity Spy catalog of O1 to O3b, downloading it if necessary.
+
+    It has 613,786 glitches [1]_ (CC BY 4.0), in one table of up to 142 MB per detector and run.
+
+    Parameters
+    ----------
+    data_home : path, default=None
+        Folder for the data, see :func:`get_data_home`.
+    runs : sequence of {"O1", "O2", "O3a", "O3b"}, default=("O1", "O2", "O3a", "O3b")
+        Observing runs.
+    ifos : sequence of {"H1", "L1"}, default=("H1", "L1")
+        Detectors.
+    min_confidence : float, default=0.0
+        Lowest confidence of the label, between 0 and 1.
+    download_if_missing, progress, base_url, n_retries, delay
+        As in :func:`fetch_gravity_spy`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        frame : pandas.DataFrame
+            One row per glitch. Among its columns are ``gravityspy_id``, ``run``, ``ifo``,
+            ``event_time`` (GPS time in s), ``ml_label`` and ``ml_confidence`` (the label by
+            machine learning), ``snr``, ``peak_frequency`` in Hz, ``duration`` in s, and ``url1``
+            to ``url4`` (pictures of 0.5, 1, 2 and 4 s).
+        target_names : ndarray of shape (n_classes,), dtype str
+            The labels, sorted.
+
+    Raises
+    ------
+    OSError
+        If a file is missing and cannot be downloaded. The message says which file to put where.
+    ValueError
+        If a parameter is invalid, or a file cannot be read.
+
+    References
+    ----------
+    .. [1] J. Glanzer et al., "Gravity Spy Machine Learning Classifications of LIGO Glitches from
+       Observing Runs O1, O2, O3a, and O3b", Zenodo (2021),
+       https://doi.org/10.5281/zenodo.5649212.
+
+    Examples
+    --------
+    >>> from skglitch.datasets import fetch_gravity_spy_catalog
+    >>> catalog = fetch_gravity_spy_catalog(runs=["O1"], min_confidence=0.9)  # doctest: +SKIP
+    >>> blips = catalog.frame[catalog.frame["ml_label"] == "Blip"]  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    for name, values, allowed in (("runs", runs, _RUNS), ("ifos", ifos, _IFOS)):
+        if isinstance(values, str) or not values or not set(values) <= set(allowed):
+            raise ValueError(
+                f"{name}={values!r} must be a list of some of {', '.join(map(repr, allowed))}."
+            )
+    if not 0 <= min_confidence <= 1:
+        raise ValueError(f"min_confidence={min_confidence!r} must be a number between 0 and 1.")
+    folder = get_data_home(data_home) / "gravity_spy_catalog"
+    record = ZenodoRecord(
+        _CATALOG, folder, base_url, download_if_missing, n_retries, delay, progress
+    )
+    tables = []
+    for run in dict.fromkeys(runs):
+        for ifo in dict.fromkeys(ifos):
+            path = record.fetch(f"{ifo}_{run}.csv")
+            dtypes = {"gravityspy_id": str, "ml_label": str, "ml_confidence": float}
+            table = _read(path, dtype=dtypes, low_memory=False)
+            if not {"ml_label", "ml_confidence"} <= set(table):
+                raise ValueError(f"{path} lacks the column 'ml_label' or 'ml_confidence'.")
+            table = table[table["ml_confidence"] >= min_confidence]
+            tables.append(table.assign(run=run))
+    frame = pd.concat(tables, ignore_index=True)
+    return Bunch(frame=frame, target_names=np.unique(frame["ml_label"].dropna().to_numpy(str)))
+
+
+def fetch_gravity_spy_pictures(
+    frame: pd.DataFrame,
+    folder: str | os.PathLike[str],
+    *,
+    label: str | None = "ml_label",
+    durations: Sequence[float] = DURATIONS,
+    on_error: str = "raise",
+    n_jobs: int | None = 4,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progress: bool = True,
+) -> Bunch:
+    """Download the pictures of some glitches of the Gravity Spy catalog.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of :func:`fetch_gravity_spy_catalog`, or others with the columns ``gravityspy_id``,
+        ``ifo`` and ``url1`` to ``url4``, the addresses of the pictures of 0.5, 1, 2 and 4 s.
+    folder : path
+        Folder for the pictures, in the layout that :func:`load_gravity_spy` reads. Pictures that
+        it contains are not downloaded again.
+    label : str or None, default="ml_label"
+        Column of the labels, which become folders. With None there are no class folders.
+    durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
+        Durations in s of the views to download.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a row whose pictures cannot be downloaded raises an error, or is left out and
+        listed in a warning. Pictures that were downloaded stay.
+    n_jobs : int or None, default=4
+        Number of pictures to download at a time.
+    n_retries, delay, progress
+        As in :func:`fetch_open_strain`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        folder : str
+            The folder.
+        skipped : dict of int to str
+            Why a row lacks a picture, by its number, starting at 0.
+
+    Raises
+    ------
+    OSError
+        If a picture cannot be downloaded (``on_error="raise"``). The next call continues.
+    ValueError
+        If a parameter is invalid, or `frame` lacks a column or has an invalid value in one.
+
+    Examples
+    --------
+    >>> from skglitch.datasets import fetch_gravity_spy_catalog, fetch_gravity_spy_pictures
+    >>> catalog = fetch_gravity_spy_catalog(runs=["O1"])  # doctest: +SKIP
+    >>> some = catalog.frame.groupby("ml_label").head(20)  # doctest: +SKIP
+    >>> folder = fetch_gravity_spy_pictures(some, "o1").folder  # doctest: +SKIP
+    """
+    check_choice("on_error", on_error, ("raise", "skip"))
+    check_transfer("url1", "https://", n_retries, delay)
+    folder = check_path(folder, "folder")
+    views = check_durations(durations) or DURATIONS
+    if not set(views) <= set(DURATIONS):
+        raise ValueError(f"durations={durations!r} must be some of {DURATIONS}.")
+    urls = [f"url{1 + DURATIONS.index(view)}" for view in views]
+    names = ["ifo", "gravityspy_id", *([] if label is None else [label]), *urls]
+    lacking = [name for name in names if name not in frame]
+    if lacking:
+        raise ValueError(f"frame lacks the columns {', '.join(map(repr, lacking))}.")
+
+    problems: dict[int, str] = {}
+    files: dict[Path, tuple[int, str]] = {}
+    cells = frame[names].astype(object).where(frame[names].notna(), "").astype(str)
+    for row, values in enumerate(cells.to_numpy()):
+        for name, value in zip(names, values, strict=True):
+            pattern, kind = (_URL, "address") if name in urls else (_PART, "name")
+            if not pattern.fullmatch(value):
+                problems[row] = f"{name}={value!r} is not a valid {kind}"
+        if row not in problems:
+            ifo, id_, *labels = values[: -len(urls)]
+            for view, url in zip(views, values[-len(urls) :], strict=True):
+                path = folder.joinpath(*labels, f"{ifo}_{id_}_spectrogram_{view}.png")
+                files[path] = row, url
+    if problems and on_error == "raise":
+        raise ValueError(_describe(problems, len(frame)))
+
+    todo = [(path, row, url) for path, (row, url) in files.items() if not path.exists()]
+    # Tasks stop at an error: joblib complains if its generator is not exhausted.
+    tasks = (
+        delayed(_download)(url, path, n_retries, delay)
+        for path, _, url in todo
+        if not problems or on_error == "skip"
+    )
+    results = tqdm(
+        Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks),
+        total=len(todo),
+        desc="Downloading pictures",
+        unit=" pictures",
+        disable=not progress,
+    )
+    # Not strict, since tasks may stop; results come first to be exhausted.
+    for reason, (_, row, _) in zip(results, todo, strict=False):
+        if reason:
+            problems[row] = reason
+    if problems and on_error == "raise":
+        raise OSError(_describe(problems, len(frame)))
+    if problems:
+        warnings.warn(_describe(problems, len(frame)), stacklevel=2)
+    return Bunch(folder=str(folder), skipped=dict(sorted(problems.items())))
+
+
+def fetch_gravity_spy_votes(
+    data_home: str | os.PathLike[str] | None = None,
+    *,
+    glitch: str = "auto",
+    label: str = "auto",
+    download_if_missing: bool = True,
+    progress: bool = True,
+    base_url: str = "https://zenodo.org",
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch:
+    """Load the labels that volunteers gave to glitches, downloading them if necessary.
+
+    The file [1]_ has one row per vote until July 2024. Subjects of Zooniverse are not the
+    ``gravityspy_id`` of the catalog.
+
+    Parameters
+    ----------
+    data_home : path, default=None
+        Folder for the data, see :func:`get_data_home`.
+    glitch : str, default="auto"
+        Column of the glitches. ``"auto"`` is the first of ``gravityspy_id``, ``subject_id`` and
+        ``subject_ids``. Case is ignored.
+    label : str, default="auto"
+        Column of the labels. ``"auto"`` is as in :func:`load_triggers`.
+    download_if_missing, progress, base_url, n_retries, delay
+        As in :func:`fetch_gravity_spy`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        frame : pandas.DataFrame of shape (n_glitches, n_classes)
+            Fraction of the votes for each class. The index is the column ``glitch``.
+        n_votes : ndarray of shape (n_glitches,), dtype int
+            Number of votes.
+        target_names : ndarray of shape (n_classes,), dtype str
+            The classes, sorted.
+
+    Raises
+    ------
+    OSError, ValueError
+        As from :func:`fetch_gravity_spy_catalog`, and if the file lacks a column.
+
+    References
+    ----------
+    .. [1] K. Crowston et al., "Gravity Spy Volunteer Classifications of LIGO Glitches", Zenodo
+       (2024), https://doi.org/10.5281/zenodo.13904422.
+
+    Examples
+    --------
+    >>> from skglitch.datasets import fetch_gravity_spy_votes
+    >>> votes = fetch_gravity_spy_votes()  # doctest: +SKIP
+    >>> soft_labels = votes.frame[votes.n_votes >= 5]  # doctest: +SKIP
+    """
+    folder = get_data_home(data_home) / "gravity_spy_votes"
+    record = ZenodoRecord(_VOTES, folder, base_url, download_if_missing, n_retries, delay, progress)
+    path = record.fetch(_VOTES_FILE)
+    columns = Columns(_read(path, nrows=0), str(path))
+    names = [columns.find("glitch", glitch), columns.find("label", label)]
+    if None in names:
+        raise ValueError(
+            f"{path} has no columns of usual names: pass glitch= and label=. {columns}"
+        )
+    rows = _read(path, usecols=names, dtype=dict.fromkeys(names, "category"))
+    counts = rows.groupby(names, observed=True).size().unstack(fill_value=0)
+    counts.index, counts.columns = counts.index.astype(str), counts.columns.astype(str)
+    n_votes = counts.sum(axis=1)
+    return Bunch(
+        frame=counts.div(n_votes, axis=0),
+        n_votes=n_votes.to_numpy(),
+        target_names=counts.columns.to_numpy(dtype=str),
+    )
+
+
+def _download(url: str, path: Path, n_retries: int, delay: float) -> str | None:
+    """Download a picture, or return why this is impossible."""
+    try:
+        download(RemoteFile(url), path, n_retries=n_retries, delay=delay, progress=False)
+    except (ConnectionError, ValueError) as error:
+        return str(error)
+    with path.open("rb") as file:
+        if file.read(len(_PNG)) == _PNG:
+            return None
+    path.unlink()
+    return f"{url} is not a picture in PNG format"
+
+
+def _describe(problems: dict[int, str], n_rows: int) -> str:
+    rows = {f"row {row}": reason for row, reason in sorted(problems.items())}
+    return (
+        f"{len(rows)} of {n_rows} rows of frame lack pictures (on_error='skip' leaves such rows "
+        f"out, and the next call downloads what is missing):{list_problems(rows)}"
+    )
+
+
+def _read(path: Path, **options: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, **options)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error

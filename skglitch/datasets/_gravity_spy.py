@@ -118,9 +118,8 @@ def load_gravity_spy(
 
     References
     ----------
-    .. [1] M. Zevin et al., "Gravity Spy: integrating advanced LIGO detector
-       characterization, machine learning, and citizen science", Class. Quantum Grav. 34
-       064003 (2017).
+    .. [1] M. Zevin et al., "Gravity Spy: integrating advanced LIGO detector characterization,
+       machine learning, and citizen science", Class. Quantum Grav. 34 064003 (2017).
 
     Examples
     --------

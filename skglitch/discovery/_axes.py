@@ -58,6 +58,6 @@ def whitening_matrix(residuals: Array) -> NDArray[np.float64]:
     if values[-1] <= 0:
         # A single sample has no spread.
         return vectors
-    # Constant features have no spread: with this floor what differs along them is not infinitely far.
+    # Constant features have no spread: the floor makes what differs along them far, not infinite.
     floor = max(values[-1] * np.finfo(residuals.dtype).eps, np.finfo(np.float64).tiny)
     return vectors / np.sqrt(np.maximum(values, floor))

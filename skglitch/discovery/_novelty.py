@@ -60,8 +60,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         - ``"energy"``: log(sum(exp(logits))) of a linear classifier [3]_. Needs labels.
     n_neighbors : int or "auto", default="auto"
         The number of neighbors of ``"knn"`` and of the local outlier factor. ``"auto"`` is 5 for
-        ``"knn"``. For ``"combined"`` it is a quarter of the median class size, from 2 to 20, and
-        20 without labels.
+        ``"knn"``, and else a quarter of the median class size, from 2 to 20, or 20 without labels.
     head : estimator, default=None
         The classifier of ``"energy"``, which has a ``decision_function``. None is logistic
         regression on standardized embeddings. A :class:`~sklearn.frozen.FrozenEstimator` is not
@@ -220,8 +219,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings of known glitches, with classes in the proportions of new data. With 300
-            of them and a nominal share of 5 %, the true one is from 3 to 8 %.
+            Embeddings of known glitches, with classes in the proportions of new data.
 
         Returns
         -------

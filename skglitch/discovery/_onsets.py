@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _HOUR = 3600.0
-# A cluster has ended where the final silence has a probability below the first, and is active from
-# the second on.
+# Below the first probability of the final silence it has ended, from the second on it is active.
 _ENDED, _ACTIVE = 0.01, 0.1
 
 

@@ -37,8 +37,7 @@ _WIDEST_BORDER = 16
 # First row and column of the spectrogram in the release of 569x479, if blur hides its frame.
 _FIRST_WITHOUT_AXES = (5, 0)
 # Average brightness of the lines of a frame, black or gray, and at least of the white ones around
-# it. Lines in viridis have 30 to 215, however blurred. They are never as even as a gray line and
-# foreign too.
+# it. Lines in viridis have 30 to 215, however blurred, and are never both even and foreign.
 _BLACK, _GRAY, _WHITE = 0, 128, 230
 _SPREAD = 15
 # Largest fractions of colors that are not in viridis, in all and in an outermost line. Of 598 real
