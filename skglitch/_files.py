@@ -14,8 +14,7 @@ import numpy as np
 
 # The ready-made model, in the package.
 PRETRAINED = Path(__file__).with_name("pretrained.skglitch")
-# Measured data and texts compress to a tenth at best, a constant to a thousandth: no file that is
-# meant to be read expands to more.
+# Data and texts compress to a tenth at best, a constant to a thousandth: no real file is beyond.
 _MOST_BYTES, _MOST_EXPANDED = 1 << 22, 100
 
 

@@ -1,7 +1,6 @@
 """How a net is trained: epochs, learning rate, batch norms, start of the head, optimizer.
 
-The numbers of the "auto" rules were measured on Gravity Spy pictures; ``benchmarks/recipe.py``
-compares the alternatives.
+The numbers of the "auto" rules were measured on Gravity Spy pictures: see benchmarks/recipe.py.
 """
 
 from __future__ import annotations

@@ -104,8 +104,6 @@ def fetch_gravity_spy(
     >>> from skglitch.datasets import fetch_gravity_spy
     >>> X, y = fetch_gravity_spy(return_X_y=True)  # doctest: +SKIP
     """
-    import pandas as pd
-
     # Before an hour of download, not after it.
     check_parameters(durations, size, missing, on_error, cache)
     home = get_data_home(data_home)
@@ -136,7 +134,7 @@ def fetch_gravity_spy(
     if not download_if_missing and not (folder / _METADATA).exists():
         return bunch
     try:
-        rows = pd.read_csv(record.fetch(_METADATA), dtype={"gravityspy_id": str})
+        rows = _read(record.fetch(_METADATA), dtype={"gravityspy_id": str})
         rows = rows.drop_duplicates("gravityspy_id").set_index("gravityspy_id")
         bunch.frame = rows.reindex(bunch.ids).reset_index()
     except (OSError, KeyError, ValueError) as error:
@@ -295,8 +293,7 @@ def fetch_gravity_spy_pictures(
         Rows of :func:`fetch_gravity_spy_catalog`, or others with the columns ``gravityspy_id``,
         ``ifo`` and ``url1`` to ``url4``, the addresses of the pictures of 0.5, 1, 2 and 4 s.
     folder : path
-        Folder for the pictures, in the layout that :func:`load_gravity_spy` reads. Pictures that
-        it contains are not downloaded again.
+        Folder for pictures, which :func:`load_gravity_spy` reads. Those in it are kept as they are.
     label : str or None, default="ml_label"
         Column of the labels, which become folders. With None there are no class folders.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
@@ -405,8 +402,7 @@ def fetch_gravity_spy_votes(
     data_home : path, default=None
         Folder for the data, see :func:`get_data_home`.
     glitch : str, default="auto"
-        Column of the glitches. ``"auto"`` is the first of ``gravityspy_id``, ``subject_id`` and
-        ``subject_ids``. Case is ignored.
+        Column of the glitches; ``"auto"`` is ``gravityspy_id``, ``subject_id`` or ``subject_ids``.
     label : str, default="auto"
         Column of the labels. ``"auto"`` is as in :func:`load_triggers`.
     download_if_missing, progress, base_url, n_retries, delay

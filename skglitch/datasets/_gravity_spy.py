@@ -64,12 +64,10 @@ def load_gravity_spy(
     size : tuple of (height, width) or None, default=(140, 170)
         Size in pixels of a view. None is the size of the pictures, 466 x 566.
     missing : {"raise", "skip", "fill"}, default="raise"
-        Whether glitches that lack a view raise an error, are left out, or get a view of zeros,
-        which ``missing_views`` marks.
+        Whether glitches that lack a view raise an error, are left out, or get a view of zeros.
     on_error : {"raise", "skip"}, default="raise"
         Whether pictures that are broken, not from Gravity Spy, misnamed or in deeper folders, and
-        glitches that are in several classes, raise an error, or are left out with their glitches
-        and listed in a warning.
+        glitches in several classes, raise an error, or are left out and listed in a warning.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     cache : bool or path, default=True

@@ -63,9 +63,8 @@ def load_strain(
     ifo : str, default=None
         The detector, such as ``"H1"``, where the source does not contain it.
     dataset : str, default=None
-        Path of the data set in an HDF5 file, or the channel of a frame file. The detector at the
-        start of a channel may be left out. Files of GWOSC and those with a single data set or
-        channel do not need it.
+        Path of the data set in an HDF5 file, or the channel of a frame file, with or without the
+        detector at its start. Files of GWOSC and those with one data set or channel need none.
     start, stop : float, default=None
         GPS times in s of the part to load. None is the start or the end of the source.
 

@@ -174,8 +174,7 @@ class Strain:
         Raises
         ------
         ValueError
-            If the time is outside the strain or too close to an end, if there are gaps in these
-            samples, or if all of them are zero.
+            If the time is outside or too close to an end, or the samples have gaps or are all zero.
         """
         gps = check_time("gps", gps)
         duration = check_number("duration", duration, positive=True)

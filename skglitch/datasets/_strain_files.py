@@ -104,8 +104,7 @@ class StrainFiles:
         Raises
         ------
         ValueError
-            If no file of the detector contains the time, if it is too close to an end or a gap,
-            or if all samples are zero.
+            If no file of the detector contains the samples, or they have gaps or are all zero.
         """
         gps = check_time("gps", gps)
         duration = check_number("duration", duration, positive=True)

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
-# Measured in benchmarks/label_issues.py, as is C=10 of the default estimator: a neighbor's vote has
-# the weight exp(10 cosine).
+# Measured in benchmarks/label_issues.py, as is C=10 of the default estimator.
 _VOTE_SHARPNESS = 10.0
 
 
@@ -80,8 +79,7 @@ def find_label_issues(
         Out-of-sample probabilities, as of :func:`~sklearn.model_selection.cross_val_predict`.
         By default, `estimator` is cross-validated.
     classes : array-like of shape (n_classes,), default=None
-        The class of each column of `y_prob`. By default, the sorted labels. The columns of a
-        data frame are matched by name.
+        The class of each column of `y_prob`, by default the sorted labels. Named ones are matched.
     flag_by : {"confident_joint", "noise_rate"}, default="confident_joint"
         The rule that flags labels as wrong. ``"noise_rate"`` estimates the number of wrong labels
         of each class and flags as many. It flags more labels, fewer of them correctly, and none

@@ -69,8 +69,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         The share of known glitches that are classified as novel.
     cv : int or cross-validation generator, default=5
         The folds of the held-out scores, which hold out each sample once and copies of a glitch
-        together. New samples get the mean score of the models of all folds. ``"knn"`` leaves out
-        one sample at a time instead.
+        together; ``"knn"`` leaves out one at a time. New samples get the mean score of all folds.
     n_together : int, default=1
         The number of glitches whose scores are averaged: each glitch and its nearest others in X
         by cosine. 6 finds more of a new class that is similar to a known one.
@@ -253,8 +252,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings. With ``n_together > 1``, pass the glitches of one search together, such as
-            those of one day or observing run.
+            Embeddings. With ``n_together > 1``, pass all glitches of a day or run together.
 
         Returns
         -------

@@ -115,8 +115,7 @@ class SimilarityIndex(BaseEstimator):
         gps : array-like of shape (n_samples,), default=None
             GPS times in s, NaN if unknown.
         ifo : array-like of shape (n_samples,) or str, default=None
-            Interferometers such as ``"H1"``; a string applies to all glitches. Missing values and
-            empty strings are unknown.
+            Interferometers such as ``"H1"``, empty if unknown; a string applies to all glitches.
 
         Returns
         -------

@@ -33,8 +33,7 @@ class ConfusionDisplay:
         The number of samples of the class of the row that are predicted as the class of the
         column. Rows and columns of a data frame are matched to `display_labels` by name.
     display_labels : array-like of shape (n_labels,), default=None
-        The names of the classes. None takes the columns of a data frame, and else the numbers
-        from 0 to ``n_labels - 1``.
+        The names of the classes. None takes the columns of a data frame, and else numbers from 0.
 
     Attributes
     ----------
@@ -136,8 +135,7 @@ class ConfusionDisplay:
         order : {"given", "similarity"}, default="given"
             The order of the classes; with ``"similarity"`` confused classes are neighbors.
         include_values : bool, default=True
-            Whether to write values into the cells. Zeros are left out, and all values if the
-            cells are too small for them.
+            Whether to write values other than zero into the cells, if these are large enough.
         values_format : str, default=".0f"
             The format of the values; ``".0%"`` and the like show fractions of the true class.
         cmap : str or matplotlib Colormap, default="Blues"

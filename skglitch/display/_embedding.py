@@ -163,8 +163,7 @@ class EmbeddingDisplay:
             Where to plot; None creates a figure. Axes for three dimensions need
             ``projection="3d"``.
         names : bool, default=None
-            Whether to write the name of each class near its densest point. None does in two
-            dimensions; in three it is not possible.
+            Whether to write the names of classes near their densest points, in two dimensions only.
         legend : bool, default=None
             Whether to add a legend. None adds one where there are no names.
         highlight : label or list of labels, default=None

@@ -154,8 +154,7 @@ class EmbeddingExplorer:
         path : str or path-like
             The file; an existing file is replaced once the page is complete.
         max_megabytes : float, default=40.0
-            The maximum size of all pictures in MB. Pictures are scaled down accordingly, but not
-            below a height of 32 pixels.
+            The maximum size of all pictures in MB, scaled down to a height of 32 pixels at least.
 
         Raises
         ------

@@ -72,8 +72,8 @@ def top_k_accuracy(
         True labels, strings or numbers. They need not cover all `labels`.
     y_score : array-like of shape (n_samples, n_labels)
         Scores, higher for more likely classes: probabilities, log-probabilities or values
-        of a decision function. Two columns for two classes. The columns of a data frame
-        that have names are matched to `labels` by name.
+        of a decision function, in two columns for two classes. Named columns of a data frame are
+        matched to `labels`.
     k : int
         The number of guesses that count, at least 1.
     labels : array-like of shape (n_labels,)
