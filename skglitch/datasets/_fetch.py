@@ -447,11 +447,8 @@ def fetch_gravity_spy_votes(
     counts = rows.groupby(names, observed=True).size().unstack(fill_value=0)
     counts.index, counts.columns = counts.index.astype(str), counts.columns.astype(str)
     n_votes = counts.sum(axis=1)
-    return Bunch(
-        frame=counts.div(n_votes, axis=0),
-        n_votes=n_votes.to_numpy(),
-        target_names=counts.columns.to_numpy(dtype=str),
-    )
+    frame, classes = counts.div(n_votes, axis=0), counts.columns.to_numpy(dtype=str)
+    return Bunch(frame=frame, n_votes=n_votes.to_numpy(), target_names=classes)
 
 
 def _download(url: str, path: Path, n_retries: int, delay: float) -> str | None:

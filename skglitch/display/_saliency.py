@@ -185,8 +185,7 @@ def compute_saliency_maps(
     Raises
     ------
     ValueError
-        If the backbone has no feature maps, `layer` does not exist or returns none, or a label
-        is not one of the classes.
+        If the backbone or `layer` has no feature maps, or a label is not one of the classes.
 
     Notes
     -----

@@ -374,8 +374,7 @@ class GalleryDisplay:
         n_glitches : int, default=12
             The maximum number of glitches.
         **kwargs
-            `durations`, `duration` and `frange` as in :meth:`from_data`; others, such as `ax`,
-            are passed to :meth:`plot`.
+            `durations`, `duration`, `frange` as in :meth:`from_data`; others as in :meth:`plot`.
 
         Returns
         -------

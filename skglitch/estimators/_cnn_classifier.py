@@ -99,9 +99,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Which layers the head reads, and how pictures are drawn. None stands for
         :class:`Encoder` with its default parameters.
     image_shape : tuple of int, default=None
-        ``(height, width)`` or ``(n_views, height, width)`` of the samples of a
-        two-dimensional X. None takes a sample for a square image if its number of pixels
-        is a square, else for a single row.
+        ``(height, width)`` or ``(n_views, height, width)`` of the samples of a two-dimensional X.
+        None takes samples for square images if their number of pixels is a square, else for rows.
     fine_tune : str, default="all"
         The layers that are trained: ``"all"``, the head only (``"head"``), or all layers from
         the one of that name on. Batch norms of other layers keep their statistics.
@@ -127,8 +126,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes. ``"balanced"`` gives all classes the same total weight.
     early_stopping : bool, default=False
-        Whether to hold out a part of each class, to stop when the loss on it no longer falls,
-        and to keep the net of the best epoch.
+        Whether to stop when the loss on a held-out part no longer falls, and keep the best net.
     validation_fraction : float, default=0.1
         Fraction of each class that is held out if ``early_stopping`` is true.
     n_iter_no_change : int, default=5
@@ -170,8 +168,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     scale_ : PixelScale
         Maps pixel values to numbers from 0 to 1.
     exemplars_ : ndarray of shape (n_exemplars, n_features), dtype float32
-        Features of up to 20 training glitches of each class, for :meth:`add_classes`. None of
-        them has a weight of 0.
+        Features of up to 20 training glitches of each class, for :meth:`add_classes`.
     exemplar_classes_ : ndarray of shape (n_exemplars,)
         The class of each.
     novelty_ : NoveltyDetector
@@ -342,8 +339,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> CNNClassifier:
         """Continue the training with more data of the known classes.
 
-        A classifier that is not fitted is fitted. The net slowly forgets what X and y do not
-        contain: include old data if possible.
+        The net slowly forgets what X and y do not contain: include old data if possible.
 
         Parameters
         ----------

@@ -28,8 +28,7 @@ class Encoder(BaseEstimator):
     layer : str or tuple of str, default="auto"
         The layers that are read: ``"penultimate"`` for the input of the last layer of the net,
         or names of modules, whose features are concatenated. Later layers are not computed.
-        ``"auto"`` takes the layers that separated glitches best where that was measured, else
-        the penultimate features.
+        ``"auto"`` takes those that separated glitches best where measured, else the penultimate.
     pooling : {"auto", "mean", "std", "max"}, default="auto"
         How each channel of the feature map of a layer becomes one number: its mean, standard
         deviation or maximum. ``"auto"`` belongs to ``layer="auto"``, and is the mean for others.
@@ -40,9 +39,8 @@ class Encoder(BaseEstimator):
         How a picture of one view or a mosaic fills the three colors of a net: in the colors of
         Gravity Spy's pictures, or with the same value in each.
     input_size : int, tuple of int, {"native"} or None, default=None
-        Height and width in pixels to which pictures are resized. ``"native"`` is the size at
-        which the weights were trained, such as 299 for Inception V3. None resizes only pictures
-        that are too small for the net.
+        Height and width in pixels to which pictures are resized. ``"native"`` is the size at which
+        the weights were trained. None resizes only pictures that are too small for the net.
     durations : tuple of float, default=None
         Durations in s of the views of X, for displays, reports, the command line, and for
         ``views`` if it names durations. None stands for 0.5, 1, 2 and 4 s if there are four views.

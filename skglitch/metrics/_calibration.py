@@ -46,8 +46,7 @@ def reliability_table(
     labels : array-like of shape (n_labels,)
         The class of each column of `y_prob`, usually ``classifier.classes_``.
     label : str or int, default=None
-        The class whose probabilities to tabulate, for all samples. None takes the highest
-        probability of each sample.
+        The class whose probabilities to tabulate. None takes the highest of each sample.
     n_bins : int, default=15
         The number of bins, at least 1.
     strategy : {"uniform", "quantile"}, default="uniform"

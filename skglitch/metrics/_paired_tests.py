@@ -131,8 +131,7 @@ def paired_bootstrap(
     y_pred_a, y_pred_b : array-like of shape (n_samples,) or (n_samples, n_labels)
         The predictions of the two classifiers: whatever `metric` takes, labels or scores.
     metric : callable, default=None
-        Called as ``metric(y_true, y_pred)``, returns a float. None is the accuracy, faster
-        than ``sklearn.metrics.accuracy_score``.
+        Called as ``metric(y_true, y_pred)``, returns a float. None is the accuracy.
     groups : array-like of shape (n_samples,), default=None
         The group of each sample, such as :func:`group_by_time` returns. Groups are resampled
         as a whole. With None each sample is its own group.

@@ -133,8 +133,7 @@ def top_k_table(
     y_true, y_score, labels
         As in :func:`top_k_accuracy`.
     ks : sequence of int, default=(1, 2, 3, 4, 5)
-        The numbers of guesses, each at least 1. Values above `n_labels` become `n_labels`,
-        and duplicates are dropped.
+        The numbers of guesses, each at least 1. Those above `n_labels` are `n_labels`, once.
     confidence_level : float, default=0.95
         The confidence level of the intervals, between 0 and 1.
 

@@ -140,8 +140,7 @@ def make_report(
     source : str, default=None
         The origin of the data, mentioned on the page.
     model_file : path, default=None
-        The file that the classifier was loaded from. The page gives its size, its SHA-256 and
-        the versions that it was saved with.
+        The file of the classifier. The page gives its size, its SHA-256 and its versions.
     n_pictures : int, default=12
         The maximum number of pictures of errors and of novel glitches.
     max_mapped : int, default=2000

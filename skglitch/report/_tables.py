@@ -19,8 +19,7 @@ from ..estimators import CNNClassifier
 from ._findings import Findings
 
 NO_LABEL = "no label"
-# Glitches with saliency maps: the most confident one of each of the most frequent classes, and
-# the most confident errors.
+# Glitches with saliency maps: the most confident one of each frequent class, and confident errors.
 N_SALIENCY_CLASSES, N_SALIENCY_ERRORS = 6, 2
 _LIBRARIES = (
     *("torch", "torchvision", "timm", "skorch", "scikit-learn"),

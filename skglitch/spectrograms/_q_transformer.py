@@ -199,9 +199,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            ``"pandas"`` is a data frame with the index of X, one row per sample and a column per
-            pixel, named by view, row and column. The estimators of skglitch take it as X. The
-            others are arrays. None changes nothing.
+            ``"pandas"`` is a data frame with the index of X and a column per pixel, named by view,
+            row and column, which estimators of skglitch take as X. The others are arrays.
 
         Returns
         -------
