@@ -98,9 +98,11 @@ def is_frame(path: Path) -> bool:
 
 
 def _list_frame(path: Path) -> list[str]:
-    gwf = import_extra("gwpy.io.gwf", "Reading frame files", "gwpy")
+    import_extra("gwpy", "Reading frame files", "gwpy")
+    from gwpy.io.gwf import get_channel_names
+
     try:
-        return list(gwf.get_channel_names(str(path)))
+        return list(get_channel_names(str(path)))
     except Exception as error:
         hint = "(pass one as dataset= to read it without a list)"
         raise frame_error(error, f"The list of channels of {str(path)!r} {hint}") from error

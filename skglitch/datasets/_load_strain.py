@@ -273,7 +273,9 @@ def check_any_data(strain: Strain, where: str) -> None:
 
 
 def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, stop: Any) -> Any:
-    gwpy = import_extra("gwpy.timeseries", "Reading frame files", "gwpy")
+    import_extra("gwpy", "Reading frame files", "gwpy")
+    from gwpy.timeseries import TimeSeries
+
     channel = _find_channel(path, dataset, ifo)
     limits = {}
     # Frames start and end at whole seconds. The strain is cropped to the nearest sample later.
@@ -282,7 +284,7 @@ def _read_frame(path: Path, dataset: str | None, ifo: str | None, start: Any, st
     if stop is not None:
         limits["end"] = math.ceil(stop)
     try:
-        return gwpy.TimeSeries.read(str(path), channel, format="gwf", **limits)
+        return TimeSeries.read(str(path), channel, format="gwf", **limits)
     except Exception as error:
         raise frame_error(error, f"Channel {channel!r} of {str(path)!r}") from error
 
