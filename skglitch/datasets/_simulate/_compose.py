@@ -21,7 +21,7 @@ _MOST_DRAWS = 30
 # Signal-to-noise ratio that a search requires, and the one of the loudest tile after whitening by
 # the strain's own density below which a picture shows almost nothing.
 _THRESHOLD = 7.5
-_SEEN = 4.5
+_SEEN = 5.5
 
 
 class Simulated(NamedTuple):

@@ -79,7 +79,7 @@ def _tomte(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     return {"f0": f0, "gbw": gbw}
 
 
-@draws("Koi_Fish", snr=(20.0, 1000.0, 1.55), jitter=0.004, peak=(32.0, 288.0))
+@draws("Koi_Fish", snr=(25.0, 1000.0, 1.2), jitter=0.004, peak=(32.0, 288.0))
 def _koi_fish(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     """Draw a loud pulse with a thick body near 30 Hz, fins beside it and a tail up to 1 kHz."""
     f0, gbw = draw_shape(rng, "Koi_Fish")
