@@ -176,7 +176,8 @@ def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
     shares = [1.0 if i == main else log_uniform(rng, 0.2, 0.9) for i in range(len(bands))]
     ringing = [i == main or rng.random() < 0.5 for i in range(len(bands))]
     thump = log_uniform(rng, 0.1, 1.0) if has_knocks else 0.0
-    times = [0.0, *(rng.choice([-1, 1], 2) * rng.uniform(0.05, 1.8, 2))][: rng.integers(1, 4)]
+    others = rng.choice([-1, 1], 2) * rng.uniform(0.05, 1.8, 2)
+    times = np.append(0.0, others)[: rng.integers(1, 4)]
     if has_knocks:
         times = train(rng, log_uniform(rng, 0.15, 1.2), canvas.duration / 2, 0.5)
     for time in times:
