@@ -161,11 +161,11 @@ def load_pretrained(*, device: Any = None) -> Any:
     >>> import skglitch
     >>> from skglitch.datasets import make_glitches
     >>> X, y = make_glitches(1, classes=["Whistle"], return_X_y=True, random_state=0)
-    >>> classifier = skglitch.load_pretrained()  # doctest: +SKIP
-    >>> print(classifier.predict(X))  # doctest: +SKIP
+    >>> classifier = skglitch.load_pretrained()
+    >>> print(classifier.predict(X))
     ['Whistle']
-    >>> transformer = skglitch.TruncatedCNNTransformer(classifier)  # doctest: +SKIP
-    >>> p = classifier.novelty_.p_values(transformer.fit_transform(X))  # doctest: +SKIP
+    >>> transformer = skglitch.TruncatedCNNTransformer(classifier)
+    >>> p = classifier.novelty_.p_values(transformer.fit_transform(X))
     """
     return load(_files.PRETRAINED, device=device)
 
