@@ -122,7 +122,7 @@ def test_one_duration_sees_only_that_view(tiny):
         ({"views": (0.5, 1.0, 2.0, 4.0)}, 4, r"tuple of up to three durations"),
         ({"fine_tune": "layer9"}, 4, r"fine_tune='layer9' is not a layer"),
         ({"backbone": "resnet5O"}, 4, r"Did you mean 'resnet50'"),
-        ({"backbone": "resnet18", "weights": "imagenett"}, 4, r"weights='imagenett' is neither"),
+        ({"backbone": "resnet18", "weights": "imagenett"}, 4, r"weights='imagenett' must be"),
         ({"backbone": "resnet18", "weights": "no/such.pth"}, 4, r"no file 'no/such.pth'"),
         ({"device": "cuda:7"}, 4, r"device='cuda:7' is not there"),
         ({"device": "gpu"}, 4, r"device='gpu' is not a device"),
