@@ -40,7 +40,10 @@ def is_labeled(
 def refuse_unlabeled(
     y: ArrayLike, name: str = "y", classes: Collection[Any] | None = None, hint: str = ""
 ) -> None:
-    """Raise ValueError if samples have no label; -1 is one if in `classes`, or with 1 alone."""
+    """Raise ValueError, with the number of the first, if there are samples without a label.
+
+    -1 is a label if it is among `classes`, or without these if all labels are -1 and 1.
+    """
     values = as_labels(y, name)
     labeled = is_labeled(values, minus_one_is_class=True)
     if classes is None:

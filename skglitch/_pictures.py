@@ -19,7 +19,10 @@ def are_levels(integers: np.ndarray) -> bool:
 
 
 def as_pixels(X: Any) -> Any:
-    """Return X with uint8 or floats for wide integers, by one rule for dark glitches as well."""
+    """Return X with uint8 or floats for wide integers, by one rule for all of its glitches.
+
+    A dark glitch alone may have levels that look like energies.
+    """
     dtype = getattr(X, "dtype", None)
     if dtype is not None and (getattr(dtype, "kind", "f") not in "iu" or dtype == np.uint8):
         return X

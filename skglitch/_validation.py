@@ -34,7 +34,10 @@ def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
 
 
 def check_labels(values: ArrayLike, name: str, classes: Collection[Any] | None = None) -> list[Any]:
-    """Convert labels of one kind to a list of Python values; -1 is a label if in `classes`."""
+    """Convert labels, strings only or numbers only, to a list of Python values.
+
+    None may be missing. -1 is a label if it is among `classes`.
+    """
     labels = as_labels(values, name)
     if not labels:
         raise ValueError(f"{name} must hold one label per sample, got shape (0,).")

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .. import _files
-from ._backbone import Backbone, Readout
+from ._backbone import Backbone
 from ._published import weights_file
 from ._registry import DEFAULT_BACKBONE, BackboneInfo, find_backbone, torchvision_names
 from ._surgery import cut_head, input_channels, output_width
@@ -22,8 +22,6 @@ from ._weights import StateDict, check_state_dict, load, read_state_dict
 
 IMAGENET = "imagenet"
 GLITCHES = "glitches"
-# What the head of the ready-made model reads.
-_GLITCHES_READOUT = Readout(("blocks.4", "blocks.5"), "std", 5)
 NATIVE = "native"
 
 
@@ -75,7 +73,7 @@ def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
         min_size=info.min_size,
         fixed_size=size,
         in_channels=info.in_channels,
-        readout=_GLITCHES_READOUT if weights == GLITCHES else info.readout,
+        readout=info.readout,
         loaded={"extent": "none" if source is None else "whole", "source": source},
     )
 

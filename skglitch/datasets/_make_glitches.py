@@ -69,9 +69,10 @@ def make_glitches(
         ``(frequencies, values)`` in Hz and 1/Hz; or real strain of at least ``duration``, from
         which random parts are taken.
     norm : {"mixed", "median", "mean"}, default="mixed"
-        What energies are divided by: the median of each frequency, as by gwpy and in Gravity Spy's
-        pictures since the third run, the mean of Gaussian noise, as in earlier pictures, which are
-        darker by a factor of ln 2, or either with equal probability.
+        What energies are divided by. ``"median"`` is the median of each frequency, as in gwpy and
+        in Gravity Spy's pictures since the third run. ``"mean"`` is the mean of Gaussian noise, as
+        in earlier pictures, which are darker by a factor of ln 2. ``"mixed"`` is either, with
+        equal probability.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations of the views in s.
     size : tuple of int, default=(140, 170)

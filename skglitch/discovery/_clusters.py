@@ -147,9 +147,10 @@ def tabulate_clusters(
     min_labeled: float = 0.0,
     cluster_classes: list[Any] | None = None,
 ) -> DataFrame:
-    """Tabulate clusters 0, 1, ... of `codes`, compared by X with known classes, by `points` inside.
+    """Tabulate clusters 0, 1, ... of `codes`, where `known` are codes of the classes.
 
-    `cluster_classes` are the classes of the clusters, if labels do not decide them.
+    Clusters and classes are compared by X, and members by `points`. `cluster_classes` are the
+    classes of the clusters, if labels do not decide them.
     """
     from pandas import DataFrame
 

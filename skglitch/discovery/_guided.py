@@ -44,7 +44,11 @@ _MOST_PAIRED = 5000
 
 
 class GuidedClustering:
-    """Assign samples to classes (`codes`, -1 without a label), or new clusters above: `labels`."""
+    """Assign samples to known classes and to new clusters.
+
+    `codes` are the classes of the samples, -1 without a label. `labels` are the same numbers,
+    larger ones for new clusters, or -1.
+    """
 
     def __init__(
         self, X: Array, codes: Codes, p_values: Array, min_cluster_size: int, seed: int

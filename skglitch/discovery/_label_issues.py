@@ -79,7 +79,8 @@ def find_label_issues(
         Out-of-sample probabilities, as of :func:`~sklearn.model_selection.cross_val_predict`.
         By default, `estimator` is cross-validated.
     classes : array-like of shape (n_classes,), default=None
-        The class of each column of `y_prob`, by default the sorted labels. Named ones are matched.
+        The class of each column of `y_prob`. By default, the sorted labels. The columns of a
+        data frame are matched by name.
     flag_by : {"confident_joint", "noise_rate"}, default="confident_joint"
         The rule that flags labels as wrong. ``"noise_rate"`` estimates the number of wrong labels
         of each class and flags as many. It flags more labels, fewer of them correctly, and none

@@ -48,7 +48,8 @@ def rank_for_labeling(
         - ``"core_set"``: by the largest distance to the nearest labeled or higher ranked glitch,
           at unit length [2]_. Outliers come first, and new classes with them.
     labeled : array-like of shape (n_labeled, n_features), default=None
-        Embeddings of labeled glitches, for ``"core_set"``, which else starts nearest to the mean.
+        Embeddings of the labeled glitches, for ``"core_set"``. Without them, the first glitch is
+        the one nearest to the mean.
     n_samples : int, default=None
         The number of glitches to return. By default, all are ranked. The time that
         ``"core_set"`` takes is proportional to it.

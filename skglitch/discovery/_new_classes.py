@@ -48,7 +48,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     min_cluster_size : int or "auto", default="auto"
         The smallest new cluster. ``"auto"`` is ``max(5, sqrt(n_samples) / 4)``.
     unlabeled : object or list of objects, default=None
-        More labels that stand for no label, such as "None_of_the_Above".
+        More labels that stand for no label. Pass "None_of_the_Above" to look for new classes among
+        its glitches.
     n_resamples : int, default=20
         The number of subsamples for the stability.
     n_jobs : int, default=None

@@ -39,7 +39,8 @@ Folds = Iterable[tuple[Codes, Codes]]
 # "combined" divides each of its scores by the distance between their median and this quantile:
 # new classes are on the low side, and the local outlier factor of some known samples is far out.
 _LOW_QUANTILE = 0.2
-# Regularization of its logistic regression, whose large logits along whitened axes show no doubt.
+# Regularization of its logistic regression. Logits are large along whitened axes; this keeps them
+# small enough to express doubt.
 _C = 0.1
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _HOUR = 3600.0
-# Below the first probability of the final silence it has ended, from the second on it is active.
+# A cluster has ended if the silence at the end has a probability below the first, and is active
+# from the second on.
 _ENDED, _ACTIVE = 0.01, 0.1
 
 
@@ -75,7 +76,8 @@ def find_onsets(
         GPS times of the start and end of each observing run in s. Runs are analyzed separately,
         as interferometers change in between. "LIGO" stands for O1, O2, O3a, O3b and O4a.
     min_events : int, default=3
-        The fewest glitches of a cluster in an interferometer and run to find more than the rate.
+        The number of glitches that a cluster needs in an interferometer and run. With fewer, only
+        its rate is computed.
     n_simulations : int, default=999
         The number of simulated series of constant rate. The smallest p-value is
         ``1 / (n_simulations + 1)``.

@@ -232,7 +232,8 @@ class SimilarityIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If not one of X and id is given, or a filter is for unknown times or interferometers.
+            If not exactly one of X and id is given, or a filter is for unknown times or
+            interferometers.
         KeyError
             If there is no such id.
         """

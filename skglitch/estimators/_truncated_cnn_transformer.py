@@ -330,7 +330,10 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         )
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold; beside a classifier, the center of another readout."""
+        """Return what a file has to hold of a fitted transformer.
+
+        With a classifier as the source, ``"weights"`` hold the center of another readout only.
+        """
         state = {"params": get_params_state(self), "fitted": get_fitted_state(self)}
         encoder = self.encoder_
         if not hasattr(self, "classifier_"):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._validation import check_known_labels, check_probabilities, validated
-from ._top_k import PROBABILITY, wilson_interval
+from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,8 +123,8 @@ def expected_calibration_error(
         The mean absolute difference of `probability` and `frequency` in
         :func:`reliability_table`, as ECE is usually defined, or the root-mean-square difference.
     debias : bool, default=False
-        Whether to subtract the expected contribution of sampling noise [1]_ to the squares, for
-        frequency f of n samples f (1 - f) / (n - 1). Needs ``norm="l2"``, and bins of two or more.
+        Whether to subtract the expected contribution of sampling noise [1]_, which is
+        f (1 - f) / (n - 1) for a frequency f of n samples. It needs ``norm="l2"``.
 
     Returns
     -------

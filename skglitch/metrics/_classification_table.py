@@ -64,7 +64,8 @@ def classification_table(
     Raises
     ------
     ValueError
-        If `labels` lacks or repeats a class, lengths differ, or labels are missing or mixed.
+        If `labels` lacks or repeats a class, lengths differ, or labels are missing or of mixed
+        types.
 
     Examples
     --------

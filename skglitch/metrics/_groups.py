@@ -19,7 +19,9 @@ from .._validation import check_gps, check_ifo, validated
     }
 )
 def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -> NDArray[np.intp]:
-    """Group glitches that follow each other closely in time, in groups of any duration.
+    """Group glitches that follow each other closely in time.
+
+    A group can last much longer than `gap`.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from .._labels import UNLABELED, refuse_unlabeled
 from .._validation import check_labels, check_length, check_same_kind, validated
-from ._top_k import PROBABILITY
+from ._intervals import PROBABILITY
 
 
 class McNemarResult(NamedTuple):

@@ -18,7 +18,7 @@ from .._validation import (
     order_columns,
     validated,
 )
-from ._top_k import PROBABILITY, wilson_interval
+from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,48 +1,35 @@
-"""Top-k accuracy, its confidence intervals, and its scorer."""
+"""Top-k accuracy and its scorer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_response_method, check_is_fitted
 
 from .._validation import check_known_labels, check_scores, unmask, validated
+from ._intervals import PROBABILITY, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ARRAYS: dict[str, list[Any]] = {name: ["array-like"] for name in ("y_true", "y_score", "labels")}
 _POSITIVE = Interval(Integral, 1, None, closed="left")
-PROBABILITY = Interval(Real, 0, 1, closed="neither")
 _RESPONSE_METHODS = ["predict_proba", "decision_function"]
-
-
-def wilson_interval(
-    n_correct: ArrayLike, n_samples: ArrayLike, confidence_level: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute Wilson score intervals, from 0 to 1 where there are no samples."""
-    counts = np.broadcast_arrays(np.asarray(n_correct), np.asarray(n_samples))
-    limits = [
-        binomtest(int(k), int(n)).proportion_ci(confidence_level, method="wilson")
-        if n
-        else (0.0, 1.0)
-        for k, n in zip(*counts, strict=True)
-    ]
-    low, high = np.array(limits, dtype=np.float64).T
-    return low, high
 
 
 def _rank_true_classes(
     y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.intp], int]:
-    """Count *other* classes that score at least as high (all for an unknown one), and classes."""
+    """Count the *other* classes that score at least as high as the true one, and all classes.
+
+    The count is that of all classes if the true class is not in `labels`.
+    """
     codes, known = check_known_labels(y_true, labels)
     scores = check_scores(y_score, len(codes), known)
     # Code -1 picks the last column here, and the last line discards it.

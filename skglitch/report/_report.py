@@ -140,7 +140,7 @@ def make_report(
     source : str, default=None
         The origin of the data, mentioned on the page.
     model_file : path, default=None
-        The file of the classifier. The page gives its size, its SHA-256 and its versions.
+        The file of the classifier. The page gives its size, SHA-256 and versions of packages.
     n_pictures : int, default=12
         The maximum number of pictures of errors and of novel glitches.
     max_mapped : int, default=2000
@@ -151,7 +151,7 @@ def make_report(
     Returns
     -------
     report : Report
-        With the methods ``write(path)`` and ``html()``.
+        ``report.write(path)`` writes it, and ``report.html()`` returns the page.
 
     Raises
     ------
