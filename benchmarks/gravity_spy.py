@@ -50,6 +50,7 @@ confidence above 0.9, and a gap of a minute. A random split flatters by 3.6 poin
 """
 COLUMNS = ("result", "glitches", "classes", "split", "net", "top-1 [%]", "top-5 [%]", "macro-F1")
 DAY = 86400.0
+MIN_CONFIDENCE = 0.9
 
 
 def read_data(options: argparse.Namespace) -> Bunch:
@@ -57,10 +58,9 @@ def read_data(options: argparse.Namespace) -> Bunch:
     home, base_url = options.data_home, options.base_url
     if not options.catalog:
         return fetch_gravity_spy(home, base_url=base_url, missing="skip", on_error="skip")
-    catalog = fetch_gravity_spy_catalog(
-        home, runs=["O3a", "O3b"], min_confidence=0.9, base_url=base_url
-    )
-    shuffled = catalog.frame.drop_duplicates("gravityspy_id").sample(frac=1, random_state=0)
+    catalog = fetch_gravity_spy_catalog(home, runs=["O3a", "O3b"], base_url=base_url)
+    confident = catalog.frame[catalog.frame["ml_confidence"] >= MIN_CONFIDENCE]
+    shuffled = confident.drop_duplicates("gravityspy_id").sample(frac=1, random_state=0)
     some = shuffled.groupby("ml_label").head(options.catalog)
     # A folder for each number, since load_gravity_spy loads whole folders.
     folder = get_data_home(home) / "gravity_spy_o3" / str(options.catalog)

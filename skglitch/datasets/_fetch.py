@@ -192,7 +192,6 @@ def fetch_gravity_spy_catalog(
     *,
     runs: Sequence[str] = _RUNS,
     ifos: Sequence[str] = _IFOS,
-    min_confidence: float = 0.0,
     download_if_missing: bool = True,
     progress: bool = True,
     base_url: str = "https://zenodo.org",
@@ -211,8 +210,6 @@ def fetch_gravity_spy_catalog(
         Observing runs.
     ifos : sequence of {"H1", "L1"}, default=("H1", "L1")
         Detectors.
-    min_confidence : float, default=0.0
-        Lowest confidence of the label, between 0 and 1.
     download_if_missing, progress, base_url, n_retries, delay
         As in :func:`fetch_gravity_spy`.
 
@@ -243,8 +240,8 @@ def fetch_gravity_spy_catalog(
     Examples
     --------
     >>> from skglitch.datasets import fetch_gravity_spy_catalog
-    >>> catalog = fetch_gravity_spy_catalog(runs=["O1"], min_confidence=0.9)  # doctest: +SKIP
-    >>> blips = catalog.frame[catalog.frame["ml_label"] == "Blip"]  # doctest: +SKIP
+    >>> catalog = fetch_gravity_spy_catalog(runs=["O1"])  # doctest: +SKIP
+    >>> confident = catalog.frame[catalog.frame["ml_confidence"] >= 0.9]  # doctest: +SKIP
     """
     import pandas as pd
 
@@ -253,8 +250,6 @@ def fetch_gravity_spy_catalog(
             raise ValueError(
                 f"{name}={values!r} must be a list of some of {', '.join(map(repr, allowed))}."
             )
-    if not 0 <= min_confidence <= 1:
-        raise ValueError(f"min_confidence={min_confidence!r} must be a number between 0 and 1.")
     folder = get_data_home(data_home) / "gravity_spy_catalog"
     record = ZenodoRecord(
         _CATALOG, folder, base_url, download_if_missing, n_retries, delay, progress
@@ -267,7 +262,6 @@ def fetch_gravity_spy_catalog(
             table = _read(path, dtype=dtypes, low_memory=False)
             if not {"ml_label", "ml_confidence"} <= set(table):
                 raise ValueError(f"{path} lacks the column 'ml_label' or 'ml_confidence'.")
-            table = table[table["ml_confidence"] >= min_confidence]
             tables.append(table.assign(run=run))
     frame = pd.concat(tables, ignore_index=True)
     return Bunch(frame=frame, target_names=np.unique(frame["ml_label"].dropna().to_numpy(str)))

@@ -51,8 +51,8 @@ def test_catalog(zenodo, fetch):
 
 
 def test_only_the_tables_that_are_needed_are_downloaded(zenodo, fetch):
-    frame = fetch(runs=["O3b", "O1"], ifos=["L1"], min_confidence=0.9).frame
-    assert frame["gravityspy_id"].tolist() == ["l13000a", "l10a"]
+    frame = fetch(runs=["O3b", "O1"], ifos=["L1"]).frame
+    assert frame["run"].tolist() == ["O3b"] * 2 + ["O1"] * 2
     assert [name for name, _ in zenodo.asked] == [CATALOG, "L1_O3b.csv", "L1_O1.csv"]
     with pytest.raises(OSError, match=r"H1_O1\.csv.*download_if_missing=False"):
         fetch(download_if_missing=False)
@@ -73,7 +73,6 @@ def test_a_table_that_lacks_labels(fetch, tmp_path):
         ({"runs": "O1"}, "runs='O1'"),
         ({"runs": ["O3"]}, r"runs=\['O3'\].*'O3a'"),
         ({"ifos": []}, r"ifos=\[\]"),
-        ({"min_confidence": 90}, "min_confidence=90"),
         ({"base_url": "zenodo.org"}, "base_url='zenodo.org'"),
     ],
 )

@@ -431,7 +431,7 @@ def _read_catalog(path: Path) -> Any:
             if is_votes:
                 return fetch_gravity_spy_votes(home, download_if_missing=False)
             return fetch_gravity_spy_catalog(
-                home, runs=["O1"], ifos=["H1"], min_confidence=0.1, download_if_missing=False
+                home, runs=["O1"], ifos=["H1"], download_if_missing=False
             )
         except ValueError as error:
             if str(folder) in str(error):
