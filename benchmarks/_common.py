@@ -109,8 +109,8 @@ def four_view_sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     options = {"missing": "skip", "return_X_y": True, "progress": False}
     return {
         "22 classes": load_gravity_spy(DATA / "gravity_spy_22", **options),
-        "o1 pictures": load_gravity_spy(DATA / "gravity_spy_o1", **options),
-        "o3 strain": (QTransformer(4096).transform(strain), labels),
+        "O1 pictures": load_gravity_spy(DATA / "gravity_spy_o1", **options),
+        "O3 strain": (QTransformer(4096).transform(strain), labels),
     }
 
 

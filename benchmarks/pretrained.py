@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import DATA, Store, cached, median_seconds, strain_glitches
+from _common import DATA, Store, cached, four_view_sets, median_seconds
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_auc_score
 
@@ -60,7 +60,7 @@ UNKNOWN = (
     ("Koi_Fish", "Repeating_Blips", "Air_Compressor", "1080Lines", "Paired_Doves"),
     ("Wandering_Line", "1400Ripples", "Low_Frequency_Lines"),
 )
-ALL_REAL = "all real ones with four views"
+ALL_REAL = "all with four views"
 # Two folds in place of five: a third of the bytes, and as good.
 DETECTOR = {"method": "combined", "cv": 2, "random_state": 0}
 
@@ -206,17 +206,15 @@ def make(options: argparse.Namespace, path: Path) -> dict[str, Any]:
 
 def real_sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return X and y of each set of real glitches; views that are missing are zeros."""
-    sets = {}
-    for name in ("gravity_spy_22", "gravity_spy_o1", "gravity_spy_o3"):
-        bunch = load_gravity_spy(DATA / name, missing="fill", progress=False)
+    sets = four_view_sets()
+    sets[ALL_REAL] = tuple(map(np.concatenate, zip(*sets.values(), strict=True)))
+    for folder, name in (
+        ("gravity_spy_22", "22 classes, incomplete"),
+        ("gravity_spy_o3", "O3 pictures, 4 s view only"),
+    ):
+        bunch = load_gravity_spy(DATA / folder, missing="fill", progress=False)
         lacks = bunch.missing_views.any(axis=1)
-        for title, rows in (("", ~lacks), (", some views missing", lacks)):
-            if rows.any():
-                sets[name + title] = bunch.data[rows], bunch.target[rows]
-    strain, labels = strain_glitches()
-    sets["strain_o3"] = QTransformer(4096).transform(strain), labels
-    complete = [parts for name, parts in sets.items() if "missing" not in name]
-    sets[ALL_REAL] = tuple(map(np.concatenate, zip(*complete, strict=True)))
+        sets[name] = bunch.data[lacks], bunch.target[lacks]
     sets["GW150914"] = QTransformer(4096).transform(strain_of_event()), np.array(["Chirp"] * 2)
     return sets
 

@@ -346,7 +346,7 @@ def pretrained_scores() -> str:
 def pretrained_classes() -> str:
     """Recall of each class by the ready-made model, and what it takes the others for."""
     scores, rows = results("pretrained").get("scores", {}), []
-    real = scores.get("all real ones with four views", {"classes": {}, "confused": {}})
+    real = scores.get("all with four views", {"classes": {}, "confused": {}})
     for name, (simulated, _) in scores.get("simulated", {"classes": {}})["classes"].items():
         measured = real["classes"].get(name)
         cells = [int(measured[0][-1]), _with_interval(measured[0])] if measured else [0, ""]
@@ -381,13 +381,12 @@ def real_or_simulated() -> str:
 def real_labels() -> str:
     """Ways from simulated to real glitches: means and intervals over seeds."""
     runs = list(results("real_labels").values())
-    sets = {"gravity_spy_22": "22 classes", "gravity_spy_o1": "O1", "strain_o3": "O3 strain"}
-    columns = [(name, top) for name in sets for top in ("top-1", "top-5")]
+    columns = [(name, top) for name in runs[0]["network"] for top in ("top-1", "top-5")]
     rows = [
         [method, *(percent(run[method][name][top] for run in runs) for name, top in columns)]
         for method in runs[0]
     ]
-    return markdown(["method", *(f"{sets[name]}, {top}" for name, top in columns)], rows)
+    return markdown(["method", *(f"{name}, {top}" for name, top in columns)], rows)
 
 
 def _with_interval(score: Sequence[float]) -> str:
