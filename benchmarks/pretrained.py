@@ -67,7 +67,7 @@ DETECTOR = {"method": "combined", "cv": 2, "random_state": 0}
 
 @functools.cache
 def class_names() -> list[str]:
-    """Return the classes of the third observing run: all but one that only the simulation has."""
+    """Return Gravity Spy's classes: all but one that only the simulation has."""
     names = make_glitches(1, classes="all").target_names
     return [name for name in names if name != "Reverse_Chirp"]
 

@@ -142,8 +142,8 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
 def load_pretrained(*, device: Any = None) -> Any:
     """Load the ready-made model, which needs no training.
 
-    It was trained on simulated glitches of the 24 classes of LIGO's third observing run, with views
-    of 0.5, 1, 2 and 4 s. The user guide has a page on how good it is on real glitches.
+    It was trained on simulated glitches of 24 classes, with views of 0.5, 1, 2 and 4 s. The page
+    "The ready-made model" of the user guide says how good it is on real glitches.
 
     Parameters
     ----------
