@@ -378,6 +378,17 @@ def real_or_simulated() -> str:
     return markdown(["class", "real glitches", "before", "now"], rows)
 
 
+def pretrained_unknown() -> str:
+    """How real glitches of classes that a network does not know are detected."""
+    rows = []
+    for title, found in results("pretrained_unknown").items():
+        area, share = found["area under the curve"], found["novel among known"]
+        number = found["real glitches of unknown classes"]
+        rows.append([title.removeprefix("without "), number, f"{area:.2f}", f"{100 * share:.0f} %"])
+    header = ["unknown classes", "their real glitches", "area under the curve"]
+    return markdown([*header, "known glitches called novel at 5 %"], rows)
+
+
 def real_labels() -> str:
     """Ways from simulated to real glitches: means and intervals over seeds."""
     runs = list(results("real_labels").values())
@@ -411,6 +422,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "requested": requested,
     "real_or_simulated": real_or_simulated,
     "real_labels": real_labels,
+    "pretrained_unknown": pretrained_unknown,
     "pretrained_model": pretrained_model,
     "pretrained_scores": pretrained_scores,
     "pretrained_classes": pretrained_classes,

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,6 +90,26 @@ def test_snr_is_that_of_a_matched_filter(label):
         assert simulated.parameters["snr"] == pytest.approx(snr, rel=0.01)
         if asked is not None:
             assert snr == pytest.approx(asked, rel=0.01)
+
+
+@pytest.mark.parametrize("label", ["Koi_Fish", "Tomte"])
+def test_snr_is_distributed_as_in_fits_to_real_glitches(real_data, label):
+    fits = json.loads((real_data / "antiglitch_mle.json").read_text())
+    real = [fits["snr"][row] for row, name in fits["ml_label"].items() if name == label]
+    ours = [simulate(label, seed).parameters["snr"] for seed in range(60)]
+    ratios = np.quantile(ours, [0.25, 0.5, 0.75]) / np.quantile(real, [0.25, 0.5, 0.75])
+    assert np.abs(np.log(ratios)).max() < np.log(1.5)
+
+
+def test_ripples_are_thin_where_the_sample_rate_allows_it():
+    """Above 1.2 kHz no tile of high Q fits below the Nyquist frequency of 4096 Hz."""
+
+    def height(sample_rate):
+        options = {"sample_rate": sample_rate, "durations": (1.0,), "random_state": 0}
+        X, _ = make_glitches(6, classes=["1400Ripples"], return_X_y=True, **options)
+        return np.median([(image[0] > image.max() / 2).any(axis=1).sum() for image in X])
+
+    assert height(8192.0) < 0.6 * height(4096.0)
 
 
 @given(st.sampled_from(CLASS_NAMES), st.integers(0, 2**32))
