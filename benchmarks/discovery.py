@@ -111,7 +111,7 @@ def embed(
         "embeddings": TruncatedCNNTransformer(classifier).fit_transform(X[rows]),
         "pretrained": pretrained.fit_transform(X[rows]),
         "accuracy": np.mean(classifier.predict(X[test]) == y[test]),
-        "precision": str(classifier.net_.compute_dtype).removeprefix("torch."),
+        "precision": classifier.net_.precision,
         "learning_rate": classifier.net_.lr,
     }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
+import math
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -38,31 +41,42 @@ _users = 0
 
 Module = TypeVar("Module", bound=nn.Module)
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
-PRECISIONS = ("auto", *_DTYPES)
+PRECISIONS = ("auto", "float32", "tf32", *_HALF)
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
-    """Return the device that ``device`` names; "auto" is CUDA, else Apple's MPS, else the CPU."""
-    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    # The fastest type first.
-    counts = {"cuda": n_cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    """Return the device that ``device`` names, with its index; "auto" is a GPU if there is one."""
+    kind, n_devices = _accelerator()
     if isinstance(device, str) and device == "auto":
-        return torch.device(next(kind for kind, count in counts.items() if count))
+        device = kind or "cpu"
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device={device!r} is not a device: use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."
         ) from error
-    if (chosen.index or 0) >= counts.get(chosen.type, 0):
-        found = [kind for kind, count in counts.items() if count]
+    if chosen.type == "cpu" and not chosen.index:
+        return torch.device("cpu")
+    if chosen.type != kind or (chosen.index or 0) >= n_devices:
+        found = ", ".join(["cpu", *(f"{kind}:{index}" for index in range(n_devices))])
         raise ValueError(
-            f"device={str(device)!r} is not there: this machine offers {', '.join(found)} "
-            f"(CUDA devices: {counts['cuda']}). Use device='auto' to take the best one."
+            f"device={str(device)!r} is not there: this machine offers {found}. Use device='auto' "
+            "to take the best one."
         )
-    return chosen
+    # Without an index it would be another device after torch.cuda.set_device.
+    return torch.device(kind, _current_index() if chosen.index is None else chosen.index)
+
+
+def _accelerator() -> tuple[str, int]:
+    """Return the type of the GPUs that torch can use, and their number."""
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return (found.type, torch.accelerator.device_count()) if found else ("", 0)
+
+
+def _current_index() -> int:
+    return torch.accelerator.current_device_index()
 
 
 def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
@@ -77,34 +91,70 @@ def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
     )
 
 
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of the heavy layers; weights and results are float32 in any case."""
-    # bfloat16 that is emulated is several times slower.
-    if precision == "auto":
-        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
-    if precision not in _DTYPES:
+def choose_precision(precision: str, device: torch.device) -> str:
+    """Return the format of the heavy layers; weights and results are float32 in any case."""
+    if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is not one of {', '.join(PRECISIONS)}.")
-    return _DTYPES[precision]
+    # bfloat16 that is emulated is several times slower.
+    automatic = "bfloat16" if has_fast_bfloat16(device) else "float32"
+    return automatic if precision == "auto" else precision
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Return whether ``device`` multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         # torch has no public question for this in the oldest supported release.
         queries = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
         return any(getattr(torch.cpu, query, bool)() for query in queries)
-    return False
+    module = torch.get_device_module(device)
+    if not hasattr(module, "is_bf16_supported"):
+        return False
+    with module.device(device.index):  # the question is about the current device
+        return module.is_bf16_supported(including_emulation=False)
 
 
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
-    """Context in which heavy layers run in ``dtype``; nothing changes for float32."""
-    if dtype == torch.float32:
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """Context in which heavy layers run in 16 bits, if ``precision`` says so."""
+    if precision not in _HALF:
         return contextlib.nullcontext()
-    if _tunes(device) and torch.is_grad_enabled():
+    dtype = _HALF[precision]
+    if _tunes(device) and torch.is_grad_enabled() and dtype == torch.bfloat16:
         return _autocast_to_train(dtype)
     return torch.autocast(device.type, dtype=dtype)
+
+
+@contextlib.contextmanager
+def computing(
+    device: torch.device, precision: str = "float32", *, training: bool = False
+) -> Iterator[None]:
+    """Context of many steps of one size: memory is kept, and float32 is exact unless "tf32"."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(kept_memory(device))
+        if device.type == "cuda":
+            backends: Any = torch.backends
+            value = "tf32" if precision == "tf32" else "ieee"
+            # All three, as torch refuses to tell one setting if those of cuDNN differ.
+            for owner in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
+                stack.enter_context(_set_for_a_while(owner, "fp32_precision", value))
+            if training:
+                stack.enter_context(_set_for_a_while(backends.cudnn, "benchmark", True))
+        yield
+
+
+@contextlib.contextmanager
+def _set_for_a_while(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler | None:
+    """Keep small gradients above the smallest float16; other formats reach as far as float32."""
+    # From torch's initial scale, which is higher, the first steps would overflow and be lost.
+    return torch.amp.GradScaler(device.type, init_scale=1024.0) if precision == "float16" else None
 
 
 @contextlib.contextmanager
@@ -166,10 +216,30 @@ def to_channels_last(module: Module, device: torch.device) -> Module:
 
 
 def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy ``batch`` to ``device``, beside the computation where the device allows it."""
-    if device.type == "cuda":
+    """Move ``batch`` to ``device``; a copy to a CUDA device is queued, and the host goes on."""
+    if device.type == "cuda" and batch.device.type == "cpu":
         return batch.pin_memory().to(device, non_blocking=True)
     return batch.to(device)
+
+
+def free_memory(device: torch.device) -> tuple[int, int] | None:
+    """Return the free and total bytes of a GPU, None where torch cannot tell."""
+    module: Any = None if device.type == "cpu" else torch.get_device_module(device)
+    return module.mem_get_info(device) if hasattr(module, "mem_get_info") else None
+
+
+@contextlib.contextmanager
+def explaining_memory(device: torch.device, batch_size: int) -> Iterator[None]:
+    """Context in which an error for lack of memory on the GPU says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        free, total = (f"{n / 1e9:.1f} GB" for n in free_memory(device) or (math.nan, math.nan))
+        raise torch.OutOfMemoryError(
+            f"{device} ran out of memory at batch_size={batch_size}, with {free} of {total} free. "
+            "Use a smaller batch_size or backbone, close other programs on the GPU, or use "
+            "device='cpu'."
+        ) from error
 
 
 def median(values: torch.Tensor) -> torch.Tensor:
@@ -189,11 +259,36 @@ def median(values: torch.Tensor) -> torch.Tensor:
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device):
-    """Run a block with torch's generators seeded, and restore their state afterwards."""
-    indices = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=indices):
-        torch.manual_seed(seed)
+    """Run a block with the generators of CPU and ``device`` seeded, and restore them afterwards."""
+    # torch.manual_seed would also seed all other GPUs. The state of Apple's cannot be restored.
+    indices = [] if device.type in ("cpu", "mps") else [device.index]
+    with torch.random.fork_rng(indices, device_type=device.type if indices else None):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "mps":
+            torch.mps.manual_seed(seed)
+        for index in indices:
+            module = torch.get_device_module(device)
+            with module.device(index):
+                module.manual_seed(seed)
         yield
+
+
+def dump_module(module: nn.Module) -> bytes:
+    """Return a pickle of ``module`` that `load_module` reads on a machine without its GPU."""
+    file = io.BytesIO()
+    torch.save(module, file)
+    return file.getvalue()
+
+
+def load_module(dump: bytes, device: str | torch.device) -> Any:
+    """Load a pickled module to ``device``, or to the CPU if the device is not there."""
+    try:
+        chosen = choose_device(device)
+    except ValueError:
+        chosen = torch.device("cpu")
+        message = f"device={str(device)!r} is not there: the CPU takes its place."
+        warnings.warn(message, stacklevel=3)
+    return torch.load(io.BytesIO(dump), map_location=chosen, weights_only=False)
 
 
 def draw_seed(random_state: np.random.RandomState) -> int:

@@ -39,7 +39,7 @@ def gradients(layer, x, context):
 def test_gradients_are_those_of_float32(name):
     x = torch.randn(2, 6, 9, 11, generator=torch.Generator().manual_seed(0))
     y, expected = gradients(LAYERS[name], x, torch.autocast("cpu", enabled=False))
-    half, found = gradients(LAYERS[name], x, autocast(CPU, torch.bfloat16))
+    half, found = gradients(LAYERS[name], x, autocast(CPU, "bfloat16"))
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), y, rtol=0.02, atol=0.05)
     for one, other in zip(found, expected, strict=True):
@@ -73,7 +73,7 @@ def test_gradients_of_any_kernel_are_those_of_float32(
         layer.weight.copy_(layer.weight.bfloat16())
         slope = torch.randn(layer(x).shape, generator=generator).bfloat16()
     for gradients, context in (
-        (found, autocast(CPU, torch.bfloat16)),
+        (found, autocast(CPU, "bfloat16")),
         (expected, nullcontext()),
     ):
         layer.zero_grad()
@@ -90,7 +90,7 @@ def test_gradients_of_any_kernel_are_those_of_float32(
 
 @pytest.mark.parametrize(("name", "is_taken"), [(name, "bias" in name) for name in LAYERS])
 def test_only_depthwise_ones_are_taken_over(name, is_taken):
-    with autocast(CPU, torch.bfloat16):
+    with autocast(CPU, "bfloat16"):
         y = LAYERS[name](torch.ones(1, 6, 5, 5, requires_grad=True))
     assert ("Depthwise" in type(y.grad_fn).__name__) == is_taken
 
@@ -105,7 +105,7 @@ def test_nothing_changes_without_autocast():
 def test_frozen_layers_get_no_gradient():
     layer = nn.Conv2d(6, 6, 3, groups=6).requires_grad_(False)
     x = torch.ones(1, 6, 5, 5, requires_grad=True)
-    with autocast(CPU, torch.bfloat16):
+    with autocast(CPU, "bfloat16"):
         y = layer(x)
     y.sum().backward()
     assert layer.weight.grad is None
@@ -114,12 +114,12 @@ def test_frozen_layers_get_no_gradient():
 
 def test_prediction_is_left_alone():
     with torch.inference_mode():
-        context = autocast(CPU, torch.bfloat16)
+        context = autocast(CPU, "bfloat16")
     assert isinstance(context, torch.autocast)
 
 
 def test_environment_can_switch_it_off(monkeypatch):
     monkeypatch.setenv("SKGLITCH_TUNE_CPU", "0")
-    with autocast(CPU, torch.bfloat16):
+    with autocast(CPU, "bfloat16"):
         y = LAYERS["bias"](torch.ones(1, 6, 5, 5, requires_grad=True))
     assert "Depthwise" not in type(y.grad_fn).__name__

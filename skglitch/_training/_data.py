@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,8 +13,11 @@ from torch import nn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from .._device import autocast, kept_memory, to_device
+from .._device import autocast, computing, explaining_memory, free_memory, to_device
 from ._scale import PixelScale
+
+# Images that are copied to a GPU at a time.
+_COPIED = 256
 
 
 class ImageDataset(Dataset):
@@ -31,6 +36,7 @@ class ImageDataset(Dataset):
         self.scale = scale
         self.rows = np.arange(len(images)) if rows is None else rows
         self.sample_weight = sample_weight
+        self.copy: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,7 +47,7 @@ class ImageDataset(Dataset):
 
     def __getitems__(self, indices: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         rows = self.rows[indices]
-        batch = {"images": as_batch(self.images[rows], self.scale)}
+        batch = {"images": self._fetch(np.asarray(indices))}
         if self.sample_weight is not None:
             batch["sample_weight"] = torch.from_numpy(self.sample_weight[rows])
         return batch, torch.from_numpy(self.targets[rows])
@@ -52,7 +58,26 @@ class ImageDataset(Dataset):
         """Batches of up to ``n_images`` different images, drawn at random, on ``device``."""
         order = torch.randperm(len(self))[:n_images].numpy()
         for part in np.array_split(order, -(-len(order) // batch_size)):
-            yield to_device(as_batch(self.images[self.rows[part]], self.scale), device)
+            yield to_device(self._fetch(part), device)
+
+    def copy_to(self, device: torch.device) -> None:
+        """Copy the images to a GPU if they are bytes that fit into half of its free memory."""
+        memory = free_memory(device)
+        size = (len(self), *self.images.shape[1:])
+        is_uint8 = self.images.dtype == np.uint8 and self.scale.is_uint8
+        if memory is None or not is_uint8 or math.prod(size) > memory[0] / 2:
+            return
+        copy = torch.empty(size, dtype=torch.uint8, device=device)
+        for start in range(0, len(self), _COPIED):
+            part = np.arange(start, min(start + _COPIED, len(self)))
+            copy[start : start + _COPIED] = to_device(self._fetch(part), device)
+        self.copy = copy
+
+    def _fetch(self, indices: np.ndarray) -> torch.Tensor:
+        """Images of the rows with these indices, on a GPU if they have been copied to it."""
+        if self.copy is not None:
+            return self.copy[to_device(torch.from_numpy(indices), self.copy.device)]
+        return as_batch(self.images[self.rows[indices]], self.scale)
 
 
 def as_batch(images: np.ndarray, scale: PixelScale) -> torch.Tensor:
@@ -71,22 +96,40 @@ def run_in_batches(
     *,
     batch_size: int,
     device: torch.device,
-    dtype: torch.dtype,
+    precision: str,
     progress: str = "",
 ) -> np.ndarray:
-    """Apply ``function`` of ``module`` to images, with heavy layers in `dtype`, as float32."""
+    """Apply ``function`` of ``module`` to images, with heavy layers in `precision`, as float32.
+
+    A GPU that runs out of memory gets half as many images at a time.
+    """
     module.eval()
     output: np.ndarray | None = None
-    starts = range(0, len(images), batch_size)
-    with kept_memory(device), torch.inference_mode(), autocast(device, dtype):
-        for start in tqdm(starts, desc=progress, unit="batch", disable=not progress):
+    start, n_images = 0, len(images)
+    with (
+        computing(device, precision),
+        torch.inference_mode(),
+        autocast(device, precision),
+        tqdm(total=n_images, desc=progress, unit="image", disable=not progress) as bar,
+    ):
+        while start < n_images:
             rows = slice(start, start + batch_size)
-            batch = to_device(as_batch(images[rows], scale), device)
-            result = function(batch).float().cpu().numpy()
+            try:
+                with explaining_memory(device, batch_size):
+                    batch = to_device(as_batch(images[rows], scale), device)
+                    result = function(batch).float().cpu().numpy()
+            except torch.OutOfMemoryError as error:
+                if batch_size == 1:
+                    raise
+                batch_size //= 2
+                warnings.warn(f"{error} Going on with batches of {batch_size}.", stacklevel=2)
+                continue
             if output is None:
                 # Filled in place: joining batches at the end would take twice the memory.
-                output = np.empty((len(images), result.shape[1]), dtype=np.float32)
+                output = np.empty((n_images, result.shape[1]), dtype=np.float32)
             output[rows] = result
+            bar.update(len(result))
+            start += batch_size
     assert output is not None  # there is at least one image
     return output
 

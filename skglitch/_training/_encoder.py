@@ -44,11 +44,13 @@ class ViewEncoder(nn.Module):
         self.readout = Readout() if readout is None else readout
         self.normalize = normalize
         self.colormap = colormap if backbone.in_channels == 3 else "gray"
+        # On the device of the backbone, which may be that of a fitted classifier.
         palette = _viridis() if self.colormap == "viridis" else torch.empty(0)
+        palette = palette.to(self.device)
         self.register_buffer("palette", palette, persistent=False)
         self.widths = self._widths(image_shape)
         # Not persistent without need, so that state dicts of nets without it lack it.
-        center = torch.zeros(self.width if normalize else 0)
+        center = torch.zeros(self.width if normalize else 0, device=self.device)
         self.register_buffer("center", center, persistent=normalize)
 
     @property

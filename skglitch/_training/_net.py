@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from skorch.callbacks import (
     EpochScoring,
     PassthroughScoring,
 )
+from skorch.dataset import unpack_data
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from .._device import autocast, to_device
+from .._device import autocast, loss_scaler, to_device
 from ._data import EvenBatches, keep_batch
 
 _SCORINGS = (BatchScoring, EpochScoring, PassthroughScoring)
@@ -30,17 +31,18 @@ _HOLD_OUT = "set early_stopping=True, which holds out validation_fraction of the
 
 
 class GlitchNetClassifier(NeuralNetClassifier):
-    """skorch net that computes in ``compute_dtype`` and weights the loss of each sample."""
+    """skorch net that computes in ``precision`` and weights the loss of each sample."""
 
     def __init__(
         self,
         *args: Any,
-        compute_dtype: torch.dtype = torch.float32,
+        precision: str = "float32",
         batch_seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.compute_dtype = compute_dtype
+        self.precision = precision
+        self.scaler_: torch.amp.GradScaler | None = None
         self.batch_seed = batch_seed
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
@@ -69,7 +71,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Logits in float32, whatever the layers before computed in."""
         device = torch.device(self.device)
-        with autocast(device, self.compute_dtype):
+        with autocast(device, self.precision):
             logits = self.module_(to_device(x["images"], device))
         return logits.float()
 
@@ -93,6 +95,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def fit_loop(self, *args: Any, **kwargs: Any) -> GlitchNetClassifier:
         """Train, and remember whether the user interrupted it."""
         self.interrupted_ = False
+        self.scaler_ = loss_scaler(torch.device(self.device), self.precision)
         try:
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt:
@@ -100,6 +103,28 @@ class GlitchNetClassifier(NeuralNetClassifier):
             stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
             self.interrupted_ = not any(cb.misses_ == cb.patience for cb in stoppers)
             raise
+        finally:
+            self.scaler_ = None
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
+        """Compute the loss and its gradients, scaled meanwhile if they are float16."""
+        if self.scaler_ is None:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        X, y = unpack_data(batch)
+        y_pred = self.infer(X, **fit_params)
+        loss = self.get_loss(y_pred, y, X=X, training=True)
+        self.scaler_.scale(loss).backward()
+        self.scaler_.unscale_(self.optimizer_)
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _step_optimizer(self, step_fn: Callable[[], torch.Tensor]) -> None:
+        if self.scaler_ is None:
+            super()._step_optimizer(step_fn)
+            return
+        step_fn()
+        self.scaler_.step(self.optimizer_)  # left out if gradients overflowed
+        self.scaler_.update()
 
     def __getstate__(self) -> dict[str, Any]:
         # The parameter module is the trained module_: skorch would write it twice.

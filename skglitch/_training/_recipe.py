@@ -42,6 +42,7 @@ _REGRESSION_IMAGES = 4096
 CENTER_IMAGES = 512
 _BATCH_NORM_IMAGES = 512
 
+_ITERATORS = ("train", "valid")
 _NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
 
 
@@ -57,7 +58,7 @@ class TrainingRecipe:
     patience: int | None  # epochs without a lower validation loss
     callbacks: tuple[Any, ...]
     net_params: Mapping[str, Any]
-    dtype: torch.dtype  # of heavy layers
+    precision: str  # of heavy layers
     verbose: int
 
     def prepare(self, module: GlitchNet, train: ImageDataset) -> None:
@@ -78,7 +79,7 @@ class TrainingRecipe:
             train.scale,
             batch_size=2 * self.batch_size,
             device=encoder.device,
-            dtype=self.dtype,
+            precision=self.precision,
         )
         if not np.isfinite(raw).all():
             source = encoder.backbone.loaded["source"]
@@ -111,6 +112,10 @@ class TrainingRecipe:
             train_split=None if valid is None else predefined_split(valid),
             batch_seed=seed,
         )
+        if not any(self.net_params.get(f"iterator_{name}__num_workers") for name in _ITERATORS):
+            for data in (train, valid):  # worker processes could not read a GPU
+                if data is not None:
+                    data.copy_to(module.encoder.device)
         net.fit(train, None)
         if not module.batch_norm_is_fixed:
             batches = train.sample(_BATCH_NORM_IMAGES, self.batch_size, module.encoder.device)
@@ -137,7 +142,7 @@ class TrainingRecipe:
             batch_size=self.batch_size,
             classes=np.arange(module.head.out_features),
             predict_nonlinearity=partial(nn.functional.softmax, dim=1),
-            compute_dtype=self.dtype,
+            precision=self.precision,
             device=str(module.encoder.device),
             verbose=int(self.verbose > 1),
             **{"train_split": None, **self.net_params, **params},

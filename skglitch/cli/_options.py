@@ -250,7 +250,11 @@ reading = _combine(
         default="raise",
         help="Unreadable pictures and triggers without strain: stop, or skip them.",
     ),
-    choice("--precision", ["auto", "float32", "bfloat16"], help="Number format of the network."),
+    choice(
+        "--precision",
+        ["auto", "float32", "tf32", "bfloat16", "float16"],
+        help="Number format of the network.",
+    ),
     computing,
 )
 embedding = _combine(_layer, weights, views, durations, size, batch_size, random_state, reading)

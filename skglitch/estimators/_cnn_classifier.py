@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -29,8 +31,9 @@ from .._device import (
     PRECISIONS,
     choose_device,
     choose_precision,
+    computing,
     draw_seed,
-    kept_memory,
+    explaining_memory,
     seeded,
     to_channels_last,
 )
@@ -136,11 +139,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         ``"optimizer"``, by default AdamW with a weight decay of 0.05, and their arguments, such
         as ``{"optimizer__weight_decay": 0.01, "criterion__label_smoothing": 0.1}``. Biases and
         scales of batch norms have no weight decay. A criterion gets logits and integer labels.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
+    precision : {"auto", "float32", "tf32", "bfloat16", "float16"}, default="auto"
         Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
-        multiplies it natively and float32 elsewhere. Weights are float32.
+        multiplies it natively and float32 elsewhere. ``"tf32"`` shortens the factors of float32
+        products on Nvidia GPUs from Ampere on; elsewhere it is float32. ``"float16"``, with
+        scaled losses, is for older GPUs. Weights are float32.
     device : str or torch.device, default="auto"
-        The device. ``"auto"`` takes the first GPU if there is one.
+        The device. ``"auto"`` takes a GPU if there is one.
     callbacks : list of skorch callbacks, default=None
         Passed to the skorch net, as ``callback`` or ``(name, callback)``. Those that watch
         validation scores need ``early_stopping=True``, which holds out samples.
@@ -326,7 +331,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         train, valid = self._split(images, targets, weights, random_state)
         device = choose_device(self.device)
-        with kept_memory(device), seeded(draw_seed(random_state), device):
+        with self._training(device, draw_seed(random_state)):
             module = to_channels_last(self._build_module(), device)
             recipe = self._choose_recipe(module, len(train))
             recipe.prepare(module, train)
@@ -379,7 +384,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         train, valid = self._split(images, targets, weights, random_state)
         device = self.net_.module_.encoder.device
-        with kept_memory(device), seeded(draw_seed(random_state), device):
+        with self._training(device, draw_seed(random_state)):
             # A copy, so that an error half-way leaves the classifier unchanged.
             module = copy.deepcopy(self.net_.module_)
             module.augment = self._augmentation()
@@ -524,6 +529,17 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         train, valid = (ImageDataset(images, targets, self.scale_, p, weights) for p in parts)
         return train, valid
 
+    @contextlib.contextmanager
+    def _training(self, device: torch.device, seed: int) -> Iterator[None]:
+        """Context in which the net is built and trained."""
+        precision = choose_precision(self.precision, device)
+        with (
+            computing(device, precision, training=True),
+            explaining_memory(device, self.batch_size),
+            seeded(seed, device),
+        ):
+            yield
+
     def _build_module(self) -> GlitchNet:
         params = encoder_params(self)
         normalize = True if self.head_init == "regression" else None
@@ -559,7 +575,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             patience=self.n_iter_no_change if self.early_stopping else None,
             callbacks=tuple(self.callbacks or ()),
             net_params=check_net_params(self.net_params),
-            dtype=choose_precision(self.precision, module.encoder.device),
+            precision=choose_precision(self.precision, module.encoder.device),
             verbose=int(self.verbose),
         )
 
@@ -603,7 +619,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             self.scale_,
             batch_size=2 * self.batch_size,
             device=self.net_.module_.encoder.device,
-            dtype=self.net_.compute_dtype,
+            precision=choose_precision(self.precision, self.net_.module_.encoder.device),
             progress=progress,
         )
 

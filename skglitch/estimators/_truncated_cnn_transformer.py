@@ -29,6 +29,8 @@ from .._device import (
     choose_device,
     choose_precision,
     draw_seed,
+    dump_module,
+    load_module,
     seeded,
     to_channels_last,
 )
@@ -90,7 +92,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     batch_size : int, default=64
         Number of glitches that are embedded at a time.
     precision, device
-        As in :class:`CNNClassifier`. The net of a fitted classifier stays on its device.
+        As in :class:`CNNClassifier`. The net of a classifier in ``source`` stays on its device, and
+        ``precision="auto"`` takes that of the classifier.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights (``weights=None``).
     verbose : int, default=0
@@ -325,9 +328,30 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             batch_size=self.batch_size,
             # The net of a classifier must not be moved.
             device=encoder.device,
-            dtype=choose_precision(self.precision, encoder.device),
+            precision=choose_precision(self._precision(), encoder.device),
             progress="embed" if self.verbose else "",
         )
+
+    def _precision(self) -> str:
+        """Precision of the parameters; "auto" is that of the classifier in the source."""
+        is_set = self.precision != AUTO or not hasattr(self, "classifier_")
+        return self.precision if is_set else self.classifier_.precision
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if hasattr(self, "classifier_"):  # its net is pickled with it, once
+            return {**state, "encoder_": self.encoder_.center.cpu().numpy()}
+        if hasattr(self, "encoder_"):
+            return {**state, "encoder_": dump_module(self.encoder_)}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "classifier_"):
+            self.encoder_ = self._encoder_of(self.classifier_)
+            self.encoder_.center.copy_(torch.from_numpy(state["encoder_"]))
+        elif hasattr(self, "encoder_"):
+            self.encoder_ = load_module(state["encoder_"], self.device)
 
     def _get_state(self) -> dict[str, Any]:
         """Return what a file has to hold of a fitted transformer.

@@ -148,7 +148,7 @@ def load_pretrained(*, device: Any = None) -> Any:
     Parameters
     ----------
     device : str or torch.device, default=None
-        The device. None takes the first GPU if there is one.
+        The device. None takes a GPU if there is one.
 
     Returns
     -------

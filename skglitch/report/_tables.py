@@ -169,7 +169,7 @@ def measure_cost(findings: Findings, processor_seconds: float) -> pd.DataFrame:
         "trainable parameters": f"{sum(p.numel() for p in parameters if p.requires_grad):,}",
         "operations per glitch": f"{count_flops(classifier, findings.X[:1]) / 1e9:.3g} GFLOP",
         "device": _describe_device(classifier),
-        "precision": str(classifier.net_.compute_dtype).removeprefix("torch."),
+        "precision": classifier.net_.precision,
         "predicting": f"{predicting:.3g} s, {1000 * predicting / len(findings):.3g} ms per glitch",
         "embedding": f"{seconds['embedding']:.3g} s",
         "this report": f"{sum(seconds.values()):.3g} s, {processor_seconds:.3g} s of CPU time",

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 from torch.nn.functional import interpolate
 
-from .._device import choose_exact_device, kept_memory, median
+from .._device import choose_exact_device, computing, explaining_memory, median
 from .._validation import describe_gaps, find_gaps, unmask
 from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 
@@ -63,7 +63,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     batch_size : int, default=32
         Number of glitches that are transformed at a time.
     device : str or torch.device, default="auto"
-        ``"auto"`` is the first CUDA device, if any, or the CPU. Apple's MPS has no float64.
+        ``"auto"`` takes a GPU if there is one. Apple's MPS has no float64.
 
     Attributes
     ----------
@@ -265,7 +265,11 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             data=np.empty((n, len(self.durations), *self.size), dtype=np.uint8),
             **{name: np.empty(n) for name in ("q", "time", "frequency", "snr")},
         )
-        with kept_memory(scan.device), torch.inference_mode():
+        with (
+            computing(scan.device),
+            explaining_memory(scan.device, self.batch_size),
+            torch.inference_mode(),
+        ):
             for start in range(0, n, self.batch_size):
                 rows = slice(start, start + self.batch_size)
                 spectrum = self._spectrum(scan, strain[rows])

@@ -101,7 +101,7 @@ def test_lists_of_values(run, tmp_path, folder, model):
         ("[fit\n", "is not a TOML file"),
         ("[fit]\nmax-epochs = 0", "0 is not in the range"),
         ("[fit]\ndurations = ['a']", "not a list of durations"),
-        ("[fit]\nprecision = 'float16'", "'float16' is not one of"),
+        ("[fit]\nprecision = 'float8'", "'float8' is not one of"),
     ],
 )
 def test_mistakes(run, folder, tmp_path, text, message):

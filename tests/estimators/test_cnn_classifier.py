@@ -130,7 +130,7 @@ def test_one_duration_sees_only_that_view(tiny):
         ({"image_shape": (0, 5)}, 4, r"image_shape=\(0, 5\) is not \(height, width\)"),
         ({"max_epochs": 0}, 4, r"'max_epochs' parameter"),
         ({"learning_rate": -1.0}, 4, r"'learning_rate' parameter"),
-        ({"precision": "float16"}, 4, r"'precision' parameter"),
+        ({"precision": "float8"}, 4, r"'precision' parameter"),
         ({"class_weight": {"Chirp": 2.0}}, 4, r"class_weight"),
         ({"head_init": "random"}, 4, r"'head_init' parameter .*'auto'.*Got 'random'"),
         ({"encoder": "auto"}, 4, r"'encoder' parameter of CNNClassifier"),

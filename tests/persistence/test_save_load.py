@@ -105,7 +105,7 @@ def test_parameters_of_all_kinds(make, images, tmp_path):
     assert loaded.views == [1.0, 4.0]
     assert loaded.device == torch.device("cpu")
     assert loaded.augment.gain == 0.5
-    assert loaded.net_.compute_dtype is torch.bfloat16
+    assert loaded.net_.precision == "bfloat16"
     assert loaded.net_.module_.frozen == classifier.net_.module_.frozen != ()
     np.testing.assert_array_equal(
         loaded.predict_proba(images[0]), classifier.predict_proba(images[0])

@@ -116,7 +116,7 @@ def test_inference_fills_one_array_in_evaluation_mode():
         PixelScale.fit(images),
         batch_size=3,
         device=torch.device("cpu"),
-        dtype=torch.float32,
+        precision="float32",
     )
     assert output.dtype == np.float32
     np.testing.assert_allclose(output, images.reshape(7, 6) / np.sqrt(1 + 1e-5), rtol=1e-5)
