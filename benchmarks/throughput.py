@@ -18,7 +18,7 @@ import argparse
 import contextlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -55,27 +55,74 @@ def make_net(backbone: str) -> GlitchNet:
     return GlitchNet(ViewEncoder(cut, ViewLayout("mosaic", (0,))), N_CLASSES)
 
 
-def textbook(backbone: str) -> tuple[Callable, Callable]:
+def textbook(
+    backbone: str,
+    *,
+    batch: int = BATCH,
+    size: tuple[int, int] = SIZE,
+    device: torch.device = CPU,
+) -> tuple[Callable, Callable]:
     """Return steps in float32 and default layout on normalized images, without a data loader."""
     cut = make_backbone(backbone, weights=None)
     net = nn.Sequential(cut.net, nn.Linear(cut.width, N_CLASSES))
-    net.to(memory_format=torch.contiguous_format)
-    images = torch.randn(BATCH, cut.in_channels, *cut.input_size(*SIZE))
-    targets = torch.randint(0, N_CLASSES, (BATCH,))
+    net.to(device=device, memory_format=torch.contiguous_format)
+    images = torch.randn(batch, cut.in_channels, *cut.input_size(*size))
+    targets = torch.randint(0, N_CLASSES, (batch,))
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
 
     def train() -> None:
         net.train()
         optimizer.zero_grad()
-        nn.functional.cross_entropy(net(images), targets).backward()
+        nn.functional.cross_entropy(net(images.to(device)), targets.to(device)).backward()
         optimizer.step()
 
     def embed() -> None:
         net.eval()
         with torch.no_grad():
-            cut.net(images)
+            cut.net(images.to(device)).cpu()
 
     return train, embed
+
+
+@contextlib.contextmanager
+def number_format(device: torch.device, precision: str) -> Iterator[torch.dtype]:
+    """Context in which torch itself computes in a precision, and its dtype."""
+    half = precision in ("bfloat16", "float16")
+    dtype = getattr(torch, precision) if half else torch.float32
+    owners: tuple = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [owner.fp32_precision for owner in owners]
+    try:
+        for owner in owners:
+            owner.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+        with torch.autocast(device.type, dtype) if half else contextlib.nullcontext():
+            yield dtype
+    finally:
+        for owner, value in zip(owners, before, strict=True):
+            owner.fp32_precision = value
+
+
+def matrix_rate(device: torch.device, precision: str, n: int, seconds: float) -> float:
+    """Return the floating-point operations per second of a product of matrices of n x n."""
+    a, b = torch.randn(2, n, n, device=device)
+    with number_format(device, precision) as dtype:
+        a, b = a.to(dtype), b.to(dtype)
+        return 2 * n**3 / seconds_per_call(lambda: a @ b, device, seconds)
+
+
+def seconds_per_call(function: Callable, device: torch.device, seconds: float) -> float:
+    """Call a function for some seconds after warming up, and wait for the device."""
+    wait = torch.get_device_module(device).synchronize
+    for _ in range(3):
+        function()
+    wait()
+    start, n_calls = time.perf_counter(), 0
+    while n_calls < 3 or time.perf_counter() - start < seconds:
+        function()
+        n_calls += 1
+        if n_calls % 10 == 0:
+            wait()
+    wait()
+    return (time.perf_counter() - start) / n_calls
 
 
 def ours(backbone: str, precision: str) -> tuple[Callable, Callable]:
