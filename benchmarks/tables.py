@@ -54,7 +54,7 @@ def transfer(name: str) -> str:
 
 def to_real() -> str:
     """Nets with and without transfer, trained on simulated glitches, on real ones."""
-    by_net = table1.by_net(results("table1_to_real_1760"))
+    by_net = table1.by_net(results("table1_to_real_220_8_epochs"))
     rows = [table1.row_to_real(net, start, runs) for (net, start), runs in by_net.items()]
     return markdown(list(rows[0]), [list(row.values()) for row in rows])
 
