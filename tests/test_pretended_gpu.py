@@ -1,0 +1,189 @@
+"""The library on a CUDA device that is pretended: same results, few copies, few waits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+import skglitch
+from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch.datasets import make_glitches
+from skglitch.display import compute_saliency_maps
+from skglitch.estimators import Encoder
+from skglitch.spectrograms import QTransformer
+
+from ._pretend_cuda import PretendCuda
+
+NET = {"weights": None, "random_state": 0}
+BATCH = 8
+
+
+def make_images(n_samples=16, n_views=1, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 100, (n_samples, n_views, 32, 32), dtype=np.uint8)
+    y = np.arange(n_samples) % 2
+    X[y == 1, :, :16] += 100
+    return X, np.array(["Blip", "Tomte"])[y]
+
+
+X, y = make_images()
+X4, _ = make_images(n_views=4)
+
+
+def classifier(device, **params):
+    params = {"max_epochs": 1, "batch_size": BATCH, **NET, **params}
+    return CNNClassifier("test_efficientnet", device=device, **params)
+
+
+def transformer(device, source="test_efficientnet", **params):
+    return TruncatedCNNTransformer(source, device=device, batch_size=BATCH, **NET | params)
+
+
+# Each path computes on a device and returns an array.
+
+
+def fit_with(images=X, **params):
+    def path(device):
+        model = classifier(device, **params).fit(images, y)
+        return model.predict_proba(images)
+
+    return path
+
+
+def fit_again(device):
+    model = classifier(device).fit(X, y, sample_weight=np.linspace(0.5, 1, len(y)))
+    model.partial_fit(*make_images(seed=1))
+    return model.predict_proba(X)
+
+
+def add_classes(device):
+    model = classifier(device).fit(X, y)
+    model.add_classes(255 - X[:4], ["Whistle"] * 4)
+    assert set(model.predict(X)) <= {"Blip", "Tomte", "Whistle"}
+    return model.predict_proba(X)
+
+
+def embed_with(images=X, **params):
+    def path(device):
+        return transformer(device, **params).fit_transform(images)
+
+    return path
+
+
+def embed_by_classifier(**params):
+    def path(device):
+        model = classifier(device).fit(X, y)
+        return transformer(device, model, **params).fit_transform(X)
+
+    return path
+
+
+def save_and_load(make, load_on):
+    def path(device, tmp_path):
+        model = make(device).fit(X, y)
+        skglitch.save(model, tmp_path / "model.skglitch")
+        target = device if load_on == "device" else "cpu"
+        loaded = skglitch.load(tmp_path / "model.skglitch", device=target)
+        return loaded.predict_proba(X) if hasattr(loaded, "predict") else loaded.transform(X)
+
+    return path
+
+
+def compute_saliency(device):
+    return compute_saliency_maps(classifier(device).fit(X, y), X[:2])
+
+
+def scan_strain(device):
+    strain = np.random.default_rng(0).normal(size=(2, 4096))
+    model = QTransformer(1024.0, (0.5, 1.0), (10.0, 512.0), size=(28, 34), device=device)
+    return model.fit_transform(strain)
+
+
+def simulate(device):
+    return make_glitches(
+        1, classes=["Blip"], size=(28, 34), device=device, random_state=0, return_X_y=True
+    )[0]
+
+
+def search(device):
+    grid = {"class_weight": [None, "balanced"]}
+    found = GridSearchCV(classifier(device), grid, cv=2).fit(X, y)
+    return np.append(found.cv_results_["mean_test_score"], found.predict_proba(X))
+
+
+def pipe(device):
+    steps = transformer(device, classifier(device)), LogisticRegression()
+    return make_pipeline(*steps).fit(X, y).predict_proba(X)
+
+
+def load_ready_made(device):
+    images = make_glitches(2, classes=["Whistle"], random_state=0, device="cpu").data
+    return skglitch.load_pretrained(device=device).predict_proba(images)
+
+
+PATHS = {
+    "fit": fit_with(max_epochs=2),
+    "no augmentation": fit_with(augment=False),
+    "early stopping": fit_with(early_stopping=True, validation_fraction=0.3),
+    "class weights": fit_with(class_weight="balanced"),
+    "regression": fit_with(head_init="regression"),
+    "head": fit_with(fine_tune="head"),
+    "one layer": fit_with(fine_tune="blocks.2"),
+    "mosaic": fit_with(X4),
+    "separate": fit_with(X4, views="separate"),
+    "channels": fit_with(X4, views="channels"),
+    "one view": fit_with(X4, views=1.0),
+    "two views": fit_with(X4, views=(1.0, 4.0)),
+    "gray": fit_with(encoder=Encoder(colormap="gray")),
+    "floats": fit_with(X / 255),
+    "float32": fit_with(precision="float32"),
+    "tf32": fit_with(precision="tf32"),
+    "bfloat16": fit_with(precision="bfloat16"),
+    "float16": fit_with(precision="float16"),
+    "fit again": fit_again,
+    "add classes": add_classes,
+    "embed": embed_with(),
+    "embed a layer": embed_with(layer="blocks.2"),
+    "embed two layers": embed_with(layer=("blocks.1", "blocks.3"), views="separate"),
+    "embed deviations": embed_with(encoder=Encoder(layer="blocks.2", pooling="std", n_bands=2)),
+    "embed by classifier": embed_by_classifier(),
+    "classifier, layer": embed_by_classifier(layer="blocks.2"),
+    "classifier, bands": embed_by_classifier(
+        encoder=Encoder(layer="blocks.2", pooling="max", n_bands=2)
+    ),
+    "saliency": compute_saliency,
+    "strain": scan_strain,
+    "simulation": simulate,
+    "search": search,
+    "pipeline": pipe,
+    "ready-made": load_ready_made,
+}
+HALVES = [PATHS["bfloat16"], PATHS["float16"]]
+FILES = {
+    f"{name} to {target}": save_and_load(make, target)
+    for name, make in {"classifier": classifier, "transformer": transformer}.items()
+    for target in ("device", "cpu")
+}
+
+
+def assert_same(path, *args):
+    expected = path("cpu", *args)
+    with PretendCuda(2, current=0) as gpu:
+        found = path("cuda", *args)
+    assert gpu.calls, "nothing ran on the device"
+    # bfloat16 has its own gradients of depthwise convolutions on the CPU, and uint8 is rounded.
+    tolerance = 1 if expected.dtype == np.uint8 else 1e-2 if path in HALVES else 2e-4
+    np.testing.assert_allclose(found.astype(float), expected.astype(float), atol=tolerance)
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=list(PATHS))
+def test_equals_the_cpu(path):
+    assert_same(path)
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=list(FILES))
+def test_files_equal_the_cpu(path, tmp_path):
+    assert_same(path, tmp_path)
