@@ -42,7 +42,7 @@ _RANDOM = {
     *("bernoulli_", "normal", "normal_", "uniform_", "random_", "multinomial"),
 }
 # Where the values of another device may come in.
-_MAY_MIX = {"set_", "_has_compatible_shallow_copy_type", "record_stream", "_parse_to"}
+_MAY_MIX = {"set_", "_has_compatible_shallow_copy_type"}
 
 _active: PretendCuda | None = None
 
@@ -292,6 +292,13 @@ def _move(func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
     return result if result is tensor else _put(result, target)
 
 
+def _parse_move(func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Read the arguments of Module.to, of which the first may be a tensor on a device."""
+    if args and isinstance(args[0], DeviceTensor):
+        args = (args[0].device, args[0].dtype, *args[1:])
+    return _run(func, args, kwargs)
+
+
 def _copy_into(func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
     """Tensor.copy_."""
     target, source = args[:2]
@@ -379,6 +386,7 @@ _RULES: dict[str, Callable] = {
     "copy_": _copy_into,
     "pin_memory": _pin,
     "is_pinned": lambda func, args, kwargs: _is_pinned(args[0]),
+    "_parse_to": _parse_move,
     "record_stream": lambda func, args, kwargs: None,
     "data.__set__": _set_data,
 }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from torch import nn
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch._device import seeded, to_device
 from skglitch.datasets import make_glitches
 from skglitch.display import compute_saliency_maps
 from skglitch.estimators import Encoder
@@ -17,7 +21,8 @@ from skglitch.spectrograms import QTransformer
 
 from ._pretend_cuda import PretendCuda
 
-NET = {"weights": None, "random_state": 0}
+# On CPUs with AMX "auto" is bfloat16, with gradients that are computed in another way.
+NET = {"weights": None, "random_state": 0, "precision": "float32"}
 BATCH = 8
 
 
@@ -173,7 +178,8 @@ def assert_same(path, *args):
     expected = path("cpu", *args)
     with PretendCuda(2, current=0) as gpu:
         found = path("cuda", *args)
-    assert gpu.calls, "nothing ran on the device"
+    assert any(event.kind == "copy in" for event in gpu.log), "nothing ran on the device"
+    assert any(event.kind == "copy out" for event in gpu.log), "nothing came from the device"
     # bfloat16 has its own gradients of depthwise convolutions on the CPU, and uint8 is rounded.
     tolerance = 1 if expected.dtype == np.uint8 else 1e-2 if path in HALVES else 2e-4
     np.testing.assert_allclose(found.astype(float), expected.astype(float), atol=tolerance)
@@ -187,3 +193,119 @@ def test_equals_the_cpu(path):
 @pytest.mark.parametrize("path", FILES.values(), ids=list(FILES))
 def test_files_equal_the_cpu(path, tmp_path):
     assert_same(path, tmp_path)
+
+
+MIXED, UNLIKE = "on the same device", "device type for generator"
+REFUSED = {
+    "numpy": (lambda gpu, cpu: gpu.numpy(), "device type tensor to numpy"),
+    "asarray": (lambda gpu, cpu: np.asarray(gpu), "device type tensor to numpy"),
+    "pin": (lambda gpu, cpu: to_device(gpu.pin_memory(), gpu.device), "cannot pin"),
+    "sum": (lambda gpu, cpu: gpu + cpu, MIXED),
+    "cat": (lambda gpu, cpu: torch.cat([gpu, cpu]), MIXED),
+    "layer": (lambda gpu, cpu: nn.Linear(3, 1)(gpu), MIXED),
+    "another GPU": (lambda gpu, cpu: gpu * cpu.to("cuda:1"), MIXED),
+    "palette": (lambda gpu, cpu: cpu[gpu.long()], "indices should be"),
+    "generator": (
+        lambda gpu, cpu: torch.rand(3, generator=torch.Generator(), device="cuda"),
+        UNLIKE,
+    ),
+    "third GPU": (lambda gpu, cpu: cpu.to("cuda:2"), "invalid device ordinal"),
+}
+
+
+@pytest.mark.parametrize(("mistake", "message"), REFUSED.values(), ids=list(REFUSED))
+def test_mistakes_are_refused(mistake, message):
+    with PretendCuda(2):
+        gpu, cpu = torch.ones(3, device="cuda"), torch.ones(3)
+        with pytest.raises((RuntimeError, TypeError), match=message):
+            mistake(gpu, cpu)
+
+
+def check_inference(gpu, n_batches):
+    """Each batch is copied in once, as pinned bytes, and out once, as float32."""
+    copies = {kind: [e for e in gpu.log if e.kind == f"copy {kind}"] for kind in ("in", "out")}
+    faults = [
+        *(f"{len(c)} copies {kind}" for kind, c in copies.items() if len(c) > n_batches),
+        *(f"not pinned: {e}" for e in copies["in"] if not e.pinned),
+        *(f"not bytes: {e}" for e in copies["in"] if e.dtype != torch.uint8),
+        *(f"not float32: {e}" for e in copies["out"] if e.dtype != torch.float32),
+    ]
+    n_waits = sum(event.waits for event in gpu.log)
+    if n_waits > n_batches:
+        faults.append(f"{n_waits} waits")
+    assert not faults, f"{faults} for {n_batches} batches:\n{gpu.report()}"
+
+
+@pytest.mark.parametrize("images", [X, X4], ids=["one view", "mosaic"])
+def test_inference_copies_each_batch_once(images):
+    with PretendCuda() as gpu:
+        model = transformer("cuda").fit(images)
+        gpu.log.clear()
+        model.transform(images)
+        check_inference(gpu, n_batches=2)
+
+
+def in_and_out(batch):
+    return to_device(batch, torch.device("cuda")).float().mean(dim=(1, 2, 3)).cpu()
+
+
+WASTE = {
+    "as floats": lambda batch: in_and_out(batch.float()),
+    "floats in one call": lambda batch: batch.pin_memory().to("cuda", torch.float32).cpu(),
+    "not pinned": lambda batch: batch.to("cuda").float().cpu(),
+    "twice": lambda batch: (in_and_out(batch), in_and_out(batch)),
+    "item": lambda batch: (in_and_out(batch), torch.ones((), device="cuda").item()),
+    "index of the CPU": lambda batch: in_and_out(batch[:3]).cuda()[torch.tensor([0])],
+    "list": lambda batch: batch.pin_memory().to("cuda", non_blocking=True)[:, [0]].float().cpu(),
+    "boolean index": lambda batch: (
+        in_and_out(batch),
+        torch.ones(3, device="cuda")[torch.ones(3, dtype=torch.bool, device="cuda")],
+    ),
+    "half": lambda batch: to_device(batch, torch.device("cuda")).bfloat16().cpu().float(),
+    "bool": lambda batch: (in_and_out(batch), bool(torch.ones((), device="cuda"))),
+}
+
+
+@pytest.mark.parametrize("waste", WASTE.values(), ids=list(WASTE))
+def test_waste_is_found(waste):
+    with PretendCuda() as gpu:
+        in_and_out(torch.from_numpy(X))
+        check_inference(gpu, n_batches=1)
+        gpu.log.clear()
+        waste(torch.from_numpy(X))
+        with pytest.raises(AssertionError, match="for 1 batches"):
+            check_inference(gpu, n_batches=1)
+
+
+DUMPED = {
+    "classifier": classifier,
+    "transformer": transformer,
+    "classifier's transformer": lambda device: transformer(device, classifier(device)),
+    "pipeline": lambda device: make_pipeline(transformer(device), LogisticRegression()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:device=")
+@pytest.mark.parametrize("make", DUMPED.values(), ids=list(DUMPED))
+def test_a_pickle_loads_without_the_gpu(make, tmp_path):
+    with PretendCuda():
+        model = make("cuda").fit(X, y)
+        joblib.dump(model, tmp_path / "model.joblib")
+        expected = (model.predict_proba if hasattr(model, "predict") else model.transform)(X)
+    loaded = joblib.load(tmp_path / "model.joblib")
+    found = (loaded.predict_proba if hasattr(loaded, "predict") else loaded.transform)(X)
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_seeds_of_all_gpus_are_as_before():
+    with PretendCuda(2) as gpu:
+        gpu.seeds = [[1, 4], [2, 8]]
+        with seeded(3, torch.device("cuda:1")):
+            assert gpu.seeds == [[1, 4], [3, 0]]
+        assert gpu.seeds == [[1, 4], [2, 8]]
+
+
+def test_strain_follows_the_current_gpu():
+    with PretendCuda(2) as gpu:
+        for gpu.current in (0, 1):
+            scan_strain("cuda")
