@@ -9,6 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 from torch import nn
 
 import skglitch
@@ -309,3 +310,32 @@ def test_strain_follows_the_current_gpu():
     with PretendCuda(2) as gpu:
         for gpu.current in (0, 1):
             scan_strain("cuda")
+
+
+class Steps(Callback):
+    """Keeps the log of the training alone."""
+
+    def __init__(self, gpu):
+        self.gpu = gpu
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        self.gpu.log.clear()
+
+    def on_train_end(self, net, **kwargs):
+        self.steps = list(self.gpu.log)
+
+
+@pytest.mark.parametrize("free", [2**30, 0], ids=["X on the GPU", "X in memory"])
+def test_a_step_moves_pixels_once_and_waits_once(free):
+    with PretendCuda(free=free) as gpu:
+        steps = Steps(gpu)
+        classifier("cuda", max_epochs=2, callbacks=[steps]).fit(X, y)
+        gpu.log = steps.steps
+    n_steps = 2 * len(X) // BATCH
+    pixels = [e for e in gpu.log if e.kind == "copy in" and len(e.shape) == 4]
+    assert len(pixels) <= (0 if free else n_steps), gpu.report()
+    assert all(e.pinned and e.dtype == torch.uint8 for e in pixels), gpu.report()
+    assert sum(e.waits for e in gpu.log) <= n_steps, gpu.report()
