@@ -1,6 +1,6 @@
-"""A check of skglitch on a GPU, in about three minutes, without network or pretrained weights.
+"""A check of skglitch on a GPU, without network or pretrained weights.
 
-It compares results with those of the CPU, and the speed of ``fit`` and ``transform`` with that of
+It compares results with results on the CPU, and the speed of ``fit`` and ``transform`` with that of
 the training loop of PyTorch tutorials, on the same net, batch and number format. ``fit`` includes
 augmentation; the loop has none, and gets images that are normalized already. The peak is that of a
 large matrix product. float16 is measured where bfloat16 is not native.

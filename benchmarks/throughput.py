@@ -33,6 +33,7 @@ from skglitch._device import (
     autocast,
     choose_device,
     choose_precision,
+    computing,
     has_fast_bfloat16,
     kept_memory,
     to_channels_last,
@@ -87,18 +88,10 @@ def textbook(
 @contextlib.contextmanager
 def number_format(device: torch.device, precision: str) -> Iterator[torch.dtype]:
     """Context in which torch itself computes in a precision, and its dtype."""
-    half = precision in ("bfloat16", "float16")
-    dtype = getattr(torch, precision) if half else torch.float32
-    owners: tuple = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
-    before = [owner.fp32_precision for owner in owners]
-    try:
-        for owner in owners:
-            owner.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-        with torch.autocast(device.type, dtype) if half else contextlib.nullcontext():
-            yield dtype
-    finally:
-        for owner, value in zip(owners, before, strict=True):
-            owner.fp32_precision = value
+    dtype = getattr(torch, precision, torch.float32)  # there is no dtype of TF32
+    on = dtype != torch.float32
+    with computing(device, precision), torch.autocast(device.type, dtype, enabled=on):
+        yield dtype
 
 
 def matrix_rate(device: torch.device, precision: str, n: int, seconds: float) -> float:

@@ -66,7 +66,8 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
             "to take the best one."
         )
     # Without an index it would be another device after torch.cuda.set_device.
-    return torch.device(kind, _current_index() if chosen.index is None else chosen.index)
+    index = torch.accelerator.current_device_index() if chosen.index is None else chosen.index
+    return torch.device(kind, index)
 
 
 def _accelerator() -> tuple[str, int]:
@@ -75,8 +76,13 @@ def _accelerator() -> tuple[str, int]:
     return (found.type, torch.accelerator.device_count()) if found else ("", 0)
 
 
-def _current_index() -> int:
-    return torch.accelerator.current_device_index()
+def replace_missing(device: Any) -> tuple[Any, str]:
+    """Return ``device`` and "", or "auto" and a remark if this machine lacks the device."""
+    try:
+        choose_device(device)
+    except ValueError:
+        return "auto", f"device={str(device)!r} is not there, 'auto' takes its place"
+    return device, ""
 
 
 def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
@@ -127,7 +133,10 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def computing(
     device: torch.device, precision: str = "float32", *, training: bool = False
 ) -> Iterator[None]:
-    """Context of many steps of one size: memory is kept, and float32 is exact unless "tf32"."""
+    """Context of many steps of one size, in which memory is kept and float32 is not TF32.
+
+    With ``precision="tf32"`` it is TF32.
+    """
     with contextlib.ExitStack() as stack:
         stack.enter_context(kept_memory(device))
         if device.type == "cuda":
@@ -152,7 +161,7 @@ def _set_for_a_while(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler | None:
-    """Keep small gradients above the smallest float16; other formats reach as far as float32."""
+    """Return what scales the loss for float16, in which small gradients would vanish."""
     # From torch's initial scale, which is higher, the first steps would overflow and be lost.
     return torch.amp.GradScaler(device.type, init_scale=1024.0) if precision == "float16" else None
 
@@ -216,7 +225,7 @@ def to_channels_last(module: Module, device: torch.device) -> Module:
 
 
 def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move ``batch`` to ``device``; a copy to a CUDA device is queued, and the host goes on."""
+    """Move ``batch`` to ``device``. The host does not wait for a copy to a CUDA device."""
     if device.type == "cuda" and batch.device.type == "cpu":
         return batch.pin_memory().to(device, non_blocking=True)
     return batch.to(device)
@@ -230,7 +239,7 @@ def free_memory(device: torch.device) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def explaining_memory(device: torch.device, batch_size: int) -> Iterator[None]:
-    """Context in which an error for lack of memory on the GPU says what to do."""
+    """Context in which an out-of-memory error of the GPU says what to do."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -260,7 +269,7 @@ def median(values: torch.Tensor) -> torch.Tensor:
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device):
     """Run a block with the generators of CPU and ``device`` seeded, and restore them afterwards."""
-    # torch.manual_seed would also seed all other GPUs. The state of Apple's cannot be restored.
+    # torch.manual_seed would also seed all other GPUs. The generator of MPS cannot be restored.
     indices = [] if device.type in ("cpu", "mps") else [device.index]
     with torch.random.fork_rng(indices, device_type=device.type if indices else None):
         torch.default_generator.manual_seed(seed)
@@ -281,14 +290,11 @@ def dump_module(module: nn.Module) -> bytes:
 
 
 def load_module(dump: bytes, device: str | torch.device) -> Any:
-    """Load a pickled module to ``device``, or to the CPU if the device is not there."""
-    try:
-        chosen = choose_device(device)
-    except ValueError:
-        chosen = torch.device("cpu")
-        message = f"device={str(device)!r} is not there: the CPU takes its place."
-        warnings.warn(message, stacklevel=3)
-    return torch.load(io.BytesIO(dump), map_location=chosen, weights_only=False)
+    """Load a pickled module to ``device``, or to another one if it is not there."""
+    device, remark = replace_missing(device)
+    if remark:
+        warnings.warn(f"{remark}.", stacklevel=3)
+    return torch.load(io.BytesIO(dump), map_location=choose_device(device), weights_only=False)
 
 
 def draw_seed(random_state: np.random.RandomState) -> int:

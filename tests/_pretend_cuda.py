@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -217,7 +216,6 @@ def _call(func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
         return _run(func, args, kwargs)
     if name not in _MAY_MIX:
         _refuse_mixing(name, tensors)
-    _refuse_generator(kwargs, on_device[0].device)
     if name in _WAITS or (name == "where" and len(args) == 1):
         _note("wait", name, waits=True)
     if name == "new_tensor" and not isinstance(args[1], Tensor):
@@ -241,7 +239,6 @@ def _make(name: str, func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
     device = _find(kwargs["device"])
     if device.type == "meta":
         return _run(func, args, kwargs)
-    _refuse_generator(kwargs, device)
     values = args[0] if args else kwargs.get("data")
     if name in ("tensor", "as_tensor", "asarray"):
         source = values if isinstance(values, Tensor) else torch.as_tensor(values)
@@ -255,15 +252,6 @@ def _make(name: str, func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
     if isinstance(result, DeviceTensor) and device.type == "cpu":
         result = _run(Tensor.as_subclass, (result, Tensor))
     return _pin(None, (result,), {}) if is_pinned else result
-
-
-def _refuse_generator(kwargs: dict[str, Any], device: torch.device) -> None:
-    generator = kwargs.get("generator")
-    if generator is not None and generator.device.type != device.type:
-        raise RuntimeError(
-            f"Expected a '{device.type}' device type for generator but found "
-            f"'{generator.device.type}'"
-        )
 
 
 def _move(func: Callable, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -422,17 +410,6 @@ class _Stream:
         _note("wait", "synchronize", waits=True)
 
 
-class _Generator(torch.Generator):
-    def __new__(cls, device: Any = "cpu"):
-        self = super().__new__(cls, "cpu")
-        self.place = _find(device)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        return self.place
-
-
 class PretendCuda:
     """Context in which torch has ``n_devices`` CUDA devices.
 
@@ -556,26 +533,13 @@ class PretendCuda:
         names = ("Stream", "Event")
         yield (
             torch,
-            {"autocast": autocast, "Generator": _Generator, **dict.fromkeys(names, _Stream)},
+            {"autocast": autocast, **dict.fromkeys(names, _Stream)},
         )
         yield torch.amp, {"autocast": autocast}
         optimizer = sys.modules[torch.optim.Optimizer.__module__]
         types = optimizer._foreach_supported_types
         yield optimizer, {"_foreach_supported_types": [*types, DeviceTensor]}
         yield from self._serialization()
-        start = threading.Thread.start
-
-        def start_with_rules(thread: threading.Thread) -> None:
-            run = thread.run
-
-            def run_with_rules() -> None:
-                with _Rules():
-                    run()
-
-            thread.run = run_with_rules
-            start(thread)
-
-        yield threading.Thread, {"start": start_with_rules}
 
     @staticmethod
     def _serialization() -> Iterator[tuple[Any, dict[str, Any]]]:

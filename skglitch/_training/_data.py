@@ -36,7 +36,7 @@ class ImageDataset(Dataset):
         self.scale = scale
         self.rows = np.arange(len(images)) if rows is None else rows
         self.sample_weight = sample_weight
-        self.copy: torch.Tensor | None = None
+        self.on_gpu: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,12 +71,12 @@ class ImageDataset(Dataset):
         for start in range(0, len(self), _COPIED):
             part = np.arange(start, min(start + _COPIED, len(self)))
             copy[start : start + _COPIED] = to_device(self._fetch(part), device)
-        self.copy = copy
+        self.on_gpu = copy
 
     def _fetch(self, indices: np.ndarray) -> torch.Tensor:
         """Images of the rows with these indices, on a GPU if they have been copied to it."""
-        if self.copy is not None:
-            return self.copy[to_device(torch.from_numpy(indices), self.copy.device)]
+        if self.on_gpu is not None:
+            return self.on_gpu[to_device(torch.from_numpy(indices), self.on_gpu.device)]
         return as_batch(self.images[self.rows[indices]], self.scale)
 
 

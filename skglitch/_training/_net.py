@@ -107,7 +107,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
             self.scaler_ = None
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
-        """Compute the loss and its gradients, scaled meanwhile if they are float16."""
+        """Compute the loss and its gradients, with a scaled loss for float16."""
         if self.scaler_ is None:
             return super().train_step_single(batch, **fit_params)
         self._set_training(True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -50,7 +51,7 @@ class ViewLayout:
     def arrange(self, images: torch.Tensor) -> torch.Tensor:
         """Arrange ``(n, n_views, h, w)`` as ``(n * n_passes, 1 or 3, H, W)``."""
         if self.chosen != tuple(range(images.shape[1])):
-            images = images[:, list(self.chosen)]
+            images = _select(images, self.chosen)
         if images.shape[1] == 1:
             return images
         if self.kind == "separate":
@@ -58,7 +59,7 @@ class ViewLayout:
         if self.kind == "mosaic":
             return _mosaic(images)
         # With two views the longer one fills the third color too.
-        return images if images.shape[1] == 3 else images[:, [0, 1, 1]]
+        return images if images.shape[1] == 3 else _select(images, (0, 1, 1))
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the arranged picture for views of ``height`` x ``width``."""
@@ -66,6 +67,11 @@ class ViewLayout:
             return height, width
         rows, columns = _grid(len(self.chosen))
         return rows * height, columns * width
+
+
+def _select(images: torch.Tensor, views: Iterable[int]) -> torch.Tensor:
+    # A list as an index would be copied to a GPU each time, and the host would wait.
+    return torch.stack([images[:, view] for view in views], dim=1)
 
 
 def _grid(n_views: int) -> tuple[int, int]:

@@ -141,9 +141,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         scales of batch norms have no weight decay. A criterion gets logits and integer labels.
     precision : {"auto", "float32", "tf32", "bfloat16", "float16"}, default="auto"
         Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
-        multiplies it natively and float32 elsewhere. ``"tf32"`` shortens the factors of float32
-        products on Nvidia GPUs from Ampere on; elsewhere it is float32. ``"float16"``, with
-        scaled losses, is for older GPUs. Weights are float32.
+        multiplies it natively and float32 elsewhere. ``"tf32"`` rounds the factors of float32
+        products to 10 bits on Nvidia GPUs from Ampere on, and is float32 elsewhere. ``"float16"``
+        scales the loss, and is for older GPUs. Weights are float32.
     device : str or torch.device, default="auto"
         The device. ``"auto"`` takes a GPU if there is one.
     callbacks : list of skorch callbacks, default=None

@@ -93,7 +93,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Number of glitches that are embedded at a time.
     precision, device
         As in :class:`CNNClassifier`. The net of a classifier in ``source`` stays on its device, and
-        ``precision="auto"`` takes that of the classifier.
+        ``precision="auto"`` uses the precision of the classifier.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights (``weights=None``).
     verbose : int, default=0
@@ -333,9 +333,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         )
 
     def _precision(self) -> str:
-        """Precision of the parameters; "auto" is that of the classifier in the source."""
-        is_set = self.precision != AUTO or not hasattr(self, "classifier_")
-        return self.precision if is_set else self.classifier_.precision
+        if self.precision == AUTO and hasattr(self, "classifier_"):
+            return self.classifier_.precision
+        return self.precision
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -28,7 +28,7 @@ def _rank_true_classes(
 ) -> tuple[NDArray[np.intp], int]:
     """Count the *other* classes that score at least as high as the true one, and all classes.
 
-    The count is that of all classes if the true class is not in `labels`.
+    All classes are counted if the true class is not in `labels`.
     """
     codes, known = check_known_labels(y_true, labels)
     scores = check_scores(y_score, len(codes), known)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._device import choose_device
+from .._device import replace_missing
 from .._training import SpectrogramAugment
 from ._file import Arrays
 
@@ -340,9 +340,5 @@ class Reader:
                 raise ValueError(f"it sets the attribute {name!r}, which fit does not set")
         if "device" in params:
             device = params["device"] if self.device is None else self.device
-            try:
-                choose_device(device)
-            except ValueError:
-                self.remarks.append(f"device={str(device)!r} is not there, 'auto' takes its place")
-                device = "auto"
-            params["device"] = device
+            params["device"], remark = replace_missing(device)
+            self.remarks += [remark] if remark else []

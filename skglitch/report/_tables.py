@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .._device import choose_precision
 from .._version import __version__
 from ..estimators import CNNClassifier
 from ._findings import Findings
@@ -161,6 +162,7 @@ def choose_examples(findings: Findings) -> np.ndarray:
 def measure_cost(findings: Findings, processor_seconds: float) -> pd.DataFrame:
     """Measure the size of the network, and collect the times of this report."""
     classifier, seconds = findings.classifier, findings.seconds
+    device = classifier.net_.module_.encoder.device
     parameters = list(classifier.net_.module_.parameters())
     epochs = list(classifier.history_)
     predicting = seconds["predicting"]
@@ -168,8 +170,8 @@ def measure_cost(findings: Findings, processor_seconds: float) -> pd.DataFrame:
         "parameters": f"{sum(p.numel() for p in parameters):,}",
         "trainable parameters": f"{sum(p.numel() for p in parameters if p.requires_grad):,}",
         "operations per glitch": f"{count_flops(classifier, findings.X[:1]) / 1e9:.3g} GFLOP",
-        "device": _describe_device(classifier),
-        "precision": classifier.net_.precision,
+        "device": _describe_device(device),
+        "precision": choose_precision(classifier.precision, device),
         "predicting": f"{predicting:.3g} s, {1000 * predicting / len(findings):.3g} ms per glitch",
         "embedding": f"{seconds['embedding']:.3g} s",
         "this report": f"{sum(seconds.values()):.3g} s, {processor_seconds:.3g} s of CPU time",
@@ -254,8 +256,7 @@ def _count(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return names[order], counts[order]
 
 
-def _describe_device(classifier: CNNClassifier) -> str:
-    device = torch.device(classifier.net_.device)
+def _describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
     return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
