@@ -7,7 +7,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from skglitch import CNNClassifier, _device
+from skglitch import CNNClassifier, TruncatedCNNTransformer, _device
 from skglitch._device import (
     autocast,
     choose_device,
@@ -80,6 +80,19 @@ def test_strain_needs_a_device_with_float64(accelerator):
 def test_precision(precision, fast, expected, monkeypatch):
     monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: fast)
     assert choose_precision(precision, torch.device("cpu")) == expected
+
+
+def test_embeddings_have_the_precision_of_the_classifier(monkeypatch):
+    monkeypatch.setattr(_device, "has_fast_bfloat16", lambda device: False)
+    X = np.random.default_rng(0).integers(0, 255, (8, 1, 32, 32), dtype=np.uint8)
+    net = CNNClassifier("test_efficientnet", weights=None, precision="bfloat16", max_epochs=1)
+    net.set_params(random_state=0).fit(X, ["Blip", "Tomte"] * 4)
+    auto, bfloat16, float32 = (
+        TruncatedCNNTransformer(net, precision=precision).fit_transform(X)
+        for precision in ("auto", "bfloat16", "float32")
+    )
+    np.testing.assert_array_equal(auto, bfloat16)
+    assert not np.array_equal(auto, float32)
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", "ieee"), ("tf32", "tf32")])

@@ -14,7 +14,7 @@ from torch import nn
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
-from skglitch._device import seeded, to_device
+from skglitch._device import has_fast_bfloat16, seeded, to_device
 from skglitch.datasets import make_glitches
 from skglitch.display import compute_saliency_maps
 from skglitch.estimators import Encoder
@@ -282,6 +282,7 @@ DUMPED = {
     "classifier": classifier,
     "transformer": transformer,
     "classifier's transformer": lambda device: transformer(device, classifier(device)),
+    "classifier's layer": lambda device: transformer(device, classifier(device), layer="blocks.2"),
     "pipeline": lambda device: make_pipeline(transformer(device), LogisticRegression()),
 }
 
@@ -304,6 +305,15 @@ def test_seeds_of_all_gpus_are_as_before():
         with seeded(3, torch.device("cuda:1")):
             assert gpu.seeds == [[1, 4], [3, 0]]
         assert gpu.seeds == [[1, 4], [2, 8]]
+
+
+def test_bfloat16_is_asked_of_the_device_that_is_chosen(monkeypatch):
+    with PretendCuda(2) as gpu:
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation: gpu.current == 1
+        )
+        found = [has_fast_bfloat16(torch.device("cuda", index)) for index in (0, 1)]
+        assert (found, gpu.current) == ([False, True], 0)
 
 
 def test_strain_follows_the_current_gpu():
