@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
-import math
 import os
 import threading
 import warnings
@@ -243,9 +242,11 @@ def explaining_memory(device: torch.device, batch_size: int) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        free, total = (f"{n / 1e9:.1f} GB" for n in free_memory(device) or (math.nan, math.nan))
+        left = ""
+        if memory := free_memory(device):
+            left = f", with {memory[0] / 1e9:.1f} of {memory[1] / 1e9:.1f} GB free"
         raise torch.OutOfMemoryError(
-            f"{device} ran out of memory at batch_size={batch_size}, with {free} of {total} free. "
+            f"{device} ran out of memory at batch_size={batch_size}{left}. "
             "Use a smaller batch_size or backbone, close other programs on the GPU, or use "
             "device='cpu'."
         ) from error

@@ -5,16 +5,19 @@ from __future__ import annotations
 import joblib
 import numpy as np
 import pytest
+import timm
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._device import has_fast_bfloat16, seeded, to_device
+from skglitch._training._module import measure_batch_norm
 from skglitch.datasets import make_glitches
 from skglitch.display import compute_saliency_maps
 from skglitch.estimators import Encoder
@@ -350,3 +353,156 @@ def test_a_step_moves_pixels_once_and_waits_once(free, images):
     assert len(pixels) <= (0 if free else n_steps), gpu.report()
     assert all(e.pinned and e.dtype == torch.uint8 for e in pixels), gpu.report()
     assert sum(e.waits for e in gpu.log) <= n_steps, gpu.report()
+
+
+def count_waits(n_epochs, **params):
+    with PretendCuda() as gpu:
+        classifier("cuda", max_epochs=n_epochs, **params).fit(X, y)
+    return sum(event.waits for event in gpu.log)
+
+
+@pytest.mark.parametrize("params", [{}, {"precision": "float16"}], ids=str)
+def test_an_epoch_waits_once_for_its_losses(params):
+    assert count_waits(4, **params) - count_waits(2, **params) == 2
+
+
+class Mistake(nn.Module):
+    """An augmentation that changes nothing, but makes the host wait."""
+
+    def __init__(self, mistake):
+        super().__init__()
+        self.mistake = mistake
+
+    def forward(self, images):
+        self.mistake(images)
+        return images
+
+
+MISTAKES = {
+    "item": lambda x: x.mean().item(),
+    "float": lambda x: float(x.max()),
+    "if": lambda x: 1 if x.sum() > 0 else 0,
+    "tolist": lambda x: x[0, 0, 0].tolist(),
+    "print": lambda x: f"{x.mean()}",
+    "to the CPU": lambda x: x.cpu(),
+    "list": lambda x: x[[0, 1]],
+    "boolean mask": lambda x: x[x > 0],
+    "index of the CPU": lambda x: x[torch.tensor([0])],
+    "nonzero": lambda x: x.nonzero(),
+    "unique": lambda x: x.unique(),
+    "not pinned": lambda x: x * torch.ones(32).to(x.device),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_waits_planted_in_a_step_are_found(mistake):
+    augment = Mistake(mistake)
+    assert count_waits(3, augment=augment) - count_waits(2, augment=augment) > 1
+
+
+def test_losses_are_read_every_sixteen_steps():
+    # Of 32 steps an epoch, and one wait more for the last step of the epoch, if it is not the 32nd.
+    params = {"batch_size": 1, "precision": "float32"}
+    twice = np.concatenate([X, X]), np.concatenate([y, y])
+    waits = []
+    for n_epochs in (1, 3):
+        with PretendCuda() as gpu:
+            classifier("cuda", max_epochs=n_epochs, **params).fit(*twice)
+        waits.append(sum(event.waits for event in gpu.log))
+    assert waits[1] - waits[0] == 2 * 2
+
+
+def test_each_loss_is_in_the_history():
+    expected = classifier("cpu", max_epochs=2, early_stopping=True).fit(X, y).history_
+    with PretendCuda():
+        history = classifier("cuda", max_epochs=2, early_stopping=True).fit(X, y).history_
+    for name in ("train_loss", "valid_loss"):
+        losses = [[b.get(name) for b in row["batches"]] for row in history]
+        assert losses == [[b.get(name) for b in row["batches"]] for row in expected]
+
+
+class Diverge(nn.Module):
+    """A loss that is NaN from the third batch on."""
+
+    n_calls = 0
+
+    def forward(self, logits, targets):
+        self.n_calls += 1
+        return nn.functional.cross_entropy(logits, targets) * (np.nan if self.n_calls > 2 else 1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_loss_that_is_not_finite_is_found_at_its_batch(device):
+    model = classifier(device, batch_size=4, net_params={"criterion": Diverge})
+    with PretendCuda(), pytest.raises(ValueError, match="nan in epoch 1, batch 3"):
+        model.fit(X, y)
+
+
+def test_batch_norms_are_measured_without_waiting():
+    with PretendCuda() as gpu:
+        module = classifier("cuda").fit(X, y).net_.module_
+        batches = [torch.from_numpy(X).to("cuda")] * 3
+        gpu.log.clear()
+        measure_batch_norm(module, batches)
+    assert not any(event.waits for event in gpu.log), gpu.report()
+
+
+@pytest.mark.parametrize("n", [2, 8])
+def test_spectrograms_wait_for_a_batch_and_not_for_each_glitch(n):
+    strain = np.random.default_rng(0).normal(size=(n, 4096))
+    model = QTransformer(1024.0, (0.5, 1.0), (10.0, 512.0), size=(28, 34), device="cuda")
+    with PretendCuda() as gpu:
+        model.fit_transform(strain)  # prepares the windows
+        gpu.log.clear()
+        pixels = model.fit_transform(strain)
+    n_planes = sum(event.kind == "copy out" for event in gpu.log)
+    # A check of the medians, the candidates (two lists), their tiles.
+    assert sum(event.waits for event in gpu.log) <= 4 + n_planes, gpu.report()
+    assert len(pixels) == n
+
+
+class Launches(TorchDispatchMode):
+    """Counts calls of torch's kernels, those of the backward pass too."""
+
+    # These only look at a tensor in another way, or mark a place for a profiler.
+    FREE = ("detach", "view", "expand", "t.", "select", "slice", "as_strided", "squeeze", "permute")
+
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = str(func).removeprefix("aten.")
+        self.n += not name.startswith((*self.FREE, "profiler", "empty"))
+        return func(*args, **(kwargs or {}))
+
+
+def launches_per_step(fit):
+    counts = []
+    for n_epochs in (1, 2):
+        with Launches() as launches:
+            fit(n_epochs)
+        counts.append(launches.n)
+    return (counts[1] - counts[0]) / (len(X) // BATCH)
+
+
+def textbook(n_epochs):
+    net = timm.create_model("test_efficientnet", num_classes=2).train()
+    optimizer = torch.optim.AdamW(net.parameters(), foreach=True)
+    images, targets = (
+        torch.from_numpy(np.repeat(X, 3, 1)),
+        torch.from_numpy(np.unique(y, return_inverse=True)[1]),
+    )
+    for _ in range(n_epochs):
+        for start in range(0, len(X), BATCH):
+            optimizer.zero_grad()
+            logits = net(images[start : start + BATCH].float() / 255)
+            nn.functional.cross_entropy(logits, targets[start : start + BATCH]).backward()
+            optimizer.step()
+
+
+def test_a_step_launches_no_more_kernels_than_the_textbook_loop():
+    ours = launches_per_step(lambda n: classifier("cpu", max_epochs=n, augment=False).fit(X, y))
+    augmented = launches_per_step(lambda n: classifier("cpu", max_epochs=n).fit(X, y))
+    assert ours <= launches_per_step(textbook)
+    assert augmented <= ours + 60

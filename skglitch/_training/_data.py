@@ -106,28 +106,36 @@ def run_in_batches(
     module.eval()
     output: np.ndarray | None = None
     start, n_images = 0, len(images)
+
+    def load(first: int) -> torch.Tensor:
+        return to_device(as_batch(images[first : first + batch_size], scale), device)
+
     with (
         computing(device, precision),
         torch.inference_mode(),
         autocast(device, precision),
         tqdm(total=n_images, desc=progress, unit="image", disable=not progress) as bar,
     ):
+        batch = load(start)
         while start < n_images:
             rows = slice(start, start + batch_size)
             try:
                 with explaining_memory(device, batch_size):
-                    batch = to_device(as_batch(images[rows], scale), device)
-                    result = function(batch).float().cpu().numpy()
+                    result = function(batch).float()
+                    # A GPU computes while the host reads the next batch.
+                    if rows.stop < n_images:
+                        batch = load(rows.stop)
             except torch.OutOfMemoryError as error:
                 if batch_size == 1:
                     raise
                 batch_size //= 2
                 warnings.warn(f"{error} Going on with batches of {batch_size}.", stacklevel=2)
+                batch = load(start)
                 continue
             if output is None:
                 # Filled in place: joining batches at the end would take twice the memory.
                 output = np.empty((n_images, result.shape[1]), dtype=np.float32)
-            output[rows] = result
+            output[rows] = result.cpu().numpy()
             bar.update(len(result))
             start += batch_size
     assert output is not None  # there is at least one image

@@ -106,20 +106,26 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     if not norms:
         return
     before = [(norm.momentum, copy.deepcopy(dict(norm.named_buffers()))) for norm in norms]
+    measured: set[nn.Module] = set()
+    hooks = [norm.register_forward_hook(lambda norm, *_: measured.add(norm)) for norm in norms]
     was_training = net.training
     net.eval()  # no dropout in the backbone; only the norms themselves train
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain average over all batches
         norm.train()
     try:
         with torch.no_grad():
-            for images in batches:
+            for n_before, images in enumerate(batches):
+                for norm in norms:
+                    # The plain average over all batches. momentum=None would be the same, but
+                    # the host would wait for a GPU's count of the batches at each norm.
+                    norm.momentum = 1 / (n_before + 1)
                 net.encoder.features(images)
     finally:
-        for norm, (momentum, buffers) in zip(norms, before, strict=True):
+        for norm, hook, (momentum, buffers) in zip(norms, hooks, before, strict=True):
+            hook.remove()
             norm.momentum = momentum
-            if norm.num_batches_tracked == 0:
+            if norm not in measured:
                 # A layer after the last one that is read: nothing has been measured.
                 norm.load_state_dict(buffers, strict=False)
         net.train(was_training)

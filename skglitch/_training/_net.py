@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import (
@@ -38,9 +37,11 @@ class GlitchNetClassifier(NeuralNetClassifier):
         *args: Any,
         precision: str = "float32",
         batch_seed: int = 0,
+        losses_at_once: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.losses_at_once = losses_at_once
         self.precision = precision
         self.scaler_: torch.amp.GradScaler | None = None
         self.batch_seed = batch_seed
@@ -106,6 +107,54 @@ class GlitchNetClassifier(NeuralNetClassifier):
         finally:
             self.scaler_ = None
 
+    def run_single_epoch(
+        self,
+        iterator: DataLoader | None,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, torch.Tensor]],
+        **fit_params: Any,
+    ) -> None:
+        """Like skorch's, but a GPU goes on computing while the host looks at past losses."""
+        if iterator is None:
+            return
+        n_batches, losses = 0, []
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                losses.append(step["loss"].detach())
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+                n_batches += 1
+                if len(losses) == self.losses_at_once:
+                    self._record(losses, prefix, n_batches)
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        finally:
+            self._record(losses, prefix, n_batches)
+        self.history.record(f"{prefix}_batch_count", n_batches)
+
+    def _record(self, losses: list[torch.Tensor], prefix: str, n_batches: int) -> None:
+        """Write the losses of the last batches to the history, and empty the list."""
+        if not losses:
+            return
+        values = torch.stack(losses).tolist()  # the only place where the host waits
+        losses.clear()
+        rows = self.history[-1]["batches"][-len(values) :]
+        for row, loss in zip(rows, values, strict=True):
+            row[f"{prefix}_loss"] = loss
+        for number, loss in enumerate(values, start=n_batches - len(values) + 1):
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"The {prefix} loss became {loss} in epoch {len(self.history)}, batch "
+                    f"{number}: the net has diverged. Try a learning_rate below {self.lr:g}, "
+                    "precision='float32', or look for extreme values in X."
+                )
+
+    def _set_training(self, training: bool = True) -> None:
+        # skorch walks through hundreds of modules in each step.
+        if self.module_.training != training:
+            super()._set_training(training)
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
         """Compute the loss and its gradients, with a scaled loss for float16."""
         if self.scaler_ is None:
@@ -163,22 +212,6 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
             f"callbacks has {type(item).__name__}({setting}), but there is no validation data: "
             f"{_HOLD_OUT} Or set {other}."
         )
-
-
-class FailOnNaN(Callback):
-    """Stop at the first loss that is not finite, with an error that suggests what to try."""
-
-    def on_batch_end(self, net: NeuralNet, training: bool, **kwargs: Any) -> None:
-        """Check the loss that skorch has just written down."""
-        prefix = "train" if training else "valid"
-        loss = net.history[-1, "batches", -1, f"{prefix}_loss"]
-        if not np.isfinite(loss):
-            epoch, batch = len(net.history), len(net.history[-1, "batches"])
-            raise ValueError(
-                f"The {prefix} loss became {loss} in epoch {epoch}, batch {batch}: the net has "
-                f"diverged. Try a learning_rate below {net.lr:g}, precision='float32', or look "
-                "for extreme values in X."
-            )
 
 
 class EpochProgress(Callback):

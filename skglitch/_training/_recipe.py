@@ -21,7 +21,7 @@ from torch import nn
 from ._data import ImageDataset, run_in_batches, spread
 from ._head import regress_head
 from ._module import GlitchNet, measure_batch_norm
-from ._net import EpochProgress, FailOnNaN, GlitchNetClassifier, warm_up_and_decay
+from ._net import EpochProgress, GlitchNetClassifier, warm_up_and_decay
 
 # Never fewer epochs, and never fewer steps of the optimizer. A head that starts from zeros needs
 # more than a net that only adapts: of three real classes with 50 glitches each, 68 % were
@@ -41,6 +41,10 @@ _RATE_PER_IMAGE = 1.5e-6
 _REGRESSION_IMAGES = 4096
 CENTER_IMAGES = 512
 _BATCH_NORM_IMAGES = 512
+
+# Steps of a GPU between looks at their losses, for which the host waits. Callbacks of the user's
+# own may look at the loss of each step.
+_LOSSES_AT_ONCE = 16
 
 _ITERATORS = ("train", "valid")
 _NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
@@ -99,18 +103,20 @@ class TrainingRecipe:
         """Train ``module`` in place, watching ``valid``, and return the skorch net around it."""
         n_steps = self.max_epochs * math.ceil(len(train) / self.batch_size)
         schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
-        callbacks: list[Any] = [("fail_on_nan", FailOnNaN()), ("schedule", schedule)]
+        callbacks: list[Any] = [("schedule", schedule)]
         if self.patience is not None:
             sink = print if self.verbose > 1 else noop
             stopper = EarlyStopping(patience=self.patience, load_best=True, sink=sink)
             callbacks.append(("early_stopping", stopper))
         if self.verbose:
             callbacks.append(("progress", EpochProgress()))
+        on_gpu = module.encoder.device.type != "cpu"
         net = self.wrap(
             module,
             callbacks=[*callbacks, *self.callbacks],
             train_split=None if valid is None else predefined_split(valid),
             batch_seed=seed,
+            losses_at_once=_LOSSES_AT_ONCE if on_gpu and not self.callbacks else 1,
         )
         if not any(self.net_params.get(f"iterator_{name}__num_workers") for name in _ITERATORS):
             for data in (train, valid):  # worker processes could not read a GPU
@@ -179,5 +185,7 @@ def check_net_params(net_params: Mapping[str, Any] | None) -> dict[str, Any]:
     if "criterion" not in params:
         params = {"criterion": nn.CrossEntropyLoss, "criterion__reduction": "none"} | params
     if "optimizer" not in params:
-        params = {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0.05} | params
+        # One kernel for all parameters instead of several for each group.
+        default = {"optimizer__weight_decay": 0.05, "optimizer__fused": True}
+        params = {"optimizer": torch.optim.AdamW, **default, **params}
     return params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ class QScan:
         rows = [(p, row) for p, plane in enumerate(self.planes) for row in range(plane.n_searched)]
         first = torch.cat(peaks, dim=1)
         best = first.topk(min(_N_CANDIDATES, first.shape[1]), dim=1)
-        found = []
+        candidates, tiles = [], []
         for glitch, (energies, places) in enumerate(
             zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ):
@@ -158,8 +159,17 @@ class QScan:
             near = [e >= _CLOSE * energies[0] for e in energies]
             close = [rows[p] for p, is_near in zip(places, near, strict=True) if is_near]
             spectrum = spectra[self.whole][glitch : glitch + 1]
-            found.append(max(self._tile(spectrum, plane, row, search) for plane, row in close))
-        return np.array(found).T
+            candidates += [(glitch, plane, row) for plane, row in close]
+            tiles += [self._tile(spectrum, plane, row, search) for plane, row in close]
+        loudest: dict[int, tuple[float, int, float, float]] = {}
+        # The host waits for a GPU once, not for each of them.
+        found = torch.stack(tiles).tolist()
+        for (glitch, plane, row), (energy, place) in zip(candidates, found, strict=True):
+            size = self._n_tiles(self.planes[plane], row, self.duration)
+            time = place * self.duration / size - self.trigger
+            tile = energy, plane, time, float(self.planes[plane].frequencies[row])
+            loudest[glitch] = max(tile, loudest.get(glitch, tile))
+        return np.array(list(loudest.values())).T
 
     def _peaks(
         self, spectra: dict[Stretch, torch.Tensor], plane: QPlane, search: float
@@ -168,28 +178,24 @@ class QScan:
         n = len(spectra[self.whole])
         peaks = torch.zeros((n, plane.n_searched), device=self.device)
         ringing = search / 2 + _RINGING * plane.q / plane.frequencies[: plane.n_searched]
-        is_short = ringing < _SHORT_STRETCH / 2
-        for stretch, wanted in ((self.short, is_short), (self.shown, ~is_short)):
-            chosen = np.flatnonzero(wanted)
-            if len(chosen):
-                sizes = [self._n_tiles(plane, int(row), stretch.duration) for row in chosen]
-                for rows, energy in stretch.energies(spectra[stretch], plane, sizes, chosen):
-                    first, last = self._searched(stretch, energy.shape[-1], search)
-                    peaks[:, rows] = energy[..., first:last].amax(dim=-1)
+        n_long = int((ringing >= _SHORT_STRETCH / 2).sum())  # lower frequencies ring for longer
+        long, short = range(n_long), range(n_long, plane.n_searched)
+        for stretch, chosen in ((self.short, short), (self.shown, long)):
+            sizes = [self._n_tiles(plane, row, stretch.duration) for row in chosen]
+            for rows, energy in stretch.energies(spectra[stretch], plane, sizes, chosen):
+                first, last = self._searched(stretch, energy.shape[-1], search)
+                peaks[:, rows] = energy[..., first:last].amax(dim=-1)
         return peaks
 
-    def _tile(
-        self, spectrum: torch.Tensor, plane: int, row: int, search: float
-    ) -> tuple[float, int, float, float]:
-        """Energy, plane, time and frequency of the loudest tile of a row."""
+    def _tile(self, spectrum: torch.Tensor, plane: int, row: int, search: float) -> torch.Tensor:
+        """Energy and place of the loudest tile of a row."""
         size = self._n_tiles(self.planes[plane], row, self.duration)
-        _, energy = next(self.whole.energies(spectrum, self.planes[plane], [size], [row]))
+        rows = range(row, row + 1)
+        _, energy = next(self.whole.energies(spectrum, self.planes[plane], [size], rows))
         first, last = self._searched(self.whole, size, search)
         peak, place = energy[0, 0, first:last].max(dim=0)
-        time = (int(place) + first) * self.duration / size - self.trigger
-        frequency = float(self.planes[plane].frequencies[row])
-        normalized = float(peak / median(self._without_ends(energy[0, 0])))
-        return normalized, plane, time, frequency
+        normalized = peak / median(self._without_ends(energy[0, 0]))
+        return torch.stack([normalized.double(), (place + first).double()])
 
     def _n_tiles(self, plane: QPlane, row: int, duration: float) -> int:
         needed = duration * 2 * math.pi * plane.frequencies[row] / plane.q
@@ -285,8 +291,8 @@ class Stretch:
         spectrum: torch.Tensor,
         plane: QPlane,
         sizes: Sequence[int],
-        rows: Sequence[int] | np.ndarray | None = None,
-    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        rows: range | None = None,
+    ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield rows and their energies at ``sizes`` equally spaced times of the stretch."""
         rows = range(len(plane.frequencies)) if rows is None else rows
         for group, size in _groups(rows, sizes, max(1, _CHUNK // len(spectrum))):
@@ -297,7 +303,8 @@ class Stretch:
             amplitude = torch.fft.ifft(folded, norm="forward")
             parts = torch.view_as_real(amplitude)
             parts.mul_(parts)
-            yield group, parts[..., 0] + parts[..., 1]
+            # A list as index would be copied to a GPU, and waited for.
+            yield slice(group.start, group.stop), parts[..., 0] + parts[..., 1]
 
 
 def _fold(target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torch.Tensor) -> None:
@@ -314,17 +321,13 @@ def _fold(target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torc
         target[:, :n_rest] += bins[:, n_whole:] * window[n_whole:]
 
 
-def _groups(
-    rows: Sequence[int] | np.ndarray, sizes: Sequence[int], limit: int
-) -> Iterator[tuple[list[int], int]]:
-    """Yield rows of equal size together, at most ``limit`` values at a time."""
-    by_size: dict[int, list[int]] = {}
-    for row, size in zip(rows, sizes, strict=True):
-        by_size.setdefault(size, []).append(int(row))
-    for size, members in by_size.items():
+def _groups(rows: range, sizes: Sequence[int], limit: int) -> Iterator[tuple[range, int]]:
+    """Yield neighboring rows of equal size together, at most ``limit`` values at a time."""
+    for size, group in itertools.groupby(range(len(rows)), key=sizes.__getitem__):
+        members = list(group)
         at_once = max(1, limit // size)
-        for start in range(0, len(members), at_once):
-            yield members[start : start + at_once], size
+        for start in range(members[0], members[-1] + 1, at_once):
+            yield rows[start : min(start + at_once, members[-1] + 1)], size
 
 
 # For a single glitch, as in a live analysis, preparing a scan takes longer than the transform.

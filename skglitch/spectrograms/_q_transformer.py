@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 from torch.nn.functional import interpolate
 
-from .._device import choose_exact_device, computing, explaining_memory, median
+from .._device import choose_exact_device, computing, explaining_memory, median, to_device
 from .._validation import describe_gaps, find_gaps, unmask
 from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 
@@ -261,6 +261,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         scan = self._make_scan(strain.shape[1], clean_medians)
         n = len(strain)
         divisors = torch.as_tensor(1 / np.broadcast_to(scale, n), dtype=torch.float32)
+        divisors = to_device(divisors, scan.device)
         result = Bunch(
             data=np.empty((n, len(self.durations), *self.size), dtype=np.uint8),
             **{name: np.empty(n) for name in ("q", "time", "frequency", "snr")},
@@ -282,12 +283,14 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 result.q[rows] = [scan.planes[plane].q for plane in planes]
                 result.snr[rows] = np.sqrt(2 * peaks)
                 # All views of a glitch are shown at the Q of its loudest tile.
+                drawn = []
                 for plane in np.unique(planes):
                     chosen = np.flatnonzero(planes == plane)
-                    shown, divisor = spectra[scan.shown][chosen], medians[plane][chosen]
-                    divisor = divisor * divisors[start + chosen, None].to(scan.device)
-                    energy = scan.views(shown, plane, divisor) * (255 / MAX_ENERGY)
-                    pixels = energy.round_().to(torch.uint8)
+                    index = to_device(torch.from_numpy(chosen), scan.device)
+                    divisor = medians[plane][index] * divisors[index + start, None]
+                    energy = scan.views(spectra[scan.shown][index], plane, divisor)
+                    drawn.append((chosen, (energy * (255 / MAX_ENERGY)).round_().to(torch.uint8)))
+                for chosen, pixels in drawn:  # at last, as the host waits for a GPU here
                     result.data[start + chosen] = pixels.cpu().numpy()
         return result
 
@@ -295,7 +298,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         # Scaled first: squares of strain in its own unit, 1e-21, would underflow.
         values = np.asarray(strain, dtype=np.float64)
         values = values / np.abs(values).max(axis=1, keepdims=True)
-        tensor = torch.from_numpy(values).to(scan.device)
+        tensor = to_device(torch.from_numpy(values), scan.device)
         if self.whiten:
             spectrum = whitened_spectrum(tensor, self.sample_rate, self.fftlength, self.fduration)
             return spectrum[:, : scan.n_bins]
@@ -410,4 +413,4 @@ def whitened_spectrum(
 
 
 def _hann(size: int, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(get_window("hann", size))).to(device)
+    return to_device(torch.from_numpy(np.ascontiguousarray(get_window("hann", size))), device)
