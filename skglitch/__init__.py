@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         report,
         spectrograms,
     )
-    from .estimators import CNNClassifier, TruncatedCNNTransformer
+    from .estimators import CNNClassifier, TruncatedCNNTransformer, one_gpu_per_worker
     from .persistence import load, load_pretrained, save
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "load",
     "load_pretrained",
     "metrics",
+    "one_gpu_per_worker",
     "persistence",
     "report",
     "save",
@@ -48,7 +49,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     __all__,
     {
-        "estimators": ["CNNClassifier", "TruncatedCNNTransformer"],
+        "estimators": ["CNNClassifier", "TruncatedCNNTransformer", "one_gpu_per_worker"],
         "persistence": ["load", "load_pretrained", "save"],
     },
 )

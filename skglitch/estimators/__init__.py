@@ -3,6 +3,13 @@
 from .._training import SpectrogramAugment
 from ._cnn_classifier import CNNClassifier
 from ._encoder import Encoder
+from ._gpus import one_gpu_per_worker
 from ._truncated_cnn_transformer import TruncatedCNNTransformer
 
-__all__ = ["CNNClassifier", "Encoder", "SpectrogramAugment", "TruncatedCNNTransformer"]
+__all__ = [
+    "CNNClassifier",
+    "Encoder",
+    "SpectrogramAugment",
+    "TruncatedCNNTransformer",
+    "one_gpu_per_worker",
+]

@@ -41,8 +41,6 @@ NOT_RUN = {
     "skglitch demo": "tests/cli/test_demo.py runs it in a smaller form",
     "skglitch report": "tests/cli/test_report.py runs it, and the page makes a report in Python",
     "python benchmarks/": "takes hours; tests/docs/test_benchmarks.py starts all scripts",
-    "CUDA_VISIBLE_DEVICES": "runs a script of the reader on two GPUs",
-    "wait": "waits for these scripts",
     "export ": "sets variables of a batch system",
 }
 SHORTENED = {

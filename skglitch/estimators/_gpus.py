@@ -1,0 +1,81 @@
+"""Several GPUs: one for each worker process of joblib."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from joblib import parallel_config
+from joblib.externals.loky import get_reusable_executor
+
+_place: FileLock  # of this worker, locked until it ends
+
+
+@contextlib.contextmanager
+def one_gpu_per_worker(n_jobs: int | None = None) -> Iterator[None]:
+    """Give each worker process of joblib its own GPU.
+
+    Inside of the ``with`` block, searches, cross-validations and all else that uses joblib start
+    workers whose current GPUs differ. ``device="auto"`` and ``"cuda"`` take the current GPU.
+    The workers end with the block. Without a GPU, the block changes nothing but ``n_jobs``.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+        Number of workers. None stands for the number of GPUs. If there are more workers than GPUs,
+        each GPU gets the same number of workers, or one more. ``n_jobs`` of an estimator comes
+        first.
+
+    Yields
+    ------
+    None
+
+    See Also
+    --------
+    joblib.parallel_config : Sets the number of workers alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skglitch import CNNClassifier, one_gpu_per_worker
+    >>> X = np.random.default_rng(0).integers(0, 50, (8, 1, 64, 64), dtype=np.uint8)
+    >>> y = np.repeat(["Low_Frequency_Lines", "Blip"], 4)
+    >>> classifier = CNNClassifier(max_epochs=1, random_state=0)
+    >>> with one_gpu_per_worker():
+    ...     scores = cross_val_score(classifier, X, y, cv=2)
+    >>> scores.shape
+    (2,)
+    """
+    n_gpus = torch.accelerator.device_count()
+    if not n_gpus:
+        with parallel_config("loky", n_jobs=n_jobs):
+            yield
+        return
+    with tempfile.TemporaryDirectory(prefix="skglitch-") as folder:
+        params = {"initializer": _take_gpu, "initargs": (folder, n_gpus)}
+        n_jobs = n_gpus if n_jobs is None else n_jobs
+        try:
+            with parallel_config("loky", n_jobs=n_jobs, **params):
+                yield
+        finally:
+            # Idle workers would hold memory of their GPUs for minutes.
+            get_reusable_executor(reuse=True).shutdown(wait=True)
+
+
+def _take_gpu(folder: str, n_gpus: int) -> None:
+    """Make the GPU of the first free place the current one, in the worker that calls this."""
+    # joblib replaces a worker that has died or grown. Its lock is free by then, so that the new
+    # worker gets the same GPU.
+    global _place
+    for number in itertools.count():
+        _place = FileLock(Path(folder, f"{number}.lock"))
+        with contextlib.suppress(Timeout):
+            _place.acquire(blocking=False)
+            break
+    torch.accelerator.set_device_index(number % n_gpus)
