@@ -189,10 +189,13 @@ def test_nets_train_and_predict_in_one_format(monkeypatch):
     X = np.zeros((8, 1, 32, 32), dtype=np.uint8)
     y = ["Blip", "Tomte"] * 4
     net = CNNClassifier("test_efficientnet", weights=None, max_epochs=1, random_state=0).fit(X, y)
-    net.net_.module_.register_forward_pre_hook(note)
+    net.net_.module_.encoder.backbone.net.register_forward_pre_hook(note)
     net.partial_fit(X, y)
+    assert (True, torch.bfloat16) in seen
+    assert (True, torch.float32) not in seen
+    seen.clear()
     net.predict(X)
-    assert seen == {(True, torch.bfloat16), (False, torch.bfloat16)}
+    assert seen == {(False, torch.bfloat16)}
 
 
 def test_unknown_precision_is_named():

@@ -150,6 +150,7 @@ class TestRooms:
         *(
             "_device",
             "_download",
+            "_engine",
             "_files",
             "_hdf5",
             "_labels",

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from .._device import autocast, computing, explaining_memory, free_memory, to_device
+from .._engine import choose_forward
 from ._scale import PixelScale
 
 # Images that are copied to a GPU at a time.
@@ -97,11 +98,14 @@ def run_in_batches(
     batch_size: int,
     device: torch.device,
     precision: str,
+    engine: str = "torch",
+    finish: Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: str = "",
 ) -> np.ndarray:
     """Apply ``function`` of ``module`` to images, with heavy layers in `precision`, as float32.
 
-    A GPU that runs out of memory gets half as many images at a time.
+    It may be run by another engine than torch, but not ``finish``, which follows it. A GPU that
+    runs out of memory gets half as many images at a time.
     """
     module.eval()
     output: np.ndarray | None = None
@@ -110,18 +114,28 @@ def run_in_batches(
     def load(first: int) -> torch.Tensor:
         return to_device(as_batch(images[first : first + batch_size], scale), device)
 
+    batch = load(start)
+    function = choose_forward(
+        engine,
+        module,
+        function,
+        batch,
+        n_images=n_images,
+        device=device,
+        precision=precision,
+    )
     with (
         computing(device, precision),
         torch.inference_mode(),
         autocast(device, precision),
         tqdm(total=n_images, desc=progress, unit="image", disable=not progress) as bar,
     ):
-        batch = load(start)
         while start < n_images:
             rows = slice(start, start + batch_size)
             try:
                 with explaining_memory(device, batch_size):
-                    result = function(batch).float()
+                    result = function(batch)
+                    result = (result if finish is None else finish(result)).float()
                     # A GPU computes while the host reads the next batch.
                     if rows.stop < n_images:
                         batch = load(rows.stop)

@@ -71,7 +71,8 @@ class ViewEncoder(nn.Module):
         """Features before the normalization."""
         features = self.backbone.read(self.pictures(images), self.readout)
         # One row per glitch, with the features of all its passes side by side, layer by layer.
-        return torch.cat([part.reshape(len(images), -1) for part in features], dim=1)
+        n_passes = self.layout.n_passes
+        return torch.cat([p.reshape(-1, n_passes * p.shape[1]) for p in features], dim=1)
 
     def pictures(self, images: torch.Tensor) -> torch.Tensor:
         """Arrange images as the backbone takes them, colored by the colormap."""

@@ -37,7 +37,10 @@ class GlitchNet(nn.Module):
         """Logits ``(n, n_classes)`` of images ``(n, n_views, height, width)``."""
         if self.training and self.augment is not None:
             images = self.augment(as_unit_interval(images))
-        features = self.encoder.features(images)
+        return self.classify(self.encoder.features(images))
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits of what ``encoder.features`` returned."""
         # Cheap, and where sums of a thousand features decide between classes.
         with exactly(features.device):
             return self.head(self.encoder.normalized(features).float())

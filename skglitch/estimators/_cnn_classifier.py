@@ -37,6 +37,7 @@ from .._device import (
     seeded,
     to_channels_last,
 )
+from .._engine import ENGINES
 from .._labels import UNLABELED, refuse_unlabeled
 from .._training import (
     GlitchNet,
@@ -146,6 +147,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         scales the loss, and is for older GPUs. Weights are float32.
     device : str or torch.device, default="auto"
         The device. ``"auto"`` takes a GPU if there is one.
+    engine : {"auto", "torch", "openvino"}, default="auto"
+        What computes predictions. OpenVINO (``pip install "skglitch[fast]"``) is faster on a CPU,
+        once it has compiled the net, which takes about two seconds. ``"auto"`` takes it, where it
+        is installed, for 8 million pixels of X or more in one call, such as 340 images of
+        140 x 170. ``"openvino"`` takes it always. It is compiled anew after training. Nets that
+        it cannot compute remain with torch, with a warning or, for ``"auto"``, a line in the log.
     callbacks : list of skorch callbacks, default=None
         Passed to the skorch net, as ``callback`` or ``(name, callback)``. Those that watch
         validation scores need ``early_stopping=True``, which holds out samples.
@@ -218,6 +225,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         "net_params": [dict, None],
         "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
+        "engine": [StrOptions(set(ENGINES))],
         "callbacks": [list, tuple, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -247,6 +255,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         net_params: dict[str, Any] | None = None,
         precision: str = AUTO,
         device: Any = AUTO,
+        engine: str = AUTO,
         callbacks: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -269,6 +278,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.net_params = net_params
         self.precision = precision
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -465,9 +475,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         module = self.net_.module_
         return self._run(
-            module,
-            lambda batch: module(batch).float().softmax(dim=1),
             read_images(self, X),
+            lambda features: module.classify(features).softmax(dim=1),
+            engine=self.engine,
             progress="predict" if self.verbose else "",
         )
 
@@ -607,20 +617,21 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _embed(self, images: np.ndarray) -> np.ndarray:
-        """Features that the head reads."""
-        encoder = self.net_.module_.encoder
-        return self._run(encoder, encoder, images)
+        """Features that the head reads, by torch, as they were in training."""
+        return self._run(images, self.net_.module_.encoder.normalized)
 
-    def _run(self, module: Any, function: Any, images: np.ndarray, progress: str = "") -> Any:
+    def _run(self, images: np.ndarray, finish: Any, **options: Any) -> np.ndarray:
+        encoder = self.net_.module_.encoder
         return run_in_batches(
-            module,
-            function,
+            encoder,
+            encoder.features,
             images,
             self.scale_,
             batch_size=2 * self.batch_size,
-            device=self.net_.module_.encoder.device,
-            precision=choose_precision(self.precision, self.net_.module_.encoder.device),
-            progress=progress,
+            device=encoder.device,
+            precision=choose_precision(self.precision, encoder.device),
+            finish=finish,
+            **options,
         )
 
     def _check_classes(self, classes: Any, y: Any) -> None:

@@ -34,6 +34,7 @@ from .._device import (
     seeded,
     to_channels_last,
 )
+from .._engine import ENGINES
 from .._training import (
     CENTER_IMAGES,
     ViewEncoder,
@@ -91,7 +92,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         As in :class:`CNNClassifier`.
     batch_size : int, default=64
         Number of glitches that are embedded at a time.
-    precision, device
+    precision, device, engine
         As in :class:`CNNClassifier`. The net of a classifier in ``source`` stays on its device, and
         ``precision="auto"`` uses the precision of the classifier.
     random_state : int, RandomState instance or None, default=None
@@ -134,6 +135,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
+        "engine": [StrOptions(set(ENGINES))],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -151,6 +153,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         batch_size: int = 64,
         precision: str = AUTO,
         device: Any = AUTO,
+        engine: str = AUTO,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -164,6 +167,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
+        self.engine = engine
         self.random_state = random_state
         self.verbose = verbose
 
@@ -246,7 +250,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             self.encoder_ = self._build_encoder(source)
         if self._has_own_readout() and self.normalize:
             some = images[spread(len(images), CENTER_IMAGES)]
-            self.encoder_.center_on(torch.from_numpy(self._embed(some, normalized=False)))
+            self.encoder_.center_on(torch.from_numpy(self._embed(some)))
         self._n_features_out = self.encoder_.width
         return self
 
@@ -263,7 +267,11 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         embeddings : ndarray of shape (n_samples, n_features), dtype float32
         """
         check_is_fitted(self)
-        return self._embed(read_images(self, X))
+        return self._embed(
+            read_images(self, X),
+            engine=self.engine,
+            finish=self.encoder_.normalized,
+        )
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say that ``fit`` passes sample weights on to a classifier that it trains.
@@ -318,11 +326,11 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             ).to(encoder.device)
         return encoder.eval()
 
-    def _embed(self, images: np.ndarray, *, normalized: bool = True) -> np.ndarray:
+    def _embed(self, images: np.ndarray, **options: Any) -> np.ndarray:
         encoder = self.encoder_
         return run_in_batches(
             encoder,
-            encoder if normalized else encoder.features,
+            encoder.features,
             images,
             self.scale_,
             batch_size=self.batch_size,
@@ -330,6 +338,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             device=encoder.device,
             precision=choose_precision(self._precision(), encoder.device),
             progress="embed" if self.verbose else "",
+            **options,
         )
 
     def _precision(self) -> str:

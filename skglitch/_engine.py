@@ -1,0 +1,225 @@
+"""The forward pass of a net on a CPU by OpenVINO, in the place of torch."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import nn
+
+from ._lazy import import_extra
+
+Forward = Callable[[torch.Tensor], torch.Tensor]
+
+ENGINES = ("auto", "torch", "openvino")
+
+# To convert and compile a net takes about two seconds. They pay from about this many pixels on:
+# 336 pictures of 140 x 170, or 84 mosaics of four (benchmarks/throughput.py).
+_MIN_PIXELS = 8_000_000
+# Images that a thread computes at a time. More need more memory and are hardly faster.
+_CHUNK = 8
+# Largest difference of converted features in float32, relative to the largest feature.
+_TOLERANCE = 1e-4
+_HINTS = {"bfloat16": "bf16", "float16": "f16"}
+
+_lock = threading.RLock()
+_process = 0  # in which OpenVINO has started its threads
+
+
+def choose_forward(
+    engine: str,
+    module: nn.Module,
+    function: Forward,
+    batch: torch.Tensor,
+    *,
+    n_images: int,
+    device: torch.device,
+    precision: str,
+) -> Forward:
+    """Return `function`, a method of `module`, or what computes the same by OpenVINO.
+
+    `batch` is the first of `n_images` images. What cannot be converted remains with torch.
+    """
+    if engine == "torch" or (engine == "auto" and not _pays(batch, n_images, device)):
+        return function
+    if device.type != "cpu":
+        raise ValueError(f"engine={engine!r} needs device='cpu', but the net is on {device}.")
+    _import_openvino()
+    global _process
+    with _lock:
+        _process = _process or os.getpid()
+        if _process != os.getpid():
+            return function  # its threads do not live on in a fork, and it would wait for ever
+        kept = _kept.get(module)
+        if kept is None or kept.marks != _marks(module):
+            kept = _kept[module] = _Kept(module)
+        try:
+            return kept.compile(module, function, batch, precision)
+        except Exception as error:  # of any type, from torch or OpenVINO
+            if kept.error is None:
+                _say(engine, module, error)
+            kept.error = error
+            return function
+
+
+def _pays(batch: torch.Tensor, n_images: int, device: torch.device) -> bool:
+    """Whether there are enough images, and OpenVINO is there to compute them."""
+    if device.type != "cpu" or n_images * batch[0].numel() < _MIN_PIXELS:
+        return False
+    return importlib.util.find_spec("openvino") is not None
+
+
+def _say(engine: str, module: nn.Module, error: Exception) -> None:
+    name = type(getattr(getattr(module, "backbone", module), "net", module)).__name__
+    reason = " ".join(str(error).split())[:300]
+    message = f"OpenVINO cannot compute {name}, so torch does: {type(error).__name__}: {reason}"
+    if engine == "auto":
+        logging.getLogger(__name__).info(message)
+    else:
+        warnings.warn(message, UserWarning, stacklevel=6)
+
+
+class _Kept:
+    """What was compiled of a module, as long as its weights and the number of threads stay."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.marks = _marks(module)
+        # Held, so that a new tensor cannot have the identity of an old one.
+        self.tensors = _tensors(module)
+        self.error: Exception | None = None
+        self.models: dict[torch.dtype, Any] = {}
+        self.compiled: dict[tuple, _Compiled] = {}
+
+    def compile(
+        self, module: nn.Module, function: Forward, batch: torch.Tensor, precision: str
+    ) -> _Compiled:
+        if self.error is not None:
+            raise self.error
+        if batch.dtype not in self.models:
+            model = _convert(module, function, batch)
+            _check(_Compiled(model, batch, "float32"), function, batch)
+            self.models[batch.dtype] = model
+        key = (batch.dtype, *_split(batch), precision)
+        if key not in self.compiled:
+            self.compiled[key] = _Compiled(self.models[batch.dtype], batch, precision)
+        return self.compiled[key]
+
+
+# By module: no copy or pickle of an estimator has any of it, and it goes with the module.
+_kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
+
+
+def _tensors(module: nn.Module) -> list[torch.Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _marks(module: nn.Module) -> list[Any]:
+    """Describe what changes with the weights and the threads of torch."""
+    versions = [(id(tensor), tensor._version) for tensor in _tensors(module)]
+    return [torch.get_num_threads(), *versions]
+
+
+def _split(batch: torch.Tensor) -> tuple[int, int]:
+    """Images in a chunk, and chunks that are computed at a time."""
+    # Threads that each have a chunk to themselves do not wait for each other: 1.5 times the speed
+    # of all of them on one batch. One image is for all threads.
+    n_threads = torch.get_num_threads()
+    chunk = _CHUNK if len(batch) >= _CHUNK * n_threads else 1
+    return chunk, n_threads if len(batch) > 1 else 1
+
+
+class _Compiled:
+    """A net that was compiled for images of one shape."""
+
+    def __init__(self, model: Any, batch: torch.Tensor, precision: str) -> None:
+        openvino = _import_openvino()
+        self.chunk, n_streams = _split(batch)
+        model.reshape([self.chunk, *batch.shape[1:]])
+        settings = {
+            # Otherwise OpenVINO takes bfloat16 where the hardware has it.
+            "INFERENCE_PRECISION_HINT": _HINTS.get(precision, "f32"),
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": n_streams,
+            # Several processes would be pinned to the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
+        self.width = compiled.output(0).shape[1]
+        self.queue = openvino.AsyncInferQueue(compiled, n_streams)
+        self.queue.set_callback(_keep_output)
+        self.lock = threading.Lock()
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        images = batch.numpy()
+        output = np.empty((len(images), self.width), dtype=np.float32)
+        with self.lock:
+            for start in range(0, len(images), self.chunk):
+                rows = slice(start, start + self.chunk)
+                # The last chunk is filled up with repetitions.
+                part = np.resize(images[rows], (self.chunk, *images.shape[1:]))
+                self.queue.start_async([part], userdata=output[rows])
+            self.queue.wait_all()
+        return torch.from_numpy(output)
+
+
+def _keep_output(request: Any, rows: np.ndarray) -> None:
+    rows[:] = request.get_output_tensor().data[: len(rows)]
+
+
+def _import_openvino() -> Any:
+    # With this package, openvino reports imports and conversions to its maker over the network.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return import_extra("openvino", "engine='openvino'", "fast")
+
+
+class _Function(nn.Module):
+    """A method of a module as a module, which is what is traced."""
+
+    def __init__(self, module: nn.Module, function: Forward) -> None:
+        super().__init__()
+        self.module = module
+        self.function = function
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.function(images)
+
+
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """Context in which torch computes in float32, with tensors that may be used anywhere."""
+    root = logging.getLogger()
+    level = root.level
+    try:
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        root.setLevel(level)  # which OpenVINO changes
+
+
+def _convert(module: nn.Module, function: Forward, batch: torch.Tensor) -> Any:
+    openvino = _import_openvino()
+    # One image could be taken for an axis without meaning.
+    example = (torch.cat([batch, batch])[:2],)
+    with _plainly(), warnings.catch_warnings():
+        # Python numbers are constants, as they should be, and OpenVINO itself traces.
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(_Function(module, function).eval(), example, check_trace=False)
+        return openvino.convert_model(traced, example_input=example)
+
+
+def _check(compiled: _Compiled, function: Forward, batch: torch.Tensor) -> None:
+    with _plainly():
+        expected = function(batch[:3])
+    difference = (compiled(batch[:3]) - expected).abs().max() / expected.abs().max().clamp(min=1)
+    if not difference <= _TOLERANCE:
+        raise ValueError(f"its features differ from those of torch by {float(difference):.1e}")
