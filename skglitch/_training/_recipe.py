@@ -19,6 +19,7 @@ from skorch.utils import noop
 from torch import nn
 
 from ._data import ImageDataset, run_in_batches, spread
+from ._folding import folded_norms
 from ._head import regress_head
 from ._module import GlitchNet, measure_batch_norm
 from ._net import EpochProgress, GlitchNetClassifier, warm_up_and_decay
@@ -122,8 +123,12 @@ class TrainingRecipe:
             for data in (train, valid):  # worker processes could not read a GPU
                 if data is not None:
                     data.copy_to(module.encoder.device)
-        net.fit(train, None)
-        if not module.batch_norm_is_fixed:
+        if module.batch_norm_is_fixed:
+            layers = module.encoder.readout.layers
+            with folded_norms(module.encoder.backbone.net, kept=layers):
+                net.fit(train, None)
+        else:
+            net.fit(train, None)
             batches = train.sample(_BATCH_NORM_IMAGES, self.batch_size, module.encoder.device)
             measure_batch_norm(module, batches)
         # What only training needed is not kept: validation images, gradients and their moments,
