@@ -42,7 +42,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
-PRECISIONS = ("auto", "float32", "tf32", *_HALF)
+PRECISIONS = ("auto", "float32", "tf32", *_HALF, "int8")
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
@@ -97,12 +97,15 @@ def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """Return the format of the heavy layers; weights and results are float32 in any case."""
+    """Return the format of the heavy layers; weights and results are float32 in any case.
+
+    Only the engine of predictions knows "int8", which here is "auto".
+    """
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is not one of {', '.join(PRECISIONS)}.")
     # bfloat16 that is emulated is several times slower.
     automatic = "bfloat16" if has_fast_bfloat16(device) else "float32"
-    return automatic if precision == "auto" else precision
+    return automatic if precision in ("auto", "int8") else precision
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

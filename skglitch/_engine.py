@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import logging
 import os
 import sys
@@ -30,6 +31,9 @@ _MIN_PIXELS = 8_000_000
 _CHUNK = 8
 # Largest difference of converted features in float32, relative to the largest feature.
 _TOLERANCE = 1e-4
+# In integers, the first two convolutions cost 60 % of the error of embeddings and bring little. Nor
+# are the ranges of activations cut, as glitches are seldom and loud (benchmarks/precision.py).
+_N_EXACT = 2
 _HINTS = {"bfloat16": "bf16", "float16": "f16"}
 
 _lock = threading.RLock()
@@ -45,15 +49,23 @@ def choose_forward(
     n_images: int,
     device: torch.device,
     precision: str,
+    calibration: np.ndarray | None = None,
 ) -> Forward:
     """Return `function`, a method of `module`, or what computes the same by OpenVINO.
 
-    `batch` is the first of `n_images` images. What cannot be converted remains with torch.
+    `batch` is the first of `n_images` images. With images for `calibration`, it computes in 8-bit
+    integers. What cannot be converted remains with torch.
     """
+    if calibration is not None:
+        if engine == "torch":
+            raise ValueError("engine='torch' does not know precision='int8': use engine='auto'.")
+        import_extra("nncf", "precision='int8'", "fast")
+        engine = "openvino"
     if engine == "torch" or (engine == "auto" and not _pays(batch, n_images, device)):
         return function
     if device.type != "cpu":
-        raise ValueError(f"engine={engine!r} needs device='cpu', but the net is on {device}.")
+        what = f"engine={engine!r}" if calibration is None else "precision='int8'"
+        raise ValueError(f"{what} needs device='cpu', but the net is on {device}.")
     _import_openvino()
     global _process
     with _lock:
@@ -64,7 +76,7 @@ def choose_forward(
         if kept is None or kept.marks != _marks(module):
             kept = _kept[module] = _Kept(module)
         try:
-            return kept.compile(module, function, batch, precision)
+            return kept.compile(module, function, batch, precision, calibration)
         except Exception as error:  # of any type, from torch or OpenVINO
             if kept.error is None:
                 _say(engine, module, error)
@@ -97,21 +109,35 @@ class _Kept:
         # Held, so that a new tensor cannot have the identity of an old one.
         self.tensors = _tensors(module)
         self.error: Exception | None = None
-        self.models: dict[torch.dtype, Any] = {}
+        self.models: dict[Any, Any] = {}
+        self.calibrations: list[np.ndarray] = []  # held for the same reason
         self.compiled: dict[tuple, _Compiled] = {}
 
     def compile(
-        self, module: nn.Module, function: Forward, batch: torch.Tensor, precision: str
+        self,
+        module: nn.Module,
+        function: Forward,
+        batch: torch.Tensor,
+        precision: str,
+        calibration: np.ndarray | None,
     ) -> _Compiled:
         if self.error is not None:
             raise self.error
-        if batch.dtype not in self.models:
+        kind: Any = batch.dtype
+        if kind not in self.models:
             model = _convert(module, function, batch)
             _check(_Compiled(model, batch, "float32"), function, batch)
-            self.models[batch.dtype] = model
-        key = (batch.dtype, *_split(batch), precision)
+            self.models[kind] = model
+        if calibration is not None:
+            kind = id(calibration)
+            if kind not in self.models:
+                self.models[kind] = _quantize(self.models[batch.dtype], calibration)
+                self.calibrations.append(calibration)
+        key = kind, _split(batch), precision
         if key not in self.compiled:
-            self.compiled[key] = _Compiled(self.models[batch.dtype], batch, precision)
+            self.compiled[key] = compiled = _Compiled(self.models[kind], batch, precision)
+            if calibration is not None:
+                compiled.correct_mean(function, torch.from_numpy(calibration))
         return self.compiled[key]
 
 
@@ -158,6 +184,7 @@ class _Compiled:
         self.queue = openvino.AsyncInferQueue(compiled, n_streams)
         self.queue.set_callback(_keep_output)
         self.lock = threading.Lock()
+        self.shift = 0.0
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         images = batch.numpy()
@@ -169,7 +196,14 @@ class _Compiled:
                 part = np.resize(images[rows], (self.chunk, *images.shape[1:]))
                 self.queue.start_async([part], userdata=output[rows])
             self.queue.wait_all()
-        return torch.from_numpy(output)
+        return torch.from_numpy(output + self.shift)
+
+    def correct_mean(self, function: Forward, images: torch.Tensor) -> None:
+        """Give each feature the mean that it has by torch."""
+        # Of features that differ little from each other, a shift would change all directions.
+        with _plainly():
+            exact = torch.cat([function(part) for part in images.split(_CHUNK)])
+        self.shift = (exact - self(images)).mean(dim=0).numpy()
 
 
 def _keep_output(request: Any, rows: np.ndarray) -> None:
@@ -214,7 +248,32 @@ def _convert(module: nn.Module, function: Forward, batch: torch.Tensor) -> Any:
         # Python numbers are constants, as they should be, and OpenVINO itself traces.
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(_Function(module, function).eval(), example, check_trace=False)
-        return openvino.convert_model(traced, example_input=example)
+        # Shared weights would be freed with the traced module, and become noise.
+        return openvino.convert_model(traced, example_input=example, share_weights=False)
+
+
+def _quantize(model: Any, images: np.ndarray) -> Any:
+    """Return a copy of a converted net whose layers multiply 8-bit integers."""
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    model.reshape([-1, *images.shape[1:]])
+    layers = [
+        layer.get_friendly_name()
+        for layer in model.get_ordered_ops()
+        if layer.get_type_name().endswith("Convolution")
+    ]
+    ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
+    with contextlib.redirect_stdout(io.StringIO()):  # bars of progress
+        return nncf.quantize(
+            model,
+            nncf.Dataset(images[:, None]),
+            subset_size=len(images),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_range_estimator_params=ranges
+            ),
+            ignored_scope=nncf.IgnoredScope(names=layers[:_N_EXACT]),
+        )
 
 
 def _check(compiled: _Compiled, function: Forward, batch: torch.Tensor) -> None:

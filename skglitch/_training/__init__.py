@@ -1,7 +1,7 @@
 """What stands between X and a trained net: views, augmentation, encoder, head, training."""
 
 from ._augment import SpectrogramAugment
-from ._data import ImageDataset, run_in_batches, split_rows, spread
+from ._data import ImageDataset, as_batch, run_in_batches, split_rows, spread
 from ._encoder import COLORMAPS, ViewEncoder
 from ._head import add_rows
 from ._images import read_images
@@ -29,6 +29,7 @@ __all__ = [
     "ViewEncoder",
     "ViewLayout",
     "add_rows",
+    "as_batch",
     "auto_epochs",
     "auto_learning_rate",
     "check_callbacks",

@@ -99,6 +99,7 @@ def run_in_batches(
     device: torch.device,
     precision: str,
     engine: str = "torch",
+    calibration: np.ndarray | None = None,
     finish: Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: str = "",
 ) -> np.ndarray:
@@ -123,6 +124,7 @@ def run_in_batches(
         n_images=n_images,
         device=device,
         precision=precision,
+        calibration=calibration,
     )
     with (
         computing(device, precision),

@@ -57,6 +57,7 @@ from .._training import (
     spread,
 )
 from .._validation import check_labels, unmask
+from ._calibration import get_calibration, keep_calibration
 from ._encoder import (
     AUTO,
     SHARED_CONSTRAINTS,
@@ -140,11 +141,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         ``"optimizer"``, by default AdamW with a weight decay of 0.05, and their arguments, such
         as ``{"optimizer__weight_decay": 0.01, "criterion__label_smoothing": 0.1}``. Biases and
         scales of batch norms have no weight decay. A criterion gets logits and integer labels.
-    precision : {"auto", "float32", "tf32", "bfloat16", "float16"}, default="auto"
+    precision : {"auto", "float32", "tf32", "bfloat16", "float16", "int8"}, default="auto"
         Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
         multiplies it natively and float32 elsewhere. ``"tf32"`` rounds the factors of float32
         products to 10 bits on Nvidia GPUs from Ampere on, and is float32 elsewhere. ``"float16"``
-        scales the loss, and is for older GPUs. Weights are float32.
+        scales the loss, and is for older GPUs. Weights are float32. ``"int8"`` predicts in 8-bit
+        integers on a CPU, which needs ``pip install "skglitch[fast]"`` and takes some seconds in
+        the first prediction. It trains as ``"auto"``.
     device : str or torch.device, default="auto"
         The device. ``"auto"`` takes a GPU if there is one.
     engine : {"auto", "torch", "openvino"}, default="auto"
@@ -179,6 +182,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Names of the columns of X, if it is a data frame.
     scale_ : PixelScale
         Maps pixel values to numbers from 0 to 1.
+    calibration_images_ : ndarray of shape (n_images, n_views, height, width)
+        Up to 64 training images, only with ``precision="int8"``, which measures the range of
+        each layer on them.
     exemplars_ : ndarray of shape (n_exemplars, n_features), dtype float32
         Features of up to 20 training glitches of each class, for :meth:`add_classes`.
     exemplar_classes_ : ndarray of shape (n_exemplars,)
@@ -478,6 +484,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             read_images(self, X),
             lambda features: module.classify(features).softmax(dim=1),
             engine=self.engine,
+            calibration=get_calibration(self, self.precision),
             progress="predict" if self.verbose else "",
         )
 
@@ -604,6 +611,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.net_ = net
         self.history_ = net.history
         self.__dict__.pop("novelty_", None)  # it was fitted to the embeddings of another net
+        keep_calibration(self, images, self.precision)
         rows = _exemplar_rows(targets, weights)
         self.exemplars_ = self._embed(images[rows])
         self.exemplar_classes_ = self.classes_[targets[rows]]

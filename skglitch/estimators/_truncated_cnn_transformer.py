@@ -43,6 +43,7 @@ from .._training import (
     run_in_batches,
     spread,
 )
+from ._calibration import get_calibration, keep_calibration
 from ._cnn_classifier import CNNClassifier
 from ._encoder import (
     AUTO,
@@ -106,7 +107,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         The classifier whose net is read, if ``source`` is one.
     encoder_ : torch.nn.Module
         The net without its last layer.
-    image_shape_, durations_, n_features_in_, feature_names_in_, scale_
+    calibration_images_, image_shape_, durations_, n_features_in_, feature_names_in_, scale_
         As in :class:`CNNClassifier`.
 
     See Also
@@ -248,6 +249,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             durations, n_views = encoder_params(self).durations, self.image_shape_[0]
             self.durations_ = find_durations(durations, self.views, n_views=n_views)
             self.encoder_ = self._build_encoder(source)
+        keep_calibration(self, images, self._precision())
         if self._has_own_readout() and self.normalize:
             some = images[spread(len(images), CENTER_IMAGES)]
             self.encoder_.center_on(torch.from_numpy(self._embed(some)))
@@ -270,6 +272,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return self._embed(
             read_images(self, X),
             engine=self.engine,
+            calibration=get_calibration(self, self._precision()),
             finish=self.encoder_.normalized,
         )
 

@@ -93,6 +93,40 @@ def test_bfloat16_is_close(tiny, stripes):
     np.testing.assert_allclose(exact, rounded, atol=0.05)
 
 
+class TestIntegers:
+    @pytest.fixture
+    def classifier(self, tiny, stripes, monkeypatch):
+        pytest.importorskip("nncf")
+        monkeypatch.setattr(_engine, "_N_EXACT", 0)
+        return tiny(precision="int8").fit(*stripes)
+
+    def test_probabilities_and_embeddings_are_close(self, classifier, stripes, tmp_path):
+        X, y = stripes
+        found = classifier.predict_proba(X)
+        np.testing.assert_array_equal(classifier.predict(X), y)
+        np.testing.assert_array_equal(
+            pickle.loads(pickle.dumps(classifier)).predict_proba(X), found
+        )
+        transformer = TruncatedCNNTransformer(classifier)
+        rounded = transformer.fit_transform(X)
+        classifier.precision = "float32"
+        exact = transformer.transform(X)
+        assert 0 < abs(rounded - exact).max() < 0.2 * abs(exact).max()
+        assert 0 < abs(classifier.predict_proba(X) - found).max() < 0.1
+
+    def test_images_of_fit_are_kept(self, classifier, stripes):
+        X, y = stripes
+        np.testing.assert_array_equal(classifier.calibration_images_, X)
+        classifier.set_params(precision="float32").fit(X, y)
+        assert not hasattr(classifier, "calibration_images_")
+        with pytest.raises(ValueError, match="precision='int8' was set after fit"):
+            classifier.set_params(precision="int8").predict(X)
+
+    def test_torch_has_none(self, classifier, stripes):
+        with pytest.raises(ValueError, match=r"engine='torch' .* precision='int8'"):
+            classifier.set_params(engine="torch").predict(stripes[0])
+
+
 def test_auto_compiles_for_many_pixels_only(tiny, stripes, compiled, monkeypatch):
     X, y = stripes
     classifier = tiny(max_epochs=1).fit(X, y)
@@ -228,6 +262,9 @@ transformer = TruncatedCNNTransformer("test_efficientnet", weights=None).fit(X)
 transformer.transform(X)
 with pytest.raises(ImportError, match=r'pip install "skglitch\\[fast\\]"'):
     transformer.set_params(engine="openvino").transform(X)
+sys.modules["nncf"] = None
+with pytest.raises(ImportError, match=r'int8.* needs nncf: pip install "skglitch\\[fast\\]"'):
+    transformer.set_params(precision="int8").fit_transform(X)
 """
 SILENT = """
 import socket, sys
