@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, time, timedelta
+from itertools import pairwise
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -295,12 +296,31 @@ def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[n
     return np.array(ifo, dtype=str)
 
 
+def check_segments(segments: Any, name: str = "segments") -> NDArray[np.float64]:
+    """Check pairs of start and end in GPS s, and sort them. A DataQualityFlag has active ones."""
+    pairs = check_gps(getattr(segments, "active", segments), name)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
+        raise ValueError(f"{name} must be pairs of start and end, got shape {pairs.shape}.")
+    wrong = np.flatnonzero(~(np.isfinite(pairs).all(axis=1) & (pairs[:, 0] < pairs[:, 1])))
+    if len(wrong):
+        raise ValueError(
+            f"{name} must be pairs of a start and a later end in GPS s; row {wrong[0]} is "
+            f"{pairs[wrong[0]].tolist()}."
+        )
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    for first, second in pairwise(pairs.tolist()):
+        if second[0] < first[1]:
+            raise ValueError(f"{name}: {first} and {second} overlap.")
+    return pairs
+
+
 def find_gaps(values: NDArray[Any], sample_rate: float) -> NDArray[np.bool_]:
     """Return a mask of the samples that are not finite or in a long run of a single value."""
     gaps = ~np.isfinite(values)
     n_fewest = max(_FEWEST, math.ceil(_SHORTEST_GAP * sample_rate))
-    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
-    if len(values) - len(changes) >= n_fewest:
+    is_new = values[1:] != values[:-1]
+    if len(values) - np.count_nonzero(is_new) >= n_fewest:
+        changes = np.flatnonzero(is_new) + 1
         lengths = np.diff(changes, prepend=0, append=len(values))
         gaps |= np.repeat(lengths >= n_fewest, lengths)
     return gaps

@@ -18,10 +18,10 @@ import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch._device import has_fast_bfloat16, seeded, to_device
 from skglitch._training._module import measure_batch_norm
-from skglitch.datasets import make_glitches
+from skglitch.datasets import Strain, make_glitches
 from skglitch.display import compute_saliency_maps
 from skglitch.estimators import Encoder
-from skglitch.spectrograms import QTransformer
+from skglitch.spectrograms import QTransformer, find_triggers
 
 from ._pretend_cuda import PretendCuda
 
@@ -111,6 +111,14 @@ def scan_strain(device):
     return model.fit_transform(strain)
 
 
+def search_strain(device):
+    noise = np.random.default_rng(0).normal(size=20 * 512)
+    noise[5_000:5_010] += 10
+    options = {"frange": (20.0, 200.0), "fftlength": 0.5, "snr_threshold": 5.0}
+    found = find_triggers(Strain(noise, 512), device=device, **options)
+    return found.drop(columns="ifo").to_numpy()
+
+
 def simulate(device):
     return make_glitches(
         1, classes=["Blip"], size=(28, 34), device=device, random_state=0, return_X_y=True
@@ -164,6 +172,7 @@ PATHS = {
     ),
     "saliency": compute_saliency,
     "strain": scan_strain,
+    "triggers": search_strain,
     "simulation": simulate,
     "search": search,
     "pipeline": pipe,

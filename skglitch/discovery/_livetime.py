@@ -53,24 +53,6 @@ class Livetime:
         return np.searchsorted(self.segments[:, 0], gps, side="right") - 1
 
 
-def check_segments(segments: Any, name: str = "segments") -> Floats:
-    """Check pairs of start and end in GPS s, and sort them."""
-    pairs = check_gps(segments, name)
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
-        raise ValueError(f"{name} must be pairs of start and end, got shape {pairs.shape}.")
-    wrong = np.flatnonzero(~(np.isfinite(pairs).all(axis=1) & (pairs[:, 0] < pairs[:, 1])))
-    if len(wrong):
-        raise ValueError(
-            f"{name} must be pairs of a start and a later end in GPS s; row {wrong[0]} is "
-            f"{pairs[wrong[0]].tolist()}."
-        )
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    for first, second in pairwise(pairs.tolist()):
-        if second[0] < first[1]:
-            raise ValueError(f"{name}: {first} and {second} overlap.")
-    return pairs
-
-
 def check_runs(runs: Mapping[str, Any] | str) -> dict[str, tuple[float, float]]:
     """Check observing runs, "LIGO" or starts and ends by name, and sort them."""
     given = LIGO_RUNS if isinstance(runs, str) else runs

@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._labels import as_labels, is_labeled, sort_labels
-from .._validation import check_gps, check_ifo, find_positions, validated
+from .._validation import check_gps, check_ifo, check_segments, find_positions, validated
 from ._change_point import find_change
-from ._livetime import Livetime, check_runs, check_segments, find_runs
+from ._livetime import Livetime, check_runs, find_runs
 
 if TYPE_CHECKING:
     import pandas as pd

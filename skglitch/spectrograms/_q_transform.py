@@ -14,7 +14,7 @@ from scipy.interpolate import make_interp_spline
 
 from .._device import median
 from .._pictures import NATIVE_SIZE
-from ._tiling import QPlane, make_planes, tile_spacing
+from ._tiling import QPlane, count_tiles, make_planes
 
 # Higher energies are clipped to this one, the top of Gravity Spy's color scale.
 MAX_ENERGY = 25.5
@@ -198,8 +198,7 @@ class QScan:
         return torch.stack([normalized.double(), (place + first).double()])
 
     def _n_tiles(self, plane: QPlane, row: int, duration: float) -> int:
-        needed = duration * 2 * math.pi * plane.frequencies[row] / plane.q
-        return 2 ** max(1, math.ceil(math.log2(needed / tile_spacing(self.mismatch))))
+        return count_tiles(plane.frequencies[row], plane.q, duration, self.mismatch)
 
     def _searched(self, stretch: Stretch, size: int, search: float) -> tuple[int, int]:
         """First tile in the search window and the one after the last; at least one tile."""

@@ -308,10 +308,10 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def _make_scan(self, n_times: int, clean_medians: bool = False) -> QScan:
         """Check the parameters against each other and against the duration of the strain."""
         durations, frange, qrange = (
-            _numbers(getattr(self, name), name) for name in ("durations", "frange", "qrange")
+            as_numbers(getattr(self, name), name) for name in ("durations", "frange", "qrange")
         )
-        _check_range("frange", frange, self.sample_rate / 2)
-        _check_range("qrange", qrange, np.inf)
+        check_range("frange", frange, self.sample_rate / 2)
+        check_range("qrange", qrange, np.inf)
         size = tuple(self.size)
         if len(size) != 2 or not all(isinstance(s, Integral) and s > 0 for s in size):
             raise ValueError(f"size={self.size!r} is not a pair of positive integers.")
@@ -333,13 +333,15 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return cached_scan(self.sample_rate, n_times, grid, qrange, self.mismatch, ends, device)
 
 
-def _numbers(values: Any, name: str) -> tuple[float, ...]:
+def as_numbers(values: Any, name: str) -> tuple[float, ...]:
+    """Convert a sequence of finite numbers."""
     if not all(isinstance(value, Real) and math.isfinite(value) for value in values):
         raise ValueError(f"{name}={values!r} must hold finite numbers only.")
     return tuple(float(value) for value in values)
 
 
-def _check_range(name: str, values: tuple[float, ...], highest: float) -> None:
+def check_range(name: str, values: tuple[float, ...], highest: float) -> None:
+    """Refuse a range that is not in order, or beyond the highest value."""
     if len(values) != 2 or not 0 < values[0] < values[1] <= highest:
         limit = "" if np.isinf(highest) else f" <= {highest:g}, half the sample rate"
         raise ValueError(f"{name}={values!r} must be (low, high) with 0 < low < high{limit}.")

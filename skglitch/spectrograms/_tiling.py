@@ -34,6 +34,12 @@ def tile_spacing(mismatch: float) -> float:
     return 2 * math.sqrt(mismatch / 3)
 
 
+def count_tiles(frequency: float, q: float, duration: float, mismatch: float) -> int:
+    """Return the number of equally spaced tiles, a power of two, of a row of ``duration`` s."""
+    needed = duration * 2 * math.pi * frequency / q
+    return 2 ** max(1, math.ceil(math.log2(needed / tile_spacing(mismatch))))
+
+
 def make_planes(
     frange: tuple[float, float],
     qrange: tuple[float, float],

@@ -120,6 +120,7 @@ def strain(tmp_path_factory):
     """Files of 32 s of noise, and a table of triggers in it."""
     folder = tmp_path_factory.mktemp("strain")
     noise = np.random.default_rng(0).normal(size=32 * 4096)
+    noise[16 * 4096 :][:64] += 5  # a glitch
     for name in ("H-H1_GWOSC_4KHZ_R1-1126259447-32.hdf5", "H1-1.hdf5", "L1-1.hdf5"):
         ifo = "L1" if name.startswith("L") else "H1"
         write_gwosc(folder / name, ifo, 1126259447, 32, 4096, noise)

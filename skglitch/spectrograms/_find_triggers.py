@@ -1,0 +1,387 @@
+"""Triggers in strain of any duration: loud tiles of the constant-Q transform, clustered in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+from tqdm import tqdm
+
+from .._device import choose_exact_device, computing, explaining_memory, median
+from .._validation import check_segments, find_gaps, validated
+from ._q_transform import Stretch
+from ._q_transformer import as_numbers, check_range
+from ._tiling import count_tiles, make_planes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Blocks, which are transformed one by one, start at multiples of their step in GPS time, so that
+# triggers do not depend on where the strain starts. Longer ones are for very low frequencies.
+_BLOCK = 64.0
+# Short Fourier transforms, each overlapping half of the next, whose median whitens a block.
+_N_SPECTRA, _FEWEST_SPECTRA = 127, 8
+_TILE = ("block", "first", "gps", "snr", "peak_frequency", "q")
+_NO_TILES = {name: np.empty(0, int if name == "block" else float) for name in _TILE}
+_COLUMNS = (
+    *("ifo", "gps", "snr", "peak_frequency", "q", "duration", "bandwidth"),
+    *("tstart", "tend", "fstart", "fend"),
+)
+
+
+@validated(
+    {
+        "snr_threshold": [Interval(Real, 0, None, closed="neither")],
+        "frange": [tuple, list],
+        "qrange": [tuple, list],
+        "mismatch": [Interval(Real, 0, 1, closed="neither")],
+        "cluster_window": [Interval(Real, 0, None, closed="left")],
+        "fftlength": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device],
+        "progress": ["boolean"],
+    }
+)
+def find_triggers(
+    strain: Any,
+    *,
+    snr_threshold: float = 7.5,
+    frange: tuple[float, float] = (10.0, 2048.0),
+    qrange: tuple[float, float] = (4.0, 64.0),
+    mismatch: float = 0.2,
+    cluster_window: float = 0.5,
+    segments: Any = None,
+    fftlength: float = 2.0,
+    batch_size: int = 4,
+    device: Any = "auto",
+    progress: bool = True,
+) -> pd.DataFrame:
+    r"""Find triggers, times of excess power, in strain of any duration.
+
+    Strain is whitened by a running median spectrum and compared with sine-Gaussians of many
+    frequencies and a few quality factors Q [1]_. Tiles above the threshold are clustered in time,
+    and the loudest tile of a cluster is a trigger, as in Omicron [2]_, which found the triggers
+    of Gravity Spy.
+
+    Parameters
+    ----------
+    strain : Strain
+        What :func:`~skglitch.datasets.load_strain` returns. Of the strain next to each gap and
+        at both ends, ``fftlength / 2`` is lost.
+    snr_threshold : float, default=7.5
+        Lowest signal-to-noise ratio.
+    frange : tuple of float, default=(10.0, 2048.0)
+        Lowest and highest frequency in Hz. Tiles that extend beyond half the sample rate are left
+        out.
+    qrange : tuple of float, default=(4.0, 64.0)
+        Lowest and highest Q.
+    mismatch : float, default=0.2
+        Largest fractional loss of energy between neighboring tiles.
+    cluster_window : float, default=0.5
+        Tiles whose times differ by less than this, in s, belong to the same cluster.
+    segments : iterable of (float, float), default=None
+        GPS times in s of the start and the end of the segments to analyze, such as gwpy's
+        ``SegmentList`` or the active segments of a ``DataQualityFlag``. What lies outside is
+        treated as a gap. None is all strain.
+    fftlength : float, default=2.0
+        Duration in s of the Fourier transforms. The spectrum is the median of the 127 that are
+        nearest in time, 128 s where there is no gap.
+    batch_size : int, default=4
+        Number of blocks, by default 64 s long, that are transformed at a time. It does not change
+        the result. More blocks need more memory, and can be faster on a GPU.
+    device : str or torch.device, default="auto"
+        ``"auto"`` takes a GPU if there is one. Apple's MPS has no float64.
+    progress : bool, default=True
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    triggers : DataFrame
+        One row per trigger in order of time, which :func:`~skglitch.datasets.load_triggers` takes
+        as its table:
+
+        - ``ifo``: detector.
+        - ``gps``: time of the loudest tile in s, interpolated between tiles.
+        - ``snr``: its signal-to-noise ratio.
+        - ``peak_frequency``, ``q``: its frequency in Hz and its Q.
+        - ``duration``, ``bandwidth``: of the cluster, in s and Hz.
+        - ``tstart``, ``tend``, ``fstart``, ``fend``: limits of the cluster in s and Hz.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is invalid, or the strain has less than 4.5 ``fftlength`` without gaps.
+
+    Notes
+    -----
+    The energy E of a tile is divided by its mean in noise with the measured spectrum, so that E
+    is exponentially distributed in Gaussian noise. The signal-to-noise ratio is
+    :math:`\sqrt{2 (E - 1)}`, which is that of a matched filter on average [2]_. A tile is
+    :math:`2 \sqrt\\pi f / Q` wide, and the inverse of this long.
+
+    References
+    ----------
+    .. [1] S. Chatterji, "The search for gravitational wave bursts in data from the second
+       LIGO science run", PhD thesis, MIT (2005), chapter 5.
+    .. [2] F. Robinet et al., "Omicron: a tool to characterize transient noise in
+       gravitational-wave detectors", SoftwareX 12, 100620 (2020), arXiv:2007.11374.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch.datasets import Strain
+    >>> from skglitch.spectrograms import find_triggers
+    >>> noise = np.random.default_rng(0).normal(size=16 * 1024)
+    >>> times = np.arange(-8, 8, 1 / 1024)
+    >>> burst = np.exp(-((times / 0.02) ** 2)) * np.sin(2 * np.pi * 100 * times)
+    >>> strain = Strain(noise + 4 * burst, sample_rate=1024, t0=1126259454, ifo="H1")
+    >>> triggers = find_triggers(strain)
+    >>> triggers[["ifo", "snr", "peak_frequency"]].round(1)
+      ifo   snr  peak_frequency
+    0  H1  13.1            97.0
+    >>> triggers["gps"].round(3).tolist()
+    [1126259462.0]
+    """
+    import pandas as pd
+
+    if not all(hasattr(strain, name) for name in ("data", "sample_rate", "t0", "ifo")):
+        raise ValueError(
+            f"strain is a {type(strain).__name__}, but must be a Strain, which load_strain returns."
+        )
+    ranges = as_numbers(frange, "frange"), as_numbers(qrange, "qrange")
+    for name, values in zip(("frange", "qrange"), ranges, strict=True):
+        check_range(name, values, math.inf)
+    device = choose_exact_device(device)
+    scan = _cached_scan(strain.sample_rate, *ranges, mismatch, fftlength, device)
+    series = _Series(strain, segments, scan)
+    clusters = []
+    bar = tqdm(total=len(series.blocks), unit="block", delay=2.0, disable=not progress)
+    with bar, computing(device), explaining_memory(device, batch_size), torch.inference_mode():
+        for first in range(0, len(series.blocks), batch_size):
+            blocks = series.blocks[first : first + batch_size]
+            spectra = torch.stack([scan.whiten(*series.read(block)) for block in blocks])
+            tiles = scan.loud_tiles(spectra, snr_threshold)
+            clusters.append(_cluster(series.place([_NO_TILES, *tiles], blocks), cluster_window))
+            bar.update(len(blocks))
+    triggers = _cluster(pd.concat(clusters), cluster_window)
+    triggers["ifo"] = strain.ifo
+    triggers["duration"] = triggers["tend"] - triggers["tstart"]
+    triggers["bandwidth"] = triggers["fend"] - triggers["fstart"]
+    return triggers.sort_values("gps", ignore_index=True)[list(_COLUMNS)]
+
+
+class _Scan:
+    """Whitening and tiles of a block, of which ``margin`` s at either end belong to others."""
+
+    def __init__(
+        self,
+        sample_rate: float,
+        frange: Any,
+        qrange: Any,
+        mismatch: float,
+        fftlength: float,
+        device: torch.device,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.device = device
+        self.fftlength = fftlength
+        self.n_fft = round(fftlength * sample_rate)
+        # Whitening, and ringing of the longest tiles.
+        self.margin = math.ceil(fftlength / 2 + qrange[1] / (math.pi * frange[0]))
+        self.n_block = round(max(_BLOCK, 16.0 * self.margin) * sample_rate)
+        self.duration = self.n_block / sample_rate
+        self.step = self.duration - 2 * self.margin
+        self.planes = []
+        for plane in make_planes(frange, qrange, mismatch, sample_rate, self.duration):
+            is_inside = plane.frequencies + plane.half_widths <= sample_rate / 2
+            if is_inside.any():
+                self.planes.append(replace(plane, frequencies=plane.frequencies[is_inside]))
+        if not self.planes:
+            raise ValueError(
+                f"frange={frange!r} has no tiles below half the sample rate, "
+                f"{sample_rate / 2:g} Hz."
+            )
+        self.sizes = [
+            [count_tiles(f, plane.q, self.duration, mismatch) for f in plane.frequencies]
+            for plane in self.planes
+        ]
+        lowest = min((p.frequencies - p.half_widths).min() for p in self.planes)
+        highest = max((p.frequencies + p.half_widths).max() for p in self.planes)
+        n_bins = min(math.floor(highest * self.duration), self.n_block // 2) + 1
+        self.stretch = Stretch(0.0, self.duration, n_bins, device)
+        hann = torch.hann_window(self.n_fft, dtype=torch.float64)
+        self.window = hann.to(device)
+        # Frequencies of no tile are left out, as those of the seismic wall are very loud.
+        frequencies = np.arange(min(math.ceil(highest * fftlength) + 2, self.n_fft // 2 + 1))
+        band = np.clip(2 * frequencies / (fftlength * max(lowest, 1 / fftlength)) - 1, 0, 1)
+        self.band = torch.from_numpy(band).to(device)
+
+    def whiten(self, block: np.ndarray, parts: np.ndarray) -> torch.Tensor:
+        """Return the spectrum of a block whose noise gives tiles a mean energy of 1."""
+        n = len(parts)
+        spectra = torch.fft.rfft(torch.from_numpy(parts).to(self.device) * self.window)
+        power = torch.view_as_real(spectra[:, : len(self.band)]).square().sum(dim=-1)
+        # Of n values with a mean of 1, an even n having the median of n - 1.
+        expected = sum((-1) ** k / (k + 1) for k in range(n - 1 + n % 2))
+        density = median(power.T.contiguous()) / (expected * self.window.square().sum())
+        # The integral of a squared window is 2. The last factor, measured in white noise, makes up
+        # for the inverse of an estimate, which is too high on average.
+        density *= 2 * self.sample_rate * (1 + 1 / n)
+        transfer = torch.where(density > 0, self.band / density.sqrt(), 0.0)
+        # The middle of the filter is at the first sample, and what precedes it at the end. The
+        # window smooths its spectrum, as otherwise lines would ring for longer.
+        half = self.n_fft // 2
+        taps = torch.fft.irfft(transfer, n=self.n_fft) * self.window.roll(half)
+        taps = torch.cat([taps[:-half], taps.new_zeros(self.n_block - self.n_fft), taps[-half:]])
+        transfer = torch.fft.rfft(taps.float())[: self.stretch.n_bins]
+        spectrum = torch.fft.rfft(torch.from_numpy(block).to(self.device))
+        return (spectrum[: len(transfer)] * transfer).to(torch.complex64)
+
+    def loud_tiles(
+        self, spectra: torch.Tensor, snr_threshold: float
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the columns of loud tiles of a few rows, with times in s since a block's start."""
+        limit = 1 + snr_threshold**2 / 2
+        for plane, sizes in zip(self.planes, self.sizes, strict=True):
+            for rows, energy in self.stretch.energies(spectra, plane, sizes):
+                size = energy.shape[-1]
+                first = math.ceil(self.margin / self.duration * size)
+                last = math.ceil((1 - self.margin / self.duration) * size)
+                is_loud = energy[..., first:last].amax(dim=-1) > limit
+                blocks, members = torch.nonzero(is_loud, as_tuple=True)
+                if not len(blocks):
+                    continue
+                energy = energy[blocks, members].double()
+                places, tiles = torch.nonzero(energy[:, first:last] > limit, as_tuple=True)
+                tiles += first
+                near = (energy[places, (tiles + step) % size].cpu().numpy() for step in (-1, 0, 1))
+                shift, peak = _interpolate(*near)
+                row = np.array(rows)[members[places].cpu().numpy()]
+                number = tiles.cpu().numpy()
+                yield {
+                    "block": blocks[places].cpu().numpy(),
+                    "first": number * (self.duration / size),
+                    "gps": (number + shift) * (self.duration / size),
+                    "snr": np.sqrt(2 * (peak - 1)),
+                    "peak_frequency": plane.frequencies[row],
+                    "q": np.full(len(number), plane.q),
+                }
+
+
+def _interpolate(
+    before: np.ndarray, at: np.ndarray, after: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find offset and height of the peak of a Gaussian through three energies, if it is a peak."""
+    rise, fall = (np.log(at / np.maximum(side, 1e-30)) for side in (before, after))
+    is_peak = (rise >= 0) & (fall >= 0) & (rise + fall > 0)
+    shift = (rise - fall) / np.where(is_peak, 2 * (rise + fall), np.inf)
+    return shift, at * np.exp((rise - fall) * shift / 4)
+
+
+# Preparing a scan takes as long as searching a minute.
+_cached_scan = lru_cache(maxsize=2)(_Scan)
+
+
+class _Series:
+    """Strain without its gaps, cut into blocks, which are named by their first sample."""
+
+    def __init__(self, strain: Any, segments: Any, scan: _Scan) -> None:
+        self.strain, self.scan = strain, scan
+        is_gap = find_gaps(strain.data, strain.sample_rate)
+        if segments is not None:
+            is_outside = np.ones(len(is_gap), dtype=bool)
+            for pair in check_segments(segments):
+                is_outside[slice(*self._index(pair).clip(0, len(is_gap)))] = False
+            is_gap |= is_outside
+        edges = np.flatnonzero(np.diff(is_gap, prepend=True, append=True)).reshape(-1, 2)
+        # Of each stretch without a gap, the first sample and the one after the last.
+        self.stretches = edges[edges[:, 1] - edges[:, 0] > scan.n_fft]
+        parts = self._multiples(scan.fftlength / 2)
+        self.parts = parts[self._is_within(parts, parts + scan.n_fft)]
+        if len(self.parts) < _FEWEST_SPECTRA:
+            raise ValueError(
+                f"strain has {len(self.parts)} overlapping stretches of fftlength="
+                f"{scan.fftlength:g} s without gaps{'' if segments is None else ' in segments'}, "
+                f"but a spectrum needs {_FEWEST_SPECTRA}."
+            )
+        blocks = self._multiples(scan.step) - round(scan.margin * strain.sample_rate)
+        self.blocks = [first for first in blocks.tolist() if len(self._near(first))]
+
+    def _index(self, gps: np.ndarray) -> np.ndarray:
+        """Sample nearest to each GPS time, which may lie outside."""
+        return np.floor((gps - self.strain.t0) * self.strain.sample_rate + 0.5).astype(np.int64)
+
+    def _multiples(self, step: float) -> np.ndarray:
+        """Find the samples at multiples of a step in GPS time, from before the strain on."""
+        return self._index(step * np.arange(self.strain.t0 // step, self.strain.t1 // step + 1))
+
+    def _is_within(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Whether spans lie in one stretch each."""
+        starts, stops = self.stretches.T
+        place = starts.searchsorted(first, side="right")
+        return (place > 0) & (last <= np.concatenate([[0], stops])[place])
+
+    def _near(self, first: int) -> np.ndarray:
+        """Stretches that a block has samples of."""
+        starts, stops = self.stretches.T
+        return self.stretches[(starts < first + self.scan.n_block) & (stops > first)]
+
+    def read(self, first: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read a block, which rises from zero after gaps, and the stretches for its spectrum."""
+        block = np.zeros(self.scan.n_block)
+        n_ramp = self.scan.n_fft // 2
+        ramp = np.sin(np.pi / 2 * (np.arange(n_ramp) + 0.5) / n_ramp) ** 2
+        for start, stop in self._near(first).tolist():
+            begin, end = max(start, first), min(stop, first + len(block))
+            samples = block[begin - first : end - first]
+            samples[:] = self.strain.data[begin:end] - self.strain.data[begin:end].mean()
+            rise, fall = ramp[begin - start :], ramp[stop - end :]
+            samples[: len(rise)] *= rise[: len(samples)]
+            samples[::-1][: len(fall)] *= fall[: len(samples)]
+        middle = first + (len(block) - self.scan.n_fft) // 2
+        order = np.argsort(np.abs(self.parts - middle), kind="stable")[:_N_SPECTRA]
+        parts = [self.strain.data[p : p + self.scan.n_fft] for p in self.parts[order]]
+        return block, np.stack(parts)
+
+    def place(self, tiles: list[dict[str, np.ndarray]], blocks: list[int]) -> pd.DataFrame:
+        """Table of tiles, with GPS times, without those that are too close to a gap."""
+        import pandas as pd
+
+        table = {name: np.concatenate([tile[name] for tile in tiles]) for name in tiles[0]}
+        first = np.array(blocks)[table.pop("block")]
+        rate = self.strain.sample_rate
+        sample = first + np.round(table["first"] * rate).astype(int)
+        n_lost = self.scan.n_fft // 2
+        start = self.strain.t0 + first / rate
+        half_width = math.sqrt(math.pi) * table["peak_frequency"] / table["q"]
+        table["first"] += start
+        table["gps"] += start
+        table["last"] = table["first"]
+        table["tstart"], table["tend"] = (
+            table["gps"] + sign / (4 * half_width) for sign in (-1, 1)
+        )
+        table["fstart"], table["fend"] = (
+            table["peak_frequency"] + sign * half_width for sign in (-1, 1)
+        )
+        return pd.DataFrame(table)[self._is_within(sample - n_lost, sample + n_lost)]
+
+
+def _cluster(tiles: pd.DataFrame, window: float) -> pd.DataFrame:
+    """Cluster tiles, or clusters of tiles between the times ``first`` and ``last``."""
+    tiles = tiles.sort_values(["first", "snr"], ignore_index=True)
+    is_new = tiles["first"] - tiles["last"].cummax().shift() >= window
+    groups = tiles.groupby(is_new.cumsum(), sort=False)
+    clusters = tiles.loc[groups["snr"].idxmax()].reset_index(drop=True)
+    for names, limits in (
+        (["first", "tstart", "fstart"], groups.min()),
+        (["last", "tend", "fend"], groups.max()),
+    ):
+        clusters[names] = limits[names].to_numpy()
+    return clusters
