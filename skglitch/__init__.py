@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         spectrograms,
     )
     from .estimators import CNNClassifier, TruncatedCNNTransformer, one_gpu_per_worker
-    from .persistence import load, load_pretrained, save
+    from .persistence import export, load, load_pretrained, save
 
 __all__ = [
     "CNNClassifier",
@@ -35,6 +35,7 @@ __all__ = [
     "discovery",
     "display",
     "estimators",
+    "export",
     "load",
     "load_pretrained",
     "metrics",
@@ -50,6 +51,6 @@ __getattr__, __dir__ = lazy_names(
     __all__,
     {
         "estimators": ["CNNClassifier", "TruncatedCNNTransformer", "one_gpu_per_worker"],
-        "persistence": ["load", "load_pretrained", "save"],
+        "persistence": ["export", "load", "load_pretrained", "save"],
     },
 )

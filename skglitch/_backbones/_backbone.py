@@ -100,7 +100,8 @@ class Backbone(nn.Module):
 
         def keep(name: str, _module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
             outputs[name] = output
-            if PENULTIMATE not in readout.layers and layers <= outputs.keys():
+            is_complete = PENULTIMATE not in readout.layers and layers <= outputs.keys()
+            if is_complete and not torch.compiler.is_exporting():  # which leaves out the rest
                 raise _CompleteError
 
         hooks = [
