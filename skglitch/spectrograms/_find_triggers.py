@@ -263,14 +263,13 @@ class _Scan:
                 tiles += first
                 near = (energy[places, (tiles + step) % size].cpu().numpy() for step in (-1, 0, 1))
                 shift, peak = _interpolate(*near)
-                row = np.array(rows)[members[places].cpu().numpy()]
                 number = tiles.cpu().numpy()
                 yield {
                     "block": blocks[places].cpu().numpy(),
                     "first": number * (self.duration / size),
                     "gps": (number + shift) * (self.duration / size),
                     "snr": np.sqrt(2 * (peak - 1)),
-                    "peak_frequency": plane.frequencies[row],
+                    "peak_frequency": plane.frequencies[rows][members[places].cpu().numpy()],
                     "q": np.full(len(number), plane.q),
                 }
 
