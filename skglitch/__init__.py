@@ -23,13 +23,19 @@ if TYPE_CHECKING:
         report,
         spectrograms,
     )
-    from .estimators import CNNClassifier, TruncatedCNNTransformer, one_gpu_per_worker
+    from .estimators import (
+        CNNClassifier,
+        TruncatedCNNTransformer,
+        all_gpus_per_fit,
+        one_gpu_per_worker,
+    )
     from .persistence import export, load, load_pretrained, save
 
 __all__ = [
     "CNNClassifier",
     "TruncatedCNNTransformer",
     "__version__",
+    "all_gpus_per_fit",
     "backbones",
     "datasets",
     "discovery",
@@ -50,7 +56,12 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     __all__,
     {
-        "estimators": ["CNNClassifier", "TruncatedCNNTransformer", "one_gpu_per_worker"],
+        "estimators": [
+            "CNNClassifier",
+            "TruncatedCNNTransformer",
+            "all_gpus_per_fit",
+            "one_gpu_per_worker",
+        ],
         "persistence": ["export", "load", "load_pretrained", "save"],
     },
 )

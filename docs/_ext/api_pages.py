@@ -60,8 +60,8 @@ def _index_page() -> str:
     return "\n".join(
         [
             _title("API reference", "="),
-            "All classes and functions by package. The two estimators, ``one_gpu_per_worker``,",
-            "``save`` and ``load`` can also be imported from ``skglitch`` itself.\n",
+            "All classes and functions by package. The two estimators, ``all_gpus_per_fit``,",
+            "``one_gpu_per_worker``, ``save`` and ``load`` are in ``skglitch``, too.\n",
             ".. list-table::\n   :widths: 20 80\n",
             *(f"   {line}" for row in summaries for line in row.splitlines()),
             "\n.. toctree::\n   :hidden:\n",

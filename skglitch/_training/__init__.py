@@ -6,7 +6,8 @@ from ._encoder import COLORMAPS, ViewEncoder
 from ._head import add_rows
 from ._images import read_images
 from ._module import GlitchNet
-from ._net import GlitchNetClassifier, check_callbacks
+from ._net import GlitchNetClassifier, check_callbacks, without_writers
+from ._processes import PROCESSES, Processes, failing_together
 from ._recipe import (
     CENTER_IMAGES,
     TrainingRecipe,
@@ -20,10 +21,12 @@ from ._views import ViewLayout, find_durations
 __all__ = [
     "CENTER_IMAGES",
     "COLORMAPS",
+    "PROCESSES",
     "GlitchNet",
     "GlitchNetClassifier",
     "ImageDataset",
     "PixelScale",
+    "Processes",
     "SpectrogramAugment",
     "TrainingRecipe",
     "ViewEncoder",
@@ -34,9 +37,11 @@ __all__ = [
     "auto_learning_rate",
     "check_callbacks",
     "check_net_params",
+    "failing_together",
     "find_durations",
     "read_images",
     "run_in_batches",
     "split_rows",
     "spread",
+    "without_writers",
 ]

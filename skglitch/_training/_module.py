@@ -33,11 +33,12 @@ class GlitchNet(nn.Module):
         self.frozen: tuple[str, ...] = ()
         self.batch_norm_is_fixed = False
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits ``(n, n_classes)`` of images ``(n, n_views, height, width)``."""
+    def forward(self, images: torch.Tensor, part: slice = slice(None)) -> torch.Tensor:
+        """Logits ``(n, n_classes)`` of a part of images ``(n_images, n_views, height, width)``."""
         if self.training and self.augment is not None:
             images = self.augment(as_unit_interval(images))
-        return self.classify(self.encoder.features(images))
+        # All are augmented, so that random numbers do not depend on the part.
+        return self.classify(self.encoder.features(images[part]))
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
         """Logits of what ``encoder.features`` returned."""

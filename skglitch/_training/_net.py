@@ -12,9 +12,15 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    Checkpoint,
     EarlyStopping,
     EpochScoring,
     PassthroughScoring,
+    PrintLog,
+    ProgressBar,
+    TensorBoard,
+    TrainEndCheckpoint,
+    WandbLogger,
 )
 from skorch.dataset import unpack_data
 from torch.optim import Optimizer
@@ -24,8 +30,10 @@ from tqdm.auto import tqdm
 
 from .._device import autocast, loss_scaler, to_device
 from ._data import EvenBatches, keep_batch
+from ._processes import PROCESSES, Processes
 
 _SCORINGS = (BatchScoring, EpochScoring, PassthroughScoring)
+_WRITERS = (Checkpoint, PrintLog, ProgressBar, TensorBoard, TrainEndCheckpoint, WandbLogger)
 _HOLD_OUT = "set early_stopping=True, which holds out validation_fraction of the samples."
 
 
@@ -45,6 +53,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self.precision = precision
         self.scaler_: torch.amp.GradScaler | None = None
         self.batch_seed = batch_seed
+        self.processes_ = Processes()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
         """Fetch batches as a whole, of even size when training."""
@@ -71,10 +80,11 @@ class GlitchNetClassifier(NeuralNetClassifier):
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Logits in float32, whatever the layers before computed in."""
-        device = torch.device(self.device)
+        device, n_images = torch.device(self.device), len(x["images"])
         with autocast(device, self.precision):
-            logits = self.module_(to_device(x["images"], device))
-        return logits.float()
+            part = self.processes_.part(n_images)
+            logits = self.module_(to_device(x["images"], device), part)
+        return self.processes_.join(logits.float(), n_images)
 
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
@@ -97,15 +107,19 @@ class GlitchNetClassifier(NeuralNetClassifier):
         """Train, and remember whether the user interrupted it."""
         self.interrupted_ = False
         self.scaler_ = loss_scaler(torch.device(self.device), self.precision)
+        self.processes_ = PROCESSES.get()
         try:
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt:
             # skorch's EarlyStopping raises the same exception.
             stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
             self.interrupted_ = not any(cb.misses_ == cb.patience for cb in stoppers)
+            if self.interrupted_ and self.processes_.size > 1:
+                # Of what skorch would keep, each process would have something else.
+                raise RuntimeError("The training was interrupted in one process.") from None
             raise
         finally:
-            self.scaler_ = None
+            self.scaler_, self.processes_ = None, Processes()
 
     def run_single_epoch(
         self,
@@ -158,12 +172,15 @@ class GlitchNetClassifier(NeuralNetClassifier):
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, torch.Tensor]:
         """Compute the loss and its gradients, with a scaled loss for float16."""
         if self.scaler_ is None:
-            return super().train_step_single(batch, **fit_params)
+            step = super().train_step_single(batch, **fit_params)
+            self.processes_.sum_gradients(self.module_)
+            return step
         self._set_training(True)
         X, y = unpack_data(batch)
         y_pred = self.infer(X, **fit_params)
         loss = self.get_loss(y_pred, y, X=X, training=True)
         self.scaler_.scale(loss).backward()
+        self.processes_.sum_gradients(self.module_)
         self.scaler_.unscale_(self.optimizer_)
         return {"loss": loss, "y_pred": y_pred}
 
@@ -177,7 +194,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
 
     def __getstate__(self) -> dict[str, Any]:
         # The parameter module is the trained module_: skorch would write it twice.
-        return {**super().__getstate__(), "module": None}
+        return {**super().__getstate__(), "module": None, "processes_": Processes()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -199,8 +216,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
 def check_callbacks(callbacks: Sequence[Any]) -> None:
     """Refuse callbacks that compute or watch validation scores if nothing is validated."""
     for given in callbacks:
-        item = given[1] if isinstance(given, tuple) else given
-        item = item() if isinstance(item, type) else item
+        item = _unwrap(given)
         watched = getattr(item, "monitor", None)
         if isinstance(watched, str) and watched.startswith("valid_"):
             setting, other = f"monitor={watched!r}", "monitor='train_loss'"
@@ -212,6 +228,17 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
             f"callbacks has {type(item).__name__}({setting}), but there is no validation data: "
             f"{_HOLD_OUT} Or set {other}."
         )
+
+
+def without_writers(callbacks: Sequence[Any]) -> tuple[Any, ...]:
+    """Leave out callbacks that write files or print, for all processes but the first."""
+    return tuple(given for given in callbacks if not isinstance(_unwrap(given), _WRITERS))
+
+
+def _unwrap(given: Any) -> Any:
+    """Return a callback that may be given with its name, and as a class."""
+    item = given[1] if isinstance(given, tuple) else given
+    return item() if isinstance(item, type) else item
 
 
 class EpochProgress(Callback):

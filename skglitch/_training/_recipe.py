@@ -23,6 +23,7 @@ from ._folding import folded_norms
 from ._head import regress_head
 from ._module import GlitchNet, measure_batch_norm
 from ._net import EpochProgress, GlitchNetClassifier, warm_up_and_decay
+from ._processes import PROCESSES
 
 # Never fewer epochs, and never fewer steps of the optimizer. A head that starts from zeros needs
 # more than a net that only adapts: of three real classes with 50 glitches each, 68 % were
@@ -102,6 +103,8 @@ class TrainingRecipe:
         self, module: GlitchNet, train: ImageDataset, valid: ImageDataset | None, seed: int
     ) -> GlitchNetClassifier:
         """Train ``module`` in place, watching ``valid``, and return the skorch net around it."""
+        processes = PROCESSES.get()
+        processes.share_weights(module)
         n_steps = self.max_epochs * math.ceil(len(train) / self.batch_size)
         schedule = LRScheduler(warm_up_and_decay, total_steps=n_steps, step_every="batch")
         callbacks: list[Any] = [("schedule", schedule)]
@@ -131,6 +134,7 @@ class TrainingRecipe:
             net.fit(train, None)
             batches = train.sample(_BATCH_NORM_IMAGES, self.batch_size, module.encoder.device)
             measure_batch_norm(module, batches)
+        processes.share_weights(module)
         # What only training needed is not kept: validation images, gradients and their moments,
         # a second copy of the weights, and the optimizer, which add_classes replaces.
         net.train_split = None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import (
@@ -40,6 +40,7 @@ from .._device import (
 from .._engine import ENGINES
 from .._labels import UNLABELED, refuse_unlabeled
 from .._training import (
+    PROCESSES,
     GlitchNet,
     GlitchNetClassifier,
     ImageDataset,
@@ -50,11 +51,13 @@ from .._training import (
     auto_learning_rate,
     check_callbacks,
     check_net_params,
+    failing_together,
     find_durations,
     read_images,
     run_in_batches,
     split_rows,
     spread,
+    without_writers,
 )
 from .._validation import check_labels, unmask
 from ._calibration import get_calibration, keep_calibration
@@ -309,6 +312,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return super().set_params(**with_encoder(self, params))
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @failing_together()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CNNClassifier:
         """Fine-tune the net.
 
@@ -344,7 +348,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             )
         self.classes_ = classes
         weights = self._combine_weights(images, y, sample_weight)
-        random_state = check_random_state(self.random_state)
+        random_state = PROCESSES.get().share_random_state(self.random_state, images, targets)
         train, valid = self._split(images, targets, weights, random_state)
         device = choose_device(self.device)
         with self._training(device, draw_seed(random_state)):
@@ -355,6 +359,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return self._keep(net, images, targets, weights)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @failing_together()
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> CNNClassifier:
@@ -397,7 +402,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             )
         targets = np.searchsorted(self.classes_, y)
         weights = self._combine_weights(images, y, sample_weight)
-        random_state = check_random_state(self.random_state)
+        random_state = PROCESSES.get().share_random_state(self.random_state, images, targets)
         train, valid = self._split(images, targets, weights, random_state)
         device = self.net_.module_.encoder.device
         with self._training(device, draw_seed(random_state)):
@@ -583,6 +588,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             is_measured = pretrained and not trained
             highest = max_learning_rate(self.backbone) if is_measured else None
             rate = auto_learning_rate(n_images, regress, highest)
+        callbacks, is_first = tuple(self.callbacks or ()), PROCESSES.get().rank == 0
         return TrainingRecipe(
             max_epochs=int(epochs),
             learning_rate=rate,
@@ -590,10 +596,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             regress_head=regress,
             keep_batch_norm=pretrained or self.head_init == "regression",
             patience=self.n_iter_no_change if self.early_stopping else None,
-            callbacks=tuple(self.callbacks or ()),
+            callbacks=callbacks if is_first else without_writers(callbacks),
             net_params=check_net_params(self.net_params),
             precision=choose_precision(self.precision, module.encoder.device),
-            verbose=int(self.verbose),
+            verbose=int(self.verbose) if is_first else 0,
         )
 
     def _keep(
@@ -620,7 +626,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 f"Training was interrupted in epoch {n_epochs} of {net.max_epochs}: the net "
                 "so far is kept.",
                 UserWarning,
-                stacklevel=4,  # past fit and what scikit-learn wraps around it
+                stacklevel=5,  # past fit and what is wrapped around it
             )
         return self
 

@@ -1,9 +1,10 @@
-"""Several GPUs: one for each worker process of joblib."""
+"""Several GPUs: one for each worker process of joblib, or all for one fit."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import torch
 from filelock import FileLock, Timeout
 from joblib import parallel_config
 from joblib.externals.loky import get_reusable_executor
+from torch import distributed
+
+from .._training import PROCESSES, Processes
 
 _place: FileLock  # of this worker, locked until it ends
 
@@ -79,3 +83,55 @@ def _take_gpu(folder: str, n_gpus: int) -> None:
             _place.acquire(blocking=False)
             break
     torch.accelerator.set_device_index(number % n_gpus)
+
+
+@contextlib.contextmanager
+def all_gpus_per_fit() -> Iterator[int]:
+    """Share each fit of :class:`CNNClassifier` among the processes of ``torchrun``.
+
+    Each process runs the whole script with all the data, on the GPU of its own number, and
+    computes with its part of every batch. All end with the same weights, those that one process
+    would get within rounding. This does not hold for layers that depend on the other samples of a
+    batch or draw random numbers: batch norms in training, and dropout.
+
+    If there is an error in one process, all raise it. Progress bars and callbacks that write
+    files, such as ``Checkpoint``, run in the first process only. Started without ``torchrun``,
+    the block changes nothing.
+
+    Yields
+    ------
+    rank : int
+        The number of this process. Let process 0 alone write files.
+
+    See Also
+    --------
+    one_gpu_per_worker : One fit per GPU, for searches and cross-validations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skglitch import CNNClassifier, all_gpus_per_fit
+    >>> X = np.random.default_rng(0).integers(0, 50, (8, 1, 64, 64), dtype=np.uint8)
+    >>> y = np.repeat(["Low_Frequency_Lines", "Blip"], 4)
+    >>> classifier = CNNClassifier(max_epochs=1, random_state=0)
+    >>> with all_gpus_per_fit() as rank:
+    ...     classifier = classifier.fit(X, y)
+    >>> rank
+    0
+    """
+    starts_group = not distributed.is_initialized()
+    if starts_group:
+        if "RANK" not in os.environ:
+            yield 0
+            return
+        if torch.accelerator.is_available():
+            torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group()
+    rank, size = distributed.get_rank(), distributed.get_world_size()
+    token = PROCESSES.set(Processes(rank, size, distributed.new_group(backend="gloo")))
+    try:
+        yield rank
+    finally:
+        PROCESSES.reset(token)
+        if starts_group:
+            distributed.destroy_process_group()

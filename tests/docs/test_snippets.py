@@ -41,6 +41,7 @@ NOT_RUN = {
     "skglitch demo": "tests/cli/test_demo.py runs it in a smaller form",
     "skglitch report": "tests/cli/test_report.py runs it, and the page makes a report in Python",
     "python benchmarks/": "takes hours; tests/docs/test_benchmarks.py starts all scripts",
+    "torchrun": "starts processes; tests/estimators/test_shared_fits.py has two",
     "export ": "sets variables of a batch system",
 }
 SHORTENED = {
