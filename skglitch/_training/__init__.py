@@ -1,6 +1,7 @@
 """What stands between X and a trained net: views, augmentation, encoder, head, training."""
 
 from ._augment import SpectrogramAugment
+from ._checkpoint import checkpoint_file
 from ._data import ImageDataset, as_batch, run_in_batches, split_rows, spread
 from ._encoder import COLORMAPS, ViewEncoder
 from ._head import add_rows
@@ -37,6 +38,7 @@ __all__ = [
     "auto_learning_rate",
     "check_callbacks",
     "check_net_params",
+    "checkpoint_file",
     "failing_together",
     "find_durations",
     "read_images",

@@ -167,16 +167,19 @@ class EvenBatches:
     """Shuffled batches of nearly equal size, every sample once per epoch, in a new order."""
 
     # A last batch of one or two samples would give batch norms no useful statistics.
-    def __init__(self, n_samples: int, batch_size: int, seed: int) -> None:
+    def __init__(self, n_samples: int, batch_size: int, seed: int, epoch: int = 0) -> None:
         self.n_samples = n_samples
         self.n_batches = -(-n_samples // batch_size)
-        self._generator = np.random.default_rng(seed)
+        self.seed = seed
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = self._generator.permutation(self.n_samples)
+        # A training that goes on from an epoch draws what it would have drawn.
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.n_samples)
+        self.epoch += 1
         for part in np.array_split(order, self.n_batches):
             yield part.tolist()
 

@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from .._device import autocast, loss_scaler, to_device
+from ._checkpoint import EpochCheckpoint
 from ._data import EvenBatches, keep_batch
 from ._processes import PROCESSES, Processes
 
@@ -60,7 +61,8 @@ class GlitchNetClassifier(NeuralNetClassifier):
         if not training:
             params = {"batch_size": self.batch_size, **self.get_params_for("iterator_valid")}
         else:
-            batches = EvenBatches(len(dataset), self.batch_size, self.batch_seed)
+            seed, epoch = self.batch_seed, len(self.history)
+            batches = EvenBatches(len(dataset), self.batch_size, seed, epoch)
             params = {"batch_sampler": batches, **self.get_params_for("iterator_train")}
         return DataLoader(dataset, collate_fn=keep_batch, **params)
 
@@ -108,6 +110,10 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self.interrupted_ = False
         self.scaler_ = loss_scaler(torch.device(self.device), self.precision)
         self.processes_ = PROCESSES.get()
+        checkpoints = [cb for _, cb in self.callbacks_ if isinstance(cb, EpochCheckpoint)]
+        for checkpoint in checkpoints:
+            checkpoint.restore(self)
+        kwargs["epochs"] = self.max_epochs - len(self.history)
         try:
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt:
@@ -253,7 +259,7 @@ class EpochProgress(Callback):
         row = net.history[-1]
         names = [name for name in ("train_loss", "valid_loss", "valid_acc") if name in row]
         self.bar_.set_postfix({name: row[name] for name in names}, refresh=False)
-        self.bar_.update()
+        self.bar_.update(len(net.history) - self.bar_.n)  # some may come from a checkpoint
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Close the bar; without it the net can be pickled."""

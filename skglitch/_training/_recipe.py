@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
 
+from ._checkpoint import EpochCheckpoint
 from ._data import ImageDataset, run_in_batches, spread
 from ._folding import folded_norms
 from ._head import regress_head
@@ -100,9 +102,18 @@ class TrainingRecipe:
             regress_head(module.head, normalized, train.targets[rows], weights)
 
     def train(
-        self, module: GlitchNet, train: ImageDataset, valid: ImageDataset | None, seed: int
+        self,
+        module: GlitchNet,
+        train: ImageDataset,
+        valid: ImageDataset | None,
+        *,
+        seed: int,
+        checkpoint: Path | None = None,
     ) -> GlitchNetClassifier:
-        """Train ``module`` in place, watching ``valid``, and return the skorch net around it."""
+        """Train ``module`` in place, watching ``valid``, and return the skorch net around it.
+
+        What the file ``checkpoint`` holds of the same training is not done again.
+        """
         processes = PROCESSES.get()
         processes.share_weights(module)
         n_steps = self.max_epochs * math.ceil(len(train) / self.batch_size)
@@ -114,10 +125,12 @@ class TrainingRecipe:
             callbacks.append(("early_stopping", stopper))
         if self.verbose:
             callbacks.append(("progress", EpochProgress()))
+        # Last, so that it writes what the others have done in an epoch.
+        last = [] if checkpoint is None else [("checkpoint", EpochCheckpoint(checkpoint))]
         on_gpu = module.encoder.device.type != "cpu"
         net = self.wrap(
             module,
-            callbacks=[*callbacks, *self.callbacks],
+            callbacks=[*callbacks, *self.callbacks, *last],
             train_split=None if valid is None else predefined_split(valid),
             batch_seed=seed,
             losses_at_once=_LOSSES_AT_ONCE if on_gpu and not self.callbacks else 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,9 @@ def fit(
     class is held out (--test-fraction), and scores on it go to stdout: top-1 to top-5 accuracy with
     95 % intervals, and precision and recall per class.
 
-    Ctrl-C stops the training and saves the current network, with exit code 130.
+    The folder OUTPUT.checkpoint keeps the state after each epoch until the training is done: if it
+    was killed, the same command goes on from there. Ctrl-C stops the training and saves the current
+    network, with exit code 130.
 
     Defaults are the same as in skglitch.CNNClassifier.
     """
@@ -79,7 +82,8 @@ def fit(
     if "backbone" in params:
         # Fails before the data are read, which can take minutes.
         backbone_info(params["backbone"])
-    classifier = CNNClassifier(**params)
+    checkpoint = output.with_name(f"{output.name}.checkpoint")
+    classifier = CNNClassifier(**params, checkpoint=checkpoint)
 
     from .._labels import is_labeled
     from .._tables import to_json
@@ -103,9 +107,11 @@ def fit(
         # Indexing by all rows would copy a memory map.
         classifier.fit(bunch.data, bunch.target)
     seconds = time.perf_counter() - started
-    # The verbosity of this run is not part of the model.
-    save(classifier.set_params(verbose=0), output)
+    # How this run went is not part of the model.
+    save(classifier.set_params(verbose=0, checkpoint=None), output)
     is_interrupted = bool(classifier.net_.interrupted_)
+    if not is_interrupted:
+        shutil.rmtree(checkpoint, ignore_errors=True)
     say(f"{'The current network' if is_interrupted else 'The model'} is saved as {output}")
     result = {
         "model": str(output),

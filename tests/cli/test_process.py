@@ -53,6 +53,26 @@ def test_fit_and_a_failure_as_a_process(folder, tmp_path):
     assert run_process("predict", "none", folder, folder=tmp_path).returncode == 2
 
 
+def test_a_killed_fit_goes_on_when_it_is_run_again(folder, tmp_path):
+    fit = ["fit", folder, *TINY, "--max-epochs", "6", "-o"]
+    assert run_process(*fit, "expected.skglitch", folder=tmp_path).returncode == 0
+    command = [sys.executable, "-m", "skglitch", *map(str, fit), "model.skglitch"]
+    kept = tmp_path / "model.skglitch.checkpoint"
+    with subprocess.Popen(command, env=environment(), cwd=tmp_path) as process:
+        while not list(kept.glob("*.checkpoint")) and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+    assert not (tmp_path / "model.skglitch").exists()
+    done = run_process(*fit, "model.skglitch", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not kept.exists()
+    models = [skglitch.load(tmp_path / f"{name}.skglitch") for name in ("model", "expected")]
+    assert models[0].checkpoint is None
+    losses = [model.history_[:, "train_loss"] for model in models]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 6
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([name, "--help"] for name in main.commands)]
 )

@@ -1,0 +1,111 @@
+"""The state of a training after each epoch, on disk."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+from skorch.history import History
+
+from .._files import written_whole
+from .._version import __version__
+
+# They do not change the weights on a CPU.
+_WITHOUT_EFFECT = {"callbacks", "checkpoint", "device", "engine", "verbose"}
+
+
+def checkpoint_file(folder: Path, params: Mapping[str, Any], *data: Any) -> Path:
+    """Return the file of a fit, which depends on its parameters, its data and the versions."""
+    given = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
+    versions = __version__, torch.__version__
+    return folder / f"{joblib.hash((given, versions, data), coerce_mmap=True)}.checkpoint"
+
+
+class EpochCheckpoint(Callback):
+    """Writes all that the next epoch depends on to a file, and restores it before the first."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.can_write_ = True
+
+    def restore(self, net: NeuralNet) -> None:
+        """Put `net`, which is about to train, into the state that is on disk, if any."""
+        try:
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except Exception as error:  # of many types, for a damaged file
+            raise ValueError(
+                f"{str(self.file)!r} is no checkpoint: delete it, and the training starts anew."
+            ) from error
+        net.history_ = History(state["history"])
+        net.module_.load_state_dict(state["weights"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        if net.scaler_ is not None:
+            net.scaler_.load_state_dict(state["scaler"])
+        for name, callback in net.callbacks_:
+            vars(callback).update(state["callbacks"].get(name, {}))
+            if isinstance(callback, LRScheduler):
+                callback.lr_scheduler_.load_state_dict(state["schedule"])
+        _set_generators(torch.device(net.device), state["generators"])
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Write the state, in the first of several processes."""
+        if net.processes_.rank:
+            return
+        schedulers = [c.lr_scheduler_ for _, c in net.callbacks_ if isinstance(c, LRScheduler)]
+        state = {
+            "history": [_plain(row) for row in net.history],
+            "weights": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "scaler": {} if net.scaler_ is None else net.scaler_.state_dict(),
+            "callbacks": {name: _plain(_fitted(callback)) for name, callback in net.callbacks_},
+            "schedule": schedulers[0].state_dict(),
+            "generators": _get_generators(torch.device(net.device)),
+        }
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(self.file) as file:
+                torch.save(state, file)
+        except OSError as error:
+            if self.can_write_:
+                warnings.warn(
+                    f"The training goes on without a checkpoint: {error}", UserWarning, stacklevel=2
+                )
+            self.can_write_ = False
+
+
+def _fitted(callback: Callback) -> dict[str, Any]:
+    return {name: value for name, value in vars(callback).items() if name.endswith("_")}
+
+
+def _plain(value: Any) -> Any:
+    """Copy numbers, texts and tensors, in containers too, and leave out all else."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        items = ((name, _plain(item)) for name, item in value.items())
+        return {name: item for name, item in items if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | torch.Tensor) else None
+
+
+def _get_generators(device: torch.device) -> dict[str, torch.Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type not in ("cpu", "mps"):
+        states[device.type] = torch.get_device_module(device).get_rng_state(device)
+    return states
+
+
+def _set_generators(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if device.type in states and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states[device.type], device)
