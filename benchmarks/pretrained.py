@@ -165,7 +165,7 @@ def embed(classifier: CNNClassifier, X: np.ndarray) -> np.ndarray:
 
 
 def write(classifier: CNNClassifier, path: Path) -> None:
-    """Write the model with matrices in half precision, the same bytes from the same seed."""
+    """Write the model with matrices in half precision; only the date differs for the same seed."""
     for row in classifier.history_:
         row.pop("dur", None)  # seconds, which differ each time
     skglitch.save(classifier, path)

@@ -63,7 +63,10 @@ def _read_model(path: str) -> StateDict:
         refuse_bomb(archive)
         arrays = load(archive.read("weights.safetensors"))
     parts = {name: name.rpartition("backbone.net.")[2] for name in arrays}
-    return {part: arrays[name] for name, part in parts.items() if part != name}
+    state = {part: arrays[name] for name, part in parts.items() if part != name}
+    if len(state) < sum(part != name for name, part in parts.items()):
+        raise ValueError("it holds several nets")
+    return state
 
 
 def check_state_dict(state: Any, source: str) -> StateDict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -108,6 +109,29 @@ def main() -> None:
     """
 
 
+@click.command(short_help="Describe a model.")
+@_options.model
+@_options.as_json
+@_options.common
+def info(model: Path, as_json: bool, **_: Any) -> None:
+    """Print what the file of a MODEL says: scores, versions, training data, classes, parameters."""
+    import pandas as pd
+
+    from .._tables import format_table, to_json
+    from ..persistence import read_card
+
+    card = read_card(model)
+    if as_json:
+        click.echo(to_json(card))
+        return
+    for name, part in card.items():
+        if part:
+            is_list = isinstance(part, list)
+            table = pd.DataFrame(part if is_list else {"": part}).rename_axis(name)
+            texts = table.map(str if is_list else "{!s:99}".format)  # to the left
+            click.echo(format_table(texts) + "\n")
+
+
 @click.command(short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @_options.common
@@ -125,5 +149,5 @@ def completion(ctx: click.Context, shell: str, **_: Any) -> None:
     click.echo(script(ctx.find_root().command, {}, "skglitch", "_SKGLITCH_COMPLETE").source())
 
 
-for command in (demo, fit, predict, embed, discover, explore, report, completion):
+for command in (demo, fit, predict, embed, discover, explore, report, info, completion):
     main.add_command(command)

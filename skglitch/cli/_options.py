@@ -210,8 +210,9 @@ common = _combine(
         help="Show the traceback of an error.",
     ),
 )
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 computing = _combine(
-    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    as_json,
     click.option("--device", help="auto, cpu, cuda, cuda:1 or mps."),
     common,
 )

@@ -75,7 +75,7 @@ from ._encoder import (
     restore_encoder,
     with_encoder,
 )
-from ._state import get_fitted_state, get_params_state, get_weights, make_estimator, set_weights
+from ._state import describe_data, get_state, get_weights, make_estimator, set_weights
 
 # Glitches of each class whose features are kept, so that classes can be added.
 _EXEMPLARS = 20
@@ -201,6 +201,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Features of up to 20 training glitches of each class, for :meth:`add_classes`.
     exemplar_classes_ : ndarray of shape (n_exemplars,)
         The class of each.
+    fit_data_ : list of dict
+        Date, shape, dtype, class counts and checksum of the data of each call of :meth:`fit`,
+        :meth:`partial_fit` and :meth:`add_classes`, for :func:`skglitch.persistence.read_card`.
     novelty_ : NoveltyDetector
         Fitted to embeddings of this classifier. Only the ready-made model of
         :func:`skglitch.load_pretrained` has it, until it is trained further.
@@ -482,6 +485,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = classes[order]
         rows = _exemplar_rows(targets)
         self.exemplars_, self.exemplar_classes_ = features[rows], labels[rows]
+        self.fit_data_ = [*getattr(self, "fit_data_", ()), describe_data(images, y)]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -637,6 +641,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> CNNClassifier:
         """Keep the trained net and features of some glitches, and report an interruption."""
         n_epochs = len(net.history)
+        self.fit_data_ = [*getattr(self, "fit_data_", ())] if previous is not None else []
+        self.fit_data_.append(describe_data(images, self.classes_[targets]))
         if previous is not None:
             net.history_ = History([*previous, *net.history])
         self.net_ = net
@@ -696,11 +702,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def _get_state(self) -> dict[str, Any]:
         """Return what a file has to hold of a classifier, fitted or not, in plain values."""
         if not hasattr(self, "net_"):
-            return {"params": get_params_state(self), "fitted": {}}
+            return get_state(self)
         net, module = self.net_, self.net_.module_
         return {
-            "params": get_params_state(self),
-            "fitted": get_fitted_state(self),
+            **get_state(self),
             "net": {
                 "max_epochs": int(net.max_epochs),
                 "learning_rate": float(net.lr),

@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from .._training import PixelScale
+from .._training import PixelScale, spread
 from ._encoder import Encoder
 
+# Images whose pixels a checksum covers.
+_HASHED = 32
 # Made again from parameters, facts and weights.
 _REBUILT = ("net_", "history_", "encoder_", "classifier_")
 
 
-def get_params_state(estimator: Any) -> dict[str, Any]:
-    """Return the parameters of an estimator, with those of its encoder as a dict."""
+def get_state(estimator: Any) -> dict[str, Any]:
+    """Return parameters, fitted attributes but the net, and the choice of ``set_output``."""
     params = estimator.get_params(deep=False)
     if estimator.encoder is not None:
         params["encoder"] = estimator.encoder.get_params()
-    return params
-
-
-def get_fitted_state(estimator: Any) -> dict[str, Any]:
-    """Return the fitted attributes but the net, and the choice of ``set_output``."""
     fitted = {
         name: value
         for name, value in vars(estimator).items()
         if name == "_sklearn_output_config" or (name.endswith("_") and name not in _REBUILT)
     }
-    return {**fitted, "scale_": asdict(estimator.scale_)}
+    if "scale_" in fitted:
+        fitted["scale_"] = asdict(estimator.scale_)
+    return {"params": params, "fitted": fitted}
 
 
 def make_estimator(cls: Any, params: Mapping[str, Any], fitted: Mapping[str, Any]) -> Any:
-    """Make an estimator from what the functions above returned."""
+    """Make an estimator from what :func:`get_state` returned."""
     encoder = params["encoder"]
     encoder = Encoder(**encoder) if isinstance(encoder, Mapping) else encoder
     estimator = cls(**{**params, "encoder": encoder})
     for name, value in fitted.items():
         setattr(estimator, name, PixelScale(**value) if name == "scale_" else value)
     return estimator
+
+
+def describe_data(images: np.ndarray, labels: Any) -> dict[str, Any]:
+    """Return when and to what an estimator is fitted, with a checksum of labels and some images."""
+    listed = [] if labels is None else np.ravel(labels).tolist()
+    facts = {"shape": list(images.shape), "dtype": str(images.dtype)}
+    checksum = hashlib.sha256(repr((facts, listed)).encode())
+    checksum.update(np.ascontiguousarray(images[spread(len(images), _HASHED)]))
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    counts = dict(Counter(listed))
+    return {"date": date, **facts, "sha256": checksum.hexdigest(), "class_counts": counts}
 
 
 def get_weights(module: nn.Module) -> dict[str, torch.Tensor]:

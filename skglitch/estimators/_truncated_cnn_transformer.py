@@ -55,7 +55,7 @@ from ._encoder import (
     restore_encoder,
     with_encoder,
 )
-from ._state import get_fitted_state, get_params_state, get_weights, make_estimator, set_weights
+from ._state import describe_data, get_state, get_weights, make_estimator, set_weights
 
 
 class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -107,7 +107,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         The classifier whose net is read, if ``source`` is one.
     encoder_ : torch.nn.Module
         The net without its last layer.
-    calibration_images_, image_shape_, durations_, n_features_in_, feature_names_in_, scale_
+    calibration_images_, fit_data_, image_shape_, durations_, n_features_in_, feature_names_in_, \
+scale_
         As in :class:`CNNClassifier`.
 
     See Also
@@ -254,6 +255,7 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             some = images[spread(len(images), CENTER_IMAGES)]
             self.encoder_.center_on(torch.from_numpy(self._embed(some)))
         self._n_features_out = self.encoder_.width
+        self.fit_data_ = [describe_data(images, y)]
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -370,7 +372,9 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         With a classifier as the source, ``"weights"`` hold the center of another readout only.
         """
-        state = {"params": get_params_state(self), "fitted": get_fitted_state(self)}
+        state = get_state(self)
+        if not hasattr(self, "encoder_"):
+            return state
         encoder = self.encoder_
         if not hasattr(self, "classifier_"):
             return {**state, "module": encoder.get_facts(), "weights": get_weights(encoder)}
@@ -381,6 +385,8 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _from_state(cls, state: dict[str, Any]) -> TruncatedCNNTransformer:
         """Make a transformer again, on the device of its parameters or of the classifier."""
         self = make_estimator(cls, state["params"], state["fitted"])
+        if "weights" not in state:
+            return self
         if "classifier" in state:
             self.classifier_ = state["classifier"]
             self.encoder_ = self._encoder_of(self.classifier_)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from collections import Counter
 from typing import Any
 
+import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _files
 from .._device import choose_device
 from .._files import check_path
-from ._codec import ESTIMATORS, Reader, Writer, name_of
-from ._file import describe_versions, read_file, write_file
+from ._codec import Reader, Writer
+from ._file import explaining, read_file, write_file
+
+_BEST = {"train_loss": min, "valid_loss": min, "valid_acc": max}
+# Paths of fitted and of private attributes.
+_FITTED = re.compile(r"\._|_(\.|$)")
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -24,16 +32,16 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    estimator : CNNClassifier, TruncatedCNNTransformer, NoveltyDetector, NewClassFinder or \
-SimilarityIndex
-        Fitted. A transformer is saved together with the classifier that it reads.
+    estimator : estimator
+        A fitted estimator of skglitch or scikit-learn. It is saved together with those in it, such
+        as the steps of a pipeline and the classifier that a transformer reads.
     path : path
         Where to write, usually ``.skglitch``. An existing file is replaced by a complete one.
 
     Raises
     ------
     TypeError
-        If ``estimator`` is of another class, or has parts of classes that a file may not hold.
+        If it has a part of another class, or a function.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     OSError
@@ -54,13 +62,13 @@ SimilarityIndex
     >>> np.array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
     True
     """
-    name = name_of(type(estimator))
-    if name not in ESTIMATORS:
-        classes = ", ".join(known.rpartition(".")[2] for known in ESTIMATORS)
+    if hasattr(estimator, "best_estimator_"):
         raise TypeError(
-            f"save takes {classes}, not a {type(estimator).__name__}: for anything else, a "
-            "Pipeline for one, there is joblib.dump."
+            f"save takes the best_estimator_ of a {type(estimator).__name__}, not the search. "
+            "cv_results_ fits into a pandas.DataFrame."
         )
+    if not isinstance(estimator, BaseEstimator):
+        raise TypeError(f"save takes an estimator, not a {type(estimator).__name__}.")
     check_is_fitted(estimator)
     target = check_path(path, "path")
     if target.is_dir():
@@ -124,15 +132,10 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
     file = check_path(path, "path")
     schema, arrays = read_file(file)
     reader = Reader(arrays, backbone, device)
-    try:
+    with explaining(file, schema):
         estimator = reader.decode(schema["estimator"])
-        if name_of(type(estimator)) not in ESTIMATORS:
+        if not isinstance(estimator, BaseEstimator):
             raise ValueError(f"it holds a {type(estimator).__name__}, which save does not take")
-    except Exception as error:
-        # What a damaged file makes Python, torch and scikit-learn raise is of many types.
-        reason = str(error) if isinstance(error, ValueError) else repr(error)
-        versions = describe_versions(schema["versions"])
-        raise ValueError(f"{str(file)!r} cannot be loaded: {reason}.{versions}") from error
     if backbone is not None and not reader.used_backbone:
         raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
     _warn(f"{file.name}: ", reader.remarks)
@@ -168,6 +171,60 @@ def load_pretrained(*, device: Any = None) -> Any:
     >>> p = classifier.novelty_.p_values(transformer.fit_transform(X))
     """
     return load(_files.PRETRAINED, device=device)
+
+
+def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Describe the model in a file, without building it.
+
+    Parameters
+    ----------
+    path : path
+        A file of :func:`save`.
+
+    Returns
+    -------
+    card : dict
+        ``"estimators"``, ``"parameters"``, ``"scores"`` (the best of the training), ``"classes"``
+        with numbers of glitches, ``"versions"``, and ``"data"``, a list of what nets were fitted
+        to, with a checksum of the labels and of some images. What is not known is left out.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in :func:`load`.
+
+    Examples
+    --------
+    >>> from skglitch import _files
+    >>> from skglitch.persistence import read_card
+    >>> read_card(_files.PRETRAINED)["parameters"]["CNNClassifier.views"]
+    'mosaic'
+    """
+    file = check_path(path, "path")
+    schema, arrays = read_file(file)
+    reader = Reader(arrays, backbone="given to load")
+    reader.parts = []
+    with explaining(file, schema):
+        reader.decode(schema["estimator"])
+    estimators, parameters, found = {}, {}, {}
+    for name, kind, state in reversed(reader.parts):  # from the outside in
+        found = state | (state["fitted"] if "params" in state else {}) | found
+        if not _FITTED.search(name):
+            estimators[name] = kind
+            params = state.get("params", state).items()
+            parameters |= {f"{name}.{k}": v for k, v in params if not _FITTED.search(f".{k}")}
+    history, data = found.get("history", []), found.get("fit_data_", [])
+    counts = sum((Counter(row.pop("class_counts")) for row in data), Counter())
+    losses = {name: [row[name] for row in history if name in row] for name in _BEST}
+    scores = {name: _BEST[name](values) for name, values in losses.items() if values}
+    return {
+        "estimators": dict(sorted(estimators.items())),
+        "scores": scores,
+        "versions": {"protocol": schema["protocol"], **schema["versions"]},
+        "data": data,
+        "classes": {k: counts.get(k) for k in np.asarray(found.get("classes_", [])).tolist()},
+        "parameters": dict(sorted(parameters.items())),
+    }
 
 
 def _warn(message: str, remarks: list[str]) -> None:

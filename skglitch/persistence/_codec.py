@@ -13,42 +13,42 @@ import importlib
 import inspect
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.neighbors import BallTree, KDTree
+from sklearn.tree._tree import NODE_DTYPE, Tree
+from sklearn.utils import Bunch
 
 from .._device import replace_missing
 from .._training import SpectrogramAugment
 from ._file import Arrays
 
-# The types that a file may hold: nothing else is ever imported or made. These are what save takes.
-ESTIMATORS = (
-    "skglitch.estimators.CNNClassifier",
-    "skglitch.estimators.TruncatedCNNTransformer",
-    "skglitch.discovery.NewClassFinder",
-    "skglitch.discovery.NoveltyDetector",
-    "skglitch.discovery.SimilarityIndex",
-)
-# What these may consist of, besides the private classes of one room.
+# The estimators that a file may hold are the public ones of these modules.
+_MODULES = {
+    *("skglitch.discovery", "skglitch.estimators", "skglitch.spectrograms"),
+    *(f"sklearn.{name}" for name in sklearn.__all__),
+}
+# They may consist of these, and of the private classes of one room: nothing else is ever made.
 _PARTS = (
     "skglitch.estimators.SpectrogramAugment",
-    "sklearn.decomposition.PCA",
-    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
-    "sklearn.frozen.FrozenEstimator",
-    "sklearn.linear_model.LogisticRegression",
-    "sklearn.neighbors.KNeighborsClassifier",
-    "sklearn.neighbors.LocalOutlierFactor",
-    "sklearn.neighbors.NearestNeighbors",
-    "sklearn.pipeline.Pipeline",
-    "sklearn.preprocessing.Normalizer",
-    "sklearn.preprocessing.StandardScaler",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
 )
 _PRIVATE = "skglitch.discovery._"
 # Parameters that name a net; one that is not a name has to be given again.
 _NET_PARAMETERS = ("backbone", "source")
+# Parameters that predictions do not need, and that may become their defaults.
+_FIT_PARAMETERS = {"augment", "callbacks", "cv", "net_params", "random_state", "scoring", "weights"}
+# Made again by fit or from other attributes. "memory" is a folder of pickles, which fit would run.
+_LEFT_OUT = {"_loss_function_", "_metadata_request", "_optimizer", "_random_state", "_tree"}
+_LEFT_OUT |= {"memory", "random_state_"}
 # The only attribute that does not end in "_" among those that fit sets.
 _OUTPUT_CONFIG = "_sklearn_output_config"
 
@@ -56,22 +56,24 @@ _OUTPUT_CONFIG = "_sklearn_output_config"
 def find_type(name: str) -> Any:
     """Return the type of this name, or raise ValueError if a file may not hold it."""
     module, _, attribute = name.rpartition(".")
-    is_private = name.startswith(_PRIVATE)
-    if is_private or name in ESTIMATORS or name in _PARTS:
+    is_part = name in _PARTS or name.startswith(_PRIVATE)
+    if is_part or module in _MODULES:
         try:
             found = getattr(importlib.import_module(module), attribute, None)
         except ImportError:
             found = None
-        # Not what a private module has imported from elsewhere.
-        if isinstance(found, type) and (not is_private or found.__module__ == module):
-            return found
+        if isinstance(found, type):
+            # Not what a private module has imported from elsewhere.
+            is_own = name in _PARTS or found.__module__ == module
+            if is_own if is_part else issubclass(found, BaseEstimator):
+                return found
     raise ValueError(f"it holds a {name!r}, which is not one of the types that a file may hold")
 
 
 def name_of(kind: type) -> str | None:
     """Return the name by which :func:`find_type` finds a type; None if a file cannot hold it."""
-    public = [name for name in (*ESTIMATORS, *_PARTS) if name.endswith(f".{kind.__name__}")]
-    for name in (*public, f"{kind.__module__}.{kind.__qualname__}"):
+    modules = kind.__module__.partition("._")[0], kind.__module__, "skglitch.estimators"
+    for name in (f"{module}.{kind.__qualname__}" for module in modules):
         try:
             if find_type(name) is kind:
                 return name
@@ -80,8 +82,54 @@ def name_of(kind: type) -> str | None:
     return None
 
 
+def parameters_of(kind: Any) -> Mapping[str, Any]:
+    """Return what the constructor of an estimator takes."""
+    has_params = hasattr(kind, "get_params") or kind is SpectrogramAugment
+    return inspect.signature(kind).parameters if has_params else {}
+
+
 class NotPlainError(TypeError):
     """A value that has no place in a file without pickle."""
+
+
+def build_index(neighbors: Any) -> Any:
+    """Make the index of nearest neighbors again, as fit made it."""
+    kind = {"ball_tree": BallTree, "kd_tree": KDTree}.get(neighbors._fit_method)
+    options = {"metric": neighbors.effective_metric_, **neighbors.effective_metric_params_}
+    return None if kind is None else kind(neighbors._fit_X, neighbors.leaf_size, **options)
+
+
+def make_records(fields: dict[str, np.ndarray]) -> np.ndarray:
+    """Make a structured array of its columns."""
+    dtype = [(name, column.dtype) for name, column in fields.items()]
+    return np.array(list(zip(*fields.values(), strict=True)), dtype)
+
+
+def make_tree(fields: list[Any]) -> Tree:
+    """Make the structure of a decision tree, whose branches predictions follow without a look."""
+    n_features, n_classes, n_outputs, state = fields
+    nodes = state["nodes"].astype(NODE_DTYPE)
+    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
+    is_below = np.minimum(left, right) > np.arange(len(nodes))
+    is_there = (np.maximum(left, right) < len(nodes)) & (feature >= 0) & (feature < n_features)
+    if not ((left == -1) & (right == -1) | is_below & is_there).all():
+        raise ValueError("it holds a decision tree whose branches lead nowhere")
+    tree = Tree(n_features, n_classes, n_outputs)
+    tree.__setstate__({**state, "nodes": nodes})
+    return tree
+
+
+# More types, how they become values of other types, and how they come back.
+_UFUNCS = {name: found for name, found in vars(np).items() if isinstance(found, np.ufunc)}
+_KINDS: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "$bunch": (Bunch, dict, lambda items: Bunch(**items)),
+    "$device": (torch.device, str, torch.device),
+    "$dtype": (np.dtype, str, np.dtype),
+    "$path": (os.PathLike, os.fspath, Path),
+    "$slice": (slice, lambda value: [value.start, value.stop, value.step], lambda x: slice(*x)),
+    "$tree": (Tree, lambda tree: [*tree.__reduce__()[1], tree.__getstate__()], make_tree),
+    "$ufunc": (np.ufunc, lambda ufunc: ufunc.__name__, _UFUNCS.__getitem__),
+}
 
 
 class Writer:
@@ -115,10 +163,9 @@ class Writer:
             return {"$tuple": self._encode_items(value, path)}
         if type(value) is dict:
             return self._encode_dict(value, path)
-        if isinstance(value, torch.device):
-            return {"$device": str(value)}
-        if isinstance(value, os.PathLike):
-            return {"$path": os.fspath(value)}
+        for tag, (kind, take_apart, _) in _KINDS.items():
+            if isinstance(value, kind) and (kind is not np.ufunc or value in _UFUNCS.values()):
+                return {tag: self.encode(take_apart(value), path)}
         if type(value).__name__ == "DataFrame":  # without importing pandas
             columns = [[name, str(item.dtype), item.to_numpy()] for name, item in value.items()]
             index = [value.index.name, value.index.to_numpy()]
@@ -138,6 +185,9 @@ class Writer:
         if array.dtype.kind in "UO":
             values = self._encode_items(array.ravel().tolist(), path)
             return {"$values": [array.dtype.str, list(array.shape), values]}
+        if array.dtype.names:
+            fields = {name: array[name] for name in array.dtype.names}
+            return {"$records": self._encode_dict(fields, path)}
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise NotPlainError(f"{path}: an array of {array.dtype} cannot be stored")
         if array.flags.f_contiguous and not array.flags.c_contiguous:
@@ -161,35 +211,27 @@ class Writer:
         kind: Any = type(value)
         name = name_of(kind)
         if name is None:
-            raise NotPlainError(f"{path}: a {kind.__name__} cannot be stored without pickle")
-        if hasattr(kind, "_get_state"):
-            state = self._encode_state(kind, value._get_state(), path)
-        elif isinstance(value, SpectrogramAugment):
-            names = inspect.signature(kind).parameters
-            state = {key: self.encode(getattr(value, key), path) for key in names}
+            tip = "joblib.dump stores classes and functions of your own"
+            raise NotPlainError(f"{path}: a {kind.__name__} cannot be stored without pickle; {tip}")
+        known = parameters_of(kind)
+        if isinstance(value, SpectrogramAugment):
+            state = {key: self.encode(getattr(value, key), path) for key in known}
         else:
-            params = inspect.signature(kind).parameters if hasattr(kind, "get_params") else {}
-            state = {
-                key: self._encode_param(params[key], item, f"{path}.{key}")
-                if key in params
-                else self.encode(item, f"{path}.{key}")
-                for key, item in (kind.__getstate__(value) or {}).items()
-                if key != "_metadata_request"  # of fit, which predictions do not need
-            }
+            has_state = hasattr(kind, "_get_state")
+            attributes = value._get_state() if has_state else kind.__getstate__(value) or {}
+            state = self._encode_attributes(known, attributes, path)
         self._names[id(value)] = path, value
         return {"$object": [name, path, state]}
 
-    def _encode_state(self, kind: type, state: dict[str, Any], path: str) -> dict[str, Any]:
-        """Encode what ``_get_state`` returned, but for what predictions do not need."""
-        known = inspect.signature(kind).parameters
+    def _encode_attributes(self, known: Any, values: dict, path: str) -> dict[str, Any]:
+        """Encode attributes, of which ``known`` are parameters, or what ``_get_state`` returned."""
         encoded: dict[str, Any] = {}
-        for key, value in state.items():
-            name = f"{path}.{key}"
-            if key == "params":
-                encoded[key] = {
-                    param: self._encode_param(known[param], item, f"{name}.{param}")
-                    for param, item in value.items()
-                }
+        for key in sorted(values.keys() - _LEFT_OUT):
+            value, name = values[key], f"{path}.{key}"
+            if key in known:
+                encoded |= self._encode_param(known[key], value, path)
+            elif key == "params":
+                encoded[key] = self._encode_attributes(known, value, name)
             elif key == "history":
                 encoded[key] = [self._encode_row(row, name) for row in value]
             else:
@@ -205,19 +247,23 @@ class Writer:
             self.arrays, self._names = arrays, names
             raise
 
-    def _encode_param(self, parameter: inspect.Parameter, value: Any, path: str) -> Any:
+    def _encode_param(self, parameter: inspect.Parameter, value: Any, path: str) -> dict[str, Any]:
+        """Encode a parameter by its name; leave it out if its default may take its place."""
+        name = parameter.name
         try:
-            return self._try_encode(value, path)
+            return {name: self._try_encode(value, f"{path}.{name}")}
         except NotPlainError:
-            name = parameter.name
-            if parameter.default is parameter.empty:
-                raise
+            if value is parameter.default:
+                return {}
             if name in _NET_PARAMETERS:
                 kind = getattr(value, "__name__", type(value).__name__)
                 self.given.append(f"{name} ({kind})")
-                return {"$given": [name, kind]}
+                return {name: {"$given": [name, kind]}}
+            # Of neighbors, weights may be a function.
+            if name not in _FIT_PARAMETERS or (name == "weights" and callable(value)):
+                raise
             self.dropped.append(f"{name}={value!r:.80} (becomes {parameter.default!r})")
-            return self.encode(parameter.default, path)
+            return {}
 
     def _encode_row(self, row: dict[str, Any], path: str) -> dict[str, Any]:
         """Leave out what a callback of the user's own wrote, if it is no plain value."""
@@ -236,6 +282,9 @@ class Writer:
 class Reader:
     """Puts an estimator together from what a :class:`Writer` made of it."""
 
+    # Filled with paths, types and attributes of objects, in place of making these.
+    parts: list[tuple[str, str, dict[str, Any]]] | None = None
+
     def __init__(self, arrays: Arrays, backbone: Any = None, device: Any = None) -> None:
         self.arrays = arrays
         self.backbone = backbone  # where the file has no name of one
@@ -245,13 +294,12 @@ class Reader:
         self._objects: dict[str, Any] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {
             "$array": self.arrays.__getitem__,
-            "$device": torch.device,
             "$dict": lambda pairs: dict(map(self.decode, pairs)),
             "$float": float,
             "$frame": self._decode_frame,
             "$given": self._decode_given,
             "$object": lambda fields: self._decode_object(*fields),
-            "$path": Path,
+            "$records": lambda fields: make_records(self.decode(fields)),
             "$same": lambda path: self._objects[path],
             "$scalar": lambda array: self.decode(array)[()],
             "$tensor": lambda name: torch.from_numpy(self.arrays[name]),
@@ -269,8 +317,10 @@ class Reader:
         tag = next(iter(encoded), "")
         if not tag.startswith("$"):
             return {key: self.decode(item) for key, item in encoded.items()}
-        if tag not in self._decoders or len(encoded) != 1:
+        if tag not in (*self._decoders, *_KINDS) or len(encoded) != 1:
             raise ValueError(f"it holds a value of the unknown kind {tag!r}")
+        if tag in _KINDS:
+            return _KINDS[tag][2](self.decode(encoded[tag]))
         return self._decoders[tag](encoded[tag])
 
     def _decode_values(self, dtype: str, shape: list[int], values: list[Any]) -> np.ndarray:
@@ -311,12 +361,24 @@ class Reader:
     def _decode_object(self, name: str, path: str, encoded: dict[str, Any]) -> Any:
         kind = find_type(name)
         state = {key: self.decode(item) for key, item in encoded.items()}
-        if hasattr(kind, "_from_state"):
+        params = state.get("params", state)
+        if self.parts is None and "device" in params:
+            device = params["device"] if self.device is None else self.device
+            params["device"], remark = replace_missing(device)
+            self.remarks += [remark] if remark else []
+        if self.parts is not None:
+            self.parts.append((path, name, state))
+            restored = kind.__name__
+        elif hasattr(kind, "_from_state"):
             self._check_state(kind, state)
             restored = kind._from_state(state)
         elif kind is SpectrogramAugment:
             restored = SpectrogramAugment(**state)
         else:
+            state.pop("memory", None)
+            for parameter in parameters_of(kind).values():
+                if parameter.default is not parameter.empty:
+                    state.setdefault(parameter.name, parameter.default)
             for key in state:
                 if callable(getattr(kind, key, None)):
                     raise ValueError(f"it sets the attribute {key!r}, a method of {name}")
@@ -325,6 +387,8 @@ class Reader:
                 restored.__setstate__(state)  # scikit-learn's warns of another version
             else:
                 vars(restored).update(state)
+            if "_fit_method" in state:
+                restored._tree = build_index(restored)
         self._objects[path] = restored
         return restored
 
@@ -338,7 +402,3 @@ class Reader:
         for name in fitted:
             if not name.endswith("_") and name != _OUTPUT_CONFIG:
                 raise ValueError(f"it sets the attribute {name!r}, which fit does not set")
-        if "device" in params:
-            device = params["device"] if self.device is None else self.device
-            params["device"], remark = replace_missing(device)
-            self.remarks += [remark] if remark else []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,18 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     raise ValueError(f"{str(path)!r} {problem}")
 
 
+@contextlib.contextmanager
+def explaining(path: Path, schema: dict[str, Any]) -> Iterator[None]:
+    """Turn errors in what a file holds into a ValueError that names it."""
+    try:
+        yield
+    except Exception as error:
+        # What a damaged file makes Python, torch and scikit-learn raise is of many types.
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        versions = _describe_versions(schema["versions"])
+        raise ValueError(f"{str(path)!r} cannot be loaded: {reason}.{versions}") from error
+
+
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, date_time=_DATE)
     entry.compress_type = compression
@@ -102,7 +115,7 @@ def _versions() -> dict[str, str]:
     return {"skglitch": __version__} | versions
 
 
-def describe_versions(written: dict[str, str]) -> str:
+def _describe_versions(written: dict[str, str]) -> str:
     """List the libraries that have changed since a file was written."""
     installed = _versions()
     changed = [

@@ -324,7 +324,9 @@ def _make_models() -> dict[str, bytes]:
 
 def _read_model(path: Path) -> Any:
     import skglitch
+    from skglitch.persistence import read_card
 
+    read_card(path)
     return skglitch.load(path, device="cpu")
 
 

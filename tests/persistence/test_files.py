@@ -12,7 +12,13 @@ import pytest
 from safetensors.numpy import load as read_arrays
 from safetensors.numpy import save as array_bytes
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import linear_kernel
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
@@ -20,7 +26,9 @@ from skglitch import CNNClassifier, TruncatedCNNTransformer
 from .test_save_load import OLD_FILE, edited, state_of
 
 
-@pytest.mark.parametrize("estimator", [CNNClassifier(), TruncatedCNNTransformer()])
+@pytest.mark.parametrize(
+    "estimator", [CNNClassifier(), TruncatedCNNTransformer(), make_pipeline(CNNClassifier())]
+)
 def test_unfitted_estimators_are_refused(estimator, tmp_path):
     with pytest.raises(NotFittedError):
         skglitch.save(estimator, tmp_path / "model")
@@ -31,10 +39,38 @@ class Derived(CNNClassifier):
     pass
 
 
-@pytest.mark.parametrize("estimator", [make_pipeline(CNNClassifier()), Derived(), {}])
-def test_other_classes_are_refused(estimator, tmp_path):
-    with pytest.raises(TypeError, match=r"CNNClassifier, Trunc.*joblib\.dump"):
-        skglitch.save(estimator, tmp_path / "model")
+class OwnScaler(StandardScaler):
+    pass
+
+
+def test_classes_of_the_user_are_named(tmp_path):
+    X = np.arange(6.0).reshape(3, 2)
+    derived = skglitch.load(OLD_FILE)
+    derived.__class__ = Derived
+    for estimator, message in (
+        ({}, "an estimator, not a dict"),
+        (derived, r"Derived: a Derived.*joblib\.dump"),
+        (make_pipeline(OwnScaler()).fit(X), r"Pipeline\.steps\.0\.1: a OwnScaler.*joblib\.dump"),
+        (FunctionTransformer(json.dumps).fit(X), r"FunctionTransformer\.func: a function"),
+        (
+            KNeighborsClassifier(2, weights=lambda d: 1 / d).fit(X, [0, 1, 1]),
+            r"KNeighborsClassifier\.weights",
+        ),
+        (SVC(kernel=linear_kernel).fit(X, [0, 1, 1]), r"SVC\.kernel"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            skglitch.save(estimator, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_searches_give_their_best_estimator(tmp_path):
+    X, y = np.arange(20.0).reshape(10, 2), [0, 1] * 5
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match="best_estimator_ of a GridSearchCV"):
+        skglitch.save(search, tmp_path / "model")
+    skglitch.save(search.best_estimator_, tmp_path / "model")
+    loaded = skglitch.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), search.predict_proba(X))
 
 
 def test_fitted_attribute_that_is_not_plain_is_named(tmp_path):
