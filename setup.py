@@ -53,6 +53,7 @@ EXTRAS_REQUIRE = {
     "parquet": ["pyarrow>=15"],
     "similarity": ["faiss-cpu>=1.9"],
     "strain": ["gwosc>=0.7", "h5py>=3.10"],
+    "triggers": ["gwpy>=4.0", "h5py>=3.10", "igwn-ligolw>=2.0", "uproot>=5.0"],
     "umap": ["umap-learn>=0.5.7"],
     "test": [
         "cleanlab>=2.6",
@@ -63,6 +64,7 @@ EXTRAS_REQUIRE = {
         "gwpy>=3.0",
         "h5py>=3.10",
         "hypothesis>=6.100",
+        "igwn-ligolw>=2.0",
         "lalsuite>=7.20; sys_platform != 'win32'",
         "mapie>=1.0",
         "nncf>=3.0",

@@ -5,31 +5,37 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
+from .._files import list_paths
 from .._hdf5 import check_structure
 from .._labels import as_labels, is_labeled, strip_labels
 from .._tables import read_arrow, read_csv
 from .._validation import check_gps, column_names, kind_of_labels
+from ._event_files import EVENT_SUFFIXES, is_of_pandas, read_events
 from ._parameters import shorten
 from ._strain import show_gps
 
 # Usual names of columns, in order of preference. Tables of Gravity Spy have several times, of
 # which event_time is the one of the trigger.
 _USUAL = {
-    "gps": ("gps", "gps_time", "gpstime", "event_time", "peak_time", "trigger_time", "time"),
+    "gps": (
+        *("gps", "gps_time", "gpstime", "event_time", "peak_time", "trigger_time", "time"),
+        "end_time",
+    ),
     "ifo": ("ifo", "detector", "interferometer"),
     "label": ("label", "ml_label", "class", "glitch_class"),
     "glitch": ("gravityspy_id", "subject_id", "subject_ids"),
 }
 _IFO = re.compile(r"[A-Z]\d")
 _ARROW = (".parquet", ".pq", ".feather")
-_SUFFIXES = (".csv", *_ARROW, ".hdf5", ".hdf", ".h5", ".json")
+_SUFFIXES = (".csv", *_ARROW, ".hdf5", ".hdf", ".h5", ".json", *EVENT_SUFFIXES)
 
 
 @dataclass
@@ -100,9 +106,8 @@ def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]
     if any(isinstance(value, str) for value in cells):
         values = [None if isinstance(value, str) else value for value in cells]
     gps = check_gps(values, columns.name(name)).tolist()
-    # Tables of Gravity Spy split the time of the peak into whole seconds and ns.
-    is_split = name.strip().casefold() == "peak_time"
-    ns = columns.match("peak_time_ns") if is_split else None
+    # Tables of Gravity Spy and LIGO_LW split times into whole seconds and ns.
+    ns = columns.match(f"{name.strip()}_ns")
     problems = {}
     for row, value in enumerate(cells):
         shown = f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}"
@@ -158,8 +163,13 @@ class Columns(dict[str, Any]):
 
 
 def _read_columns(table: Any) -> Mapping[str, Any]:
-    if isinstance(table, str | os.PathLike):
-        table = _read_file(Path(table).expanduser())
+    table = list(table) if isinstance(table, Iterator) else table
+    paths = list_paths(table)
+    if paths:
+        import pandas as pd
+
+        files = [pd.DataFrame(_read_file(path)) for path in paths]
+        table = files[0] if len(files) == 1 else pd.concat(files, ignore_index=True)
     if isinstance(table, Mapping):
         columns = {str(name): values for name, values in table.items()}
         lengths = sorted({len(values) for values in columns.values()})
@@ -182,15 +192,17 @@ def _read_columns(table: Any) -> Mapping[str, Any]:
     return {name: [row.get(name) for row in rows] for name in found}
 
 
-def _read_file(path: Path) -> Any:
+def _read_file(path: str | os.PathLike[str]) -> Any:
     import pandas as pd
 
+    # gwtrigfind finds URLs of files.
+    path = Path(urlsplit(str(path)).path if str(path).startswith("file://") else path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"table={str(path)!r} does not exist.")
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return read_csv(path)
-    if suffix not in _SUFFIXES:
+    if not path.name.lower().endswith(_SUFFIXES):
         raise ValueError(f"table={str(path)!r} does not end in one of {', '.join(_SUFFIXES)}.")
     try:
         if suffix in _ARROW:
@@ -198,8 +210,10 @@ def _read_file(path: Path) -> Any:
         if suffix == ".json":
             # Text is converted to GPS times with all its digits later.
             return pd.read_json(path, convert_dates=False, precise_float=True)
+        if suffix in EVENT_SUFFIXES or suffix == ".gz":
+            return read_events(path)
         check_structure(path)
-        return pd.read_hdf(path)
+        return pd.read_hdf(path) if is_of_pandas(path) else read_events(path)
     except ImportError:
         # It names the package that is missing.
         raise

@@ -57,10 +57,12 @@ def load_triggers(
 
     Parameters
     ----------
-    table : path, DataFrame, astropy table, structured array, mapping or list of dict
+    table : path, iterable of paths, DataFrame, astropy table, structured array, mapping or list \
+            of dict
         One row per trigger, with its GPS time in s, its detector and its label. Files may be
-        CSV, Parquet, HDF5, Feather or JSON, by extension. Blanks around labels are removed, and
-        the texts ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
+        CSV, Parquet, HDF5, Feather or JSON, by extension, or those of Omicron and PyCBC (LIGO_LW
+        ``.xml`` and ``.xml.gz``, ROOT, HDF5), which gwpy reads. Blanks around labels are removed,
+        and the texts ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
     strain : Strain, path, iterable of paths, StrainFiles, mapping or callable
         The strain: a :class:`Strain`, one or more files (:class:`StrainFiles`), a mapping from
         detectors or channels to one of these, such as gwpy's ``TimeSeriesDict``, or a function of
@@ -70,9 +72,9 @@ def load_triggers(
         ``sample_rate`` in Hz and a method ``transform`` of an array of shape ``(n, n_times)``.
     gps : str, default="auto"
         Column of the GPS times. ``"auto"`` is the first of ``gps``, ``gps_time``, ``gpstime``,
-        ``event_time``, ``peak_time``, ``trigger_time`` and ``time`` in the table. Case is
-        ignored, here and in the names of the other columns. ``peak_time_ns`` is added to
-        ``peak_time`` in whole seconds.
+        ``event_time``, ``peak_time``, ``trigger_time``, ``time`` and ``end_time`` in the table.
+        Case is ignored, here and in the names of the other columns. A column such as
+        ``peak_time_ns`` is added to ``peak_time`` in whole seconds.
     ifo : str or None, default="auto"
         Column of the detectors, or the detector of all rows, such as ``"H1"``. ``"auto"`` is
         the first of ``ifo``, ``detector`` and ``interferometer``. With None, or without such a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import functools
+import gzip
 import io
 import shutil
 import tarfile
@@ -217,7 +218,18 @@ def _make_triggers() -> dict[str, bytes]:
             "snr": [8.0, 9.5, 12.25],
         }
     )
+    burst = {"ifo": "lstring", "peak_time": "int_4s", "peak_time_ns": "int_4s"}
+    columns = "".join(
+        f'<Column Name="sngl_burst:{name}" Type="{kind}"/>' for name, kind in burst.items()
+    )
+    ligo_lw = (
+        '<?xml version="1.0"?><LIGO_LW><Table Name="sngl_burst:table">'
+        f'{columns}<Stream Name="sngl_burst:table" Type="Local" Delimiter=",">'
+        f'"H1",{_START + 3},500000000,"H1",{_START + 5},0</Stream></Table></LIGO_LW>'
+    ).encode()
     return {
+        "triggers.xml": ligo_lw,
+        "triggers.xml.gz": gzip.compress(ligo_lw),
         "triggers.csv": table.to_csv(index=False).encode(),
         "triggers.parquet": _to_bytes(table.to_parquet),
         "triggers.feather": _to_bytes(table.to_feather),
