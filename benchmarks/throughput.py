@@ -5,17 +5,24 @@ loop computes in float32 with the default memory layout. The times are medians o
 (forward, backward, AdamW) and of a batch of embeddings. Both alternate, so that other load on the
 machine affects them equally.
 
+``--engines`` compares ``transform`` and ``predict_proba`` with the loop by engine and precision,
+and measures the time from 16 s of strain to the label of one glitch. ``ONEDNN_MAX_CPU_ISA`` in the
+environment emulates an older CPU: ``AVX512_CORE_VNNI`` has no bfloat16.
+
 The overhead of ``CNNClassifier.fit`` is its time relative to a hand-written loop with the same
 settings. The cost of bfloat16 is the change of embeddings and of their nearest neighbors.
 
     python benchmarks/throughput.py [--backbones NAME ...] [--repeats 5] [--speed-only]
-        [--results NAME]
+        [--engines] [--results NAME]
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
+import functools
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +30,19 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
-from _common import Store, in_own_process, peak_memory_mb, real_glitches, table
+from _common import (
+    Store,
+    in_own_process,
+    median_seconds,
+    peak_memory_mb,
+    real_glitches,
+    strain_glitches,
+    table,
+)
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from skglitch import CNNClassifier, TruncatedCNNTransformer
+from skglitch import CNNClassifier, TruncatedCNNTransformer, _device, load_pretrained
 from skglitch._backbones import make_backbone
 from skglitch._device import (
     autocast,
@@ -41,12 +56,20 @@ from skglitch._device import (
 from skglitch._training import GlitchNet, ViewEncoder, ViewLayout
 from skglitch._training._data import EvenBatches
 from skglitch._training._module import measure_batch_norm
+from skglitch.spectrograms import QTransformer
 
 BATCH, SIZE, N_CLASSES = 32, (140, 170), 22
 PAPER = ["inception_v3", "bn_inception", "resnet50", "vgg16", "vgg19", "merged_view_cnn"]
 BACKBONES = ["efficientnet_lite0", "squeezenet1_1", "resnet18", *PAPER]
 LOOP, STEPS, EPOCHS = "textbook loop", 3, 4
 TASKS = ("train", "embed")
+ENGINES = {
+    "torch float32": ("torch", "float32"),
+    "torch bfloat16": ("torch", "bfloat16"),
+    "OpenVINO float32": ("openvino", "float32"),
+    "OpenVINO bfloat16": ("openvino", "bfloat16"),
+    "OpenVINO int8": ("openvino", "int8"),
+}
 CPU = torch.device("cpu")
 
 
@@ -144,18 +167,20 @@ def ours(backbone: str, precision: str) -> tuple[Callable, Callable]:
     return train, embed
 
 
-def rates(functions: dict[str, Callable], repeats: int) -> dict[str, float]:
+def rates(
+    functions: dict[str, Callable], repeats: int, n_images: int = BATCH, steps: int = STEPS
+) -> dict[str, float]:
     """Return the images per second of each function, alternating after a few steps."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
             with context(name):
                 function()  # warm up
-                for _ in range(STEPS):
+                for _ in range(steps):
                     start = time.perf_counter()
                     function()
                     seconds[name].append(time.perf_counter() - start)
-    return {name: BATCH / statistics.median(values) for name, values in seconds.items()}
+    return {name: n_images / statistics.median(values) for name, values in seconds.items()}
 
 
 def context(how: str) -> AbstractContextManager:
@@ -225,6 +250,64 @@ def _bare_loop(X: torch.Tensor, y: torch.Tensor) -> None:
     measure_batch_norm(net, X.split(BATCH))
 
 
+def engines(backbone: str, repeats: int) -> list[dict]:
+    """Compare calls for many images with the loop, by engine and precision."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 255, (8 * BATCH, 1, *SIZE), dtype=np.uint8)
+    settings = {"weights": None, "device": "cpu"}
+    classifier = CNNClassifier(backbone, max_epochs=1, batch_size=BATCH, **settings)
+    classifier.fit(X[: 2 * N_CLASSES], np.arange(2 * N_CLASSES) % N_CLASSES)
+    transformer = TruncatedCNNTransformer(backbone, **settings).fit(X[:64])
+    rows = []
+    for task, estimator in {"transform": transformer, "predict_proba": classifier}.items():
+        estimator.calibration_images_ = X[:64]
+        calls = {LOOP: functools.partial(textbook_calls, textbook(backbone)[1], len(X) // BATCH)}
+        first = {LOOP: 0.0}
+        for how, (engine, precision) in ENGINES.items():
+            if precision == "bfloat16" and choose_precision("auto", CPU) == "float32":
+                continue
+            one = copy.copy(estimator).set_params(engine=engine, precision=precision)
+            calls[how] = functools.partial(getattr(one, task), X)
+            start = time.perf_counter()
+            getattr(one, task)(X[:BATCH])
+            first[how] = time.perf_counter() - start
+        speeds = rates(calls, repeats, len(X), steps=1)
+        for how, speed in speeds.items():
+            row = {
+                "net": backbone,
+                "task": task,
+                "how": how,
+                "images per second": f"{speed:.1f}",
+                "ratio": f"{speed / speeds[LOOP]:.2f}",
+                "first call in s": f"{first[how]:.1f}",
+            }
+            rows.append(row)
+    return rows
+
+
+def textbook_calls(step: Callable, n: int) -> None:
+    for _ in range(n):
+        step()
+
+
+def strain_to_label(repeats: int) -> dict:
+    """Return the milliseconds from 16 s of strain to the label of one glitch, by engine."""
+    strain, _ = strain_glitches()
+    n_samples = 16 * 4096
+    one = np.resize(strain[0], n_samples)[None]
+    pictures = QTransformer(4096, device="cpu")
+    result = {}
+    for engine in ("torch", "openvino"):
+        model = load_pretrained(device="cpu").set_params(engine=engine)
+        for name, function in {
+            "spectrograms": lambda: pictures.transform(one),
+            "all": lambda model=model: model.predict(pictures.transform(one)),
+        }.items():
+            function()
+            result[f"{engine}, {name}"] = 1000 * median_seconds(function, 10 * repeats)
+    return result
+
+
 def cost_of_precision(backbone: str) -> dict:
     """Return how much bfloat16 changes embeddings of real glitches and their neighbors."""
     X, _ = real_glitches("o3")
@@ -254,6 +337,7 @@ def main() -> None:
         action="store_true",
         help="skip fit and the cost of bfloat16",
     )
+    parser.add_argument("--engines", action="store_true", help="compare engines of predictions")
     parser.add_argument("--results", default="throughput", help="name of the file of results")
     options = parser.parse_args()
     store = Store(options.results)
@@ -263,10 +347,20 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "bfloat16 in hardware": has_fast_bfloat16(CPU),
             "cpu": torch.backends.cpu.get_cpu_capability(),
+            "emulated": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
             "torch": torch.__version__,
         },
     )
     print(store.runs["machine"])
+    if options.engines:
+        if os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX512_CORE_VNNI":
+            _device.has_fast_bfloat16 = lambda device: False  # torch asks the real CPU
+        for backbone in options.backbones:
+            store.add(backbone, engines(backbone, options.repeats))
+            print(table(store.runs[backbone]) + "\n", flush=True)
+        store.add("strain to label", strain_to_label(options.repeats))
+        print("milliseconds:", store.runs["strain to label"])
+        return
     rows = []
     for backbone in options.backbones:
         result = compare(backbone, options.repeats)
