@@ -30,10 +30,7 @@ _BLOCK = 64.0
 _N_SPECTRA, _FEWEST_SPECTRA = 127, 8
 _TILE = ("block", "first", "gps", "snr", "peak_frequency", "q")
 _NO_TILES = {name: np.empty(0, int if name == "block" else float) for name in _TILE}
-_COLUMNS = (
-    *("ifo", "gps", "snr", "peak_frequency", "q", "duration", "bandwidth"),
-    *("tstart", "tend", "fstart", "fend"),
-)
+_COLUMNS = ("ifo", *_TILE[2:], "duration", "bandwidth", "tstart", "tend", "fstart", "fend")
 
 
 @validated(
@@ -204,10 +201,7 @@ class _Scan:
             if is_inside.any():
                 self.planes.append(replace(plane, frequencies=plane.frequencies[is_inside]))
         if not self.planes:
-            raise ValueError(
-                f"frange={frange!r} has no tiles below half the sample rate, "
-                f"{sample_rate / 2:g} Hz."
-            )
+            raise ValueError(f"frange={frange!r} has no tiles below {sample_rate / 2:g} Hz.")
         self.sizes = [
             [count_tiles(f, plane.q, self.duration, mismatch) for f in plane.frequencies]
             for plane in self.planes
@@ -216,8 +210,7 @@ class _Scan:
         highest = max((p.frequencies + p.half_widths).max() for p in self.planes)
         n_bins = min(math.floor(highest * self.duration), self.n_block // 2) + 1
         self.stretch = Stretch(0.0, self.duration, n_bins, device)
-        hann = torch.hann_window(self.n_fft, dtype=torch.float64)
-        self.window = hann.to(device)
+        self.window = torch.hann_window(self.n_fft, dtype=torch.float64).to(device)
         # Frequencies of no tile are left out, as those of the seismic wall are very loud.
         frequencies = np.arange(min(math.ceil(highest * fftlength) + 2, self.n_fft // 2 + 1))
         band = np.clip(2 * frequencies / (fftlength * max(lowest, 1 / fftlength)) - 1, 0, 1)
@@ -355,20 +348,15 @@ class _Series:
 
         table = {name: np.concatenate([tile[name] for tile in tiles]) for name in tiles[0]}
         first = np.array(blocks)[table.pop("block")]
-        rate = self.strain.sample_rate
-        sample = first + np.round(table["first"] * rate).astype(int)
+        sample = first + np.round(table["first"] * self.strain.sample_rate).astype(int)
         n_lost = self.scan.n_fft // 2
-        start = self.strain.t0 + first / rate
-        half_width = math.sqrt(math.pi) * table["peak_frequency"] / table["q"]
-        table["first"] += start
-        table["gps"] += start
+        for name in ("first", "gps"):
+            table[name] += self.strain.t0 + first / self.strain.sample_rate
         table["last"] = table["first"]
-        table["tstart"], table["tend"] = (
-            table["gps"] + sign / (4 * half_width) for sign in (-1, 1)
-        )
-        table["fstart"], table["fend"] = (
-            table["peak_frequency"] + sign * half_width for sign in (-1, 1)
-        )
+        width = 2 * math.sqrt(math.pi) * table["peak_frequency"] / table["q"]
+        for edge, half in (("start", -0.5), ("end", 0.5)):
+            table[f"t{edge}"] = table["gps"] + half / width
+            table[f"f{edge}"] = table["peak_frequency"] + half * width
         return pd.DataFrame(table)[self._is_within(sample - n_lost, sample + n_lost)]
 
 
@@ -378,9 +366,7 @@ def _cluster(tiles: pd.DataFrame, window: float) -> pd.DataFrame:
     is_new = tiles["first"] - tiles["last"].cummax().shift() >= window
     groups = tiles.groupby(is_new.cumsum(), sort=False)
     clusters = tiles.loc[groups["snr"].idxmax()].reset_index(drop=True)
-    for names, limits in (
-        (["first", "tstart", "fstart"], groups.min()),
-        (["last", "tend", "fend"], groups.max()),
-    ):
-        clusters[names] = limits[names].to_numpy()
+    lowest, highest = ["first", "tstart", "fstart"], ["last", "tend", "fend"]
+    clusters[lowest] = groups[lowest].min().to_numpy()
+    clusters[highest] = groups[highest].max().to_numpy()
     return clusters
