@@ -184,7 +184,7 @@ class _Compiled:
         self.queue = openvino.AsyncInferQueue(compiled, n_streams)
         self.queue.set_callback(_keep_output)
         self.lock = threading.Lock()
-        self.shift = 0.0
+        self.shift: Any = 0.0
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
         images = batch.numpy()
