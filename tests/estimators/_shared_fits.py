@@ -15,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import timm
 import torch
 from skorch.callbacks import Callback, Checkpoint, EpochScoring
 
@@ -61,7 +62,7 @@ def make(**params):
     params = {"weights": None, "batch_size": 7, "max_epochs": 2, "random_state": 0} | params
     # Fixed batch norms: others would see the samples of one process only.
     params = {"head_init": "regression", "precision": "float32", "device": "cpu"} | params
-    return CNNClassifier("test_efficientnet", **params)
+    return CNNClassifier(**{"backbone": "test_efficientnet"} | params)
 
 
 def fit_with(sample_weight=None, **params):
@@ -88,6 +89,13 @@ def tell(model):
 
 def fit_more(rank, folder):
     return tell(make().fit(X, y).partial_fit(255 - X, y))
+
+
+def fit_own_weights(rank, folder):
+    """Give each process other initial weights."""
+    torch.manual_seed(rank)
+    net = timm.create_model("test_efficientnet", num_classes=0)
+    return tell(make(backbone=net).fit(X, y))
 
 
 def fit_bad_data(rank, folder):
@@ -124,6 +132,7 @@ SAME: dict[str, Callable[..., Any]] = {
 EQUAL_IN_BOTH = {
     "batch norms in training": fit_with(head_init="zeros"),
     "no seed": fit_with(random_state=None),
+    "own weights": fit_own_weights,
 }
 ERRORS = {
     "diverged": fit_with(learning_rate=1e30),
