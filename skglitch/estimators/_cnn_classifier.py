@@ -230,6 +230,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ['Low_Frequency_Lines' 'Blip']
     """
 
+    net_: GlitchNetClassifier
     _parameter_constraints: dict = {
         "backbone": [str, nn.Module, callable],
         **SHARED_CONSTRAINTS,

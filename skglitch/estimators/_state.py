@@ -52,7 +52,7 @@ def describe_data(images: np.ndarray, labels: Any) -> dict[str, Any]:
     listed = [] if labels is None else np.ravel(labels).tolist()
     facts = {"shape": list(images.shape), "dtype": str(images.dtype)}
     checksum = hashlib.sha256(repr((facts, listed)).encode())
-    checksum.update(np.ascontiguousarray(images[spread(len(images), _HASHED)]))
+    checksum.update(images[spread(len(images), _HASHED)].tobytes())
     date = datetime.now(UTC).isoformat(timespec="seconds")
     counts = dict(Counter(listed))
     return {"date": date, **facts, "sha256": checksum.hexdigest(), "class_counts": counts}

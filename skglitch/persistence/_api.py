@@ -206,7 +206,9 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     reader.parts = []
     with explaining(file, schema):
         reader.decode(schema["estimator"])
-    estimators, parameters, found = {}, {}, {}
+    estimators: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, kind, state in reversed(reader.parts):  # from the outside in
         found = state | (state["fitted"] if "params" in state else {}) | found
         if not _FITTED.search(name):
