@@ -1,7 +1,7 @@
 """Trainings that are killed at random moments, and what checkpoints cost.
 
 A child process trains with ``checkpoint=FOLDER``. SIGKILL ends it at random moments, up to three
-times, before it may finish. Its weights are compared with those of a training that was never killed.
+times, before it may finish. Its weights are compared with those of a training that nothing ended.
 The cost is the time of a training with checkpoints relative to one without, in alternating pairs.
 
     python benchmarks/checkpoint.py [--rounds 20] [--repeats 3] [--results NAME]
