@@ -49,7 +49,7 @@ def make_estimator(cls: Any, params: Mapping[str, Any], fitted: Mapping[str, Any
 
 def describe_data(images: np.ndarray, labels: Any) -> dict[str, Any]:
     """Return when and to what an estimator is fitted, with a checksum of labels and some images."""
-    listed = [] if labels is None else np.ravel(labels).tolist()
+    listed = [] if labels is None else np.asarray(labels).ravel().tolist()
     facts = {"shape": list(images.shape), "dtype": str(images.dtype)}
     checksum = hashlib.sha256(repr((facts, listed)).encode())
     checksum.update(images[spread(len(images), _HASHED)].tobytes())
