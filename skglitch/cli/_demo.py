@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # Not in the training set: the mirror image of Chirp, as in the paper.
 NEW_CLASS = "Reverse_Chirp"
 _FILES = ("model.skglitch", "demo.json", "per_class.csv", "classes.png", "map.png", "confusion.png")
-_N_COLUMNS = 6
 
 
 @click.command(short_help="Try everything on simulated glitches.")
@@ -188,8 +187,7 @@ def _draw_classes(path: Path, known: Bunch, new: Bunch) -> None:
             titles.append(f"{name}, new" if bunch is new else name)
     marked = [title.endswith("new") for title in titles]
     display = GalleryDisplay(views, titles, known.durations[view], marked=marked)
-    size = display.figsize(_N_COLUMNS)
-    _draw(path, size, lambda figure: display.plot(figure, n_columns=_N_COLUMNS))
+    _draw(path, (14.8, 7.6), lambda figure: display.plot(figure, n_columns=6))
 
 
 def _draw(path: Path, size: tuple[float, float], plot: Callable[[Figure], Any]) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import io
-import json
 import math
-import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any
 
 import numpy as np
+from jinja2 import StrictUndefined, Template
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
 
 from .._labels import is_labeled
 from .._pictures import resize_energy
+from .._validation import find_positions
 from ._axes import COLORS
 from ._maps import format_value, is_whole
 from ._spectrogram import LEVELS_PER_ENERGY, check_views
@@ -37,8 +38,6 @@ _SCRIPTS = ("points.js", "pictures.js", "controls.js")
 # Without black, which is invisible on a dark page. With the seven markers of the page, 42 classes
 # look different: six and seven are coprime.
 _COLORS = COLORS[:6]
-# The code of samples without a class.
-_NONE = 2**32 - 1
 
 
 def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -68,9 +67,9 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
             labels = classes
         elif set(labels) & set(classes):
             classes = labels + [text for text in classes if text not in set(labels)]
-        number_of = {text: number for number, text in enumerate(classes)}
-        codes = np.array([number_of.get(text, _NONE) for text in texts])
-        encoded.append({"name": name, "classes": classes, "codes": in_base64(codes, "<u4")})
+        # Those without a class, -1, become the largest number.
+        codes = in_base64(find_positions(texts, classes), "<u4")
+        encoded.append({"name": name, "classes": classes, "codes": codes})
     return encoded
 
 
@@ -84,31 +83,24 @@ def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
     folder = resources.files(__package__) / "_explorer"
     script = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     style = (folder / "style.css").read_text(encoding="utf-8")
-    text = json.dumps(data | {"colors": _COLORS}, allow_nan=False, separators=(",", ":"))
-    values = {
-        "title": html.escape(data["title"]),
-        # Only this script runs and nothing is fetched, whatever the texts contain.
-        "policy": f"default-src 'none'; img-src data:; style-src '{_sha256(style)}'; "
-        f"script-src '{_sha256(script)}'",
-        "style": style,
-        "script": script,
-        # Texts cannot end the HTML element that contains them.
-        "data": re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text),
-    }
     template = (folder / "page.html").read_text(encoding="utf-8")
-    for number, piece in enumerate(re.split(r"\{\{(\w+)\}\}", template)):
-        if number % 2 == 0:
-            yield piece
-        elif piece != "sheets":
-            yield values[piece]
-        else:
-            for index, sheet in enumerate(sheets):
-                yield f'<script type="text/plain" id="sheet-{index}">{sheet}</script>\n'
+    data = data | {"colors": _COLORS}
+    options: Any = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True}
+    return Template(template, **options).generate(
+        title=data["title"],
+        # Only this script runs and nothing is fetched, whatever the texts contain.
+        policy=f"default-src 'none'; img-src data:; style-src {_sha256(style)}; "
+        f"script-src {_sha256(script)}",
+        style=Markup(style),
+        script=Markup(script),
+        data=htmlsafe_json_dumps(data, allow_nan=False, separators=(",", ":")),
+        sheets=sheets,
+    )
 
 
 def _sha256(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def encode_pictures(

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 
 from .._labels import as_labels, is_labeled, sort_labels
 from .._lazy import import_extra
-from .._validation import unmask
+from .._validation import find_positions, unmask
 from ._axes import GRAY, color_and_marker, settle
 
 if TYPE_CHECKING:
@@ -127,9 +127,8 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
     is_known = is_labeled(values)
     known = [value for value, flag in zip(values, is_known, strict=True) if flag]
     found = sort_labels(known, "labels")
-    number_of = {value: number for number, value in enumerate(found)}
     codes = np.full(n_samples, -1)
-    codes[is_known] = [number_of[value] for value in known]
+    codes[is_known] = find_positions(known, found)
     colored, first = found, 0
     if highlight is not None:
         is_one = isinstance(highlight, str) or np.ndim(highlight) == 0

@@ -107,9 +107,7 @@ class SaliencyDisplay:
         display = cls(array, maps[0], durations=durations, frange=frange, title=title)
         return display.plot(**kwargs)
 
-    def plot(
-        self, ax: Any = None, *, n_columns: int | None = None, colorbar: bool = True
-    ) -> SaliencyDisplay:
+    def plot(self, ax: Any = None, *, n_columns: int | None = None) -> SaliencyDisplay:
         """Plot the views that the network uses.
 
         Parameters
@@ -118,8 +116,6 @@ class SaliencyDisplay:
             Where to plot; None creates a figure.
         n_columns : int, default=None
             The number of columns. None plots all views in one row.
-        colorbar : bool, default=True
-            Whether to add a color bar.
 
         Returns
         -------
@@ -143,9 +139,8 @@ class SaliencyDisplay:
             axis = durations[view], self.frange
             plot_energy(view_ax, views[view], *axis, "Greys")
             mesh = plot_view(view_ax, maps[view] / highest, *axis, vmin=0, vmax=1, cmap=ramp)
-        if colorbar:
-            label = "saliency / maximum"
-            self.figure_.colorbar(mesh, ax=self.axes_.tolist(), label=label, pad=0.02)
+        axes = self.axes_.tolist()
+        self.figure_.colorbar(mesh, ax=axes, label="saliency / maximum", pad=0.02)
         write_title(self.figure_, self.axes_, self.title)
         return self
 

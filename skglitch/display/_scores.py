@@ -91,21 +91,13 @@ class ClassScoresDisplay:
         """
         return cls.from_predictions(y, estimator.predict(X), **kwargs)
 
-    def plot(
-        self,
-        ax: Any = None,
-        *,
-        scores: Sequence[str] = ("precision", "recall", "f1"),
-        sort_by: str | None = None,
-    ) -> ClassScoresDisplay:
+    def plot(self, ax: Any = None, *, sort_by: str | None = None) -> ClassScoresDisplay:
         """Plot the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
             Where to plot; None creates a figure.
-        scores : sequence of {"precision", "recall", "f1"}, default=("precision", "recall", "f1")
-            The scores to plot.
         sort_by : {"precision", "recall", "f1", "support"} or None, default=None
             The score to sort the classes by, highest at the top. None keeps their order.
 
@@ -116,11 +108,8 @@ class ClassScoresDisplay:
         Raises
         ------
         ValueError
-            If `scores` or `sort_by` is invalid.
+            If `sort_by` is invalid.
         """
-        unknown = [name for name in scores if name not in _NAMES]
-        if unknown or not scores:
-            raise ValueError(f"scores={tuple(scores)!r} must be some of {tuple(_NAMES)}.")
         if sort_by not in (None, *_NAMES, "support"):
             raise ValueError(f"sort_by={sort_by!r} is none of {(*_NAMES, 'support')} and None.")
         classes = self.table[:-3]  # the last rows are averages
@@ -129,15 +118,11 @@ class ClassScoresDisplay:
         self.labels_ = classes.index.tolist()
         self.figure_, (self.ax_,) = make_axes(ax, (7.0, 1.3 + 0.33 * len(classes)))
         y = np.arange(len(classes))
-        height = 0.8 / len(scores)
-        for number, name in enumerate(scores):
-            self.ax_.barh(
-                y + (number - (len(scores) - 1) / 2) * height,
-                classes[name],
-                height,
-                color=COLORS[list(_NAMES).index(name)],
-                label=f"{_NAMES[name]}, mean {100 * self.table.loc['macro avg', name]:.1f} %",
-            )
+        height = 0.8 / len(_NAMES)
+        for number, (name, title) in enumerate(_NAMES.items()):
+            mean = 100 * self.table.loc["macro avg", name]
+            style = {"color": COLORS[number], "label": f"{title}, mean {mean:.1f} %"}
+            self.ax_.barh(y + (number - 1) * height, classes[name], height, **style)
         self.ax_.set_yticks(y, [str(label) for label in self.labels_])
         self.ax_.set(xlim=(0, 1), ylim=(len(y) - 0.4, -0.6), xlabel="score [%]")
         self.ax_.grid(axis="x", alpha=0.3)
@@ -146,9 +131,8 @@ class ClassScoresDisplay:
         support.set_yticks(y, classes["support"].astype(str))
         support.tick_params(length=0)
         support.set_ylabel("samples")
-        self.ax_.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(scores), fontsize="small"
-        )
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+        self.ax_.legend(**place, ncols=len(_NAMES), fontsize="small")
         return self
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FRANGE = (10.0, 2048.0)
 # Normalized energy is clipped at 25.5, which uint8 stores as 255.
-MAX_ENERGY = 25.5
+_MAX_ENERGY = 25.5
 LEVELS_PER_ENERGY = 10
 
 
@@ -68,16 +68,11 @@ def plot_view(
 
 
 def plot_energy(
-    ax: Axes,
-    view: np.ndarray,
-    duration: float,
-    frange: tuple[float, float],
-    cmap: Any,
-    max_energy: float = MAX_ENERGY,
+    ax: Axes, view: np.ndarray, duration: float, frange: tuple[float, float], cmap: Any
 ) -> Any:
     """Plot normalized energies; bytes are ten times the energy."""
     energy = view / LEVELS_PER_ENERGY if view.dtype == np.uint8 else view
-    return plot_view(ax, energy, duration, frange, vmin=0, vmax=max_energy, cmap=cmap)
+    return plot_view(ax, energy, duration, frange, vmin=0, vmax=_MAX_ENERGY, cmap=cmap)
 
 
 @dataclass(eq=False, repr=False)
@@ -158,7 +153,6 @@ class SpectrogramDisplay:
         n_columns: int | None = None,
         colorbar: bool = True,
         cmap: Any = "viridis",
-        max_energy: float = MAX_ENERGY,
     ) -> SpectrogramDisplay:
         """Plot the views.
 
@@ -172,8 +166,6 @@ class SpectrogramDisplay:
             Whether to add a color bar.
         cmap : str or matplotlib Colormap, default="viridis"
             The colormap, by default as in Gravity Spy.
-        max_energy : float, default=25.5
-            The energy at the end of the colormap.
 
         Returns
         -------
@@ -187,7 +179,7 @@ class SpectrogramDisplay:
         views, durations = check_views(self.views, self.durations)
         self.figure_, self.axes_ = view_axes(ax, len(views), n_columns)
         for view_ax, view, duration in zip(self.axes_, views, durations, strict=True):
-            mesh = plot_energy(view_ax, view, duration, self.frange, cmap, max_energy)
+            mesh = plot_energy(view_ax, view, duration, self.frange, cmap)
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
@@ -228,9 +220,6 @@ def write_title(figure: Any, axes: np.ndarray, title: str | None) -> None:
         axes[0].set_title(title)
     else:
         figure.suptitle(title)
-
-
-_PANEL = (2.25, 1.8)
 
 
 @dataclass(eq=False, repr=False)
@@ -308,7 +297,7 @@ class GalleryDisplay:
         n_glitches : int, default=12
             The maximum number of glitches.
         durations : float or sequence of float, default=None
-            The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
+            As in :class:`SpectrogramDisplay`.
         duration : float, default=None
             The duration of the view to plot. None takes the one closest to 2 s.
         frange : tuple of float, default=(10.0, 2048.0)
@@ -329,17 +318,16 @@ class GalleryDisplay:
         """
         labels: list[Any] = [None] * len(X) if y is None else as_labels(y)
         is_known = is_labeled(labels, minus_one_is_class=True)
-        if indices is None:
+        if indices is not None:
+            rows = np.asarray(indices, dtype=int)
+        else:
             rows = np.arange(len(X))
             if label is not None:
                 if y is None:
                     raise ValueError(f"label={label!r} needs y, the labels of the glitches.")
                 known = np.flatnonzero(is_known)
                 rows = np.array([row for row in known if labels[row] == label], dtype=int)
-            order = check_random_state(random_state).permutation(len(rows))
-            rows = np.sort(rows[order[:n_glitches]])
-        else:
-            rows = np.asarray(indices, dtype=int)
+            rows = np.sort(check_random_state(random_state).permutation(rows)[:n_glitches])
         if not len(rows):
             which = f"of label={label!r}" if label is not None else "among indices"
             raise ValueError(f"There is no glitch {which} to plot.")
@@ -453,7 +441,9 @@ class GalleryDisplay:
         """
         views, _ = check_views(self.views, np.full(len(self.titles), self.duration))
         marked = self.marked or [False] * len(views)
-        figsize = self.figsize(n_columns)
+        n_columns = min(n_columns, len(views))
+        n_rows = math.ceil(len(views) / n_columns)
+        figsize = (2.25 * n_columns + 1.3, 1.8 * n_rows + 0.4)
         self.figure_, self.axes_ = view_axes(ax, len(views), n_columns, figsize, sharex=True)
         for number, (view_ax, view) in enumerate(zip(self.axes_, views, strict=True)):
             mesh = plot_energy(view_ax, view, self.duration, self.frange, cmap)
@@ -462,27 +452,10 @@ class GalleryDisplay:
             for text in (view_ax.xaxis.label, view_ax.yaxis.label):
                 text.set_size("small")
             view_ax.tick_params(labelsize="small")
-        aspect = 12 * math.ceil(len(views) / n_columns)
         self.figure_.colorbar(
-            mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=aspect
+            mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.01, aspect=12 * n_rows
         )
         return self
-
-    def figsize(self, n_columns: int = 4) -> tuple[float, float]:
-        """Return a suitable width and height of a figure in inches.
-
-        Parameters
-        ----------
-        n_columns : int, default=4
-            The number of columns.
-
-        Returns
-        -------
-        figsize : tuple of float
-        """
-        columns = min(n_columns, len(self.titles))
-        rows = math.ceil(len(self.titles) / columns)
-        return _PANEL[0] * columns + 1.3, _PANEL[1] * rows + 0.4
 
 
 def _select_view(

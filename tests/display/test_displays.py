@@ -285,8 +285,6 @@ class TestScores:
         assert widths == pytest.approx([1, 0.5, 0])
         with pytest.raises(ValueError, match="sort_by='name'"):
             display.plot(Figure(), sort_by="name")
-        with pytest.raises(ValueError, match="scores="):
-            display.plot(Figure(), scores=["accuracy"])
 
     def test_bins_are_drawn_where_they_are(self):
         display = ReliabilityDisplay.from_predictions(
