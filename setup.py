@@ -96,7 +96,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["skglitch", "skglitch.*"]),
     package_data={"skglitch": ["py.typed", "*.skglitch", "display/_explorer/*", "report/_page/*"]},
-    python_requires=">=3.11",
+    python_requires=">=3.11.4",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
     entry_points={"console_scripts": ["skglitch = skglitch.cli:main"]},

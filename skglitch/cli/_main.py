@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from .._version import __version__
 from . import _options
@@ -132,22 +131,5 @@ def info(model: Path, as_json: bool, **_: Any) -> None:
             click.echo(format_table(texts) + "\n")
 
 
-@click.command(short_help="Print the completion script of a shell.")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@_options.common
-@click.pass_context
-def completion(ctx: click.Context, shell: str, **_: Any) -> None:
-    """Print the script that completes commands and options in a shell.
-
-    \b
-    bash: put  eval "$(skglitch completion bash)"  into ~/.bashrc
-    zsh:  put  eval "$(skglitch completion zsh)"   into ~/.zshrc, below compinit
-    fish: skglitch completion fish > ~/.config/fish/completions/skglitch.fish
-    """  # noqa: D301 (\\b is for click)
-    script = get_completion_class(shell)
-    assert script is not None
-    click.echo(script(ctx.find_root().command, {}, "skglitch", "_SKGLITCH_COMPLETE").source())
-
-
-for command in (demo, fit, predict, embed, discover, explore, report, info, completion):
+for command in (demo, fit, predict, embed, discover, explore, report, info):
     main.add_command(command)

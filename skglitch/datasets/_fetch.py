@@ -10,7 +10,7 @@ import tarfile
 import uuid
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,9 +151,8 @@ def _unpack(archive: Path, folder: Path, progress: bool) -> None:
     try:
         with tarfile.open(archive) as tar:
             members = tqdm(tar, desc="Unpacking", unit=" files", delay=2.0, disable=not progress)
-            # The filter of Python exists since 3.11.4 only.
-            tar.extraction_filter = getattr(tarfile, "data_filter", None)
-            tar.extractall(unpacked, members=_safe_members(members, unpacked))
+            # The filter refuses what would be outside of the folder.
+            tar.extractall(unpacked, members=members, filter="data")
             # To the end, where gzip has a checksum.
             while tar.fileobj.read(1 << 20):
                 pass
@@ -165,17 +164,6 @@ def _unpack(archive: Path, folder: Path, progress: bool) -> None:
         ) from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-
-
-def _safe_members(members: Iterable[tarfile.TarInfo], folder: Path) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of an archive, which must be files or folders inside of the folder."""
-    root = folder.resolve()
-    for member in members:
-        if not (member.isreg() or member.isdir()):
-            raise tarfile.ExtractError(f"{member.name} is neither a file nor a folder")
-        if not (root / member.name).resolve().is_relative_to(root):
-            raise tarfile.ExtractError(f"{member.name} is outside of the folder")
-        yield member
 
 
 def _class_folder(folder: Path) -> Path:

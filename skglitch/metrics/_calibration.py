@@ -102,7 +102,7 @@ def reliability_table(
     return table
 
 
-@validated({**_BINNING, "norm": [StrOptions({"l1", "l2"})], "debias": ["boolean"]})
+@validated(_BINNING)
 def expected_calibration_error(
     y_true: ArrayLike,
     y_prob: ArrayLike,
@@ -110,8 +110,6 @@ def expected_calibration_error(
     labels: ArrayLike,
     n_bins: int = 15,
     strategy: Literal["uniform", "quantile"] = "uniform",
-    norm: Literal["l1", "l2"] = "l1",
-    debias: bool = False,
 ) -> float:
     """Compute the expected calibration error (ECE) of the highest probabilities.
 
@@ -119,28 +117,17 @@ def expected_calibration_error(
     ----------
     y_true, y_prob, labels, n_bins, strategy
         As in :func:`reliability_table`.
-    norm : {"l1", "l2"}, default="l1"
-        The mean absolute difference of `probability` and `frequency` in
-        :func:`reliability_table`, as ECE is usually defined, or the root-mean-square difference.
-    debias : bool, default=False
-        Whether to subtract the expected contribution of sampling noise [1]_, which is
-        f (1 - f) / (n - 1) for a frequency f of n samples. It needs ``norm="l2"``.
 
     Returns
     -------
     error : float
-        From 0, which is best, to 1.
+        The mean absolute difference of `probability` and `frequency` in
+        :func:`reliability_table`, from 0, which is best, to 1.
 
     Raises
     ------
     ValueError
-        If a parameter is invalid, ``debias=True`` is used with ``norm="l1"``, or for labels
-        and probabilities that :func:`reliability_table` refuses.
-
-    References
-    ----------
-    .. [1] A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019,
-       arXiv:1909.10155.
+        As from :func:`reliability_table`.
 
     Examples
     --------
@@ -151,21 +138,11 @@ def expected_calibration_error(
     >>> round(error, 3)  # (|0.65 - 0.5| + |0.9 - 1|) / 2
     0.125
     """
-    if debias and norm == "l1":
-        raise ValueError("debias=True needs norm='l2', got norm='l1'.")
     codes, known = check_known_labels(y_true, labels)
     prob = check_probabilities(y_prob, len(codes), known)
     table = _bin(prob.max(axis=1), prob.argmax(axis=1) == codes, n_bins, strategy)
-    if debias:
-        table = table[table["n_samples"] > 1]
-        if table.empty:
-            raise ValueError("debias=True needs bins with two samples or more: lower n_bins.")
-    n, frequency = table["n_samples"], table["frequency"]
-    distance = (table["probability"] - frequency).abs()
-    if norm == "l1":
-        return float(np.average(distance, weights=n))
-    noise = frequency * (1 - frequency) / (n - 1) if debias else 0.0
-    return max(0.0, float(np.average(distance**2 - noise, weights=n))) ** 0.5
+    distances = (table["probability"] - table["frequency"]).abs()
+    return float(np.average(distances, weights=table["n_samples"]))
 
 
 def _bin(
