@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +11,22 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._labels import UNLABELED, as_labels, encode_labels
-from .._validation import unmask
+from .._validation import unmask, validated
 from ._axes import Array, Codes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+# Shares of the labeled members, and of the most frequent class among them, from which a cluster
+# is a known class.
+_LEAST_LABELED, _LEAST_PURE = 0.1, 0.5
 
-@validate_params(
+
+@validated(
     {
         "embeddings": ["array-like"],
         "labels": ["array-like"],
@@ -30,14 +34,11 @@ if TYPE_CHECKING:
         "unlabeled": "no_validation",
         "probabilities": ["array-like", None],
         "clusterer": [HasMethods("fit_predict"), None],
-        "min_purity": [Interval(Real, 0, 1, closed="both")],
-        "min_labeled": [Interval(Real, 0, 1, closed="both")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def describe_clusters(
     embeddings: ArrayLike,
@@ -47,8 +48,6 @@ def describe_clusters(
     unlabeled: Any = None,
     probabilities: ArrayLike | None = None,
     clusterer: Any = None,
-    min_purity: float = 0.5,
-    min_labeled: float = 0.1,
     n_members: int = 5,
     n_resamples: int = 20,
     n_jobs: int | None = None,
@@ -71,8 +70,6 @@ def describe_clusters(
         :class:`~sklearn.cluster.HDBSCAN`. None ranks members by their distance from the center.
     clusterer : estimator, default=None
         The estimator with a ``fit_predict`` that found the clusters, for the stability.
-    min_purity, min_labeled : float, default=0.5 and 0.1
-        A cluster is a known class if ``labeled >= min_labeled`` and ``purity >= min_purity``.
     n_members : int, default=5
         The number of typical and of borderline members to list.
     n_resamples, n_jobs
@@ -85,7 +82,8 @@ def describe_clusters(
     clusters : pandas.DataFrame
         One row per cluster, with its label as the index and the columns
 
-        - ``kind``: "known", or else "mixed" if at least half of the members are labeled, or "new";
+        - ``kind``: "known" if a tenth of the members is labeled, at least half of these alike, or
+          else "mixed" if at least half of the members are labeled, or "new";
         - ``class``: the known class, None for other kinds;
         - ``size``: the number of members;
         - ``purity``: the share of the most frequent class among the labeled members, NaN without;
@@ -128,8 +126,8 @@ def describe_clusters(
             return clone(clusterer).fit_predict(np.asarray(embeddings)[rows])
 
         stability = mean_jaccard(cluster_again, codes, n_resamples, random_state, n_jobs)
-    options: dict = {"n_members": n_members, "min_purity": min_purity, "min_labeled": min_labeled}
-    table = tabulate_clusters(X, X, codes, probabilities, known, classes, stability, **options)
+    arrays = X, X, codes, probabilities, known, classes, stability
+    table = tabulate_clusters(*arrays, n_members=n_members)
     return table.set_axis(names, axis="index").rename_axis("cluster")
 
 
@@ -143,8 +141,6 @@ def tabulate_clusters(
     stability: Array,
     *,
     n_members: int = 5,
-    min_purity: float = 0.0,
-    min_labeled: float = 0.0,
     cluster_classes: list[Any] | None = None,
 ) -> DataFrame:
     """Tabulate clusters 0, 1, ... of `codes`, where `known` are codes of the classes.
@@ -167,7 +163,7 @@ def tabulate_clusters(
         if cluster_classes is not None:
             name = cluster_classes[cluster]
         else:
-            is_known = purity >= min_purity and share >= min_labeled
+            is_known = purity >= _LEAST_PURE and share >= _LEAST_LABELED
             name = classes[counts.argmax()] if is_known else None
         kind = "known" if name is not None else "mixed" if share >= 0.5 else "new"
         distances = np.linalg.norm(points[rows] - points[rows].mean(axis=0), axis=1)

@@ -15,10 +15,10 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from .._labels import as_labels, encode_labels
-from .._validation import check_gps, check_ifo, unmask
+from .._validation import check_gps, check_ifo, unmask, validated
 from ._clusters import describe_clusters, subsample_size
 from ._label_issues import find_label_issues
 from ._new_classes import NewClassFinder, cluster_size, has_enough_labels
@@ -38,7 +38,7 @@ class Discovery(NamedTuple):
     onsets: DataFrame | None
 
 
-@validate_params(
+@validated(
     {
         "embeddings": ["array-like"],
         "y": ["array-like", None],
@@ -55,8 +55,7 @@ class Discovery(NamedTuple):
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def discover(
     embeddings: ArrayLike,
@@ -189,8 +188,8 @@ def discover(
             X[rows], classes[codes[rows]], random_state=random_state, n_jobs=n_jobs
         )
         issues = issues.set_axis(rows[issues.index], axis="index")
-    options = {"n_resamples": n_resamples, "n_jobs": n_jobs, "random_state": random_state}
-    options["unlabeled"] = unlabeled
+    options: dict[str, Any] = {"n_resamples": n_resamples, "unlabeled": unlabeled}
+    options |= {"n_jobs": n_jobs, "random_state": random_state}
     p_values = is_novel = probabilities = None
     if clusterer is None and has_enough_labels(codes):
         finder = NewClassFinder(detector=detector, min_cluster_size=min_cluster_size, **options)

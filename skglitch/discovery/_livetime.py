@@ -60,10 +60,8 @@ def check_runs(runs: Mapping[str, Any] | str) -> dict[str, tuple[float, float]]:
         raise ValueError("runs is empty: give the start and end of each run by its name, or None.")
     checked = {}
     for name, pair in given.items():
-        times = check_gps(pair, f"runs[{name!r}]")
-        if times.shape != (2,) or not times[0] < times[1] or not np.isfinite(times).all():
-            raise ValueError(f"runs[{name!r}] must be a start and a later end, got {pair!r}.")
-        checked[name] = (float(times[0]), float(times[1]))
+        ((start, end),) = check_segments([pair], f"runs[{name!r}]").tolist()
+        checked[name] = (start, end)
     ordered = sorted(checked.items(), key=lambda run: run[1])
     for (first, (_, end)), (second, (start, _)) in pairwise(ordered):
         if start < end:

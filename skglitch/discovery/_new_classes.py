@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import _check_method_params, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._labels import encode_labels
 from .._validation import unmask
@@ -148,7 +146,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, **fit_params: Any) -> NewClassFinder:
+    def fit(self, X: Any, y: Any) -> NewClassFinder:
         """Assign samples to known classes and new clusters.
 
         Parameters
@@ -157,8 +155,6 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
             Embeddings.
         y : array-like of shape (n_samples,)
             The classes of the labeled samples. None, NaN, ``""`` and -1 stand for no label.
-        **fit_params : dict
-            Passed to ``detector.fit``, such as weights of all samples for its head.
 
         Returns
         -------
@@ -187,12 +183,8 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         labeled = codes >= 0
-        detector = self.detector or NoveltyDetector(random_state=self.random_state)
-        if get_config()["enable_metadata_routing"]:
-            fit_params = process_routing(self, "fit", **fit_params).detector.fit
-        params = _check_method_params(X, fit_params, np.flatnonzero(labeled))
-        self.detector_ = clone(detector)
-        self.detector_.fit(X[labeled], self.classes_[codes[labeled]], **params)
+        self.detector_ = clone(self.detector or NoveltyDetector(random_state=self.random_state))
+        self.detector_.fit(X[labeled], self.classes_[codes[labeled]])
         self.novelty_p_values_, self.is_novel_ = compare_all(self.detector_, X, labeled)
         size = cluster_size(self.min_cluster_size, len(X))
         clustering = GuidedClustering(X, codes, self.novelty_p_values_, size, seed)
@@ -219,34 +211,20 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         )
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.intp]:
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.intp]:
         """Fit, and return the cluster of each sample.
 
         Parameters
         ----------
         X, y
             Embeddings and classes, as in :meth:`fit`.
-        **fit_params : dict
-            As in :meth:`fit`.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
             The `labels_`.
         """
-        return self.fit(X, y, **fit_params).labels_
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say that ``fit`` passes sample weights on to the detector.
-
-        Returns
-        -------
-        routing : MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        mapping.add(caller="fit_predict", callee="fit")
-        detector = self.detector or NoveltyDetector()
-        return MetadataRouter(owner=self).add(detector=detector, method_mapping=mapping)
+        return self.fit(X, y).labels_
 
     @property
     def new_clusters_(self) -> DataFrame:

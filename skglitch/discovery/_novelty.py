@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
@@ -18,7 +17,6 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -158,7 +156,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> NoveltyDetector:
+    def fit(self, X: Any, y: Any = None) -> NoveltyDetector:
         """Fit to known glitches, and set the threshold.
 
         Parameters
@@ -167,9 +165,6 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             Embeddings of known glitches.
         y : array-like of shape (n_samples,), default=None
             Their classes, without missing labels.
-        **fit_params : dict
-            Passed to ``head.fit``, such as `sample_weight`. With scikit-learn's metadata routing,
-            the head gets what its ``set_fit_request`` asked for.
 
         Returns
         -------
@@ -181,13 +176,6 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             If X has NaN or infinite values, y lacks labels, ``"energy"`` has fewer than two
             classes, or `cv` does not hold out each sample once.
         """
-        if get_config()["enable_metadata_routing"]:
-            fit_params = process_routing(self, "fit", **fit_params).head.fit
-        elif fit_params and not self._fits_head():
-            raise TypeError(
-                f"fit got {sorted(fit_params)}, which are for a head that is fitted, but head="
-                f"{self.head!r} and method={self.method!r}."
-            )
         self.__dict__.pop("classes_", None)
         codes = None
         options: dict = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
@@ -205,7 +193,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
                     f"{str(self.classes_[0])!r}. Use method='combined' or another one."
                 )
         self._score = self._make_score(len(X))
-        scores = self._score.fit(X, codes, self._make_folds(X, codes), self.n_jobs, **fit_params)
+        scores = self._score.fit(X, codes, self._make_folds(X, codes), self.n_jobs)
         return self._set_threshold(X, scores)
 
     def calibrate(self, X: Any) -> NoveltyDetector:
@@ -227,7 +215,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         X = self._validate(X)
         return self._set_threshold(X, self._score.score(X))
 
-    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[Any]:
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[Any]:
         """Fit to X, and classify its samples by this fit.
 
         ``held_out_scores_ < offset_`` classifies each sample by a fit without it.
@@ -236,15 +224,13 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         ----------
         X, y
             Embeddings and classes, as in :meth:`fit`.
-        **fit_params : dict
-            As in :meth:`fit`.
 
         Returns
         -------
         is_inlier : ndarray of shape (n_samples,), dtype int64
             1 for known, -1 for novel.
         """
-        return self.fit(X, y, **fit_params).predict(X)
+        return self.fit(X, y).predict(X)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Score samples: the higher, the more similar to known glitches.
@@ -307,23 +293,6 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         held_out = np.sort(self.held_out_scores_)
         n_below = np.searchsorted(held_out, self.score_samples(X), side="right")
         return (1 + n_below) / (1 + len(held_out))
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say that ``fit`` passes sample weights on to a head that it fits.
-
-        Returns
-        -------
-        routing : MetadataRouter
-        """
-        router = MetadataRouter(owner=self)
-        if self._fits_head():
-            mapping = MethodMapping().add(caller="fit", callee="fit")
-            mapping.add(caller="fit_predict", callee="fit")
-            router.add(head=self.head, method_mapping=mapping)
-        return router
-
-    def _fits_head(self) -> bool:
-        return self._needs_y() and self.head is not None
 
     def _needs_y(self) -> bool:
         return self.method == "energy" and not isinstance(self.head, FrozenEstimator)

@@ -20,7 +20,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
 
 from ._axes import (
     FEWEST_AXES,
@@ -78,17 +77,14 @@ class CrossFitted:
     def __getstate__(self) -> dict[str, Any]:
         return {"models": self.models}  # all that scoring needs
 
-    def fit(
-        self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None, **fit_params: Any
-    ) -> Array:
-        """Fit one model per fold, and score each fold; `fit_params` may have a row per sample."""
+    def fit(self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None) -> Array:
+        """Fit one model per fold, and score each fold."""
 
         def fit_fold(train: Codes, test: Codes) -> Any:
             # Codes from 0 on: a fold may have lost a class. Without labels, all is one class.
             seen = np.zeros(len(X), np.intp) if codes is None else codes
-            params = _check_method_params(X, fit_params, train)
             trained = np.unique(seen[train], return_inverse=True)[1]
-            model = self.make().fit(X[train], trained, **params)
+            model = self.make().fit(X[train], trained)
             return model, model.score(X[test])
 
         folds = list(folds)
@@ -146,13 +142,13 @@ class Energy:
     def __init__(self, head: Any) -> None:
         self.head = head
 
-    def fit(self, X: Array, codes: Codes, **fit_params: Any) -> Energy:
+    def fit(self, X: Array, codes: Codes) -> Energy:
         """Fit the head, unless it is frozen."""
         head = self.head
         if head is None:
             head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         if not isinstance(head, FrozenEstimator):
-            head = clone(head).fit(X, codes, **fit_params)
+            head = clone(head).fit(X, codes)
         self.fitted = head
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -313,7 +314,7 @@ class SimilarityIndex(BaseEstimator):
 
     def _is_approximate(self) -> bool:
         if self.method == "auto":
-            return len(self.embeddings_) > _EXACT_UP_TO and _has_faiss()
+            return len(self.embeddings_) > _EXACT_UP_TO and find_spec("faiss") is not None
         return self.method == "approximate"
 
     def _find_row(self, id_: Any) -> int:
@@ -398,14 +399,6 @@ def _to_table(X: Any) -> Any:
     if hasattr(X, "columns"):
         return X
     return X.to_frame().T if hasattr(X, "to_frame") else np.atleast_2d(np.asarray(unmask(X)))
-
-
-def _has_faiss() -> bool:
-    try:
-        import faiss  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def _build_cells(units: Floats) -> Any:

@@ -433,17 +433,18 @@ class TestDescribe:
 
     def test_thresholds(self, data):
         X, y, codes = data
-        y[92:95] = "Chirp"
-        kinds = lambda **options: describe_clusters(X, codes, y, **options)["kind"][3]  # noqa: E731
-        assert kinds() == "known"
-        assert kinds(min_labeled=0.2) == "new"
-        y[92] = "Blip"
-        assert kinds(min_labeled=0.05, min_purity=0.9) == "new"
+        kind = lambda: describe_clusters(X, codes, y)["kind"][3]  # noqa: E731
+        y[92:94] = "Chirp"
+        assert kind() == "new"  # 2 of 30 are labeled
+        y[94] = "Chirp"
+        assert kind() == "known"
+        y[93], y[94] = "Blip", "Tomte"
+        assert kind() == "new"  # a third of those labeled is of one class
 
     def test_known_classes_in_one_cluster_are_mixed(self, data):
         X, _, codes = data
         y = np.where(codes < 3, np.arange(120) % 3, -1)
-        found = describe_clusters(X, codes, y, min_purity=0.8)
+        found = describe_clusters(X, codes, y)
         assert found["kind"].tolist() == ["mixed"] * 3 + ["new"]
         assert found["class"].tolist() == [None] * 4
 
@@ -483,8 +484,8 @@ class TestDescribe:
             describe_clusters(X, codes, y[:-1])
         with pytest.raises(ValueError, match=r"labels .*integers"):
             describe_clusters(X, y)
-        with pytest.raises(ValueError, match="min_purity"):
-            describe_clusters(X, codes, min_purity=2)
+        with pytest.raises(ValueError, match="n_members"):
+            describe_clusters(X, codes, n_members=0)
 
 
 class TestData:

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -20,6 +21,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import skglitch
 from skglitch.discovery import NoveltyDetector
 from skglitch.discovery._axes import count_axes
 from skglitch.discovery._guided import GuidedClustering
@@ -499,6 +501,16 @@ class TestData:
         known, y, _ = blobs(rng)
         one, two = (NoveltyDetector(method, n_jobs=n, random_state=0).fit(known, y) for n in (1, 2))
         assert_array_equal(one.held_out_scores_, two.held_out_scores_)
+
+
+def test_a_head_that_asks_for_weights_can_be_saved(rng, tmp_path):
+    known, y, novel = blobs(rng)
+    with sklearn.config_context(enable_metadata_routing=True):
+        head = LogisticRegression().set_fit_request(sample_weight=True)
+    detector = NoveltyDetector("energy", head=head).fit(known, y)
+    skglitch.save(detector, tmp_path / "detector.skglitch")
+    loaded = skglitch.load(tmp_path / "detector.skglitch")
+    assert_array_equal(loaded.score_samples(novel), detector.score_samples(novel))
 
 
 @pytest.fixture
