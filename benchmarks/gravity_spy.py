@@ -10,8 +10,7 @@ glitches of each class of the third observing run, whose labels have a confidenc
 
 Top-k accuracies have Wilson intervals, F1 scores percentile bootstrap intervals over the test
 glitches. Both describe one trained net; ``--seeds`` shows how nets vary. Interrupt it as you like:
-downloads are resumed, and every net is stored when it is trained. ``--base-url`` is a mirror of
-Zenodo.
+downloads are resumed, and every net is stored when it is trained.
 """
 
 from __future__ import annotations
@@ -55,10 +54,10 @@ MIN_CONFIDENCE = 0.9
 
 def read_data(options: argparse.Namespace) -> Bunch:
     """Download and load the glitches, with their table as frame."""
-    home, base_url = options.data_home, options.base_url
+    home = options.data_home
     if not options.catalog:
-        return fetch_gravity_spy(home, base_url=base_url, missing="skip", on_error="skip")
-    catalog = fetch_gravity_spy_catalog(home, runs=["O3a", "O3b"], base_url=base_url)
+        return fetch_gravity_spy(home, missing="skip", on_error="skip")
+    catalog = fetch_gravity_spy_catalog(home, runs=["O3a", "O3b"])
     confident = catalog.frame[catalog.frame["ml_confidence"] >= MIN_CONFIDENCE]
     shuffled = confident.drop_duplicates("gravityspy_id").sample(frac=1, random_state=0)
     some = shuffled.groupby("ml_label").head(options.catalog)
@@ -181,7 +180,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--data-home", help="folder for the data")
-    parser.add_argument("--base-url", default="https://zenodo.org")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args()
     if options.catalog and options.split == "official":

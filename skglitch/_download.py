@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ._version import __version__
 
+ZENODO = "https://zenodo.org"
 _CHUNK = 1 << 20
 # Errors of the network, not of the disk: those are worth another try.
 _NETWORK_ERRORS = (
@@ -53,10 +54,8 @@ class RemoteFile:
         return found.hexdigest().startswith(expected.lower())
 
 
-def check_transfer(name: str, url: Any, n_retries: Any, delay: Any) -> None:
-    """Check the parameters of a transfer, of which ``name`` is the server's."""
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        raise ValueError(f"{name}={url!r} must start with 'http://' or 'https://'.")
+def check_transfer(n_retries: Any, delay: Any) -> None:
+    """Check the parameters of a transfer."""
     if not isinstance(n_retries, int) or n_retries < 0:
         raise ValueError(f"n_retries={n_retries!r} must be a whole number, 0 or more.")
     if not delay >= 0:
@@ -69,14 +68,13 @@ class ZenodoRecord:
 
     number: str
     folder: Path
-    base_url: str
     download_if_missing: bool
     n_retries: int
     delay: float
     progress: bool
 
     def __post_init__(self) -> None:
-        check_transfer("base_url", self.base_url, self.n_retries, self.delay)
+        check_transfer(self.n_retries, self.delay)
 
     def fetch(self, name: str) -> Path:
         """Return the path of a file, downloading it if it is missing."""
@@ -104,12 +102,12 @@ class ZenodoRecord:
         return path
 
     def _url(self, name: str) -> str:
-        return f"{self.base_url.rstrip('/')}/records/{self.number}/files/{name}?download=1"
+        return f"{ZENODO}/records/{self.number}/files/{name}?download=1"
 
     @cached_property
     def _files(self) -> dict[str, RemoteFile]:
         """Ask for the files of the record, once."""
-        url = f"{self.base_url.rstrip('/')}/api/records/{self.number}"
+        url = f"{ZENODO}/api/records/{self.number}"
         try:
             with _open(url, {}) as response:
                 names = {file["key"]: file for file in json.load(response)["files"]}

@@ -22,8 +22,6 @@ from ._report import report
 
 # Options that take all values up to the next option, for *.hdf5 in the shell.
 _GREEDY = {"--strain"}
-# Commands have these options, which an error may concern.
-_HINTS = {"MissingViewsError": ("--durations", "--missing")}
 
 
 class SafeGroup(click.Group):
@@ -52,21 +50,17 @@ class SafeGroup(click.Group):
                 is_closed_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE
                 if is_closed_pipe or ctx.meta.get("debug"):
                     raise
-                raise click.ClickException(_describe(error, ctx)) from error
+                raise click.ClickException(_describe(error)) from error
 
 
-def _describe(error: Exception, ctx: click.Context) -> str:
-    """Return the message of an error, with a hint that depends on its type."""
+def _describe(error: Exception) -> str:
+    """Return the message of an error, with its type if the input is not the cause."""
     # An ImportError of this library names the package to install. Others, and errors of other
     # types, are not caused by the input.
     is_ours = isinstance(error, ImportError) and "pip install" in str(error)
     if not (is_ours or isinstance(error, ValueError | OSError)):
         return f"{type(error).__name__}: {error}\n(--debug shows the traceback.)"
-    assert isinstance(ctx.command, click.Group)
-    command = ctx.command.commands[str(ctx.invoked_subcommand)]
-    known = {option for param in command.params for option in param.opts}
-    hints = [option for option in _HINTS.get(type(error).__name__, ()) if option in known]
-    return f"{error}\nSee {' and '.join(hints)}." if hints else str(error)
+    return str(error)
 
 
 def _show_warning(message: Any, category: Any, *_args: Any, **_kwargs: Any) -> None:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 def predict(model: Path, source: Path | None, output: Path | None, **options: Any) -> None:
     """Predict the classes of the glitches of SOURCE, labeled or not, by a saved MODEL.
 
-    MODEL is a file, or pretrained for the ready-made model of the package.
-
     The columns are id, ifo, gps_time and label (where known), prediction and probability; with
     --top 2 also prediction_2 and probability_2, and so on. pretrained adds novelty_p_value, which
     is low for glitches of unknown classes. If there are labels, the top-k accuracy goes to stderr.

@@ -12,13 +12,11 @@ from ._gravity_spy import load_gravity_spy
 from ._load_strain import load_strain
 from ._make_glitches import make_glitches
 from ._open_strain import fetch_open_strain
-from ._parameters import MissingViewsError
 from ._strain import Strain
 from ._strain_files import StrainFiles
 from ._triggers import load_triggers
 
 __all__ = [
-    "MissingViewsError",
     "Strain",
     "StrainFiles",
     "fetch_gravity_spy",

@@ -50,7 +50,6 @@ def fetch_gravity_spy(
     cache: bool | str | os.PathLike[str] = True,
     n_jobs: int | None = -1,
     progress: bool = True,
-    base_url: str = "https://zenodo.org",
     n_retries: int = 3,
     delay: float = 1.0,
 ) -> Any:
@@ -69,8 +68,6 @@ def fetch_gravity_spy(
         As in :func:`load_gravity_spy`, but ``cache=True`` is a folder in ``data_home``.
     progress : bool, default=True
         Whether to show progress bars of the download and of the decoding.
-    base_url : str, default="https://zenodo.org"
-        Server, for mirrors.
     n_retries, delay
         As in :func:`fetch_open_strain`.
 
@@ -108,9 +105,7 @@ def fetch_gravity_spy(
     check_parameters(durations, size, missing, on_error, cache)
     home = get_data_home(data_home)
     folder = home / "gravity_spy"
-    record = ZenodoRecord(
-        _TRAINING_SET, folder, base_url, download_if_missing, n_retries, delay, progress
-    )
+    record = ZenodoRecord(_TRAINING_SET, folder, download_if_missing, n_retries, delay, progress)
     pictures = folder / _ARCHIVE.removesuffix(".tar.gz")
     if not pictures.is_dir():
         is_there = (folder / _ARCHIVE).exists()
@@ -182,7 +177,6 @@ def fetch_gravity_spy_catalog(
     ifos: Sequence[str] = _IFOS,
     download_if_missing: bool = True,
     progress: bool = True,
-    base_url: str = "https://zenodo.org",
     n_retries: int = 3,
     delay: float = 1.0,
 ) -> Bunch:
@@ -239,9 +233,7 @@ def fetch_gravity_spy_catalog(
                 f"{name}={values!r} must be a list of some of {', '.join(map(repr, allowed))}."
             )
     folder = get_data_home(data_home) / "gravity_spy_catalog"
-    record = ZenodoRecord(
-        _CATALOG, folder, base_url, download_if_missing, n_retries, delay, progress
-    )
+    record = ZenodoRecord(_CATALOG, folder, download_if_missing, n_retries, delay, progress)
     tables = []
     for run in dict.fromkeys(runs):
         for ifo in dict.fromkeys(ifos):
@@ -311,7 +303,7 @@ def fetch_gravity_spy_pictures(
     >>> folder = fetch_gravity_spy_pictures(some, "o1").folder  # doctest: +SKIP
     """
     check_choice("on_error", on_error, ("raise", "skip"))
-    check_transfer("url1", "https://", n_retries, delay)
+    check_transfer(n_retries, delay)
     folder = check_path(folder, "folder")
     views = check_durations(durations) or DURATIONS
     if not set(views) <= set(DURATIONS):
@@ -370,7 +362,6 @@ def fetch_gravity_spy_votes(
     label: str = "auto",
     download_if_missing: bool = True,
     progress: bool = True,
-    base_url: str = "https://zenodo.org",
     n_retries: int = 3,
     delay: float = 1.0,
 ) -> Bunch:
@@ -417,7 +408,7 @@ def fetch_gravity_spy_votes(
     >>> soft_labels = votes.frame[votes.n_votes >= 5]  # doctest: +SKIP
     """
     folder = get_data_home(data_home) / "gravity_spy_votes"
-    record = ZenodoRecord(_VOTES, folder, base_url, download_if_missing, n_retries, delay, progress)
+    record = ZenodoRecord(_VOTES, folder, download_if_missing, n_retries, delay, progress)
     path = record.fetch(_VOTES_FILE)
     columns = Columns(_read(path, nrows=0), str(path))
     names = [columns.find("glitch", glitch), columns.find("label", label)]

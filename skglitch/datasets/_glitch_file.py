@@ -14,14 +14,7 @@ from .._hdf5 import open_hdf5, read_array, read_attribute, read_texts
 from .._labels import strip_labels
 from .._pictures import DURATIONS, resize_energy
 from .._validation import check_gps
-from ._parameters import MissingViewsError, check_durations, check_size
-
-_DESCR = """\
-Spectrograms of an HDF5 file
-----------------------------
-data: normalized Q-transform energy, uint8, 255 = 25.5, with axes glitch, view, frequency and time.
-target: the class of each glitch, None for a file without labels.
-"""
+from ._parameters import check_durations, check_size
 
 
 def load_glitches(
@@ -60,8 +53,6 @@ def load_glitches(
         durations : tuple of float or None
             Durations in s of the views. If the file does not contain them, these are the ones
             requested, or else 0.5, 1, 2 and 4 s for four views, and None for other numbers.
-        DESCR : str
-            Description.
 
     Raises
     ------
@@ -69,11 +60,10 @@ def load_glitches(
         If another program is writing the file, or there is no such file.
     ImportError
         If h5py is not installed.
-    MissingViewsError
-        If the file has no views of some durations.
     ValueError
-        If the file is not HDF5 or is damaged, lacks spectrograms, has data sets of different
-        lengths, GPS times of fewer than 64 bits, or views that cannot be resized.
+        If the file is not HDF5 or is damaged, lacks spectrograms or views of some durations, has
+        data sets of different lengths, GPS times of fewer than 64 bits, or views that cannot be
+        resized.
 
     Examples
     --------
@@ -143,13 +133,11 @@ def load_glitches(
                 f"{where} has {n_views} views of unknown durations: set its attribute "
                 "'durations', in s."
             )
-        missing = tuple(duration for duration in requested if duration not in available)
+        missing = [str(duration) for duration in requested if duration not in available]
         if missing:
-            raise MissingViewsError(
-                f"{where} has no views of {' or '.join(map(str, missing))} s, only of "
-                f"{', '.join(map(str, available))} s.",
-                missing,
-                dict.fromkeys(available, len(data)),
+            raise ValueError(
+                f"{where} has no views of {' or '.join(missing)} s, only of "
+                f"{', '.join(map(str, available))} s."
             )
         data = data[:, [available.index(duration) for duration in requested]]
         available = requested
@@ -169,5 +157,4 @@ def load_glitches(
         ifo=np.char.strip(columns.get("ifo", np.full(len(data), ""))),
         gps=columns.get("gps_time"),
         durations=available,
-        DESCR=_DESCR,
     )

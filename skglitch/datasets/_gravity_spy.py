@@ -17,7 +17,6 @@ from sklearn.utils import Bunch
 from .._files import check_path, get_data_home
 from ._cache import FORMAT, ViewCache, load_views, warn_no_cache
 from ._parameters import (
-    MissingViewsError,
     check_choice,
     check_durations,
     check_size,
@@ -25,16 +24,6 @@ from ._parameters import (
     shorten,
 )
 from ._scan import Glitch, Scan, scan_folder
-
-_DESCR = """\
-Gravity Spy omega scans of glitches
------------------------------------
-data: normalized Q-transform energy, uint8, 255 = 25.5; axes are glitch, view, frequency
-(logarithmic, from 2048 Hz at the top to 10 Hz) and time (linear, the glitch in the middle).
-target: the class of each glitch, None for a folder without class folders.
-
-Zevin et al. 2017, Class. Quantum Grav. 34 064003, https://doi.org/10.1088/1361-6382/aa5cea
-"""
 
 
 def load_gravity_spy(
@@ -83,8 +72,8 @@ def load_gravity_spy(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5. With a cache it is a read-only
-            :class:`numpy.memmap`: copy it to modify it.
+            Normalized energy, 255 being 25.5, from 2048 Hz at the top to 10 Hz. With a cache it is
+            a read-only :class:`numpy.memmap`: copy it to modify it.
         target : ndarray of shape (n,), dtype str, or None
             Class of each glitch. None without class folders.
         target_names : ndarray of shape (n_classes,), dtype str, or None
@@ -99,8 +88,6 @@ def load_gravity_spy(
             Views that are missing and zero.
         folder : str
             The folder.
-        DESCR : str
-            Description.
     (data, target) : tuple
         If ``return_X_y=True``.
 
@@ -108,10 +95,9 @@ def load_gravity_spy(
     ------
     FileNotFoundError, NotADirectoryError
         If there is no such folder.
-    MissingViewsError
-        If glitches lack views (``missing="raise"``), or no glitch has a view of a duration.
     ValueError
-        If a parameter is invalid, the folder contains no pictures, a file cannot be used
+        If a parameter is invalid, the folder contains no pictures, glitches lack views
+        (``missing="raise"``), no glitch has a view of a duration, a file cannot be used
         (``on_error="raise"``), or ``return_X_y=True`` and the folder has no labels.
 
     References
@@ -127,15 +113,12 @@ def load_gravity_spy(
     >>> from skglitch.datasets import load_gravity_spy
     >>> picture = matplotlib.colormaps["viridis"](np.full((466, 566), 30), bytes=True)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name in ("Blip/H1_a1", "Blip/L1_b2", "Whistle/L1_c3"):
-    ...         path = pathlib.Path(folder, f"{name}_spectrogram_4.0.png")
-    ...         path.parent.mkdir(exist_ok=True)
-    ...         Image.fromarray(picture).save(path)
+    ...     path = pathlib.Path(folder, "Blip", "H1_a1_spectrogram_4.0.png")
+    ...     path.parent.mkdir()
+    ...     Image.fromarray(picture).save(path)
     ...     bunch = load_gravity_spy(folder, durations=(4.0,), cache=False)
-    >>> bunch.data.shape, int(bunch.data.max()), bunch.ids.tolist()
-    ((3, 1, 140, 170), 30, ['a1', 'b2', 'c3'])
-    >>> bunch.target
-    array(['Blip', 'Blip', 'Whistle'], dtype='<U7')
+    >>> bunch.data.shape, bunch.ids.tolist(), bunch.target.tolist()
+    ((1, 1, 140, 170), ['a1'], ['Blip'])
     """
     durations, size = check_parameters(durations, size, missing, on_error, cache)
     folder = check_path(folder, "folder")
@@ -188,7 +171,6 @@ def load_gravity_spy(
         filenames=np.array([[f.name if f else "" for f in g.files] for g in glitches]),
         missing_views=np.array([[f is None for f in g.files] for g in glitches]),
         folder=str(folder),
-        DESCR=_DESCR,
     )
 
 
@@ -213,12 +195,11 @@ def _match_durations(
     absent = tuple(duration for duration in durations if duration not in available)
     if absent and (missing != "fill" or len(absent) == len(durations)):
         counts = ", ".join(f"{d} s of {scan.durations[d]} glitches" for d in available)
-        usable = tuple(d for d in durations if d in available) or available
-        raise MissingViewsError(
+        usable = tuple(d for d in durations if d in available)
+        advice = f"durations={usable or available!r}" + (", or missing='fill'" if usable else "")
+        raise ValueError(
             f"durations={durations!r}, but no glitch in folder={str(folder)!r} has a picture of "
-            f"{' or '.join(map(str, absent))} s; there are {counts}. Pass durations={usable!r}.",
-            absent,
-            {duration: scan.durations[duration] for duration in available},
+            f"{' or '.join(map(str, absent))} s; there are {counts}. Pass {advice}."
         )
     return durations
 
@@ -236,12 +217,8 @@ def _treat_missing(
         lacking.append(f"{glitch} ({absent})")
     message = f"{len(incomplete)} of {len(glitches)} glitches lack a view: {shorten(lacking)}."
     if missing == "raise":
-        counts = np.sum([[file is not None for file in g.files] for g in glitches], axis=0).tolist()
-        available = dict(zip(durations, counts, strict=True))
-        raise MissingViewsError(
-            f"{message} missing='skip' leaves them out, missing='fill' fills in zeros.",
-            tuple(duration for duration, n in available.items() if n < len(glitches)),
-            available,
+        raise ValueError(
+            f"{message} missing='skip' leaves them out, missing='fill' fills in zeros."
         )
     action = "They are left out." if missing == "skip" else "These views are filled with zeros."
     warnings.warn(f"{message} {action}", stacklevel=3)

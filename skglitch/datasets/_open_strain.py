@@ -23,6 +23,7 @@ _NAME = re.compile(
     r"[A-Z]-(?P<ifo>[A-Z]\d)_(?P<release>(?:L|GW)OSC_(?:[\w.-]+_)?(?P<rate>4|16)(?:KHZ)?"
     r"_[RV](?P<version>\d+))-(?P<start>\d+)-(?P<duration>\d+)\.(?:hdf5|h5)"
 )
+_HOST = "https://gwosc.org"
 _RATES = {4096: "4", 16384: "16"}
 _NO_DATA = (
     "GWOSC does not have all data of {}. Near an end of the data, try a shorter duration; "
@@ -41,7 +42,6 @@ def fetch_open_strain(
     n_retries: int = 3,
     delay: float = 1.0,
     progress: bool = True,
-    host: str = "https://gwosc.org",
 ) -> Strain:
     """Load public strain of GWOSC [1]_ (CC BY 4.0) around a time, downloading it if necessary.
 
@@ -66,8 +66,6 @@ def fetch_open_strain(
         Time in s before the first repetition. It doubles with each further one.
     progress : bool, default=True
         Whether to show a progress bar of the download.
-    host : str, default="https://gwosc.org"
-        Server, for mirrors.
 
     Returns
     -------
@@ -99,7 +97,7 @@ def fetch_open_strain(
         raise ValueError(f"ifo={ifo!r} must be a detector, such as 'H1'.")
     if sample_rate not in _RATES:
         raise ValueError(f"sample_rate={sample_rate!r} is not one of 4096, 16384.")
-    check_transfer("host", host, n_retries, delay)
+    check_transfer(n_retries, delay)
     # Before the download, not after it.
     import_h5py()
     span = _Span(ifo, int(sample_rate), math.floor(middle - half), math.ceil(middle + half))
@@ -109,7 +107,7 @@ def fetch_open_strain(
     if files is None:
         if not download_if_missing:
             raise OSError(f"{folder} has no files of {span}, and download_if_missing=False.")
-        urls = _locate(span, host.rstrip("/"), folder)
+        urls = _locate(span, folder)
         names = {urlsplit(url).path.rpartition("/")[2]: url for url in urls}
         files = span.choose(names)
         if files is None:
@@ -188,9 +186,9 @@ def _cost(files: list[_File]) -> tuple[bool, int, int, int, str]:
     return "_CLN_" in first.release, len(files), seconds, -first.version, first.name
 
 
-def _locate(span: _Span, host: str, folder: Path) -> list[str]:
+def _locate(span: _Span, folder: Path) -> list[str]:
     gwosc = import_extra("gwosc.locate", "Locating files of GWOSC", "strain")
-    options = {"sample_rate": span.sample_rate, "format": "hdf5", "host": host}
+    options = {"sample_rate": span.sample_rate, "format": "hdf5", "host": _HOST}
     try:
         return gwosc.get_urls(span.ifo, span.start, span.stop, **options)
     except Exception as error:
@@ -203,7 +201,7 @@ def _locate(span: _Span, host: str, folder: Path) -> list[str]:
             f"{span.start // 4096 * 4096}-4096.hdf5"
         )
         raise OSError(
-            f"{host} cannot be asked for files of {span} ({error or type(error).__name__}). "
+            f"{_HOST} cannot be asked for files of {span} ({error or type(error).__name__}). "
             f"Alternatively download them from https://gwosc.org/data and put them into {folder} "
             f"under their own names, such as {example}"
         ) from error

@@ -13,42 +13,6 @@ from .._pictures import NATIVE_SIZE
 _SHOWN = 5  # items in a message
 
 
-class MissingViewsError(ValueError):
-    """Glitches lack views of some durations.
-
-    Parameters
-    ----------
-    message : str
-        The error message.
-    missing, available
-        The attributes.
-
-    Attributes
-    ----------
-    missing : tuple of float
-        Durations in s of the views that were requested and that some glitches lack.
-    available : dict of float to int
-        Number of glitches that have a view of each duration.
-
-    Examples
-    --------
-    >>> from skglitch.datasets import MissingViewsError
-    >>> error = MissingViewsError("durations=(8.0,) is not available", (8.0,), {0.5: 3, 4.0: 2})
-    >>> error.missing, sorted(error.available)
-    ((8.0,), [0.5, 4.0])
-    """
-
-    def __init__(
-        self, message: str, missing: tuple[float, ...], available: Mapping[float, int]
-    ) -> None:
-        super().__init__(message)
-        self.missing = tuple(missing)
-        self.available = dict(available)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.missing, self.available)
-
-
 def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Raise ValueError if a parameter is not one of the allowed strings."""
     if not isinstance(value, str) or value not in allowed:

@@ -122,7 +122,7 @@ def test_views_have_to_be_those_of_the_model(run, model, folder, tmp_path):
     result = run("predict", model, "short")
     assert result.exit_code == 1
     assert "durations=(1.0, 4.0)" in result.stderr
-    assert "See --missing." in result.stderr
+    assert "or missing='fill'." in result.stderr
 
 
 def test_models_that_are_no_good(run, model, folder, tmp_path):

@@ -23,13 +23,14 @@ def zenodo(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving(Zenodo()) as zenodo:
         put_catalog(zenodo)
+        monkeypatch.setattr("skglitch._download.ZENODO", zenodo.url)
         yield zenodo
 
 
 @pytest.fixture
 def fetch(zenodo, tmp_path):
     def fetch_here(function=fetch_gravity_spy_catalog, **options):
-        options = {"base_url": zenodo.url, "progress": False, "delay": 0.0} | options
+        options = {"progress": False, "delay": 0.0} | options
         return function(tmp_path / "home", **options)
 
     return fetch_here
@@ -73,7 +74,6 @@ def test_a_table_that_lacks_labels(fetch, tmp_path):
         ({"runs": "O1"}, "runs='O1'"),
         ({"runs": ["O3"]}, r"runs=\['O3'\].*'O3a'"),
         ({"ifos": []}, r"ifos=\[\]"),
-        ({"base_url": "zenodo.org"}, "base_url='zenodo.org'"),
     ],
 )
 def test_bad_parameters_of_the_catalog(fetch, zenodo, options, message):

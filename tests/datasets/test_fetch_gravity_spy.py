@@ -25,6 +25,7 @@ def zenodo(small_tree, monkeypatch):
     archive = pack(small_tree, [("TrainingSet/Blip/._H1_a1.png", noise)])
     put_training_set(zenodo, archive, TABLE)
     with serving(zenodo):
+        monkeypatch.setattr("skglitch._download.ZENODO", zenodo.url)
         yield zenodo
 
 
@@ -32,7 +33,6 @@ def zenodo(small_tree, monkeypatch):
 def fetch(zenodo, tmp_path):
     def fetch_here(**options):
         options = {
-            "base_url": zenodo.url,
             "durations": (1.0, 4.0),
             "size": (6, 8),
             "progress": False,
@@ -131,19 +131,21 @@ def test_part_that_is_too_long_is_dropped(zenodo, fetch, shelf):
     assert fetch().data[..., 0, 0].tolist() == LEVELS
 
 
-def test_offline_says_what_to_put_where(fetch, shelf):
+def test_offline_says_what_to_put_where(fetch, shelf, monkeypatch):
+    monkeypatch.setattr("skglitch._download.ZENODO", "http://127.0.0.1:9")
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9") as caught:
-        fetch(base_url="http://127.0.0.1:9", n_retries=0)
+        fetch(n_retries=0)
     message = str(caught.value)
     assert f"http://127.0.0.1:9/records/1476551/files/{ARCHIVE}?download=1" in message
     assert message.endswith(f"put the file at {shelf / ARCHIVE}")
 
 
-def test_file_put_by_hand_works_offline(zenodo, fetch, shelf):
+def test_file_put_by_hand_works_offline(zenodo, fetch, shelf, monkeypatch):
+    monkeypatch.setattr("skglitch._download.ZENODO", "http://127.0.0.1:9")
     shelf.mkdir(parents=True)
     (shelf / ARCHIVE).write_bytes(zenodo.files[ARCHIVE])
     with pytest.warns(UserWarning, match="frame is None"):
-        bunch = fetch(base_url="http://127.0.0.1:9", n_retries=0)
+        bunch = fetch(n_retries=0)
     assert bunch.frame is None
     assert bunch.data[..., 0, 0].tolist() == LEVELS
     assert (shelf / ARCHIVE).exists()
@@ -223,7 +225,6 @@ def test_damaged_table_costs_the_split_only(zenodo, fetch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"base_url": "file:///etc"}, "base_url='file:///etc'"),
         ({"size": 3}, "size=3"),
         ({"missing": "drop"}, "missing='drop'"),
         ({"n_retries": -1}, "n_retries=-1"),

@@ -1,5 +1,4 @@
 import os
-import pickle
 import shutil
 import warnings
 
@@ -9,7 +8,7 @@ import pytest
 from PIL import Image
 
 from skglitch import spectrograms
-from skglitch.datasets import MissingViewsError, load_gravity_spy
+from skglitch.datasets import load_gravity_spy
 from skglitch.spectrograms import read_picture
 
 TWO = (1.0, 4.0)
@@ -46,7 +45,6 @@ def test_bunch_of_the_small_tree(small_tree):
     assert not bunch.missing_views.any()
     assert bunch.missing_views.shape == (4, 2)
     assert bunch.folder == str(small_tree)
-    assert "25.5" in bunch.DESCR
 
 
 def test_return_X_y(small_tree):
@@ -83,12 +81,8 @@ def test_real_glitches_with_four_views(gravity_spy_o1, tmp_path):
 
 
 def test_real_folder_with_one_view_says_what_to_pass(gravity_spy_o3):
-    with pytest.raises(MissingViewsError, match=r"Pass durations=\(4\.0,\)") as caught:
+    with pytest.raises(ValueError, match=r"0\.5 or 1\.0 or 2\.0 s; .* Pass durations=\(4\.0,\)"):
         load_gravity_spy(gravity_spy_o3)
-    assert caught.value.missing == (0.5, 1.0, 2.0)
-    assert list(caught.value.available) == [4.0]
-    copy = pickle.loads(pickle.dumps(caught.value))
-    assert (copy.missing, copy.available) == (caught.value.missing, caught.value.available)
 
 
 def test_real_ids_with_dots(gravity_spy_o3, tmp_path, draw):
@@ -172,10 +166,8 @@ def test_folder_one_too_high(small_tree):
 
 def test_missing_raise_names_the_glitches(small_tree):
     (small_tree / "Blip" / "L1_b2_spectrogram_4.0.png").unlink()
-    with pytest.raises(MissingViewsError, match=r"1 of 4 .*: Blip/L1_b2 \(4\.0 s\)") as caught:
+    with pytest.raises(ValueError, match=r"1 of 4 .*: Blip/L1_b2 \(4\.0 s\)"):
         load(small_tree)
-    assert caught.value.missing == (4.0,)
-    assert caught.value.available == {1.0: 4, 4.0: 3}
 
 
 def test_missing_skip(small_tree):

@@ -167,9 +167,13 @@ def served(tmp_path_factory):
     thread.join()
 
 
+OFFLINE = "http://127.0.0.1:9"
+
+
 @pytest.fixture
 def gwosc(served, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("skglitch.datasets._open_strain._HOST", served.url)
     gwosc_api.JSON_CACHE.clear()
     lists = served.run_files, served.event_files
     served.run_files, served.event_files = map(list, lists)
@@ -187,7 +191,6 @@ def fetch(gwosc, tmp_path):
             "data_home": tmp_path / "home",
             "progress": False,
             "delay": 0.0,
-            "host": gwosc.url,
         } | options
         return fetch_open_strain(gps, ifo, **options)
 
@@ -297,10 +300,11 @@ def test_corrupted_file_is_noticed_and_removed(gwosc, fetch, folder):
     assert_is(fetch(), MIDDLE - 4, MIDDLE + 4)
 
 
-def test_file_put_by_hand_works_offline(gwosc, fetch, folder):
+def test_file_put_by_hand_works_offline(gwosc, fetch, folder, monkeypatch):
+    monkeypatch.setattr("skglitch.datasets._open_strain._HOST", OFFLINE)
     folder.mkdir(parents=True)
     (folder / run_file(START)).write_bytes((gwosc.folder / run_file(START)).read_bytes())
-    assert_is(fetch(START + 5, host="http://127.0.0.1:9"), START + 1, START + 9)
+    assert_is(fetch(START + 5), START + 1, START + 9)
     assert gwosc.asked == []
 
 
@@ -316,9 +320,10 @@ def test_file_put_by_hand_that_is_broken_is_kept(gwosc, fetch, folder):
     assert path.exists()
 
 
-def test_offline_says_what_to_put_where(fetch, folder):
+def test_offline_says_what_to_put_where(fetch, folder, monkeypatch):
+    monkeypatch.setattr("skglitch.datasets._open_strain._HOST", OFFLINE)
     with pytest.raises(OSError, match="H1 at 4096 Hz") as e:
-        fetch(host="http://127.0.0.1:9")
+        fetch()
     assert f"put them into {folder} under their own names" in str(e.value)
     assert str(e.value).endswith(f"H-H1_GWOSC_4KHZ_R1-{START}-4096.hdf5")
 
@@ -381,7 +386,6 @@ def test_missing_package_is_named(fetch, monkeypatch):
         ({"ifo": "Hanford"}, "ifo='Hanford' must be a detector"),
         ({"ifo": None}, "ifo=None must be a detector"),
         ({"sample_rate": 2048}, "sample_rate=2048 is not one of 4096, 16384"),
-        ({"host": "gwosc.org"}, "host='gwosc.org' must start with"),
         ({"n_retries": -1}, "n_retries=-1 must be"),
         ({"delay": -1.0}, r"delay=-1\.0 must be"),
     ],

@@ -108,6 +108,7 @@ def training_set(tmp_path, draw, monkeypatch):
             shutil.copy(drawn, folder / f"H1_g{number}_spectrogram_{duration}.png")
         table += f"g{number},{1126051217 + 86400 * number},{'test' if number > 8 else 'train'}\n"
     with serving(Zenodo()) as zenodo:
+        monkeypatch.setattr("skglitch._download.ZENODO", zenodo.url)
         put_training_set(zenodo, pack(tmp_path / "set"), table)
         yield zenodo
 
@@ -117,7 +118,7 @@ def test_the_training_set_from_download_to_table(
     split, training_set, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    options = ["--split", split, "--base-url", training_set.url, "--results", str(tmp_path / "out")]
+    options = ["--split", split, "--results", str(tmp_path / "out")]
     options += ["--net", "test_efficientnet", "--weights", "none", "--epochs", "1"]
     monkeypatch.setattr(sys, "argv", ["gravity_spy", *options])
     script = importlib.import_module("gravity_spy")

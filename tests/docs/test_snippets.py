@@ -206,9 +206,7 @@ def _zenodo(monkeypatch, pictures):
         picture = (pictures / "drawn" / "0.png").read_bytes()
         for start in (2000, 3000):
             put_pictures(zenodo, catalog_rows("L1", start, zenodo.url), picture)
-        for name in ("fetch_gravity_spy_catalog", "fetch_gravity_spy_votes"):
-            defaults = getattr(skglitch.datasets, name).__kwdefaults__
-            monkeypatch.setitem(defaults, "base_url", zenodo.url)
+        monkeypatch.setattr("skglitch._download.ZENODO", zenodo.url)
         yield
 
 

@@ -409,7 +409,6 @@ def _read_archive(path: Path) -> Any:
                 size=(6, 7),
                 cache=False,
                 progress=False,
-                base_url="http://127.0.0.1:9",
             )
         except ValueError as error:
             if str(folder) in str(error):

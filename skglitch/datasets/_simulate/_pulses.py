@@ -161,10 +161,7 @@ def _low_frequency_burst(rng: np.random.Generator, canvas: Canvas) -> dict[str, 
 
 @draws("Violin_Mode", snr=(7.5, 100.0, 3.0))
 def _violin_mode(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw short bursts at harmonics of 500 Hz, where the fibers of the suspensions ring.
-
-    They come alone, or in a series of knocks, which are seen at low frequencies as well.
-    """
+    """Draw short bursts at harmonics of 500 Hz, alone or after knocks at low frequencies."""
     site = rng.integers(2)
     bands = [sites[site] for sites in VIOLINS if sites[site][1] < canvas.top]
     weights = np.array([0.12, 0.2, 0.38, 0.3][: len(bands)])
