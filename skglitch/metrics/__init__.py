@@ -1,7 +1,6 @@
 """Scores and tables for classifiers of many classes, some of them rare.
 
-Tables are pandas data frames. All functions work when a validation fold lacks a class,
-takes the order of the classes from `labels`, and gives confidence intervals.
+Tables are pandas data frames. All functions work when a validation fold lacks a class.
 """
 
 from ._calibration import expected_calibration_error, reliability_table

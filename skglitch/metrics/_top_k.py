@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_response_method, check_is_fitted
+from sklearn.utils.validation import (
+    _check_response_method,
+    _check_sample_weight,
+    check_is_fitted,
+)
 
 from .._validation import check_known_labels, check_scores, unmask, validated
 from ._intervals import PROBABILITY, wilson_interval
@@ -26,10 +30,7 @@ _RESPONSE_METHODS = ["predict_proba", "decision_function"]
 def _rank_true_classes(
     y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.intp], int]:
-    """Count the *other* classes that score at least as high as the true one, and all classes.
-
-    All classes are counted if the true class is not in `labels`.
-    """
+    """Count the others that score as high as the true class (all if it is none), and all."""
     codes, known = check_known_labels(y_true, labels)
     scores = check_scores(y_score, len(codes), known)
     # Code -1 picks the last column here, and the last line discards it.
@@ -91,16 +92,8 @@ def top_k_accuracy(
     ranks, n_labels = _rank_true_classes(y_true, y_score, labels)
     # The minimum keeps unknown classes, of rank n_labels, wrong at every k.
     correct = ranks < min(k, n_labels)
-    if sample_weight is None:
-        return float(correct.mean())
-    weights = np.asarray(unmask(sample_weight), dtype=np.float64)
-    if weights.shape != correct.shape:
-        raise ValueError(
-            f"sample_weight must have one weight for each of the {len(correct)} samples, "
-            f"got shape {weights.shape}."
-        )
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise ValueError("sample_weight must be finite, nowhere negative and not all zero.")
+    options: Any = {"dtype": np.float64, "ensure_non_negative": True}
+    weights = _check_sample_weight(unmask(sample_weight), correct, **options)
     return float(np.average(correct, weights=weights))
 
 

@@ -8,10 +8,9 @@ import hashlib
 import math
 import os
 import re
-import shutil
 import struct
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,10 @@ def render(**context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "counted": _counted, "listed": _listed}
+    filters = {"cell": _format, "percent": _percent, "counted": _counted, "listed": _listed}
+    environment.filters |= filters
     style = environment.loader.get_source(environment, "style.css")[0]  # type: ignore[union-attr]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    tables: Mapping[str, pd.DataFrame] = context["tables"]
     pictures: Mapping[str, bytes] = context["pictures"]
 
     def image(name: str) -> dict[str, Any]:
@@ -45,30 +44,11 @@ def render(**context: Any) -> str:
         data = base64.b64encode(png).decode()
         return {"data": data, "width": width, "height": height, "is_large": width > _MIN_LARGE}
 
-    def columns(name: str, percent: Collection[str]) -> list[tuple[str, bool]]:
-        """Headers, and whether the column is numeric."""
-        return [
-            (
-                column.replace("_", " ") + (" [%]" if column in percent else ""),
-                values.dtype.kind in "iuf",
-            )
-            for column, values in tables[name].items()
-        ]
-
-    def rows(name: str, percent: Collection[str], n_shown: int | None) -> Iterable[list[str]]:
-        texts = [
-            [_format(value, column in percent) for value in values.tolist()]
-            for column, values in tables[name][:n_shown].items()
-        ]
-        return map(list, zip(*texts, strict=True))
-
     return environment.get_template("page.html").render(
         # Nothing runs and nothing is fetched, whatever the texts hold.
         policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'",
         style=style,
         image=image,
-        columns=columns,
-        rows=rows,
         **context,
     )
 
@@ -102,25 +82,24 @@ def write_folder(folder: Path, html: str, parts: Mapping[str, bytes]) -> Path:
     """Write a page and its parts, replace those of an earlier report, and return the page."""
     created = [path for path in (folder / PARTS, *(folder / PARTS).parents) if not path.exists()]
     (folder / PARTS).mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".report.", dir=folder / PARTS))
+    options: Any = {"prefix": ".report.", "dir": folder / PARTS, "ignore_cleanup_errors": True}
     try:
-        for name, content in parts.items():
-            (aside / name).write_bytes(content)
-        (aside / PAGE).write_text(html, encoding="utf-8")
-        stale = parts_of(folder / PAGE) - set(parts)
-        for name in parts:
-            os.replace(aside / name, folder / PARTS / name)
-        for name in stale:
-            (folder / PARTS / name).unlink(missing_ok=True)
-        # Last, so that a page always has its parts.
-        os.replace(aside / PAGE, folder / PAGE)
+        with tempfile.TemporaryDirectory(**options) as aside:
+            for name, content in parts.items():
+                Path(aside, name).write_bytes(content)
+            Path(aside, PAGE).write_text(html, encoding="utf-8")
+            stale = parts_of(folder / PAGE) - set(parts)
+            for name in parts:
+                os.replace(Path(aside, name), folder / PARTS / name)
+            for name in stale:
+                (folder / PARTS / name).unlink(missing_ok=True)
+            # Last, so that a page always has its parts.
+            os.replace(Path(aside, PAGE), folder / PAGE)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
         for path in created:
             with contextlib.suppress(OSError):  # others may have written to it
                 path.rmdir()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
     return folder / PAGE
 
 
