@@ -32,7 +32,7 @@ print(f"X has the shape {glitches.data.shape}, and {len(names)} classes")
 # Hz. Color shows energy relative to the median at that frequency.
 
 koi_fish = np.flatnonzero(glitches.target == "Koi_Fish")[0]
-SpectrogramDisplay.from_data(glitches.data, koi_fish, title="Koi_Fish")
+SpectrogramDisplay(glitches.data[koi_fish], title="Koi_Fish").plot()
 plt.show()
 
 # %%

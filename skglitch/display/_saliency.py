@@ -103,9 +103,8 @@ class SaliencyDisplay:
         maps = compute_saliency_maps(classifier, array[None], **options)
         probability = probabilities[classifier.classes_ == label][0]
         title = f"evidence for {label} ({100 * probability:.0f} %)"
-        durations = classifier.durations_
-        display = cls(array, maps[0], durations=durations, frange=frange, title=title)
-        return display.plot(**kwargs)
+        options = {"durations": classifier.durations_, "frange": frange, "title": title}
+        return cls(array, maps[0], **options).plot(**kwargs)
 
     def plot(self, ax: Any = None, *, n_columns: int | None = None) -> SaliencyDisplay:
         """Plot the views that the network uses.

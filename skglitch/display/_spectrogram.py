@@ -95,8 +95,6 @@ class SpectrogramDisplay:
     ----------
     figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (n_views,)
         The figure, and the axes of each view.
-    colorbar_ : matplotlib Colorbar or None
-        The color bar.
 
     Examples
     --------
@@ -114,37 +112,6 @@ class SpectrogramDisplay:
     _: KW_ONLY
     frange: tuple[float, float] = FRANGE
     title: str | None = None
-
-    @classmethod
-    def from_data(
-        cls,
-        X: Any,
-        index: int = 0,
-        *,
-        durations: Any = None,
-        frange: tuple[float, float] = FRANGE,
-        title: str | None = None,
-        **kwargs: Any,
-    ) -> SpectrogramDisplay:
-        """Plot one glitch of X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_views, height, width)
-            Glitches; may be a memory map, of which only one is read.
-        index : int, default=0
-            The row of the glitch.
-        durations, frange, title
-            As for the class.
-        **kwargs
-            `ax` and others, passed to :meth:`plot`.
-
-        Returns
-        -------
-        display : SpectrogramDisplay
-        """
-        views = np.asarray(as_pixels(X))[index]
-        return cls(views, durations, frange=frange, title=title).plot(**kwargs)
 
     def plot(
         self,
@@ -180,11 +147,9 @@ class SpectrogramDisplay:
         self.figure_, self.axes_ = view_axes(ax, len(views), n_columns)
         for view_ax, view, duration in zip(self.axes_, views, durations, strict=True):
             mesh = plot_energy(view_ax, view, duration, self.frange, cmap)
-        self.colorbar_ = None
         if colorbar:
-            self.colorbar_ = self.figure_.colorbar(
-                mesh, ax=self.axes_.tolist(), label="normalized energy", pad=0.02
-            )
+            axes = self.axes_.tolist()
+            self.figure_.colorbar(mesh, ax=axes, label="normalized energy", pad=0.02)
         write_title(self.figure_, self.axes_, self.title)
         return self
 

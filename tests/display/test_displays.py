@@ -41,7 +41,7 @@ def test_import_loads_no_matplotlib():
 def test_own_figures_leave_pyplot_alone(energies):
     before = plt.get_fignums()
     y_true, y_prob = make_predictions(class_names(3), 50)
-    SpectrogramDisplay.from_data(energies, ax=Figure())
+    SpectrogramDisplay(energies[0]).plot(Figure())
     ReliabilityDisplay.from_predictions(y_true, y_prob, labels=class_names(3), ax=Figure())
     assert plt.get_fignums() == before
 
@@ -77,8 +77,6 @@ class TestSpectrogram:
     def test_glitches_of_one_array_have_one_scale(self, loud, top):
         X = np.full((2, 1, 3, 4), 20)
         X[1] = loud
-        dark = SpectrogramDisplay.from_data(X, durations=1.0, ax=Figure()).axes_[0]
-        assert dark.collections[0].get_array().max() == top
         gallery = GalleryDisplay.from_data(X, indices=[0], durations=1.0, ax=Figure())
         assert gallery.axes_[0].collections[0].get_array().max() == top
 
@@ -107,14 +105,14 @@ class TestSpectrogram:
         assert all(np.abs(rows - place).min() < 3 for place in wanted)
 
     def test_views_have_their_durations(self, energies):
-        display = SpectrogramDisplay.from_data(energies, 1, n_columns=2, ax=Figure())
+        display = SpectrogramDisplay(energies[1]).plot(Figure(), n_columns=2)
         assert [ax.get_xlim()[1] for ax in display.axes_] == [0.25, 0.5, 1, 2]
         assert display.axes_[0].get_ylim() == (10, 2048)
-        assert display.colorbar_.mappable.get_clim() == (0, 25.5)
+        assert display.axes_[0].collections[0].get_clim() == (0, 25.5)
 
     def test_takes_the_place_of_one_of_several_axes(self, energies):
         figure, axes = plt.subplots(1, 2)
-        display = SpectrogramDisplay.from_data(energies, ax=axes[1])
+        display = SpectrogramDisplay(energies[0]).plot(axes[1])
         assert display.figure_ is figure
         assert axes[0] in figure.axes
         assert axes[1] not in figure.axes
@@ -122,11 +120,11 @@ class TestSpectrogram:
     def test_axes_without_a_grid(self, energies):
         ax = Figure().add_axes((0, 0, 1, 1))
         with pytest.raises(ValueError, match="4 axes"):
-            SpectrogramDisplay.from_data(energies, ax=ax)
+            SpectrogramDisplay(energies[0]).plot(ax)
 
     def test_wrong_durations(self, energies):
         with pytest.raises(ValueError, match=r"durations=\(0\.5,\).* 4 "):
-            SpectrogramDisplay.from_data(energies, durations=(0.5,))
+            SpectrogramDisplay(energies[0], (0.5,)).plot()
         with pytest.raises(ValueError, match=r"X\[0\]"):
             SpectrogramDisplay(energies).plot()
 

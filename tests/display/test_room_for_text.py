@@ -169,8 +169,8 @@ def test_one_figure_each(energies):
         ReliabilityDisplay.from_predictions(y_true, y_prob, name="net", **options),
         FewShotDisplay.from_scores([1, 2, 5, 10, 20, 50], {"one": np.full((6, 3), 0.5)}),
         HistoryDisplay(epochs * 3).plot(),
-        SpectrogramDisplay.from_data(energies, title="Low_Frequency_Lines"),
-        SpectrogramDisplay.from_data(energies, n_columns=2),
+        SpectrogramDisplay(energies[0], title="Low_Frequency_Lines").plot(),
+        SpectrogramDisplay(energies[0]).plot(n_columns=2),
         SaliencyDisplay(energies[0], np.ones(energies[0].shape), title="a title").plot(),
     ]
     for display in displays:
