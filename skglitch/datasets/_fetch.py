@@ -192,7 +192,7 @@ def fetch_gravity_spy_catalog(
         Observing runs.
     ifos : sequence of {"H1", "L1"}, default=("H1", "L1")
         Detectors.
-    download_if_missing, progress, base_url, n_retries, delay
+    download_if_missing, progress, n_retries, delay
         As in :func:`fetch_gravity_spy`.
 
     Returns
@@ -378,7 +378,7 @@ def fetch_gravity_spy_votes(
         Column of the glitches; ``"auto"`` is ``gravityspy_id``, ``subject_id`` or ``subject_ids``.
     label : str, default="auto"
         Column of the labels. ``"auto"`` is as in :func:`load_triggers`.
-    download_if_missing, progress, base_url, n_retries, delay
+    download_if_missing, progress, n_retries, delay
         As in :func:`fetch_gravity_spy`.
 
     Returns

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_gps
+from .._validation import check_segments
 
 Floats = NDArray[np.float64]
 
