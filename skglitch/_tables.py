@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
-TABLE_SUFFIXES = (".csv", ".parquet", ".json", *HDF5_SUFFIXES)
+TABLE_SUFFIXES = (".csv", ".parquet", *HDF5_SUFFIXES)
 
 
 def format_table(
@@ -41,10 +41,10 @@ def format_table(
 
 
 def write_table(table: pd.DataFrame | Mapping[str, Any], path: Path | None) -> None:
-    """Write a table as CSV, Parquet, JSON or HDF5, by the suffix; as CSV to stdout if None."""
+    """Write a table as CSV, Parquet or HDF5, by the suffix; as CSV to stdout if None."""
     import pandas as pd
 
-    # Missing values are empty in CSV, null in JSON and Parquet, and NaN or "" in HDF5.
+    # Missing values are empty in CSV, null in Parquet, and NaN or "" in HDF5.
     table = _with_index(pd.DataFrame(table))
     suffix = ".csv" if path is None else path.suffix.lower()
     if suffix not in TABLE_SUFFIXES:
@@ -59,8 +59,6 @@ def write_table(table: pd.DataFrame | Mapping[str, Any], path: Path | None) -> N
         with written_whole(path) as file:
             if suffix == ".csv":
                 table.to_csv(file, index=False, lineterminator="\n")
-            elif suffix == ".json":
-                file.write(to_json(table, indent=1).encode())
             else:
                 table.to_parquet(file, index=False)
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
-from .._training import GlitchNet, ViewLayout, read_images
 from .._validation import check_labels
 from ._axes import HIGHLIGHT
 from ._spectrogram import FRANGE, check_views, plot_energy, plot_view, view_axes, write_title
 
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from .._training import GlitchNet, ViewLayout
+
 METHODS = ("gradient_activation", "grad_cam")
-# Maps of adaptive pooling have no spatial meaning.
-_POOLING = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
 @dataclass(eq=False, repr=False)
@@ -151,7 +153,6 @@ def compute_saliency_maps(
     labels: ArrayLike | None = None,
     layer: str | None = None,
     method: str = "gradient_activation",
-    batch_size: int = 16,
 ) -> np.ndarray:
     r"""Compute how much each pixel of each view supports a class.
 
@@ -168,8 +169,6 @@ def compute_saliency_maps(
         with more than one pixel, except pooling.
     method : {"gradient_activation", "grad_cam"}, default="gradient_activation"
         The method, see Notes.
-    batch_size : int, default=16
-        The number of glitches per batch.
 
     Returns
     -------
@@ -207,6 +206,10 @@ def compute_saliency_maps(
     >>> compute_saliency_maps(classifier, X).shape
     (8, 1, 64, 64)
     """
+    import torch
+
+    from .._training import read_images
+
     check_is_fitted(classifier)
     if method not in METHODS:
         raise ValueError(f"method={method!r} is none of {METHODS}.")
@@ -234,8 +237,7 @@ def compute_saliency_maps(
     maps = np.empty(images.shape, dtype=np.float32)
     hook = net.encoder.backbone.net.get_submodule(layer).register_forward_hook(catch)
     with hook, torch.enable_grad():
-        for start in range(0, len(images), batch_size):
-            rows = slice(start, start + batch_size)
+        for rows in gen_batches(len(images), classifier.batch_size):
             logits = net(_tensor(classifier, images[rows])).float()
             if not caught or caught[0].ndim != 4:
                 raise ValueError(f"layer={layer!r} returns no feature map in this network.")
@@ -254,10 +256,15 @@ def compute_saliency_maps(
 
 def _find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
     """Return the last layer with a map of more than one pixel, which transformers do not have."""
+    import torch
+    from torch import nn
+
     last: list[str] = []
+    # Maps of adaptive pooling have no spatial meaning.
+    pooling = nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d
 
     def look(name: str, module: nn.Module, output: Any) -> None:
-        if not isinstance(output, torch.Tensor) or isinstance(module, _POOLING):
+        if not isinstance(output, torch.Tensor) or isinstance(module, pooling):
             return
         if output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
             last[:] = [name]
@@ -283,9 +290,11 @@ def _find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
 
 def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> torch.Tensor:
     """Map maps of arranged images back to the views, NaN in views that are not used."""
+    import torch
+
     n, *image_shape = shape
     size = layout.image_size(*image_shape[1:])
-    large = nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    large = torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
     # The layout arranges the numbers of pixels, the source of each value. Zeros are padding.
     n_pixels = int(np.prod(image_shape))
     numbers = torch.arange(1, n_pixels + 1, dtype=torch.float64).reshape(1, *image_shape)
@@ -297,5 +306,7 @@ def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> 
 
 
 def _tensor(classifier: Any, images: np.ndarray) -> torch.Tensor:
+    import torch
+
     device = torch.device(classifier.net_.device)
     return torch.from_numpy(classifier.scale_.apply(images)).to(device)

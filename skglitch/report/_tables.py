@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
-import zipfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 from .._device import choose_precision
 from .._version import __version__
 from ..estimators import CNNClassifier
+from ..persistence import read_card
 from ._findings import Findings
 
 NO_LABEL = "no label"
@@ -225,8 +224,7 @@ def list_versions(model_file: Path | None) -> pd.DataFrame:
     versions["Python"] = platform.python_version()
     table = pd.DataFrame({"library": list(versions), "version": list(versions.values())})
     if model_file is not None:
-        with zipfile.ZipFile(model_file) as archive:
-            saved = json.loads(archive.read("schema.json")).get("versions", {})
+        saved = read_card(model_file)["versions"]
         table["saved_with"] = [saved.get(name) for name in versions]
     return table
 

@@ -135,8 +135,8 @@ def test_other_backbones(name, stripes_of_one_view):
     classifier = fit(
         X, y, backbone=name, encoder=Encoder(durations=(1.0,)), views=1.0, max_epochs=1
     )
-    classifier.set_params(batch_size=4)
-    maps = compute_saliency_maps(classifier, X[:3], batch_size=2)
+    classifier.set_params(batch_size=2)
+    maps = compute_saliency_maps(classifier, X[:3])
     assert maps.shape == (3, *X.shape[1:])
     assert np.isfinite(maps).all()
     assert (maps >= 0).all()
