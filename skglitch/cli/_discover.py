@@ -192,8 +192,7 @@ def _read(ctx: click.Context, model: str, source: Path | None) -> tuple[Any, pd.
         return embeddings, glitches
     if embeddings.shape[1] != known_embeddings.shape[1]:
         raise ValueError(
-            f"--known has embeddings with {known_embeddings.shape[1]} features, but the others "
-            f"have {embeddings.shape[1]}."
+            f"--known has {known_embeddings.shape[1]} features, the others {embeddings.shape[1]}."
         )
     glitches = pd.concat([glitches, pd.DataFrame(known_columns)], ignore_index=True)
     for name in glitches.columns.intersection(["ifo", "label"]):

@@ -96,7 +96,6 @@ def _find_rows(bunch: Bunch, ids: np.ndarray) -> np.ndarray:
     missing = rows.index[rows.isna()]
     if len(missing):
         raise ValueError(
-            f"SOURCE has no pictures of {len(missing)} of {len(ids)} glitches, such as "
-            f"{missing[0]!r}."
+            f"SOURCE lacks {len(missing)} of {len(ids)} glitches, such as {missing[0]!r}."
         )
     return rows.to_numpy(dtype=int)

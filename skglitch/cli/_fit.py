@@ -144,7 +144,5 @@ def split_classes(
 
     codes, counts = np.unique(target, return_inverse=True, return_counts=True)[1:]
     if counts.max() < 2:
-        raise ValueError(
-            "No class has two glitches, so none can be held out: --test-fraction 0 trains on all."
-        )
+        raise ValueError("No class has two glitches: --test-fraction 0 trains on all.")
     return split_rows(codes, test_fraction, np.random.RandomState(seed))

@@ -20,9 +20,7 @@ def parse_durations(value: str) -> tuple[float, ...] | None:
     try:
         durations = tuple(map(float, value.split(",")))
     except ValueError as error:
-        raise click.BadParameter(
-            f"{value!r} is not a list of durations in s such as 0.5,1,2,4."
-        ) from error
+        raise click.BadParameter(f"{value!r} is no list of durations such as 0.5,1,2,4.") from error
     if not all(0 < duration < float("inf") for duration in durations):
         raise click.BadParameter(f"{value!r} has a duration that is not positive.")
     return durations
@@ -144,13 +142,9 @@ weights = click.option(
     metavar="imagenet|glitches|none|FILE",
     help="Initial weights; glitches for those of the ready-made model, none for random ones.",
 )
-backbone = click.option(
-    "--backbone", help="Name of the network, see skglitch.backbones.list_backbones()."
-)
+backbone = click.option("--backbone", help="Network, see skglitch.backbones.list_backbones().")
 max_epochs = count("--max-epochs", help="Number of epochs.")
-random_state = count(
-    "--random-state", "--seed", least=0, default=0, help="Seed of all random numbers."
-)
+random_state = count("--random-state", "--seed", least=0, default=0, help="Seed of random numbers.")
 views = click.option(
     "--views",
     type=parse_views,

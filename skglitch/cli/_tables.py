@@ -75,9 +75,7 @@ def _read_columns(embeddings: np.ndarray, table: Any) -> dict[str, Any]:
     columns.setdefault("id", np.arange(len(embeddings)))
     for name, values in columns.items():
         if values.shape != embeddings.shape[:1]:
-            raise ValueError(
-                f"it has embeddings of shape {embeddings.shape}, but {name} of {values.shape}."
-            )
+            raise ValueError(f"{name} has shape {values.shape}, but embeddings {embeddings.shape}.")
         if name == "gps_time":
             is_text = values.dtype.kind in "OSU"
             cells: Any = [v if str(v).strip() else None for v in values] if is_text else values

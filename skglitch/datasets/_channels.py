@@ -91,9 +91,7 @@ def is_frame(path: Path) -> bool:
         return True
     # HDF5 may start after a block of other data, so its suffix counts as well.
     if begin != _HDF5_START and suffix not in _HDF5_SUFFIXES:
-        raise ValueError(
-            f"{str(path)!r} is not a strain file: neither HDF5 nor a frame file (.gwf)."
-        )
+        raise ValueError(f"{str(path)!r} is not a strain file: neither HDF5 nor a frame (.gwf).")
     return False
 
 
@@ -111,8 +109,6 @@ def _list_frame(path: Path) -> list[str]:
 def frame_error(error: Exception, what: str) -> Exception:
     """Make an error of this library from one of the libraries that read frame files."""
     if isinstance(error, ImportError):
-        return ImportError(
-            f"gwpy needs a library to read frame files ({error}): pip install lalsuite"
-        )
+        return ImportError(f"gwpy needs a library for frame files ({error}): pip install lalsuite")
     # Each of the libraries raises errors of its own types.
     return ValueError(f"{what} cannot be read: {error}")

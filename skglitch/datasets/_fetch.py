@@ -413,9 +413,7 @@ def fetch_gravity_spy_votes(
     columns = Columns(_read(path, nrows=0), str(path))
     names = [columns.find("glitch", glitch), columns.find("label", label)]
     if None in names:
-        raise ValueError(
-            f"{path} has no columns of usual names: pass glitch= and label=. {columns}"
-        )
+        raise ValueError(f"{path} has no columns of usual names: pass glitch and label. {columns}")
     rows = _read(path, usecols=names, dtype=dict.fromkeys(names, "category"))
     counts = rows.groupby(names, observed=True).size().unstack(fill_value=0)
     counts.index, counts.columns = counts.index.astype(str), counts.columns.astype(str)

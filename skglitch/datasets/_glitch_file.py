@@ -110,8 +110,7 @@ def load_glitches(
         data = data[:, np.newaxis]
     if data.ndim != 4 or 0 in data.shape:
         raise ValueError(
-            f"{where} has shape {data.shape}, but must be (n, n_views, height, width) and not "
-            "empty."
+            f"{where} has shape {data.shape}, but must be (n, n_views, height, width), not empty."
         )
     for key, values in columns.items():
         if len(values) != len(data):
@@ -130,8 +129,7 @@ def load_glitches(
     if requested is not None and requested != available:
         if available is None:
             raise ValueError(
-                f"{where} has {n_views} views of unknown durations: set its attribute "
-                "'durations', in s."
+                f"{where} has {n_views} views of unknown durations: set its attribute 'durations'."
             )
         missing = [str(duration) for duration in requested if duration not in available]
         if missing:

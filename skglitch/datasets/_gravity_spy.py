@@ -45,8 +45,7 @@ def load_gravity_spy(
     folder : path
         Folder with one folder per class, which contain pictures named
         ``<ifo>_<id>_spectrogram_<duration>.png``, or with such pictures directly, which are then
-        unlabeled. Hidden files and files that are not pictures are ignored. Pictures in folders
-        deeper than that cannot be used, like misnamed ones.
+        unlabeled. Hidden files and files that are not pictures are ignored.
     durations : sequence of float or None, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views to load, in the order that they have in ``data``. None is all
         durations in the folder, the shortest first.
@@ -125,8 +124,7 @@ def load_gravity_spy(
     scan = scan_folder(folder)
     if return_X_y and not scan.labeled:
         raise ValueError(
-            f"return_X_y=True, but folder={str(folder)!r} has no class folders and so no y. Take "
-            "data of the Bunch that return_X_y=False returns."
+            f"return_X_y=True, but folder={str(folder)!r} has no class folders and so no y."
         )
     if scan.problems and on_error == "raise":
         raise ValueError(
@@ -217,9 +215,7 @@ def _treat_missing(
         lacking.append(f"{glitch} ({absent})")
     message = f"{len(incomplete)} of {len(glitches)} glitches lack a view: {shorten(lacking)}."
     if missing == "raise":
-        raise ValueError(
-            f"{message} missing='skip' leaves them out, missing='fill' fills in zeros."
-        )
+        raise ValueError(f"{message} missing='skip' leaves them out, 'fill' fills in zeros.")
     action = "They are left out." if missing == "skip" else "These views are filled with zeros."
     warnings.warn(f"{message} {action}", stacklevel=3)
     if missing == "fill":

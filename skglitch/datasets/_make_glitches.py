@@ -216,9 +216,7 @@ def _proportions(names: list[str], weights: Mapping[str, float] | str) -> np.nda
         if weights == "balanced":
             return np.full(len(names), 1 / len(names))
         if weights != "gravity_spy":
-            raise ValueError(
-                f"weights={weights!r} is not one of 'gravity_spy', 'balanced' or a dict."
-            )
+            raise ValueError(f"weights={weights!r} is not 'gravity_spy', 'balanced' or a dict.")
         known = [count for count in GRAVITY_SPY_COUNTS.values() if count]
         values = [GRAVITY_SPY_COUNTS[name] or float(np.mean(known)) for name in names]
     else:
@@ -227,9 +225,7 @@ def _proportions(names: list[str], weights: Mapping[str, float] | str) -> np.nda
             raise ValueError(f"weights: {', '.join(map(repr, unknown))} is not in classes.")
         values = [weights.get(name, 0) for name in names]
     if not all(isinstance(v, Real) and v >= 0 for v in values) or sum(values) <= 0:
-        raise ValueError(
-            f"weights={weights!r} must be non-negative numbers, at least one of them positive."
-        )
+        raise ValueError(f"weights={weights!r} must be numbers, none negative and not all 0.")
     return np.array(values, dtype=float) / sum(values)
 
 
@@ -258,15 +254,12 @@ def _noise_source(noise: Any, sample_rate: float, duration: float) -> NoiseModel
         return NoiseModel(sample_rate, duration, noise)  # type: ignore[arg-type]
     if isinstance(noise, Strain):
         if noise.sample_rate != sample_rate:
-            raise ValueError(
-                f"sample_rate={sample_rate:g} must be {noise.sample_rate:g}, of noise."
-            )
+            raise ValueError(f"sample_rate={sample_rate:g} is not {noise.sample_rate:g}, of noise.")
         noise = noise.data
     strain = np.asarray(noise, dtype=float)
     if strain.ndim != 1 or len(strain) < round(duration * sample_rate):
         raise ValueError(
-            f"noise of shape {strain.shape} is not strain of at least {duration:g} s "
-            f"({round(duration * sample_rate)} samples at {sample_rate:g} Hz)."
+            f"noise of shape {strain.shape} is not strain of {duration:g} s at {sample_rate:g} Hz."
         )
     if not np.isfinite(strain).all():
         raise ValueError("noise has NaN or infinite samples: remove gaps first.")

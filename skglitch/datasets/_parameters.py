@@ -28,8 +28,7 @@ def check_durations(durations: Any) -> tuple[float, ...] | None:
     chosen = tuple(float(value) for value in values) if are_numbers else ()
     if not chosen or len(set(chosen)) < len(chosen) or not all(0 < v < np.inf for v in chosen):
         raise ValueError(
-            f"durations={durations!r} must be None or a sequence of different positive numbers in "
-            "s, such as (0.5, 1.0, 2.0, 4.0) or (4.0,)."
+            f"durations={durations!r} must be None or a list of different positive numbers in s."
         )
     return chosen
 
@@ -39,9 +38,7 @@ def check_size(size: Any) -> tuple[int, int]:
     if size is None:
         return NATIVE_SIZE
     pair = tuple(size) if isinstance(size, tuple | list) else ()
-    are_counts = all(
-        isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0 for n in pair
-    )
+    are_counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in pair)
     if len(pair) != 2 or not are_counts:
         raise ValueError(f"size={size!r} must be None or (height, width), two positive integers.")
     return int(pair[0]), int(pair[1])

@@ -151,10 +151,8 @@ class Strain:
         ValueError
             If ``start`` is not before ``stop``, or one of them is outside the strain.
         """
-        samples = self._axis.between(start, stop)
-        return Strain(
-            self.data[samples], self.sample_rate, self._axis.time(samples.start), self.ifo
-        )
+        part = self._axis.between(start, stop)
+        return Strain(self.data[part], self.sample_rate, self._axis.time(part.start), self.ifo)
 
     def around(self, gps: float, duration: float) -> np.ndarray:
         """Take the samples around a time.
@@ -181,9 +179,7 @@ class Strain:
         axis = self._axis
         count = math.floor(duration * self.sample_rate + 0.5)
         if count == 0:
-            raise ValueError(
-                f"duration={duration:g} s is less than a sample at {self.sample_rate:g} Hz."
-            )
+            raise ValueError(f"duration={duration:g} s is less than a sample.")
         middle = axis.index(gps)
         if not 0 <= middle < axis.n_samples:
             raise ValueError(f"GPS {show_gps(gps)} is outside {axis}.")

@@ -112,9 +112,7 @@ class StrainFiles:
         files = [file for file in self._files if file.ifo in (ifo, "")]
         if not files:
             known = ", ".join(self.ifos)
-            raise ValueError(
-                f"there is no strain file of {ifo}, only of {known}: {_list(self._files)}"
-            )
+            raise ValueError(f"no strain file is of {ifo}, only of {known}: {_list(self._files)}")
         # Less than half of a sample is none.
         half = 0.5 / self.sample_rate
         near = [file for file in files if file.t0 < stop - half and file.t1 > start + half]

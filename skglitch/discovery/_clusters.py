@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Shares of the labeled members, and of the most frequent class among them, from which a cluster
 # is a known class.
 _LEAST_LABELED, _LEAST_PURE = 0.1, 0.5
+# Typical and borderline members in the table.
+_N_MEMBERS = 5
 
 
 @validated(
@@ -34,7 +36,6 @@ _LEAST_LABELED, _LEAST_PURE = 0.1, 0.5
         "unlabeled": "no_validation",
         "probabilities": ["array-like", None],
         "clusterer": [HasMethods("fit_predict"), None],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -48,7 +49,6 @@ def describe_clusters(
     unlabeled: Any = None,
     probabilities: ArrayLike | None = None,
     clusterer: Any = None,
-    n_members: int = 5,
     n_resamples: int = 20,
     n_jobs: int | None = None,
     random_state: Any = None,
@@ -70,8 +70,6 @@ def describe_clusters(
         :class:`~sklearn.cluster.HDBSCAN`. None ranks members by their distance from the center.
     clusterer : estimator, default=None
         The estimator with a ``fit_predict`` that found the clusters, for the stability.
-    n_members : int, default=5
-        The number of typical and of borderline members to list.
     n_resamples, n_jobs
         As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
@@ -94,8 +92,8 @@ def describe_clusters(
         - ``nearest_1``, ``cosine_1`` to ``nearest_3``, ``cosine_3``: the most similar known
           classes, its own included, and the cosine between the centers of class and cluster, both
           minus the mean of all samples;
-        - ``typical``: the rows of the members nearest to the center, nearest first;
-        - ``borderline``: the rows of the least certain members, least certain first.
+        - ``typical``: the rows of the 5 members nearest to the center, nearest first;
+        - ``borderline``: the rows of the 5 least certain members, least certain first.
 
     References
     ----------
@@ -126,8 +124,7 @@ def describe_clusters(
             return clone(clusterer).fit_predict(np.asarray(embeddings)[rows])
 
         stability = mean_jaccard(cluster_again, codes, n_resamples, random_state, n_jobs)
-    arrays = X, X, codes, probabilities, known, classes, stability
-    table = tabulate_clusters(*arrays, n_members=n_members)
+    table = tabulate_clusters(X, X, codes, probabilities, known, classes, stability)
     return table.set_axis(names, axis="index").rename_axis("cluster")
 
 
@@ -140,7 +137,6 @@ def tabulate_clusters(
     classes: Array,
     stability: Array,
     *,
-    n_members: int = 5,
     cluster_classes: list[Any] | None = None,
 ) -> DataFrame:
     """Tabulate clusters 0, 1, ... of `codes`, where `known` are codes of the classes.
@@ -176,8 +172,8 @@ def tabulate_clusters(
             [
                 *(kind, name, len(rows), purity, share, stability[cluster]),
                 *(value for pair in nearest[:3] for value in pair),
-                rows[np.argsort(distances, kind="stable")[:n_members]].tolist(),
-                rows[np.argsort(-doubt, kind="stable")[:n_members]].tolist(),
+                rows[np.argsort(distances, kind="stable")[:_N_MEMBERS]].tolist(),
+                rows[np.argsort(-doubt, kind="stable")[:_N_MEMBERS]].tolist(),
             ]
         )
     names = [f"{name}_{k}" for k in (1, 2, 3) for name in ("nearest", "cosine")]
@@ -222,9 +218,7 @@ def encode_clusters(labels: ArrayLike) -> tuple[list[Any], Codes]:
     """Return the labels of clusters, and the code of each sample: from 0 on, -1 in none."""
     array = np.asarray(as_labels(labels, "labels"))
     if array.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels must be integers, -1 for samples in no cluster, got dtype {array.dtype}."
-        )
+        raise ValueError(f"labels must be integers, -1 in no cluster, got dtype {array.dtype}.")
     codes = np.full(len(array), UNLABELED)
     inside = array >= 0
     names, codes[inside] = np.unique(array[inside], return_inverse=True)

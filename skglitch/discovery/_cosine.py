@@ -37,9 +37,7 @@ def check_finite(X: NDArray[Any], name: str = "X") -> None:
     """Refuse NaN and infinity, and name the first row."""
     bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
     if len(bad):
-        raise ValueError(
-            f"{name} has NaN or infinity in {len(bad)} rows, the first being row {bad[0]}."
-        )
+        raise ValueError(f"{name} has NaN or infinity in {len(bad)} rows, first in row {bad[0]}.")
 
 
 def unit_rows(X: NDArray[Any]) -> Floats:

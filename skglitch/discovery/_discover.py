@@ -148,13 +148,10 @@ def discover(
 
     if isinstance(clusterer, NewClassFinder):
         raise ValueError(
-            "clusterer must be a clusterer that takes no labels, or None: NewClassFinder is the "
-            "default where there are enough labels."
+            "clusterer must take no labels. With None it is NewClassFinder, given enough labels."
         )
     if clusterer is not None and min_cluster_size != "auto":
-        raise ValueError(
-            f"min_cluster_size={min_cluster_size} has no effect with a clusterer: set it there."
-        )
+        raise ValueError(f"min_cluster_size={min_cluster_size} needs clusterer=None.")
     X = check_array(unmask(embeddings), dtype=[np.float64, np.float32], ensure_min_samples=2)
     n_samples = len(X)
     classes, codes = encode_labels(y, n_samples, unlabeled)
@@ -180,16 +177,14 @@ def discover(
     # Clusters take the longest: errors and warnings come first.
     search = _prepare_onsets(glitches, segments, runs)
     issues = None
+    shared: Any = {"n_jobs": n_jobs, "random_state": random_state}
     if label_issues:
         rows = np.flatnonzero(labeled)
         if not len(rows):
             raise ValueError("label_issues=True: no glitch has a label that could be wrong.")
-        issues = find_label_issues(
-            X[rows], classes[codes[rows]], random_state=random_state, n_jobs=n_jobs
-        )
+        issues = find_label_issues(X[rows], classes[codes[rows]], **shared)
         issues = issues.set_axis(rows[issues.index], axis="index")
-    options: dict[str, Any] = {"n_resamples": n_resamples, "unlabeled": unlabeled}
-    options |= {"n_jobs": n_jobs, "random_state": random_state}
+    options: Any = {"n_resamples": n_resamples, "unlabeled": unlabeled, **shared}
     p_values = is_novel = probabilities = None
     if clusterer is None and has_enough_labels(codes):
         finder = NewClassFinder(detector=detector, min_cluster_size=min_cluster_size, **options)

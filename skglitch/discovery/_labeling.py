@@ -86,9 +86,7 @@ def rank_for_labeling(
         if labeled is not None and np.size(labeled):
             known = check_embeddings(labeled, "labeled")
         if known.shape[1] != embeddings.shape[1]:
-            raise ValueError(
-                f"labeled has {known.shape[1]} features, but X has {embeddings.shape[1]}."
-            )
+            raise ValueError(f"labeled has {known.shape[1]} features, X has {embeddings.shape[1]}.")
         return _rank_by_distance(unit_rows(embeddings), unit_rows(known), n_samples)
     if y_prob is None:
         raise ValueError(f"y_prob is None, but method={method!r} requires probabilities.")

@@ -169,8 +169,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
         X = validate_data(self, unmask(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         if y is None:
             raise ValueError(
-                "requires y to be passed, but the target y is None: NewClassFinder needs the "
-                f"labels of some glitches. {_WITHOUT_LABELS}"
+                f"requires y to be passed, but the target y is None. {_WITHOUT_LABELS}"
             )
         self.classes_, codes = encode_labels(y, len(X), self.unlabeled)
         if not has_enough_labels(codes):

@@ -199,9 +199,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     def calibrate(self, X: Any) -> NoveltyDetector:
         """Set the threshold by known glitches that were not passed to ``fit``.
 
-        Labels are not needed, and X may be all triggers of a quiet week: a share
-        `false_alarm_probability` of such triggers is called novel from then on. The few of them
-        that are of unknown classes only lower the threshold, so that less is called novel.
+        Labels are not needed, and X may be all triggers of a quiet week: the few of them that are
+        of unknown classes only lower the threshold, so that less is called novel.
 
         Parameters
         ----------
@@ -334,9 +333,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         with warnings.catch_warnings():
             # Classes with fewer glitches than folds are common, and fine here.
             warnings.filterwarnings("ignore", message="The least populated class")
-            return list(
-                splitter(n_splits, **options).split(X, codes, copies if has_copies else None)
-            )
+            groups = copies if has_copies else None
+            return list(splitter(n_splits, **options).split(X, codes, groups))
 
     def _set_threshold(self, X: NDArray[Any], scores: NDArray[np.float64]) -> NoveltyDetector:
         n_samples = len(scores)

@@ -138,9 +138,7 @@ def find_onsets(
         raise ValueError(f"gps must have one dimension, got shape {gps.shape}.")
     n_bad = int((~np.isfinite(gps)).sum())
     if n_bad:
-        raise ValueError(
-            f"gps has NaN or infinity for {n_bad} of {len(gps)} glitches: leave these out."
-        )
+        raise ValueError(f"gps is not finite for {n_bad} of {len(gps)} glitches: leave these out.")
     values = as_labels(clusters, "clusters")
     if len(values) != len(gps):
         raise ValueError(f"clusters has {len(values)} samples, but gps has {len(gps)}.")

@@ -51,10 +51,8 @@ class SimilarityIndex(BaseEstimator):
         GPS times in s, NaN if unknown.
     ifo_ : ndarray of shape (n_glitches,), dtype str
         Interferometers, empty if unknown.
-    n_features_in_ : int
-        The number of features.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        The names of the features, if X has them.
+    n_features_in_, feature_names_in_
+        As in :class:`NoveltyDetector`.
 
     References
     ----------

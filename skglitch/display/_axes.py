@@ -40,8 +40,7 @@ def make_axes(
     spec = ax.get_subplotspec()
     if spec is None:
         raise ValueError(
-            f"ax is not part of a grid, but {shape[0] * shape[1]} axes are needed: pass a figure, "
-            "or axes created by subplots."
+            f"ax is not part of a grid, but {shape[0] * shape[1]} axes are needed: pass a figure."
         )
     ax.remove()
     grid = spec.subgridspec(*shape, height_ratios=options.pop("height_ratios", None))

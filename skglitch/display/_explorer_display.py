@@ -41,10 +41,9 @@ class EmbeddingExplorer:
     ids : array-like of shape (n_samples,), default=None
         Unique ids. None takes the row numbers.
     about : dict or DataFrame of array-like of shape (n_samples,), default=None
-        Further columns by name, such as ``{"prediction": y_pred, "ifo": ifo, "snr": snr}``. Text,
-        integers and categories of up to 500 classes can color the map instead of the labels, and
-        so can floats that are all whole (integers with gaps); other columns are only shown.
-        Classes that are among the labels keep their colors.
+        Further columns by name, such as ``{"prediction": y_pred, "ifo": ifo, "snr": snr}``. Text
+        and whole numbers of up to 500 classes can color the map instead of the labels, and keep
+        the colors of these; other columns are only shown.
     title : str, default="Glitches"
         The title.
     durations, frange
@@ -230,16 +229,12 @@ def _check_pictures(
     """Check pictures, except for values of pixels, without copying a memory map."""
     array = np.asarray(as_pixels(X))
     if array.ndim == 0 or len(array) != n_samples:
-        raise ValueError(
-            f"X has shape {array.shape}, but there are {n_samples} glitches on the map."
-        )
+        raise ValueError(f"X has shape {array.shape}, but the map has {n_samples} glitches.")
     if array.dtype.kind not in "buif":
         raise ValueError(f"X has the type {array.dtype}, but energies of pixels are numbers.")
     _, durations = check_views(array[0], durations)
     pair = np.ravel(frange).tolist()
     is_pair = len(pair) == 2 and all(isinstance(value, Real) for value in pair)
     if not is_pair or not 0 < pair[0] < pair[1] < np.inf:
-        raise ValueError(
-            f"frange={frange!r} must be a lowest and a highest frequency, both positive."
-        )
+        raise ValueError(f"frange={frange!r} must be a lowest and a highest positive frequency.")
     return array, tuple(map(float, durations)), (float(pair[0]), float(pair[1]))

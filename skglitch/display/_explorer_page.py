@@ -56,9 +56,7 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
             ]
             encoded.append({"name": name, "numbers": numbers})
             continue
-        texts = [
-            format_value(v) if known else "" for v, known in zip(values, is_known, strict=True)
-        ]
+        texts = [format_value(v) if flag else "" for v, flag in zip(values, is_known, strict=True)]
         # 10 is after 9, and numbers before words.
         classes = sorted(
             set(texts) - {""}, key=lambda t: (int(t), "") if t.isdecimal() else (np.inf, t)
@@ -150,8 +148,7 @@ def refuse_gaps(X: Any, rows: Any) -> None:
     for row in rows:
         if not np.isfinite(X[row]).all():
             raise ValueError(
-                f"X[{row}] has pixels that are NaN or infinite: leave such glitches out, or "
-                "replace them with numpy.nan_to_num."
+                f"X[{row}] has pixels that are NaN or infinite: numpy.nan_to_num replaces them."
             )
 
 

@@ -31,8 +31,7 @@ def check_embeddings(embeddings: ArrayLike) -> np.ndarray:
     array = np.asarray(unmask(embeddings))
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
-            f"embeddings has shape {array.shape}, but a map needs at least one row (glitch) and "
-            "one column (feature)."
+            f"embeddings has shape {array.shape}, but a map needs a row per glitch, and columns."
         )
     return check_array(array, dtype=[np.float64, np.float32], input_name="embeddings")
 
@@ -50,8 +49,7 @@ def check_map(embedding: ArrayLike, dtype: Any = np.float64) -> np.ndarray:
     array = np.asarray(unmask(embedding))
     if array.ndim != 2 or array.shape[1] not in (2, 3) or not len(array):
         raise ValueError(
-            f"embedding has shape {array.shape}, but a map has a row per glitch and 2 or 3 "
-            "columns: from_embeddings computes it from embeddings."
+            f"embedding has shape {array.shape}, but a map has a row per glitch and 2 or 3 columns."
         )
     return check_array(array, dtype=dtype, input_name="embedding")
 
@@ -137,9 +135,7 @@ def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> Ma
         first = 1
         for label, is_class in zip(colored, is_labeled(colored), strict=True):
             if not is_class:
-                raise ValueError(
-                    f"highlight={label!r} stands for no label: such glitches stay gray."
-                )
+                raise ValueError(f"highlight={label!r} is no label: such glitches stay gray.")
             if label not in found:
                 raise ValueError(f"highlight={label!r} is not among the labels.")
     styles = {value: _style(first + number) for number, value in enumerate(colored)}
@@ -164,8 +160,7 @@ def check_column(values: ArrayLike, name: str, n_samples: int) -> list[Any]:
     shape = np.shape(np.asarray(values, dtype=object))
     if shape not in ((n_samples,), (n_samples, 1)):
         raise ValueError(
-            f"{name} has shape {shape}, but there are {n_samples} glitches on the map: pass one "
-            "value per glitch."
+            f"{name} has shape {shape}, but there are {n_samples} glitches on the map."
         )
     return as_labels(values, name)
 

@@ -282,8 +282,8 @@ def _find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
         net(images)
     if not last:
         raise ValueError(
-            f"{type(backbone).__name__} has no layer that returns a feature map of several pixels: "
-            "use a convolutional backbone and larger images."
+            f"{type(backbone).__name__} has no layer with a feature map of several pixels: use "
+            "another, or larger images."
         )
     return last[0]
 

@@ -39,8 +39,7 @@ def check_views(views: ArrayLike, durations: Any) -> tuple[np.ndarray, tuple[flo
     given = DURATIONS if durations is None else tuple(np.atleast_1d(durations).tolist())
     if len(given) != len(array):
         raise ValueError(
-            f"durations={given!r} has {len(given)} durations, but there are {len(array)} views: "
-            "pass the duration of each in s."
+            f"durations={given!r} has {len(given)} durations in s for {len(array)} views."
         )
     if not all(isinstance(duration, int | float) and 0 < duration < math.inf for duration in given):
         raise ValueError(f"durations={given!r} must be positive numbers of seconds.")

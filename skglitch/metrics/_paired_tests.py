@@ -28,7 +28,11 @@ class McNemarResult(NamedTuple):
     mid_pvalue: float
 
 
-@validated({"y_true": ["array-like"], "y_pred_a": ["array-like"], "y_pred_b": ["array-like"]})
+_NAMES = ("y_true", "y_pred_a", "y_pred_b")
+_ARRAYS: dict[str, list[Any]] = {name: ["array-like"] for name in _NAMES}
+
+
+@validated(_ARRAYS)
 def mcnemar_test(y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike) -> McNemarResult:
     """Test whether two classifiers have the same accuracy on the same samples.
 
@@ -101,9 +105,7 @@ class PairedBootstrapResult(NamedTuple):
 
 @validated(
     {
-        "y_true": ["array-like"],
-        "y_pred_a": ["array-like"],
-        "y_pred_b": ["array-like"],
+        **_ARRAYS,
         "metric": [callable, None],
         "groups": ["array-like", None],
         "confidence_level": [PROBABILITY],

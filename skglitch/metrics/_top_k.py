@@ -200,8 +200,7 @@ class _TopKScorer(_BaseScorer):
         if classes is None:
             check_is_fitted(estimator)
             raise TypeError(
-                f"top_k_scorer needs a classifier with the attribute classes_, "
-                f"{type(estimator).__name__} has none."
+                f"top_k_scorer needs a classifier with classes_, not {type(estimator).__name__}."
             )
         method = _check_response_method(estimator, _RESPONSE_METHODS).__name__
         if len(classes) > 2:

@@ -96,7 +96,7 @@ def test_lists_of_values(run, tmp_path, folder, model):
         ("[fit]\nearly-stopping = 2", "'2' is not a valid boolean"),
         ("[fit]\nmax-epochs = 2.5", "'2.5' is not a valid integer"),
         ("[fit]\nmax-epochs = [2, 3]", "'2,3' is not a valid integer"),
-        ("[fit.views]\na = 1", "is not a list of durations"),
+        ("[fit.views]\na = 1", "is no list of durations"),
         ("[fit]\nconfig = 'b.toml'", "'config' is not one of"),
         ("[fit\n", "is not a TOML file"),
         ("[fit]\nmax-epochs = 0", "0 is not in the range"),

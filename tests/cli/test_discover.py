@@ -196,7 +196,7 @@ def test_reference_glitches_are_known_and_not_timed(run, made, tmp_path):
     assert sorted(row["n_events"] for row in summary["onsets"]) == [N, N]
     np.savez(tmp_path / "short.npz", embeddings=values[:, :2], label=about["label"])
     result = run("discover", "new.npz", "--known", "short.npz", "--overwrite")
-    assert "2 features, but the others have 4" in result.stderr
+    assert "2 features, the others 4" in result.stderr
 
 
 def test_nothing_is_labeled(run, made, tmp_path):

@@ -216,7 +216,7 @@ class TestStrain:
         assert f"GPS {START} to {START + 20}" in result.stderr
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 10},V1\n")
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
-        assert "no strain file of V1, only of H1" in result.stderr
+        assert "no strain file is of V1, only of H1" in result.stderr
 
     def test_gaps(self, run, model, strain, triggers, tmp_path):
         data = np.load(strain / "L1.npy")

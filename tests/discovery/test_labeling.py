@@ -91,7 +91,7 @@ def test_core_set_starts_in_the_middle_and_names_each_once():
         ({}, "requires probabilities"),
         ({"X": P}, "requires probabilities"),
         ({"y_prob": P, "method": "core_set"}, "requires embeddings"),
-        ({"X": P, "method": "core_set", "labeled": P[:, :2]}, "2 features, but X has 3"),
+        ({"X": P, "method": "core_set", "labeled": P[:, :2]}, "2 features, X has 3"),
         ({"y_prob": P[:, :1]}, "one column per class"),
         ({"y_prob": P * np.nan}, "y_prob contains NaN"),
         ({"y_prob": P - 0.1}, "y_prob must hold prob.* row 0 "),

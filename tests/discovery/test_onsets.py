@@ -467,8 +467,8 @@ class TestData:
     @pytest.mark.parametrize(
         ("times", "message"),
         [
-            ([START, np.nan, START], "gps has NaN or infinity for 1 of 3 glitches"),
-            ([START, np.inf, None], "gps has NaN or infinity for 2 of 3 glitches"),
+            ([START, np.nan, START], "gps is not finite for 1 of 3 glitches"),
+            ([START, np.inf, None], "gps is not finite for 2 of 3 glitches"),
             ([START, START + 1], "clusters has 3 samples, but gps has 2"),
             ([START] * 3, "3 of 3 glitches are at one time"),
             (np.zeros((3, 1)), r"gps .* shape \(3, 1\)"),

@@ -201,7 +201,7 @@ def test_labels_are_refused_before_the_map_is_computed(coordinates, labels, mess
     ("options", "message"),
     [
         ({"highlight": "d"}, "highlight='d' is not among the labels"),
-        ({"highlight": ["a", ""]}, "highlight='' stands for no label"),
+        ({"highlight": ["a", ""]}, "highlight='' is no label"),
         ({"n_components": 3, "names": True}, "names=True needs a map in two dimensions"),
         ({"n_components": 3, "ax": Figure().subplots()}, r"ax=.* 3 dimensions.* projection=\"3d\""),
         ({"method": "mds"}, "method='mds' is none of"),
