@@ -28,7 +28,7 @@ _SHORTEST_GAP, _FEWEST = 1 / 16, 32
 _FROM_DATES = "astropy.time.Time(...).gps converts dates."
 
 
-def validated(constraints: dict[str, list[Any]]) -> Callable[[F], F]:
+def validated(constraints: dict[str, Any]) -> Callable[[F], F]:
     """Check parameters like ``validate_params``, which has no type hints and so hides those."""
     decorator: Callable[[F], F] = validate_params(constraints, prefer_skip_nested_validation=True)
     return decorator

@@ -74,12 +74,10 @@ def discover(
     """Find new classes, novel glitches, wrong labels and onsets in SOURCE.
 
     Glitches are embedded by a saved model or a pretrained backbone, or EMBEDDINGS are a file of
-    skglitch embed, without SOURCE. Labeled glitches are the known ones. Clusters of other glitches
-    are new classes.
+    skglitch embed, without SOURCE. Labeled glitches are known. Clusters of others are new classes.
 
     The folder gets clusters.csv (size, stability, similar classes, ids of typical members),
-    glitches.csv (cluster, novelty p-value), onsets.csv if GPS times are known, and the summary in
-    discover.json.
+    glitches.csv (cluster, novelty p-value), onsets.csv if GPS times are known, and discover.json.
     """
     suffix = options["format"]
     names = [*(f"{name}.{suffix}" for name in _TABLES), "discover.json"]

@@ -133,8 +133,7 @@ def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) 
     if len(bunch.durations) != n_views:
         raise ValueError(
             f"The model was fitted to {n_views} views of unknown durations, but there are "
-            f"{len(bunch.durations)}: {bunch.durations}. Fit it with "
-            "encoder=Encoder(durations=...)."
+            f"{bunch.durations}: fit it with encoder=Encoder(durations=...)."
         )
     return bunch
 

@@ -131,9 +131,8 @@ def choice(name: str, allowed: Sequence[str], **params: Any) -> Callable[[F], F]
 
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Not required, since --triggers and --strain may replace it.
-source = click.argument(
-    "source", required=False, metavar="[SOURCE]", type=click.Path(exists=True, path_type=Path)
-)
+_existing = click.Path(exists=True, path_type=Path)
+source = click.argument("source", required=False, metavar="[SOURCE]", type=_existing)
 model = click.argument("model", type=ModelPath(exists=True, dir_okay=False, path_type=Path))
 batch_size = count("--batch-size", help="Number of glitches per batch.")
 weights = click.option(

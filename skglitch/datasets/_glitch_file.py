@@ -62,8 +62,7 @@ def load_glitches(
         If h5py is not installed.
     ValueError
         If the file is not HDF5 or is damaged, lacks spectrograms or views of some durations, has
-        data sets of different lengths, GPS times of fewer than 64 bits, or views that cannot be
-        resized.
+        data sets of different lengths or GPS times of fewer than 64 bits, or cannot be resized.
 
     Examples
     --------

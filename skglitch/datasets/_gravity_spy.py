@@ -62,8 +62,7 @@ def load_gravity_spy(
         Folder of the cache of decoded views. True is the folder ``gravity_spy_cache`` in
         :func:`get_data_home`; False is no cache. If it cannot be written, views stay in memory.
     n_jobs : int or None, default=-1
-        Number of threads that decode pictures. -1 is one per processor. None is 1, unless in a
-        :func:`joblib.parallel_config` context.
+        Number of threads that decode pictures, as in joblib: -1 is one per processor, None is 1.
     progress : bool, default=True
         Whether to show a progress bar after 2 s of decoding.
 

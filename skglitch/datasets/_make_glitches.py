@@ -66,13 +66,11 @@ def make_glitches(
     noise : {"random", "observed", "aligo"}, tuple, Strain or ndarray, default="random"
         Noise with a sensitivity like those of the observing runs (``"observed"``), of Advanced
         LIGO's design (``"aligo"``), or either; with a one-sided power spectral density
-        ``(frequencies, values)`` in Hz and 1/Hz; or real strain of at least ``duration``, from
-        which random parts are taken.
+        ``(frequencies, values)`` in Hz and 1/Hz; or random parts of real strain, which is longer.
     norm : {"mixed", "median", "mean"}, default="mixed"
         What energies are divided by. ``"median"`` is the median of each frequency, as in gwpy and
         in Gravity Spy's pictures since the third run. ``"mean"`` is the mean of Gaussian noise, as
-        in earlier pictures, which are darker by a factor of ln 2. ``"mixed"`` is either, with
-        equal probability.
+        in earlier pictures, which are darker by a factor of ln 2. ``"mixed"`` draws one of them.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations of the views in s.
     size : tuple of int, default=(140, 170)

@@ -38,8 +38,8 @@ def check_size(size: Any) -> tuple[int, int]:
     if size is None:
         return NATIVE_SIZE
     pair = tuple(size) if isinstance(size, tuple | list) else ()
-    are_counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in pair)
-    if len(pair) != 2 or not are_counts:
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0 for n in pair)
+    if len(pair) != 2 or not whole:
         raise ValueError(f"size={size!r} must be None or (height, width), two positive integers.")
     return int(pair[0]), int(pair[1])
 

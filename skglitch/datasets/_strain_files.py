@@ -119,8 +119,7 @@ class StrainFiles:
         if not any(file.t0 <= gps < file.t1 for file in near):
             spans = ", ".join(f"{file.t0:.0f} to {file.t1:.0f}" for file in files)
             raise ValueError(
-                f"no strain file contains this time; those of {ifo} span GPS {spans}: "
-                f"{_list(files)}"
+                f"no strain file has this time; those of {ifo} span GPS {spans}: {_list(files)}"
             )
         runs = join([file.crop(max(start, file.t0), min(stop, file.t1)) for file in near])
         try:

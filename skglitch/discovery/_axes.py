@@ -39,9 +39,8 @@ def fit_axes(X: Array, n_axes: int) -> tuple[Pipeline, Array]:
 
 def class_means(X: Array, codes: Codes) -> NDArray[np.float64]:
     """Average the samples of each class."""
-    return np.stack(
-        [X[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)]
-    )
+    classes = range(codes.max() + 1)
+    return np.stack([X[codes == code].mean(axis=0, dtype=np.float64) for code in classes])
 
 
 def subtract_class_means(X: Array, codes: Codes) -> Array:

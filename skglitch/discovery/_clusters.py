@@ -21,8 +21,7 @@ from ._axes import Array, Codes
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Shares of the labeled members, and of the most frequent class among them, from which a cluster
-# is a known class.
+# The shares of labeled members, and of one class among these, from which a cluster is known.
 _LEAST_LABELED, _LEAST_PURE = 0.1, 0.5
 # Typical and borderline members in the table.
 _N_MEMBERS = 5
@@ -80,8 +79,8 @@ def describe_clusters(
     clusters : pandas.DataFrame
         One row per cluster, with its label as the index and the columns
 
-        - ``kind``: "known" if a tenth of the members is labeled, at least half of these alike, or
-          else "mixed" if at least half of the members are labeled, or "new";
+        - ``kind``: "known" if at least 10 % of the members are labeled, and at least half of these
+          have the same label; else "mixed" if at least half are labeled, and "new" if not;
         - ``class``: the known class, None for other kinds;
         - ``size``: the number of members;
         - ``purity``: the share of the most frequent class among the labeled members, NaN without;

@@ -90,8 +90,7 @@ def discover(
     is_reference : array-like of shape (n_samples,), dtype bool, default=None
         Glitches that are used for their labels only: onsets leave them out.
     segments, runs : object, default=None
-        Observing segments and runs, as in :func:`find_onsets`. Onsets leave out glitches outside
-        of them, with a warning.
+        As in :func:`find_onsets`. Onsets leave out glitches outside of them, with a warning.
     unlabeled : object or list of objects, default=None
         More labels that stand for no label.
     detector : NoveltyDetector, default=None
@@ -124,8 +123,7 @@ def discover(
         - ``novelty_p_value``, ``is_novel``: see :class:`NoveltyDetector`. Labeled glitches are
           compared with the other labeled ones. Missing if there are fewer than two.
 
-        ``clusters`` also has ``novel``, the share of novel members. The index of ``label_issues``
-        holds row numbers of X.
+        ``clusters`` also has ``novel``, the share of novel members. ``label_issues`` has rows of X.
 
     Raises
     ------

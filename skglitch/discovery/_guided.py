@@ -71,9 +71,8 @@ class GuidedClustering:
         is_new = self._find_new(rows)
         # Labeled glitches alone would not do: where they are few, they are closer to each other
         # along axes that they whitened than other glitches of their classes.
-        self._join_distance = self._find_join_distance(
-            np.where(is_new, UNLABELED, self._nearest_class)
-        )
+        known = np.where(is_new, UNLABELED, self._nearest_class)
+        self._join_distance = self._find_join_distance(known)
         self.labels = self._cluster(rows, is_new)
 
     def transform(self, X: Array) -> Array:

@@ -38,8 +38,7 @@ def rank_for_labeling(
     X : array-like of shape (n_unlabeled, n_features), default=None
         Embeddings of the unlabeled glitches. Required by ``"core_set"`` only.
     y_prob : array-like of shape (n_unlabeled, n_classes), default=None
-        Class probabilities of the unlabeled glitches. Required by ``"margin"`` and
-        ``"entropy"``.
+        Their class probabilities. Required by ``"margin"`` and ``"entropy"``.
     method : {"margin", "entropy", "core_set"}, default="margin"
         The order of the glitches:
 
@@ -48,8 +47,7 @@ def rank_for_labeling(
         - ``"core_set"``: by the largest distance to the nearest labeled or higher ranked glitch,
           at unit length [2]_. Outliers come first, and new classes with them.
     labeled : array-like of shape (n_labeled, n_features), default=None
-        Embeddings of the labeled glitches, for ``"core_set"``. Without them, the first glitch is
-        the one nearest to the mean.
+        Embeddings of the labeled glitches, for ``"core_set"``. Without, it starts near the mean.
     n_samples : int, default=None
         The number of glitches to return. By default, all are ranked. The time that
         ``"core_set"`` takes is proportional to it.

@@ -46,8 +46,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     min_cluster_size : int or "auto", default="auto"
         The smallest new cluster. ``"auto"`` is ``max(5, sqrt(n_samples) / 4)``.
     unlabeled : object or list of objects, default=None
-        More labels that stand for no label. Pass "None_of_the_Above" to look for new classes among
-        its glitches.
+        More labels that stand for no label. With "None_of_the_Above", new classes may be in it.
     n_resamples : int, default=20
         The number of subsamples for the stability.
     n_jobs : int, default=None
@@ -94,8 +93,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
     Labeled glitches keep their class. The stability repeats steps 2 to 4.
 
-    ``predict`` takes the vote of the 5 nearest samples of ``fit``, however far they are; use
-    `detector_` to find those that are far.
+    ``predict`` takes the vote of the 5 nearest samples of ``fit``; `detector_` finds distant ones.
 
     References
     ----------

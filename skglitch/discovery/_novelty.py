@@ -95,8 +95,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     -----
     The threshold follows split conformal prediction [4]_: the r-th lowest of m held-out scores,
     ``r = floor(false_alarm_probability * (m + 1))``. A known glitch is below it with probability
-    r / (m + 1), approximately so with ``n_together > 1``. If r = 0, it is the lowest score, with a
-    warning.
+    r / (m + 1), approximately so with ``n_together > 1``. If r = 0, it is the lowest of all.
 
     References
     ----------
@@ -189,8 +188,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
             self.classes_, codes = np.unique(y, return_inverse=True)
             if self._needs_y() and len(self.classes_) < 2:
                 raise ValueError(
-                    f"method={self.method!r} needs two classes, and y has one only, "
-                    f"{str(self.classes_[0])!r}. Use method='combined' or another one."
+                    f"method={self.method!r} needs two classes, got {str(self.classes_[0])!r} only."
                 )
         self._score = self._make_score(len(X))
         scores = self._score.fit(X, codes, self._make_folds(X, codes), self.n_jobs)

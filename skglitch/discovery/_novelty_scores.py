@@ -1,7 +1,6 @@
 """Scores of NoveltyDetector: the higher, the more similar to known glitches.
 
-``fit(X, codes, folds, n_jobs)`` returns the score of each sample by a fit without it, and
-``score(X)`` those of new samples.
+``fit(X, codes, folds, n_jobs)`` returns held-out scores, and ``score(X)`` those of new samples.
 """
 
 from __future__ import annotations
@@ -90,11 +89,10 @@ class CrossFitted:
         folds = list(folds)
         tests = np.concatenate([np.zeros(0, np.intp), *(test for _, test in folds)])
         held_out = np.bincount(tests, minlength=len(X))
-        if (held_out != 1).any():
+        n_wrong = int((held_out != 1).sum())
+        if n_wrong:
             raise ValueError(
-                "cv must hold out each sample once, as KFold and StratifiedKFold do: it holds out "
-                f"{int((held_out == 0).sum())} samples never and "
-                f"{int((held_out > 1).sum())} more than once."
+                f"cv must hold out each sample once, as KFold does: it does not for {n_wrong}."
             )
         # Threads: the work is in BLAS, and processes would each copy X.
         fitted = Parallel(n_jobs=n_jobs, prefer="threads")(

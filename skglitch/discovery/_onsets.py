@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _HOUR = 3600.0
-# A cluster has ended if the silence at the end has a probability below the first, and is active
-# from the second on.
+# A cluster has ended if its final silence has a probability below the first; from the second on
+# it is active.
 _ENDED, _ACTIVE = 0.01, 0.1
 
 
@@ -70,14 +70,12 @@ def find_onsets(
         glitches of unknown interferometer form a group of their own.
     segments : array-like of shape (n_segments, 2) or dict of str to array-like, default=None
         GPS times of the start and end of the observing segments in s, for all glitches or for
-        each interferometer. By default, an interferometer observes from its first glitch to its
-        last (in each run), of whatever cluster.
+        each interferometer. By default, from its first glitch to its last in each run.
     runs : dict of str to (float, float) or "LIGO", default=None
         GPS times of the start and end of each observing run in s. Runs are analyzed separately,
         as interferometers change in between. "LIGO" stands for O1, O2, O3a, O3b and O4a.
     min_events : int, default=3
-        The number of glitches that a cluster needs in an interferometer and run. With fewer, only
-        its rate is computed.
+        The number of glitches in an interferometer and run below which a cluster has only a rate.
     n_simulations : int, default=999
         The number of simulated series of constant rate. The smallest p-value is
         ``1 / (n_simulations + 1)``.

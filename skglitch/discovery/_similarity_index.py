@@ -36,8 +36,8 @@ class SimilarityIndex(BaseEstimator):
     method : {"auto", "exact", "approximate"}, default="auto"
         The search. ``"exact"`` compares all glitches. ``"approximate"`` is an inverted file [1]_,
         unless a filter leaves 100,000 glitches or fewer. It may miss some neighbors and requires
-        faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is exact up to 100,000 glitches,
-        and above if faiss is not installed.
+        faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is exact up to 100,000 glitches
+        and without faiss.
     n_neighbors : int, default=5
         The default number of neighbors.
 
@@ -231,8 +231,7 @@ class SimilarityIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If not exactly one of X and id is given, or a filter is for unknown times or
-            interferometers.
+            If not exactly one of X and id is given, or a filter is for what is unknown.
         KeyError
             If there is no such id.
         """

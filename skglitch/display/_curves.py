@@ -195,6 +195,7 @@ class FewShotDisplay:
         ValueError
             If scores and `n_labels` differ in length.
         """
+        from pandas import DataFrame
         from scipy.stats import t
 
         means, intervals = {}, {}
@@ -205,11 +206,10 @@ class FewShotDisplay:
                     f"scores[{name!r}] has {len(table)} rows, but n_labels has "
                     f"{len(np.asarray(n_labels))} counts."
                 )
-            count = np.isfinite(table).sum(axis=1)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                mean = np.nansum(table, axis=1) / count
-                variance = np.nansum((table - mean[:, None]) ** 2, axis=1) / (count - 1)
-                half = t.ppf((1 + confidence_level) / 2, count - 1) * np.sqrt(variance / count)
+            repeated = DataFrame(table)  # whose methods leave out NaN
+            mean = repeated.mean(axis=1).to_numpy()
+            quantile = t.ppf((1 + confidence_level) / 2, repeated.count(axis=1) - 1)
+            half = quantile * repeated.sem(axis=1).to_numpy()
             means[name], intervals[name] = mean, np.clip([mean - half, mean + half], 0, 1)
         return cls(n_labels, means, intervals, confidence_level=confidence_level).plot(**kwargs)
 

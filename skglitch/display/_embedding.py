@@ -39,8 +39,7 @@ class EmbeddingDisplay:
     embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
         The coordinates of each glitch on the map.
     labels : array-like of shape (n_samples,), default=None
-        The class or cluster of each glitch, all strings or all numbers. Missing values, empty
-        strings and the number -1 (noise) are gray, below the others.
+        The class or cluster of each glitch. Missing ones and -1 (noise) are gray, below others.
     title : str, default=None
         The title.
     method : str, default=None

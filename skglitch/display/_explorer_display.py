@@ -33,8 +33,7 @@ class EmbeddingExplorer:
     embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
         The coordinates of each glitch on the map. Maps in three dimensions can be rotated.
     labels : array-like of shape (n_samples,), default=None
-        The class or cluster of each glitch. Missing values, empty strings and the number -1
-        (noise) are gray, below the others.
+        The class or cluster of each glitch. Missing ones and -1 (noise) are gray, below others.
     X : array-like of shape (n_samples, n_views, height, width), default=None
         Spectrograms; may be a memory map. Values of type uint8 are ten times the normalized
         energy, all others the energy. None creates a page without pictures.

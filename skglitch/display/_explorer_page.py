@@ -134,8 +134,7 @@ def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tupl
         if height <= smallest:
             raise ValueError(
                 f"max_megabytes={max_megabytes!r} is too small: pictures of {len(X)} glitches take "
-                f"about {megabytes:.3g} MB at the smallest size. Allow more, pass fewer glitches, "
-                "or X=None for a page without pictures."
+                f"about {megabytes:.3g} MB at least. Allow more, or pass fewer glitches or X=None."
             )
         height = max(smallest, int(_STEP * height))
         width = max(1, round(full[1] * height / full[0]))

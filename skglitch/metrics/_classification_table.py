@@ -64,8 +64,7 @@ def classification_table(
     Raises
     ------
     ValueError
-        If `labels` lacks or repeats a class, lengths differ, or labels are missing or of mixed
-        types.
+        If `labels` lacks or repeats a class, lengths differ, or labels are missing or mixed.
 
     Examples
     --------

@@ -47,19 +47,13 @@ def clustering_table(
     clusters : array-like of shape (n_samples,)
         The cluster of each sample; -1 is noise, as in HDBSCAN and DBSCAN.
     matching : {"many_to_one", "one_to_one"}, default="many_to_one"
-        How clusters are assigned to classes:
-
-        - ``"many_to_one"``: each cluster to its most common class, the first in sorted order of
-          equally common ones. All but the adjusted scores rise with the number of clusters;
-        - ``"one_to_one"``: at most one cluster per class and one class per cluster, such that
-          as many samples as possible agree (the Hungarian method [1]_).
+        Whether each cluster belongs to its most common class (the first in sorted order of equally
+        common ones), or a class has at most one cluster, such that as many samples as possible
+        agree (the Hungarian method [1]_). In the former, more clusters raise unadjusted scores.
     noise : {"wrong", "leave_out"}, default="wrong"
-        How noise is treated:
-
-        - ``"wrong"``: noise counts as wrong. Mutual information and the adjusted Rand index
-          treat it as one more cluster, as in scikit-learn;
-        - ``"leave_out"``: all scores are computed without noise. This favors clusterings that
-          call all difficult samples noise: report `n_noise` too.
+        Whether noise counts as wrong, and as one more cluster for mutual information and the
+        adjusted Rand index, or is left out of all scores. The latter favors clusterings that call
+        all difficult samples noise: report `n_noise` too.
 
     Returns
     -------

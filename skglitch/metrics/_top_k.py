@@ -60,8 +60,7 @@ def top_k_accuracy(
         True labels, strings or numbers. They need not cover all `labels`.
     y_score : array-like of shape (n_samples, n_labels)
         Scores, higher for more likely classes: probabilities, log-probabilities or values
-        of a decision function, in two columns for two classes. Named columns of a data frame are
-        matched to `labels`.
+        of a decision function, two columns for two classes. Named columns are matched to `labels`.
     k : int
         The number of guesses that count, at least 1.
     labels : array-like of shape (n_labels,)
@@ -226,8 +225,7 @@ def top_k_scorer(k: int = 1) -> _TopKScorer:
     Parameters
     ----------
     k : int, default=1
-        The number of guesses that count, at least 1. For ``k >= n_classes`` the score is 1 for
-        samples of known classes.
+        The number of guesses that count, at least 1.
 
     Returns
     -------

@@ -183,8 +183,7 @@ def make_report(
     views = tuple(map(float, durations))
     if len(views) != classifier.image_shape_[0]:
         raise ValueError(
-            f"durations={views!r} has {len(views)} durations, but X has "
-            f"{classifier.image_shape_[0]} views."
+            f"durations={views!r} must be {classifier.image_shape_[0]}, one for each view of X."
         )
     findings = Findings(
         classifier,
@@ -220,9 +219,8 @@ def make_report(
         pictures |= _figures.draw_glitches(findings, rows[:n_pictures], "errors")
     groups = add_novelty(findings, tables, pictures, n_pictures)
     no_saliency = add_saliency(findings, tables, pictures)
-    findings.seconds["figures and tables"] = (
-        time.perf_counter() - started - sum(findings.seconds.values())
-    )
+    elapsed = time.perf_counter() - started
+    findings.seconds["figures and tables"] = elapsed - sum(findings.seconds.values())
     tables["cost"] = _tables.measure_cost(findings, time.process_time() - cpu_started)
     tables["model"] = _tables.describe_model(classifier, path)
     tables["parameters"] = _tables.list_parameters(classifier)

@@ -138,12 +138,11 @@ def add_novelty(
         "no label": ~findings.is_labeled,
     }
     groups = {name: members for name, members in groups.items() if members.any()}
-    rows = np.argsort(novelty["novelty_score"].to_numpy(), kind="stable")
+    scores = novelty["novelty_score"].to_numpy()
+    rows = np.argsort(scores, kind="stable")
     columns = novelty.iloc[rows].to_dict("list")
     tables["novelty"] = _tables.list_glitches(findings, rows).assign(**columns)
-    pictures["novelty"] = _figures.draw_novelty(
-        novelty["novelty_score"].to_numpy(), findings.novelty_offset, groups
-    )
+    pictures["novelty"] = _figures.draw_novelty(scores, findings.novelty_offset, groups)
     pictures |= _figures.draw_glitches(findings, rows[:n_pictures], "novelty")
     return [
         {"name": name, "n": int(members.sum()), "fraction": novelty["is_novel"][members].mean()}

@@ -212,7 +212,7 @@ class TestStrain:
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)
         assert result.exit_code == 1
         assert "row 0 (GPS 1000000100, H1)" in result.stderr
-        assert "no strain file contains this time" in result.stderr
+        assert "no strain file has this time" in result.stderr
         assert f"GPS {START} to {START + 20}" in result.stderr
         (tmp_path / "t.csv").write_text(f"gps,ifo\n{START + 10},V1\n")
         result = run("predict", model, "--triggers", "t.csv", "--strain", *files)

@@ -56,7 +56,7 @@ def test_as_if_it_were_one_file(tmp_path_factory, gps, duration, overlap):
     try:
         expected = whole().around(T0 + gps, duration)
     except ValueError:
-        with pytest.raises(ValueError, match=r"too close to an end|contains this time|no sample"):
+        with pytest.raises(ValueError, match=r"too close to an end|has this time|no sample"):
             strain.around(T0 + gps, duration, "H1")
         return
     np.testing.assert_array_equal(strain.around(T0 + gps, duration, "H1"), expected)
