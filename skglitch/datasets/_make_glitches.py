@@ -257,7 +257,8 @@ def _noise_source(noise: Any, sample_rate: float, duration: float) -> NoiseModel
     strain = np.asarray(noise, dtype=float)
     if strain.ndim != 1 or len(strain) < round(duration * sample_rate):
         raise ValueError(
-            f"noise of shape {strain.shape} is not strain of {duration:g} s at {sample_rate:g} Hz."
+            f"noise of shape {strain.shape} is not strain of at least {duration:g} s at "
+            f"{sample_rate:g} Hz."
         )
     if not np.isfinite(strain).all():
         raise ValueError("noise has NaN or infinite samples: remove gaps first.")

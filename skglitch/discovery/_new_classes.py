@@ -46,7 +46,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     min_cluster_size : int or "auto", default="auto"
         The smallest new cluster. ``"auto"`` is ``max(5, sqrt(n_samples) / 4)``.
     unlabeled : object or list of objects, default=None
-        More labels that stand for no label. With "None_of_the_Above", new classes may be in it.
+        More labels that stand for no label. Pass "None_of_the_Above" to find new classes in it.
     n_resamples : int, default=20
         The number of subsamples for the stability.
     n_jobs : int, default=None

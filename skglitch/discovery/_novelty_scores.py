@@ -92,7 +92,7 @@ class CrossFitted:
         n_wrong = int((held_out != 1).sum())
         if n_wrong:
             raise ValueError(
-                f"cv must hold out each sample once, as KFold does: it does not for {n_wrong}."
+                f"cv must hold out each sample once, as KFold does: it fails for {n_wrong} samples."
             )
         # Threads: the work is in BLAS, and processes would each copy X.
         fitted = Parallel(n_jobs=n_jobs, prefer="threads")(

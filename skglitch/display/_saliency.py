@@ -283,7 +283,7 @@ def _find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
     if not last:
         raise ValueError(
             f"{type(backbone).__name__} has no layer with a feature map of several pixels: use "
-            "another, or larger images."
+            "a convolutional backbone, or larger images."
         )
     return last[0]
 

@@ -138,7 +138,7 @@ def test_in_noise_of_a_given_spectrum():
         ({"classes": ["Blip"], "weights": {"Blip": -1}}, "must be non-negative"),
         ({"norm": "none"}, "norm='none' is not one of"),
         ({"noise": "quiet"}, "psd='quiet' is not one of"),
-        ({"noise": np.zeros(100)}, "is not strain of 4 s"),
+        ({"noise": np.zeros(100)}, "is not strain of at least 4 s"),
         ({"noise": np.full(5 * 8192, np.nan)}, "noise has NaN"),
         ({"duration": 2.0}, "X has 2 s of strain"),
         ({"size": (0, 5)}, "size="),
