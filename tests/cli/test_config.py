@@ -100,7 +100,7 @@ def test_lists_of_values(run, tmp_path, folder, model):
         ("[fit]\nconfig = 'b.toml'", "'config' is not one of"),
         ("[fit\n", "is not a TOML file"),
         ("[fit]\nmax-epochs = 0", "0 is not in the range"),
-        ("[fit]\ndurations = ['a']", "not a list of durations"),
+        ("[fit]\ndurations = ['a']", "no list of durations"),
         ("[fit]\nprecision = 'float8'", "'float8' is not one of"),
     ],
 )

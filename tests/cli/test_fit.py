@@ -128,7 +128,7 @@ def test_folder_with_the_4_s_view_only(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--views", "mosaik"], "not a list of durations"),
+        (["--views", "mosaik"], "no list of durations"),
         (["--durations", "4,-1"], "not positive"),
         (["--size", "140"], "140x170"),
         (["--weights", "nowhere.pth"], "neither 'imagenet', 'glitches', 'none' nor a file"),
