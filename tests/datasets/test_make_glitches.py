@@ -101,7 +101,7 @@ def test_in_real_noise(real_data):
     assert bunch.data.max() == 255
     array = make_glitches(3, noise=noise.data, sample_rate=4096, **options)
     np.testing.assert_array_equal(array.data, bunch.data)
-    with pytest.raises(ValueError, match="sample_rate=8192 must be 4096"):
+    with pytest.raises(ValueError, match="sample_rate=8192 is not 4096"):
         make_glitches(3, noise=noise, **options)
 
 
@@ -133,9 +133,9 @@ def test_in_noise_of_a_given_spectrum():
         ({"classes": ["koi fish"]}, "Did you mean 'Koi_Fish'"),
         ({"classes": "Blip"}, "classes='Blip' is neither a list of classes nor 'all'"),
         ({"classes": []}, "is empty"),
-        ({"weights": "even"}, "weights='even' is not one of"),
+        ({"weights": "even"}, "weights='even' is not 'gravity_spy'"),
         ({"classes": ["Blip"], "weights": {"Tomte": 1}}, "weights: 'Tomte' is not in classes"),
-        ({"classes": ["Blip"], "weights": {"Blip": -1}}, "must be non-negative"),
+        ({"classes": ["Blip"], "weights": {"Blip": -1}}, "must be numbers, none negative"),
         ({"norm": "none"}, "norm='none' is not one of"),
         ({"noise": "quiet"}, "psd='quiet' is not one of"),
         ({"noise": np.zeros(100)}, "is not strain of at least 4 s"),

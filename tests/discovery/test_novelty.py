@@ -472,8 +472,8 @@ class TestData:
 
     def test_folds_that_overlap_or_leave_out_samples(self, rng):
         known, y, _ = blobs(rng)
-        for cv, count in ((ShuffleSplit(2, test_size=0.2), "never"), (TimeSeriesSplit(3), "never")):
-            with pytest.raises(ValueError, match=f"cv .*{count}"):
+        for cv in (ShuffleSplit(2, test_size=0.2), TimeSeriesSplit(3)):
+            with pytest.raises(ValueError, match=r"cv .*fails for \d+ samples"):
                 NoveltyDetector(cv=cv).fit(known, y)
 
     def test_folds_by_class_need_no_labels(self, rng):
