@@ -206,10 +206,14 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     reader.parts = []
     with explaining(file, schema):
         reader.decode(schema["estimator"])
+        return _summarize(reader.parts, schema)
+
+
+def _summarize(parts: list[tuple[str, str, dict]], schema: dict[str, Any]) -> dict[str, Any]:
     estimators: dict[str, str] = {}
     parameters: dict[str, Any] = {}
     found: dict[str, Any] = {}
-    for name, kind, state in reversed(reader.parts):  # from the outside in
+    for name, kind, state in reversed(parts):  # from the outside in
         found = state | (state["fitted"] if "params" in state else {}) | found
         if not _FITTED.search(name):
             estimators[name] = kind
