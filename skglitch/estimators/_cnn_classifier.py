@@ -170,7 +170,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Folder for the state after each epoch. A ``fit`` that ended early, even by a power cut, goes
         on from there when it is run again, and has the same result on the same kind of CPU as one
         that never stopped. It needs an integer ``random_state``. Each combination of parameters and
-        data, as in a grid search, has a file of its own, which stays until you delete it.
+        data, as in a grid search, has a file of its own, which stays until you delete it. This does
+        not depend on ``callbacks``: use another folder if you change those that affect training.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights, batches, augmentation and the held-out part.
     verbose : int, default=0

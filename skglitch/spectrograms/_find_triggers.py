@@ -70,8 +70,8 @@ def find_triggers(
     Parameters
     ----------
     strain : Strain
-        What :func:`~skglitch.datasets.load_strain` returns. Of the strain next to each gap and
-        at both ends, ``fftlength / 2`` is lost.
+        What :func:`~skglitch.datasets.load_strain` returns. Nothing is found within
+        ``fftlength / 2`` of gaps and of both ends.
     snr_threshold : float, default=7.5
         Lowest signal-to-noise ratio.
     frange : tuple of float, default=(10.0, 2048.0)
