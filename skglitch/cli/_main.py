@@ -19,6 +19,7 @@ from ._fit import fit
 from ._output import INTERRUPTED
 from ._predict import predict
 from ._report import report
+from ._watch import watch
 
 # Options that take all values up to the next option, for *.hdf5 in the shell.
 _GREEDY = {"--strain"}
@@ -125,5 +126,5 @@ def info(model: Path, as_json: bool, **_: Any) -> None:
             click.echo(format_table(texts) + "\n")
 
 
-for command in (demo, fit, predict, embed, discover, explore, report, info):
+for command in (demo, fit, predict, embed, discover, explore, report, watch, info):
     main.add_command(command)

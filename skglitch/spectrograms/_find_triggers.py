@@ -111,6 +111,9 @@ def find_triggers(
         - ``duration``, ``bandwidth``: of the cluster, in s and Hz.
         - ``tstart``, ``tend``, ``fstart``, ``fend``: limits of the cluster in s and Hz.
 
+        Strain that follows makes no difference to triggers before the GPS time
+        ``triggers.attrs["final_until"]``.
+
     Raises
     ------
     ValueError
@@ -168,10 +171,13 @@ def find_triggers(
             clusters.append(_cluster(series.place([_NO_TILES, *tiles], blocks), cluster_window))
             bar.update(len(blocks))
     triggers = _cluster(pd.concat(clusters), cluster_window)
+    final_until = _before_clusters(triggers, series.final_until(), cluster_window)
     triggers["ifo"] = strain.ifo
     triggers["duration"] = triggers["tend"] - triggers["tstart"]
     triggers["bandwidth"] = triggers["fend"] - triggers["fstart"]
-    return triggers.sort_values("gps", ignore_index=True)[list(_COLUMNS)]
+    triggers = triggers.sort_values("gps", ignore_index=True)[list(_COLUMNS)]
+    triggers.attrs["final_until"] = final_until
+    return triggers
 
 
 class _Scan:
@@ -306,6 +312,16 @@ class _Series:
         blocks = self._multiples(scan.step) - round(scan.margin * strain.sample_rate)
         self.blocks = [first for first in blocks.tolist() if len(self._near(first))]
 
+    def final_until(self) -> float:
+        """GPS time of the start of the first block that strain that follows could change."""
+        # Stretches that are yet to come start after this.
+        last, rate = len(self.strain.data) - self.scan.n_fft, self.strain.sample_rate
+        blocks = self._multiples(self.scan.step) - round(self.scan.margin * rate)
+        middles = blocks + (self.scan.n_block - self.scan.n_fft) // 2
+        n_near = (np.abs(self.parts - middles[:, None]) <= (last - middles)[:, None]).sum(axis=1)
+        is_open = (n_near < _N_SPECTRA) | (blocks + self.scan.n_block > last)
+        return self.strain.t0 + blocks[is_open.argmax()] / rate + self.scan.margin
+
     def _index(self, gps: np.ndarray) -> np.ndarray:
         """Sample nearest to each GPS time, which may lie outside."""
         return np.floor((gps - self.strain.t0) * self.strain.sample_rate + 0.5).astype(np.int64)
@@ -370,3 +386,13 @@ def _cluster(tiles: pd.DataFrame, window: float) -> pd.DataFrame:
     clusters[lowest] = groups[lowest].min().to_numpy()
     clusters[highest] = groups[highest].max().to_numpy()
     return clusters
+
+
+def _before_clusters(clusters: pd.DataFrame, gps: float, window: float) -> float:
+    """Return a time, at least a window before another one, that is inside no cluster."""
+    gps -= window
+    starts = clusters[["first", "gps"]].min(axis=1)
+    stops = clusters[["last", "gps"]].max(axis=1)
+    while (is_around := (starts < gps) & (stops >= gps)).any():
+        gps = starts[is_around].min() - window / 2
+    return float(gps)

@@ -245,7 +245,7 @@ def run_shell(line: str) -> None:
         arguments += sorted(map(str, Path().glob(word))) if "*" in word else [word]
     if "fit" in arguments:
         arguments += TINY
-    if not {"--version", "info"}.intersection(arguments):
+    if not {"--version", "info", "watch"}.intersection(arguments):
         arguments.append("--overwrite")
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, f"{line}\n{result.output}"

@@ -1,0 +1,82 @@
+"""``skglitch watch``: classes of the glitches in strain files as they arrive."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from . import _options
+from ._input import load_model
+from ._output import bad_output, say
+
+_SUFFIXES = (".csv", ".jsonl")
+
+
+@click.command(short_help="Find and classify glitches in strain files as they arrive.")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--model",
+    required=True,
+    metavar="FILE|pretrained",
+    type=_options.ModelPath(exists=True, dir_okay=False, path_type=Path),
+    help="The model.",
+)
+@click.option("--ifo", help="The detector, where files do not contain it or there are others.")
+@click.option("--channel", help="Channel of frame files, or data set of HDF5 files.")
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="A .csv file, a .jsonl file of JSON lines, or - for JSON lines to stdout.",
+)
+@click.option("--once", is_flag=True, help="End when all files that are there are done.")
+@click.option(
+    "--poll",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    metavar="S",
+    help="Time in s between looks at the folder.",
+)
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.")
+@_options.common
+def watch(path: Path, output: Path, **options: Any) -> None:
+    """Find, classify and list the glitches in strain files that arrive in the folder PATH.
+
+    Each new file is read once it is complete. The rows that are certain with it are appended to
+    the table. A process that was killed goes on when it is started again.
+    """
+    is_stdout = str(output) == "-"
+    if not is_stdout and output.suffix.lower() not in _SUFFIXES:
+        raise bad_output(f"{str(output)!r} does not end in {', '.join(_SUFFIXES)}.")
+    from ..watch import GrowingTable, Watch
+
+    names = ("batch_size", "precision")
+    model = load_model(options["model"], ("CNNClassifier",), options | dict.fromkeys(names))
+    model.set_params(verbose=0)
+    settings = {name: str(options[name]) for name in ("model", "ifo", "channel")}
+    table = GrowingTable(None if is_stdout else output, {"folder": str(path.resolve()), **settings})
+    places = {"ifo": options["ifo"], "channel": options["channel"]}
+    watcher = Watch(path, model, table, **places, say=say)
+    received: list[int] = []
+    stop = Event()
+
+    def note(number: int, _frame: Any) -> None:
+        # The second Ctrl-C does not wait for the file.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        received.append(number)
+        stop.set()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    handlers = [signal.signal(number, note) for number in numbers]
+    try:
+        watcher.run(once=options["once"], poll=options["poll"], stop=stop)
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt

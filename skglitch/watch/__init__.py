@@ -1,0 +1,6 @@
+"""Triggers and their classes in strain files as they arrive in a folder."""
+
+from ._table import GrowingTable
+from ._watch import Watch
+
+__all__ = ["GrowingTable", "Watch"]

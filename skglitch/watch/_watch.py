@@ -1,0 +1,299 @@
+"""Triggers in files of strain, whatever the files are cut at."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..datasets import Strain, StrainFiles, load_strain, load_triggers
+from ..estimators import TruncatedCNNTransformer
+from ..spectrograms import QTransformer, find_triggers
+from ._arrivals import Arrivals
+from ._table import GrowingTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# In s: strain before a trigger that its spectrum and its block depend on, strain after it without
+# which a search is in vain, and what is lost at an end. All follow from find_triggers' fftlength.
+_CONTEXT, _WAIT, _LOST = 160.0, 92.0, 1.0
+# Strain on the two sides of a longer gap is searched separately, as gaps take memory.
+_LONGEST_GAP = 512.0
+
+
+@dataclass(frozen=True)
+class _Part:
+    file: str
+    t0: float
+    t1: float
+
+
+@dataclass
+class _Detector:
+    """Files of a detector in order of arrival. Triggers before ``until`` are in the table."""
+
+    parts: list[_Part] = field(default_factory=list)
+    until: float = 0.0
+    sample_rate: float = 0.0
+
+
+class Watch:
+    """Find and classify triggers in the strain files that arrive in a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    classifier : CNNClassifier
+        Fitted.
+    table : GrowingTable
+        Gets the rows, and its steps are the files that are done already.
+    ifo, channel : str, default=None
+        As ``ifo`` and ``dataset`` of :func:`~skglitch.datasets.load_strain`.
+    say : callable, default=print
+        Is called with each message.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        classifier: Any,
+        table: GrowingTable,
+        *,
+        ifo: str | None = None,
+        channel: str | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        if classifier.durations_ is None:
+            raise ValueError("The model was fitted to views of unknown durations.")
+        self.folder, self.classifier, self.table = folder, classifier, table
+        self.ifo, self.channel, self.say = ifo, channel, say
+        self._detectors: dict[str, _Detector] = {}
+        self._strain: dict[str, Strain] = {}
+        for step in table.steps:
+            detector = self._detectors.setdefault(step.get("ifo", ""), _Detector())
+            detector.until = step.get("until", detector.until)
+            if "t0" in step:
+                detector.parts.append(_Part(step["file"], step["t0"], step["t1"]))
+                detector.sample_rate = step["sample_rate"]
+        self._arrivals = Arrivals(folder, {step.get("file", "") for step in table.steps}, say)
+
+    def run(self, *, once: bool, poll: float, stop: Event) -> None:
+        """Do the files of the folder, and then its end (``once``) or those that arrive."""
+        if not self.table.steps:
+            self.table.append(_no_rows(), {})
+        while not stop.is_set():
+            for name in self._arrivals.look():
+                if stop.is_set():
+                    return
+                self._do(name)
+            if once and not self._arrivals.are_pending:
+                break
+            stop.wait(poll)
+        if not stop.is_set():
+            for ifo, detector in self._detectors.items():
+                self._append(self._search(ifo, detector, at_end=True), {}, ifo, detector)
+
+    def _do(self, name: str) -> None:
+        """Read a file, and append the triggers that are final with it."""
+        path = self.folder / name
+        try:
+            strain = load_strain(path, dataset=self.channel, ifo=self.ifo)
+        except (OSError, ValueError) as error:
+            if self._is_of_others(path):
+                self._arrivals.end(name)
+            else:
+                self._arrivals.fail(name, error)
+            return
+        ifo, part = strain.ifo, _Part(name, strain.t0, strain.t1)
+        detector = self._detectors.setdefault(ifo, _Detector())
+        spans = _merge(detector.parts)
+        detector.sample_rate = detector.sample_rate or strain.sample_rate
+        reason = ""
+        if any(start <= part.t0 and part.t1 <= stop for start, stop in spans):
+            reason = f"its strain, GPS {part.t0:.0f} to {part.t1:.0f}, is there already"
+        elif strain.sample_rate != detector.sample_rate:
+            reason = f"its sample rate is not {detector.sample_rate:g} Hz"
+        if reason:
+            self.say(f"{name} is left out: {reason}.")
+            self.table.append(_no_rows(), {"file": name, "ifo": ifo})
+        else:
+            self._strain[name] = strain
+            detector.parts.append(part)
+            self._tell_gaps(spans, part)
+            rows = self._search_late(ifo, detector, spans, part) + self._search(ifo, detector)
+            step = {**asdict(part), "sample_rate": strain.sample_rate}
+            self._append(rows, step, ifo, detector)
+        self._arrivals.end(name)
+
+    def _is_of_others(self, path: Path) -> bool:
+        """Whether a file is of other detectors than the one to watch."""
+        try:
+            ifos = StrainFiles([path], dataset=self.channel).ifos if self.ifo else []
+        except (OSError, ValueError):
+            return False
+        return bool(ifos) and self.ifo not in ifos
+
+    def _tell_gaps(self, spans: list[tuple[float, float]], part: _Part) -> None:
+        if not spans:
+            return
+        if part.t0 < spans[-1][1]:
+            self.say(f"{part.file} is late: GPS {part.t0:.0f} to {part.t1:.0f}.")
+        elif part.t0 > spans[-1][1] + 1e-3:
+            self.say(f"No strain from GPS {spans[-1][1]:.0f} to {part.t0:.0f}.")
+
+    def _append(self, rows: list[Any], step: dict[str, Any], ifo: str, detector: _Detector) -> None:
+        import pandas as pd
+
+        rows = [table for table in rows if len(table)]
+        table = pd.concat(rows) if rows else _no_rows()
+        self.table.append(table, {**step, "ifo": ifo, "until": detector.until})
+        needed = {p.file for p in detector.parts if p.t1 > detector.until - 2 * _CONTEXT}
+        others = {p.file for d in self._detectors.values() if d is not detector for p in d.parts}
+        self._strain = {n: s for n, s in self._strain.items() if n in needed or n in others}
+
+    def _search(self, ifo: str, detector: _Detector, at_end: bool = False) -> list[pd.DataFrame]:
+        """Classify triggers that are not in the table and that more strain cannot change."""
+        rows = []
+        runs = _merge(detector.parts, _LONGEST_GAP)
+        for start, stop in runs:
+            is_closed = at_end or stop < runs[-1][1]
+            begin = max(start, detector.until)
+            if stop - begin <= (_LOST if is_closed else _WAIT):
+                continue
+            strain = self._join(ifo, detector, max(start, begin - _CONTEXT), stop)
+            found = self._find(strain)
+            if found is None and not is_closed:
+                continue
+            limit = stop - _LOST if is_closed else found.attrs["final_until"]
+            if found is not None:
+                is_new = (found["gps"] >= detector.until) & (found["gps"] < limit)
+                rows.append(self._classify(found[is_new], strain))
+            detector.until = max(detector.until, limit)
+        return rows
+
+    def _search_late(
+        self, ifo: str, detector: _Detector, before: list[tuple[float, float]], part: _Part
+    ) -> list[pd.DataFrame]:
+        """Classify triggers before ``until`` that were in a gap, or too close to one."""
+        if part.t0 - _LOST >= detector.until:
+            return []
+        after = _merge(detector.parts)
+        start = max(after[0][0], part.t0 - _CONTEXT)
+        strain = self._join(ifo, detector, start, min(after[-1][1], part.t1 + _CONTEXT))
+        found = self._find(strain)
+        if found is None:
+            return []
+        gps = found["gps"].to_numpy()
+        is_new = _is_inside(gps, after) & ~_is_inside(gps, before) & (gps < detector.until)
+        return [self._classify(found[is_new], strain)]
+
+    def _join(self, ifo: str, detector: _Detector, start: float, stop: float) -> Strain:
+        """Join the strain between two times, with NaN in gaps."""
+        near = [p for p in detector.parts if p.t0 < stop and p.t1 > start]
+        first = min(near, key=lambda part: part.t0)
+        rate = detector.sample_rate
+        start = first.t0 + math.floor(max(start - first.t0, 0) * rate) / rate
+        data = np.full(round((stop - start) * rate), np.nan)
+        for part in reversed(near):  # of strain that is there twice, the first is taken
+            strain = self._load(part)
+            if strain is not None:
+                place = round((part.t0 - start) * rate)
+                samples = strain.data[max(-place, 0) :]
+                view = data[max(place, 0) :]
+                view[: len(samples)] = samples[: len(view)]
+        return Strain(data, rate, start, ifo)
+
+    def _load(self, part: _Part) -> Strain | None:
+        if part.file not in self._strain:
+            try:
+                strain = load_strain(self.folder / part.file, dataset=self.channel, ifo=self.ifo)
+            except (OSError, ValueError) as error:
+                self.say(f"{error} It was there before, and is treated as a gap.")
+                return None
+            self._strain[part.file] = strain
+        return self._strain[part.file]
+
+    def _find(self, strain: Strain) -> Any:
+        try:
+            return find_triggers(strain, progress=False)
+        except ValueError as error:
+            self.say(f"GPS {strain.t0:.0f} to {strain.t1:.0f} cannot be searched: {error}")
+            return None
+
+    def _classify(self, triggers: pd.DataFrame, strain: Strain) -> pd.DataFrame:
+        """Add label, probability, top 5 and novelty, where there is enough strain."""
+        _, height, width = self.classifier.image_shape_
+        transformer = QTransformer(
+            strain.sample_rate,
+            self.classifier.durations_,
+            (10.0, min(2048.0, strain.sample_rate / 2)),
+            size=(height, width),
+        )
+        table = triggers.reset_index(drop=True)
+        columns: dict[str, Any] = {
+            "label": "",
+            "probability": np.nan,
+            "top_5": "",
+            "novelty": np.nan,
+        }
+        table = table.assign(**columns)
+        if table.empty:
+            return table
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                drawn = load_triggers(
+                    triggers, strain, transformer, ifo=None, on_error="skip", progress=False
+                )
+        except ValueError as error:
+            self.say(f"{len(table)} triggers are not classified: {error}")
+            return table
+        if drawn.skipped:
+            self.say(f"Next to gaps, triggers are not classified: {len(drawn.skipped)}.")
+        y_prob = self.classifier.predict_proba(drawn.data)
+        order = np.argsort(-y_prob, axis=1, kind="stable")[:, :5]
+        classes = self.classifier.classes_
+        table.loc[drawn.rows, "label"] = classes[order[:, 0]]
+        table.loc[drawn.rows, "probability"] = y_prob.max(axis=1)
+        table.loc[drawn.rows, "top_5"] = [
+            "; ".join(f"{classes[code]} {prob[code]:.4f}" for code in codes)
+            for codes, prob in zip(order, y_prob, strict=True)
+        ]
+        if hasattr(self.classifier, "novelty_"):
+            embeddings = TruncatedCNNTransformer(self.classifier).fit_transform(drawn.data)
+            table.loc[drawn.rows, "novelty"] = self.classifier.novelty_.p_values(embeddings)
+        return table
+
+
+def _no_rows() -> pd.DataFrame:
+    import pandas as pd
+
+    names = "ifo gps snr peak_frequency q duration bandwidth tstart tend fstart fend"
+    return pd.DataFrame(columns=[*names.split(), "label", "probability", "top_5", "novelty"])
+
+
+def _merge(parts: list[_Part], longest_gap: float = 1e-3) -> list[tuple[float, float]]:
+    """Join the spans of files between which there are no gaps, or only short ones."""
+    spans: list[tuple[float, float]] = []
+    for start, stop in sorted((part.t0, part.t1) for part in parts):
+        if spans and start <= spans[-1][1] + longest_gap:
+            start, last = spans.pop()
+            stop = max(stop, last)
+        spans.append((start, stop))
+    return spans
+
+
+def _is_inside(gps: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
+    """Whether times are in spans, without what is lost at their ends."""
+    starts, stops = np.reshape(spans, (-1, 2)).T
+    times = gps[:, None]
+    is_inside: np.ndarray = (times >= starts + _LOST) & (times < stops - _LOST)
+    return np.asarray(is_inside.any(axis=1))
