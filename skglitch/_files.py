@@ -65,6 +65,16 @@ def check_path(value: Any, name: str) -> Path:
     return Path(value).expanduser()
 
 
+def check_target(path: Any) -> Path:
+    """Return the path of a file to write, in a folder that exists."""
+    target = check_path(path, "path")
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write to.")
+    return target
+
+
 def list_paths(values: Any) -> list[str | os.PathLike[str]] | None:
     """Return a path, or an iterable of paths, as a list. None stands for anything else."""
     if isinstance(values, str | os.PathLike):

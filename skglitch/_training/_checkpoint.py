@@ -7,25 +7,44 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
+from joblib.hashing import NumpyHasher
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 from skorch.history import History
+from torch import nn
 
 from .._files import written_whole
 from .._version import __version__
 
-# They do not change the weights on a CPU.
-_WITHOUT_EFFECT = {"callbacks", "checkpoint", "device", "engine", "verbose"}
+# The first two are in the net, the others do not change its weights on a CPU.
+_LEFT_OUT = {"backbone", "weights", "checkpoint", "device", "engine", "verbose"}
 
 
-def checkpoint_file(folder: Path, params: Mapping[str, Any], *data: Any) -> Path:
-    """Return the file of a fit, which depends on its parameters, its data and the versions."""
-    given = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
-    versions = __version__, torch.__version__
-    return folder / f"{joblib.hash((given, versions, data), coerce_mmap=True)}.checkpoint"
+class _Hasher(NumpyHasher):
+    """joblib's, but for tensors by their values, which it takes by their addresses."""
+
+    def save(self, obj: Any) -> None:
+        if isinstance(obj, torch.Tensor):
+            values = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            obj = str(obj.dtype), tuple(obj.shape), values.numpy()
+        super().save(obj)
+
+
+def checkpoint_file(folder: Path, params: Mapping[str, Any], net: nn.Module, *data: Any) -> Path:
+    """Return the file of a fit, which depends on parameters, initial net, data and versions."""
+    given = {name: value for name, value in params.items() if name not in _LEFT_OUT}
+    initial = repr(net), dict(net.state_dict())
+    hasher = _Hasher("md5", coerce_mmap=True)
+    try:
+        digest = hasher.hash((given, initial, data, __version__, torch.__version__))
+    except Exception as error:  # of many types, from objects of the user
+        raise ValueError(
+            f"checkpoint={str(folder)!r} needs augment, net_params and callbacks that can be "
+            f"pickled: {error.args[-1] if error.args else error!r}"
+        ) from error
+    return folder / f"{digest}.checkpoint"
 
 
 class EpochCheckpoint(Callback):
@@ -43,7 +62,7 @@ class EpochCheckpoint(Callback):
             return
         except Exception as error:  # of many types, for a damaged file
             raise ValueError(
-                f"{str(self.file)!r} is no checkpoint: delete it, and the training starts anew."
+                f"{str(self.file)!r} is damaged: delete it to train from the start."
             ) from error
         net.history_ = History(state["history"])
         net.module_.load_state_dict(state["weights"])

@@ -169,9 +169,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     checkpoint : path, default=None
         Folder for the state after each epoch. A ``fit`` that ended early, even by a power cut, goes
         on from there when it is run again, and has the same result on the same kind of CPU as one
-        that never stopped. It needs an integer ``random_state``. Each combination of parameters and
-        data, as in a grid search, has a file of its own, which stays until you delete it. This does
-        not depend on ``callbacks``: use another folder if you change those that affect training.
+        that never stopped. It needs an integer ``random_state``. Each combination of parameters,
+        initial weights and data, as in a grid search, has a file of its own, which stays until you
+        delete it.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights, batches, augmentation and the held-out part.
     verbose : int, default=0
@@ -365,13 +365,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             )
         self.classes_ = classes
         weights = self._combine_weights(images, y, sample_weight)
-        checkpoint = self._checkpoint_file(images, y, sample_weight)
         random_state = PROCESSES.get().share_random_state(self.random_state, images, targets)
         train, valid = self._split(images, targets, weights, random_state)
         device = choose_device(self.device)
         with self._training(device, draw_seed(random_state)):
             module = to_channels_last(self._build_module(), device)
             recipe = self._choose_recipe(module, len(train))
+            checkpoint = self._checkpoint_file(module, images, y, sample_weight)
             recipe.prepare(module, train)
             seed = draw_seed(random_state)
             net = recipe.train(module, train, valid, seed=seed, checkpoint=checkpoint)
@@ -571,7 +571,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         train, valid = (ImageDataset(images, targets, self.scale_, p, weights) for p in parts)
         return train, valid
 
-    def _checkpoint_file(self, *data: Any) -> Path | None:
+    def _checkpoint_file(self, module: GlitchNet, *data: Any) -> Path | None:
         if self.checkpoint is None:
             return None
         if not isinstance(self.random_state, Integral):
@@ -580,7 +580,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 f"the same batches are drawn again, but random_state={self.random_state!r}."
             )
         folder = check_path(self.checkpoint, "checkpoint")
-        return checkpoint_file(folder, self.get_params(), *data)
+        params = self.get_params() | {"random_state": int(self.random_state)}
+        return checkpoint_file(folder, params, module, *data)
 
     @contextlib.contextmanager
     def _training(self, device: torch.device, seed: int) -> Iterator[None]:

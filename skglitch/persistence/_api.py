@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _files
 from .._device import choose_device
-from .._files import check_path
+from .._files import check_path, check_target
 from ._codec import Reader, Writer
 from ._file import explaining, read_file, write_file
 
@@ -70,11 +70,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"save takes an estimator, not a {type(estimator).__name__}.")
     check_is_fitted(estimator)
-    target = check_path(path, "path")
-    if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write to.")
+    target = check_target(path)
     writer = Writer()
     record = writer.encode(estimator, type(estimator).__name__)
     write_file(target, record, writer.arrays)

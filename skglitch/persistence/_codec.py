@@ -211,7 +211,9 @@ class Writer:
         kind: Any = type(value)
         name = name_of(kind)
         if name is None:
-            tip = "joblib.dump stores classes and functions of your own"
+            tip = "joblib.dump stores it"
+            if hasattr(value, "best_estimator_"):
+                tip = "put best_estimator_ in its place"
             raise NotPlainError(f"{path}: a {kind.__name__} cannot be stored without pickle; {tip}")
         known = parameters_of(kind)
         if isinstance(value, SpectrogramAugment):

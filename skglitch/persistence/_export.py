@@ -15,7 +15,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._files import check_path, written_whole
+from .._files import check_target, written_whole
 from .._lazy import import_extra
 from .._version import __version__
 from ..estimators import CNNClassifier, TruncatedCNNTransformer
@@ -74,7 +74,7 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
             f"{type(estimator).__name__}."
         )
     check_is_fitted(estimator)
-    target = check_path(path, "path")
+    target = check_target(path)
     if target.suffix not in _SUFFIXES:
         raise ValueError(f"path={str(path)!r} does not end in {' or '.join(_SUFFIXES)}.")
     net = _Exported(estimator).eval()

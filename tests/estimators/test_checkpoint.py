@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
 import timm
 import torch
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
+from skorch.callbacks import GradientNormClipping
 
 from skglitch import CNNClassifier
+from skglitch._training import GlitchNetClassifier
 
 N = 24
 rng = np.random.default_rng(0)
@@ -21,19 +24,19 @@ X = rng.integers(0, 100, (N, 1, 32, 32), dtype=np.uint8)
 y = np.array(["Blip", "Tomte", "Whistle"])[np.arange(N) % 3]
 
 
-class Break(Callback):
-    """A crash at one step."""
+@contextlib.contextmanager
+def crash_at(step):
+    """Context in which a fit, of a net that is made anew, crashes after some steps."""
+    train_step = GlitchNetClassifier.train_step
 
-    def __init__(self, step):
-        self.step = step
-
-    def on_train_begin(self, net, **kwargs):
-        self.n_steps = 0
-
-    def on_batch_begin(self, net, training=False, **kwargs):
-        self.n_steps += training
-        if self.n_steps > self.step:
+    def train_or_crash(net, *args, **kwargs):
+        net.n_steps_ = getattr(net, "n_steps_", 0) + 1
+        if net.n_steps_ > step:
             raise MemoryError("crash")
+        return train_step(net, *args, **kwargs)
+
+    with mock.patch.object(GlitchNetClassifier, "train_step", train_or_crash):
+        yield
 
 
 def make(folder, **params):
@@ -43,8 +46,8 @@ def make(folder, **params):
 
 def fit_with_crashes(steps, folder, **params):
     for step in steps:
-        with pytest.raises(MemoryError):
-            make(folder, callbacks=[Break(step)], **params).fit(X, y)
+        with pytest.raises(MemoryError), crash_at(step):
+            make(folder, **params).fit(X, y)
     return make(folder, **params).fit(X, y)
 
 
@@ -88,15 +91,24 @@ def test_no_epoch_is_trained_twice(step, tmp_path):
 
 def test_a_training_that_is_done_is_not_repeated(tmp_path):
     expected = make(tmp_path).fit(X, y)
-    model = make(tmp_path, callbacks=[Break(0)]).fit(X, y)
+    with crash_at(0):
+        model = make(tmp_path).fit(X, y)
     assert_equal(model, expected)
     assert [row["dur"] for row in model.history_] == [row["dur"] for row in expected.history_]
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"learning_rate": 1e-4}, {"random_state": 1}, {"encoder__pooling": "max"}, "X", "y"],
-    ids=str,
+    [
+        {"learning_rate": 1e-4},
+        {"random_state": 1},
+        {"encoder__pooling": "max"},
+        {"callbacks": [GradientNormClipping(1e-6)]},
+        {"backbone": timm.create_model("test_efficientnet", num_classes=0)},
+        "X",
+        "y",
+    ],
+    ids=lambda change: change if isinstance(change, str) else next(iter(change)),
 )
 def test_other_parameters_and_data_have_a_file_of_their_own(change, tmp_path):
     make(tmp_path, max_epochs=1).fit(X, y)
@@ -123,12 +135,12 @@ def test_what_does_not_change_the_weights_is_free(tmp_path):
 def test_a_search_has_a_file_for_each_candidate_and_fold(tmp_path):
     grid = {"learning_rate": [1e-3, 1e-4]}
 
-    def search(callbacks=None):
-        model = make(tmp_path, max_epochs=2, callbacks=callbacks)
+    def search():
+        model = make(tmp_path, max_epochs=2)
         return GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
 
-    with pytest.raises(MemoryError):
-        search([Break(3)])
+    with pytest.raises(MemoryError), crash_at(3):
+        search()
     first = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     result = search()
     assert len(first) == 1
@@ -138,6 +150,37 @@ def test_a_search_has_a_file_for_each_candidate_and_fold(tmp_path):
         result.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
     )
     assert_equal(result.best_estimator_, plain.best_estimator_)
+
+
+def test_weights_of_a_file_count_by_their_values(tmp_path):
+    file = tmp_path / "base"
+    for seed in (0, 1, 1):
+        torch.manual_seed(seed)
+        torch.save(timm.create_model("test_efficientnet", num_classes=0).state_dict(), file)
+        make(tmp_path, weights=str(file), max_epochs=1).fit(X, y)
+    assert len(list(tmp_path.glob("*.checkpoint"))) == 2
+
+
+def build_net():
+    torch.manual_seed(0)
+    return timm.create_model("test_efficientnet", num_classes=0)
+
+
+def test_nets_are_the_same_in_another_process(tmp_path):
+    script = f"""
+from tests.estimators.test_checkpoint import X, build_net, make, y
+for net in (build_net(), lambda: build_net()):
+    make({str(tmp_path)!r}, backbone=net, max_epochs=1).fit(X, y)
+"""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", script], check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_cannot_be_pickled_is_named(tmp_path):
+    model = make(tmp_path, net_params={"optimizer": lambda *args: None})
+    with pytest.raises(ValueError, match=r"checkpoint=.* net_params .*lambda"):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=str)
@@ -150,7 +193,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     make(tmp_path, max_epochs=1).fit(X, y)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-1000])
-    with pytest.raises(ValueError, match=f"{file.name}.* delete it"):
+    with pytest.raises(ValueError, match=f"{file.name}.* damaged: delete it"):
         make(tmp_path, max_epochs=1).fit(X, y)
 
 
