@@ -71,7 +71,7 @@ def find_triggers(
     ----------
     strain : Strain
         What :func:`~skglitch.datasets.load_strain` returns. Nothing is found within
-        ``fftlength / 2`` of gaps and of both ends.
+        ``0.75 * fftlength`` of gaps and of both ends.
     snr_threshold : float, default=7.5
         Lowest signal-to-noise ratio.
     frange : tuple of float, default=(10.0, 2048.0)
@@ -365,7 +365,8 @@ class _Series:
         table = {name: np.concatenate([tile[name] for tile in tiles]) for name in tiles[0]}
         first = np.array(blocks)[table.pop("block")]
         sample = first + np.round(table["first"] * self.strain.sample_rate).astype(int)
-        n_lost = self.scan.n_fft // 2
+        # The rise of strain after a gap, over half of n_fft, and what whitening spreads of it.
+        n_lost = 3 * self.scan.n_fft // 4
         for name in ("first", "gps"):
             table[name] += self.strain.t0 + first / self.strain.sample_rate
         table["last"] = table["first"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -136,6 +136,7 @@ def red_noise(duration, rate=RATE):
     ),
     fill=st.sampled_from([np.nan, 0.0, np.inf]),
 )  # fmt: skip
+@example(gaps=[(70.0625, 1.0)], fill=np.nan)
 def test_gaps_make_no_triggers(gaps, fill):
     data = red_noise(100)
     for start, duration in gaps:
