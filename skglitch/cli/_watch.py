@@ -26,7 +26,10 @@ _SUFFIXES = (".csv", ".jsonl")
     help="The model.",
 )
 @click.option("--ifo", help="The detector, where files do not contain it or there are others.")
-@click.option("--channel", help="Channel of frame files, or data set of HDF5 files.")
+# One of the single detector, where other commands take one of each.
+@click.option(
+    "--channel", "only_channel", help="Channel of frame files, or data set of HDF5 files."
+)
 @click.option(
     "--output",
     "-o",
@@ -58,9 +61,9 @@ def watch(path: Path, output: Path, **options: Any) -> None:
     names = ("batch_size", "precision")
     model = load_model(options["model"], ("CNNClassifier",), options | dict.fromkeys(names))
     model.set_params(verbose=0)
-    settings = {name: str(options[name]) for name in ("model", "ifo", "channel")}
+    places = {"ifo": options["ifo"], "channel": options["only_channel"]}
+    settings = {"model": str(options["model"]), **{k: str(v) for k, v in places.items()}}
     table = GrowingTable(None if is_stdout else output, {"folder": str(path.resolve()), **settings})
-    places = {"ifo": options["ifo"], "channel": options["channel"]}
     watcher = Watch(path, model, table, **places, say=say)
     received: list[int] = []
     stop = Event()

@@ -193,7 +193,7 @@ def test_broken_pictures_and_missing_views(run, folder, tmp_path):
     (tmp_path / "flawed/Koi_Fish/H1_K0_spectrogram_4.0.png").unlink()
     strict = run("fit", "flawed", *TINY, "-q")
     assert strict.exit_code == 1
-    assert "--missing" in strict.stderr
+    assert "missing='skip'" in strict.stderr
     lenient = run("fit", "flawed", *TINY, "--json", "--missing", "skip", "--on-error", "skip")
     assert lenient.exit_code == 0, lenient.output
     summary = json.loads(lenient.stdout)
