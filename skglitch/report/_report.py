@@ -183,7 +183,8 @@ def make_report(
     views = tuple(map(float, durations))
     if len(views) != classifier.image_shape_[0]:
         raise ValueError(
-            f"durations={views!r} must be {classifier.image_shape_[0]}, one for each view of X."
+            f"durations={views!r} must have {classifier.image_shape_[0]} values, one for each view "
+            "of X."
         )
     findings = Findings(
         classifier,
