@@ -20,6 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
 _BOOLEAN = (bool, np.bool_)
 _USUAL = (float, int, type(None))
+# Part of ``fftlength`` at a gap or an end in which find_triggers finds nothing. Strain rises from
+# zero over half of it, and whitening spreads the end of the rise.
+LOST_AT_GAPS = 0.75
 # A run of a single value is a gap from this duration in s and number of samples on. Noise in
 # integers repeats a value for a few samples. Of a wave of one step at 10 Hz, the lowest frequency
 # of interest, it does so for half a period, 0.05 s. Zeros that are shorter and outside the view

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval
 from tqdm import tqdm
 
 from .._device import choose_exact_device, computing, explaining_memory, median
-from .._validation import check_segments, find_gaps, validated
+from .._validation import LOST_AT_GAPS, check_segments, find_gaps, validated
 from ._q_transform import Stretch
 from ._q_transformer import as_numbers, check_range
 from ._tiling import count_tiles, make_planes
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 # Blocks, which are transformed one by one, start at multiples of their step in GPS time, so that
 # triggers do not depend on where the strain starts. Longer ones are for very low frequencies.
 _BLOCK = 64.0
-# Part of ``fftlength`` at a gap or an end that has no triggers. Strain rises from zero over half of
-# it, and whitening spreads the end of the rise.
-LOST = 0.75
 # Short Fourier transforms, each overlapping half of the next, whose median whitens a block.
 _N_SPECTRA, _FEWEST_SPECTRA = 127, 8
 _TILE = ("block", "first", "gps", "snr", "peak_frequency", "q")
@@ -368,7 +365,7 @@ class _Series:
         table = {name: np.concatenate([tile[name] for tile in tiles]) for name in tiles[0]}
         first = np.array(blocks)[table.pop("block")]
         sample = first + np.round(table["first"] * self.strain.sample_rate).astype(int)
-        n_lost = round(LOST * self.scan.n_fft)
+        n_lost = round(LOST_AT_GAPS * self.scan.n_fft)
         for name in ("first", "gps"):
             table[name] += self.strain.t0 + first / self.strain.sample_rate
         table["last"] = table["first"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._validation import LOST_AT_GAPS
 from ..datasets import Strain, StrainFiles, load_strain, load_triggers
 from ..estimators import TruncatedCNNTransformer
 from ..spectrograms import QTransformer, find_triggers
-from ..spectrograms._find_triggers import LOST
 from ._arrivals import Arrivals
 from ._table import GrowingTable
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # In s: strain before a trigger that its spectrum and its block depend on, strain after it without
 # which a search is in vain, and what is lost at an end. All follow from find_triggers' fftlength.
-_CONTEXT, _WAIT, _LOST = 160.0, 92.0, 2.0 * LOST
+_CONTEXT, _WAIT, _LOST = 160.0, 92.0, 2.0 * LOST_AT_GAPS
 # Strain on the two sides of a longer gap is searched separately, as gaps take memory.
 _LONGEST_GAP = 512.0
 
