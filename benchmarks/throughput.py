@@ -277,17 +277,21 @@ def engines(backbone: str, repeats: int) -> list[dict]:
             getattr(one, task)(X[:BATCH])
             first[how] = time.perf_counter() - start
         speeds = rates(calls, repeats, len(X), steps=1)
-        for how, speed in speeds.items():
-            row = {
-                "net": backbone,
-                "task": task,
-                "how": how,
-                "images per second": f"{speed:.1f}",
-                "ratio": f"{speed / speeds[LOOP]:.2f}",
-                "first call in s": f"{first[how]:.1f}",
-            }
+        for how in speeds:
+            row = describe(backbone, task, how, speeds) | {"first call in s": f"{first[how]:.1f}"}
             rows.append(row)
     return rows
+
+
+def describe(backbone: str, task: str, how: str, speeds: dict[str, float]) -> dict:
+    """Return the first cells of a row."""
+    return {
+        "net": backbone,
+        "task": task,
+        "how": how,
+        "images per second": f"{speeds[how]:.1f}",
+        "ratio": f"{speeds[how] / speeds[LOOP]:.2f}",
+    }
 
 
 def textbook_calls(step: Callable, n: int) -> None:
@@ -370,14 +374,9 @@ def main() -> None:
     for backbone in options.backbones:
         result = compare(backbone, options.repeats)
         for task, speeds in result.items():
-            for how, speed in speeds.items():
-                row = {
-                    "net": backbone,
-                    "task": task,
-                    "how": how,
-                    "images per second": f"{speed:.1f}",
-                    "ratio": f"{speed / speeds[LOOP]:.2f}",
-                    "peak memory in MB": f"{in_own_process(memory, backbone, how, task):.0f}",
+            for how in speeds:
+                row = describe(backbone, task, how, speeds) | {
+                    "peak memory in MB": f"{in_own_process(memory, backbone, how, task):.0f}"
                 }
                 rows.append(row)
                 print(table([row]).splitlines()[1], flush=True)
