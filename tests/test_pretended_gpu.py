@@ -432,6 +432,23 @@ def test_each_loss_is_in_the_history():
         assert np.isfinite(losses).any()
 
 
+def test_a_step_does_not_walk_through_the_modules(monkeypatch):
+    n_calls = []
+    train = nn.Module.train
+
+    def count(module, mode=True):
+        n_calls.append(module)
+        return train(module, mode)
+
+    monkeypatch.setattr(nn.Module, "train", count)
+    numbers = []
+    for batch_size in (16, 1):  # one step, or 16
+        n_calls.clear()
+        classifier("cpu", batch_size=batch_size).fit(X, y)
+        numbers.append(len(n_calls))
+    assert numbers[1] <= numbers[0] * 1.2
+
+
 class Diverge(nn.Module):
     """A loss that is NaN from the third batch on."""
 

@@ -114,7 +114,8 @@ def fit_failing(kind):
 
 def write_files(rank, folder):
     checkpoint = Checkpoint(dirname=folder / f"checkpoints of {rank}", monitor=None)
-    return tell(make(callbacks=[checkpoint], verbose=1).fit(X, y))
+    own = folder / f"checkpoints of {rank}, each epoch"
+    return tell(make(callbacks=[checkpoint], checkpoint=own, verbose=1).fit(X, y))
 
 
 SAME: dict[str, Callable[..., Any]] = {
