@@ -102,7 +102,7 @@ class Processes:
     def agree(self, error: Exception | None = None) -> None:
         """Wait for the other processes; if there is an error in one, raise it in all.
 
-        All communication starts here, as one that has failed would be waited for in vain.
+        Call this before all communication: a process that has failed would never answer.
         """
         n_failed = torch.tensor([int(error is not None)])
         distributed.all_reduce(n_failed, group=self.host)

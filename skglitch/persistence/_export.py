@@ -115,7 +115,7 @@ class _Exported(nn.Module):
 
 
 def _describe(estimator: Any) -> dict[str, Any]:
-    """Return what a program has to know beside the net."""
+    """Return the metadata of the file."""
     import matplotlib
 
     viridis = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]

@@ -290,7 +290,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                     divisor = medians[plane][index] * divisors[index + start, None]
                     energy = scan.views(spectra[scan.shown][index], plane, divisor)
                     drawn.append((chosen, (energy * (255 / MAX_ENERGY)).round_().to(torch.uint8)))
-                for chosen, pixels in drawn:  # at last, as the host waits for a GPU here
+                for chosen, pixels in drawn:  # after all are queued: the host waits here
                     result.data[start + chosen] = pixels.cpu().numpy()
         return result
 

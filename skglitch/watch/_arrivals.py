@@ -63,11 +63,11 @@ class Arrivals:
         self._files.pop(name, None)
 
     def fail(self, name: str, error: Exception) -> None:
-        """Note that a file could not be read, which is said once it has not changed for a while."""
+        """Note that a file could not be read, and say so once it has stopped changing."""
         file = self._files[name]
         if time.monotonic() - file.since >= _PATIENCE:
             file.given_up = True
-            self.say(f"{error} It is left out unless it changes.")
+            self.say(f"{error} It is skipped unless it changes.")
 
     @property
     def are_pending(self) -> bool:

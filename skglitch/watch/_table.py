@@ -22,9 +22,9 @@ except ImportError:  # not on Windows
 class GrowingTable:
     """Rows in a file, or in stdout, and a line per step in a journal beside the file.
 
-    A step is done once its line is in the journal. The line has the length of the table, which is
-    cut to that of the last line when it is opened, so that a step is done as a whole or not at
-    all, whenever the process is killed.
+    A step is done once its line is in the journal. The line records the length of the table. On
+    opening, the table is cut to the length in the last line, so a step is done as a whole or not
+    at all, whenever the process is killed.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ from ._table import GrowingTable
 if TYPE_CHECKING:
     import pandas as pd
 
-# In s: strain before a trigger that its spectrum and its block depend on, strain after it without
-# which a search is in vain, and what is lost at an end. All follow from find_triggers' fftlength.
+# In s: strain before a trigger on which its spectrum and block depend, strain after it that a
+# search needs, and the part of an end that has no triggers, from find_triggers' fftlength.
 _CONTEXT, _WAIT, _LOST = 160.0, 92.0, 2.0 * LOST_AT_GAPS
 # Strain on the two sides of a longer gap is searched separately, as gaps take memory.
 _LONGEST_GAP = 512.0
@@ -119,11 +119,11 @@ class Watch:
         detector.sample_rate = detector.sample_rate or strain.sample_rate
         reason = ""
         if any(start <= part.t0 and part.t1 <= stop for start, stop in spans):
-            reason = f"its strain, GPS {part.t0:.0f} to {part.t1:.0f}, is there already"
+            reason = f"its strain, GPS {part.t0:.0f} to {part.t1:.0f}, was read already"
         elif strain.sample_rate != detector.sample_rate:
             reason = f"its sample rate is not {detector.sample_rate:g} Hz"
         if reason:
-            self.say(f"{name} is left out: {reason}.")
+            self.say(f"{name} is skipped: {reason}.")
             self.table.append(_no_rows(), {"file": name, "ifo": ifo})
         else:
             self._strain[name] = strain
@@ -230,7 +230,7 @@ class Watch:
             return None
 
     def _classify(self, triggers: pd.DataFrame, strain: Strain) -> pd.DataFrame:
-        """Add label, probability, top 5 and novelty, where there is enough strain."""
+        """Add the columns of the model, where there is enough strain."""
         _, height, width = self.classifier.image_shape_
         transformer = QTransformer(
             strain.sample_rate,
@@ -243,7 +243,7 @@ class Watch:
             "label": "",
             "probability": np.nan,
             "top_5": "",
-            "novelty": np.nan,
+            "novelty_p_value": np.nan,
         }
         table = table.assign(**columns)
         if table.empty:
@@ -270,7 +270,7 @@ class Watch:
         ]
         if hasattr(self.classifier, "novelty_"):
             embeddings = TruncatedCNNTransformer(self.classifier).fit_transform(drawn.data)
-            table.loc[drawn.rows, "novelty"] = self.classifier.novelty_.p_values(embeddings)
+            table.loc[drawn.rows, "novelty_p_value"] = self.classifier.novelty_.p_values(embeddings)
         return table
 
 
@@ -278,7 +278,8 @@ def _no_rows() -> pd.DataFrame:
     import pandas as pd
 
     names = "ifo gps snr peak_frequency q duration bandwidth tstart tend fstart fend"
-    return pd.DataFrame(columns=[*names.split(), "label", "probability", "top_5", "novelty"])
+    names += " label probability top_5 novelty_p_value"
+    return pd.DataFrame(columns=names.split())
 
 
 def _merge(parts: list[_Part], longest_gap: float = 1e-3) -> list[tuple[float, float]]:

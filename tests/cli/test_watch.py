@@ -89,7 +89,7 @@ def test_json_lines_in_stdout(run, feed, model):  # noqa: F811
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(rows) > 25
-    assert {"ifo", "gps", "snr", "label", "probability", "top_5", "novelty"} <= set(rows[0])
+    assert {"ifo", "gps", "snr", "label", "probability", "top_5", "novelty_p_value"} <= set(rows[0])
 
 
 def test_a_bad_suffix(run, tmp_path, model):  # noqa: F811

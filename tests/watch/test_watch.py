@@ -57,7 +57,11 @@ def test_cuts_make_no_difference(put, classifier, whole, cuts):
     assert set(said.splitlines()) <= {"Next to gaps, triggers are not classified: 1."}
     assert_same(table, whole)
     inside = table["gps"].between(START + 8, START + 322)
-    assert table.loc[inside, ["label", "probability", "top_5", "novelty"]].notna().all(axis=None)
+    assert (
+        table.loc[inside, ["label", "probability", "top_5", "novelty_p_value"]]
+        .notna()
+        .all(axis=None)
+    )
 
 
 def test_starts_in_between_make_no_difference(put, classifier, whole, tmp_path):
@@ -79,7 +83,7 @@ def test_gaps_late_files_and_doubles(put, classifier, whole, tmp_path):
     put(tmp_path, 130, 150, "double.hdf5")
     late, said = watch_once(tmp_path, classifier)
     assert "is late" in said
-    assert "double.hdf5 is left out" in said
+    assert "double.hdf5 is skipped" in said
     assert_frame_equal(late[: len(table)], table)
     assert len(late) == len(whole)
     expected = whole["gps"][whole["gps"].between(START + 127, START + 161)]
@@ -109,7 +113,7 @@ def test_half_written_file(put, classifier, tmp_path, whole):
     os.utime(path, (0, 0))
     table, said = watch_once(tmp_path, classifier)
     assert path.name in said
-    assert "left out unless it changes" in said
+    assert "skipped unless it changes" in said
     assert table.empty
     path.write_bytes(content)
     table, said = watch_once(tmp_path, classifier)
