@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,10 +90,13 @@ class EpochCheckpoint(Callback):
             "schedule": schedulers[0].state_dict(),
             "generators": _get_generators(torch.device(net.device)),
         }
+        # On a full disk, torch.save turns OSError into RuntimeError.
+        content = io.BytesIO()
+        torch.save(state, content)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(self.file) as file:
-                torch.save(state, file)
+                file.write(content.getbuffer())
         except OSError as error:
             if self.can_write_:
                 warnings.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import subprocess
 import sys
 import time
@@ -203,6 +204,19 @@ def test_a_folder_that_cannot_be_written_does_not_end_the_training(tmp_path):
         model = make(tmp_path / "file" / "folder").fit(X, y)
     assert len([w for w in warned if "checkpoint" in str(w.message)]) == 1
     assert_equal(model, make(None).fit(X, y))
+
+
+@pytest.mark.parametrize("n_bytes", [100, 200_000])
+def test_a_full_disk_does_not_end_the_training(n_bytes, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        with pytest.warns(UserWarning, match="without a checkpoint"):
+            model = make(tmp_path, max_epochs=1).fit(X, y)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+    assert_equal(model, make(None, max_epochs=1).fit(X, y))
 
 
 SCRIPT = """
