@@ -45,18 +45,18 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
     from .._labels import as_labels, is_labeled
     from .._tables import to_json, write_table
     from .._validation import find_positions
-    from ..estimators import TruncatedCNNTransformer
 
     classifier = load_model(model, ("CNNClassifier",), options)
     bunch = load_for_model(source, classifier, options)
-    y_prob = classifier.predict_proba(bunch.data)
+    has_novelty = hasattr(classifier, "novelty_")
+    if has_novelty:
+        y_prob, embeddings = classifier.predict_proba_and_embed(bunch.data)
+    else:
+        y_prob = classifier.predict_proba(bunch.data)
     table = describe_glitches(bunch) | tabulate_predictions(classifier, y_prob, options["top"])
     if options["probabilities"]:
         table |= {f"p_{label}": y_prob[:, n] for n, label in enumerate(classifier.classes_)}
-    if hasattr(classifier, "novelty_"):
-        params = {"batch_size": classifier.batch_size, "precision": classifier.precision}
-        transformer = TruncatedCNNTransformer(classifier, **params)
-        embeddings = transformer.fit_transform(bunch.data)
+    if has_novelty:
         table["novelty_p_value"] = classifier.novelty_.p_values(embeddings)
     if output is not None or not options["as_json"]:
         write_table(table, output)

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -503,15 +504,31 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         y_prob : ndarray of shape (n_samples, n_classes), dtype float32
             Columns in the order of ``classes_``.
         """
-        check_is_fitted(self)
-        module = self.net_.module_
-        return self._run(
-            read_images(self, X),
-            lambda features: module.classify(features).softmax(dim=1),
-            engine=self.engine,
-            calibration=get_calibration(self, self.precision),
-            progress="predict" if self.verbose else "",
-        )
+        return self._predict(X, lambda module, features: module.classify(features).softmax(dim=1))
+
+    def predict_proba_and_embed(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Predict probabilities and compute embeddings in one pass through the net.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape seen in fit.
+
+        Returns
+        -------
+        y_prob : ndarray of shape (n_samples, n_classes), dtype float32
+            As in :meth:`predict_proba`.
+        embeddings : ndarray of shape (n_samples, n_features), dtype float32
+            Those of ``TruncatedCNNTransformer(classifier)``, which the head reads.
+        """
+
+        def both(module: GlitchNet, features: torch.Tensor) -> torch.Tensor:
+            y_prob = module.classify(features).softmax(dim=1)
+            return torch.cat([y_prob, module.encoder.normalized(features).float()], dim=1)
+
+        joined = self._predict(X, both)
+        n_classes = len(self.classes_)
+        return joined[:, :n_classes], joined[:, n_classes:]
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable classes.
@@ -663,6 +680,17 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=5,  # past fit and what is wrapped around it
             )
         return self
+
+    def _predict(self, X: Any, finish: Any) -> np.ndarray:
+        """Apply a function of the net and its features to images as in fit."""
+        check_is_fitted(self)
+        return self._run(
+            read_images(self, X),
+            partial(finish, self.net_.module_),
+            engine=self.engine,
+            calibration=get_calibration(self, self.precision),
+            progress="predict" if self.verbose else "",
+        )
 
     def _embed(self, images: np.ndarray) -> np.ndarray:
         """Features that the head reads, by torch, as they were in training."""

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 
 from ..discovery import NoveltyDetector, find_label_issues
-from ..estimators import CNNClassifier, TruncatedCNNTransformer
+from ..estimators import CNNClassifier
 
 FALSE_ALARM_PROBABILITY = 0.05
 # Embeddings of one training glitch in float32 and in bfloat16 differed by up to 0.11 of the
@@ -54,19 +54,12 @@ class Findings:
     def compute(self, random_state: int) -> Findings:
         """Predict, embed and search for novel glitches and label issues."""
         with self.timed("predicting"):
-            self.probabilities = self.classifier.predict_proba(self.X)
+            found = self.classifier.predict_proba_and_embed(self.X)
+        self.probabilities, self.embeddings = found
         self.predictions = self.classes[self.probabilities.argmax(axis=1)]
         self.confidences = self.probabilities.max(axis=1).astype(float)
         self.is_wrong = np.zeros(len(self), dtype=bool)
         self.is_wrong[self.is_known] = self.predictions[self.is_known] != self.y_true
-        with self.timed("embedding"):
-            transformer = TruncatedCNNTransformer(
-                self.classifier,
-                batch_size=2 * self.classifier.batch_size,
-                precision=self.classifier.precision,
-                verbose=self.classifier.verbose,
-            )
-            self.embeddings = np.asarray(transformer.fit(self.X[:1]).transform(self.X))
         with self.timed("novelty"):
             self._find_novel(random_state)
             self.n_in_data = count_shared(self.classifier.exemplars_, self.embeddings)

@@ -172,7 +172,6 @@ def measure_cost(findings: Findings, processor_seconds: float) -> pd.DataFrame:
         "device": _describe_device(device),
         "precision": choose_precision(classifier.precision, device),
         "predicting": f"{predicting:.3g} s, {1000 * predicting / len(findings):.3g} ms per glitch",
-        "embedding": f"{seconds['embedding']:.3g} s",
         "this report": f"{sum(seconds.values()):.3g} s, {processor_seconds:.3g} s of CPU time",
         "training": f"{sum(epoch.get('dur', np.nan) for epoch in epochs):.3g} s, "
         f"{len(epochs)} epochs, on the machine that trained the model",

@@ -30,6 +30,8 @@ _BLOCK = 64.0
 _N_SPECTRA, _FEWEST_SPECTRA = 127, 8
 _TILE = ("block", "first", "gps", "snr", "peak_frequency", "q")
 _NO_TILES = {name: np.empty(0, int if name == "block" else float) for name in _TILE}
+# In s, less than between tiles, and more than the error of a GPS time in 64 bits.
+_TINY = 1e-6
 _COLUMNS = ("ifo", *_TILE[2:], "duration", "bandwidth", "tstart", "tend", "fstart", "fend")
 
 
@@ -40,6 +42,8 @@ _COLUMNS = ("ifo", *_TILE[2:], "duration", "bandwidth", "tstart", "tend", "fstar
         "qrange": [tuple, list],
         "mismatch": [Interval(Real, 0, 1, closed="neither")],
         "cluster_window": [Interval(Real, 0, None, closed="left")],
+        "start": [Real, None],
+        "final": ["boolean"],
         "fftlength": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device],
@@ -55,6 +59,8 @@ def find_triggers(
     mismatch: float = 0.2,
     cluster_window: float = 0.5,
     segments: Any = None,
+    start: float | None = None,
+    final: bool = False,
     fftlength: float = 2.0,
     batch_size: int = 4,
     device: Any = "auto",
@@ -86,7 +92,11 @@ def find_triggers(
     segments : iterable of (float, float), default=None
         GPS times in s of the start and the end of the segments to analyze, such as gwpy's
         ``SegmentList`` or the active segments of a ``DataQualityFlag``. What lies outside is
-        treated as a gap. None is all strain.
+        treated as a gap. None is all strain, and an empty list none of it.
+    start : float, default=None
+        GPS time in s. Tiles before it are left out, but their strain counts for the spectra.
+    final : bool, default=False
+        Whether to leave out the triggers that strain that follows could change.
     fftlength : float, default=2.0
         Duration in s of the Fourier transforms. The spectrum is the median of the 127 that are
         nearest in time, 128 s where there is no gap.
@@ -161,20 +171,25 @@ def find_triggers(
     device = choose_exact_device(device)
     scan = _cached_scan(strain.sample_rate, *ranges, mismatch, fftlength, device)
     series = _Series(strain, segments, scan)
-    clusters = []
-    bar = tqdm(total=len(series.blocks), unit="block", delay=2.0, disable=not progress)
+    start = -math.inf if start is None else start - _TINY
+    all_blocks = series.blocks_between(start, series.final_until() if final else math.inf)
+    clusters = [series.place([_NO_TILES], [])]
+    bar = tqdm(total=len(all_blocks), unit="block", delay=2.0, disable=not progress)
     with bar, computing(device), explaining_memory(device, batch_size), torch.inference_mode():
-        for first in range(0, len(series.blocks), batch_size):
-            blocks = series.blocks[first : first + batch_size]
+        for first in range(0, len(all_blocks), batch_size):
+            blocks = all_blocks[first : first + batch_size]
             spectra = torch.stack([scan.whiten(*series.read(block)) for block in blocks])
-            tiles = scan.loud_tiles(spectra, snr_threshold)
-            clusters.append(_cluster(series.place([_NO_TILES, *tiles], blocks), cluster_window))
+            found = scan.loud_tiles(spectra, snr_threshold)
+            tiles = series.place([_NO_TILES, *found], blocks)
+            clusters.append(_cluster(tiles[tiles["first"] >= start], cluster_window))
             bar.update(len(blocks))
     triggers = _cluster(pd.concat(clusters), cluster_window)
     final_until = _before_clusters(triggers, series.final_until(), cluster_window)
     triggers["ifo"] = strain.ifo
     triggers["duration"] = triggers["tend"] - triggers["tstart"]
     triggers["bandwidth"] = triggers["fend"] - triggers["fstart"]
+    if final:
+        triggers = triggers[triggers["gps"] < final_until]
     triggers = triggers.sort_values("gps", ignore_index=True)[list(_COLUMNS)]
     triggers.attrs["final_until"] = final_until
     return triggers
@@ -293,9 +308,12 @@ class _Series:
     def __init__(self, strain: Any, segments: Any, scan: _Scan) -> None:
         self.strain, self.scan = strain, scan
         is_gap = find_gaps(strain.data, strain.sample_rate)
+        is_empty = False
         if segments is not None:
+            segments = getattr(segments, "active", segments)
+            is_empty = not len(segments)
             is_outside = np.ones(len(is_gap), dtype=bool)
-            for pair in check_segments(segments):
+            for pair in () if is_empty else check_segments(segments):
                 is_outside[slice(*self._index(pair).clip(0, len(is_gap)))] = False
             is_gap |= is_outside
         edges = np.flatnonzero(np.diff(is_gap, prepend=True, append=True)).reshape(-1, 2)
@@ -303,14 +321,19 @@ class _Series:
         self.stretches = edges[edges[:, 1] - edges[:, 0] > scan.n_fft]
         parts = self._multiples(scan.fftlength / 2)
         self.parts = parts[self._is_within(parts, parts + scan.n_fft)]
-        if len(self.parts) < _FEWEST_SPECTRA:
+        if len(self.parts) < _FEWEST_SPECTRA and not is_empty:
             raise ValueError(
                 f"strain has {len(self.parts)} overlapping stretches of fftlength="
                 f"{scan.fftlength:g} s without gaps{'' if segments is None else ' in segments'}, "
                 f"but a spectrum needs {_FEWEST_SPECTRA}."
             )
-        blocks = self._multiples(scan.step) - round(scan.margin * strain.sample_rate)
-        self.blocks = [first for first in blocks.tolist() if len(self._near(first))]
+
+    def blocks_between(self, start: float, stop: float) -> list[int]:
+        """First samples of the blocks with strain that have tiles between two GPS times."""
+        blocks = self._multiples(self.scan.step) - round(self.scan.margin * self.strain.sample_rate)
+        starts = self.strain.t0 + blocks / self.strain.sample_rate + self.scan.margin
+        is_wanted = (starts + self.scan.step > start + 2 * _TINY) & (starts < stop - _TINY)
+        return [block for block in blocks[is_wanted].tolist() if len(self._near(block))]
 
     def final_until(self) -> float:
         """GPS time of the start of the first block that strain that follows could change."""
@@ -389,10 +412,12 @@ def _cluster(tiles: pd.DataFrame, window: float) -> pd.DataFrame:
 
 
 def _before_clusters(clusters: pd.DataFrame, gps: float, window: float) -> float:
-    """Return a time, at least a window before another one, that is inside no cluster."""
-    gps -= window
+    """Return a time that is inside no cluster, nor inside one that tiles after `gps` extend."""
     starts = clusters[["first", "gps"]].min(axis=1)
     stops = clusters[["last", "gps"]].max(axis=1)
+    if not ((starts < gps) & (stops >= gps - window)).any():
+        return gps
+    gps -= window
     while (is_around := (starts < gps) & (stops >= gps)).any():
         gps = starts[is_around].min() - window / 2
     return float(gps)

@@ -14,7 +14,6 @@ import numpy as np
 
 from .._validation import LOST_AT_GAPS
 from ..datasets import Strain, StrainFiles, load_strain, load_triggers
-from ..estimators import TruncatedCNNTransformer
 from ..spectrograms import QTransformer, find_triggers
 from ._arrivals import Arrivals
 from ._table import GrowingTable
@@ -89,7 +88,7 @@ class Watch:
     def run(self, *, once: bool, poll: float, stop: Event) -> None:
         """Do the files of the folder, and then its end (``once``) or those that arrive."""
         if not self.table.steps:
-            self.table.append(_no_rows(), {})
+            self.table.append(self._no_rows(), {})
         while not stop.is_set():
             for name in self._arrivals.look():
                 if stop.is_set():
@@ -124,7 +123,7 @@ class Watch:
             reason = f"its sample rate is not {detector.sample_rate:g} Hz"
         if reason:
             self.say(f"{name} is skipped: {reason}.")
-            self.table.append(_no_rows(), {"file": name, "ifo": ifo})
+            self.table.append(self._no_rows(), {"file": name, "ifo": ifo})
         else:
             self._strain[name] = strain
             detector.parts.append(part)
@@ -154,7 +153,7 @@ class Watch:
         import pandas as pd
 
         rows = [table for table in rows if len(table)]
-        table = pd.concat(rows) if rows else _no_rows()
+        table = pd.concat(rows) if rows else self._no_rows()
         self.table.append(table, {**step, "ifo": ifo, "until": detector.until})
         needed = {p.file for p in detector.parts if p.t1 > detector.until - 2 * _CONTEXT}
         others = {p.file for d in self._detectors.values() if d is not detector for p in d.parts}
@@ -170,13 +169,12 @@ class Watch:
             if stop - begin <= (_LOST if is_closed else _WAIT):
                 continue
             strain = self._join(ifo, detector, max(start, begin - _CONTEXT), stop)
-            found = self._find(strain)
+            found = self._find(strain, start=begin, final=not is_closed)
             if found is None and not is_closed:
                 continue
             limit = stop - _LOST if is_closed else found.attrs["final_until"]
             if found is not None:
-                is_new = (found["gps"] >= detector.until) & (found["gps"] < limit)
-                rows.append(self._classify(found[is_new], strain))
+                rows.append(self._classify(found, strain))
             detector.until = max(detector.until, limit)
         return rows
 
@@ -222,9 +220,9 @@ class Watch:
             self._strain[part.file] = strain
         return self._strain[part.file]
 
-    def _find(self, strain: Strain) -> Any:
+    def _find(self, strain: Strain, **options: Any) -> Any:
         try:
-            return find_triggers(strain, progress=False)
+            return find_triggers(strain, progress=False, **options)
         except ValueError as error:
             self.say(f"GPS {strain.t0:.0f} to {strain.t1:.0f} cannot be searched: {error}")
             return None
@@ -259,7 +257,7 @@ class Watch:
             return table
         if drawn.skipped:
             self.say(f"Next to gaps, triggers are not classified: {len(drawn.skipped)}.")
-        y_prob = self.classifier.predict_proba(drawn.data)
+        y_prob, embeddings = self.classifier.predict_proba_and_embed(drawn.data)
         order = np.argsort(-y_prob, axis=1, kind="stable")[:, :5]
         classes = self.classifier.classes_
         table.loc[drawn.rows, "label"] = classes[order[:, 0]]
@@ -269,17 +267,12 @@ class Watch:
             for codes, prob in zip(order, y_prob, strict=True)
         ]
         if hasattr(self.classifier, "novelty_"):
-            embeddings = TruncatedCNNTransformer(self.classifier).fit_transform(drawn.data)
             table.loc[drawn.rows, "novelty_p_value"] = self.classifier.novelty_.p_values(embeddings)
         return table
 
-
-def _no_rows() -> pd.DataFrame:
-    import pandas as pd
-
-    names = "ifo gps snr peak_frequency q duration bandwidth tstart tend fstart fend"
-    names += " label probability top_5 novelty_p_value"
-    return pd.DataFrame(columns=names.split())
+    def _no_rows(self) -> pd.DataFrame:
+        silence = Strain(np.zeros(4096), 4096.0, 0.0)
+        return self._classify(find_triggers(silence, segments=[]), silence)
 
 
 def _merge(parts: list[_Part], longest_gap: float = 1e-3) -> list[tuple[float, float]]:

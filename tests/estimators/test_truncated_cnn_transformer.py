@@ -33,6 +33,9 @@ def test_penultimate_features_are_what_the_last_layer_sees(tiny, stripes, precis
     by_hand = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(by_hand, classifier.predict_proba(X), atol=1e-6)
     assert features.dtype == np.float32
+    y_prob, embeddings = classifier.predict_proba_and_embed(X)
+    np.testing.assert_array_equal(y_prob, classifier.predict_proba(X))
+    np.testing.assert_allclose(embeddings, features, rtol=1e-6, atol=1e-6)
 
 
 def test_named_layer_is_the_mean_of_its_maps(stripes):

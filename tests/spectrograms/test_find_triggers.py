@@ -108,6 +108,7 @@ def test_no_triggers_are_an_empty_table_with_the_same_columns():
     empty, full = find_triggers(make_strain(20), **OPTIONS), find_triggers(LONG, **OPTIONS)
     assert empty.empty
     assert_frame_equal(empty, full[:0])
+    assert_frame_equal(find_triggers(LONG, segments=[], **OPTIONS), full[:0])
 
 
 @pytest.mark.parametrize(("distance", "window", "n_triggers"), [
@@ -152,6 +153,26 @@ def test_only_segments_are_searched():
     triggers = find_triggers(LONG, segments=segments, **OPTIONS)
     times = (triggers["gps"] - LONG.t0).round()
     assert times.tolist() == [25, 35, *range(65, 160, 10)]
+
+
+@pytest.mark.parametrize("start", [0, 60.0, 1000])
+def test_what_is_before_the_start_is_left_out(start):
+    triggers = find_triggers(LONG, start=LONG.t0 + start, **OPTIONS)
+    whole = find_triggers(LONG, **OPTIONS)
+    expected = whole[whole["gps"] >= LONG.t0 + start].reset_index(drop=True)
+    assert_frame_equal(triggers, expected)
+
+
+def test_final_triggers_stay_whatever_follows():
+    whole = find_triggers(LONG, **OPTIONS)
+    found, start = [], None
+    for stop in range(40, 170, 9):
+        part = LONG.crop(LONG.t0, LONG.t0 + stop)
+        found.append(find_triggers(part, start=start, final=True, **OPTIONS))
+        start = found[-1].attrs["final_until"]
+    n_found = sum(map(len, found))
+    assert n_found >= 10
+    assert_frame_equal(pd.concat(found, ignore_index=True), whole[:n_found])
 
 
 def test_segments_of_gwpy():
