@@ -7,6 +7,7 @@ import ctypes
 import io
 import os
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from scipy import fft
 from torch import nn
 
 from ._depthwise import DepthwiseGradients
@@ -35,6 +37,8 @@ _USUAL = {_MMAP_THRESHOLD: 2**25, _TRIM_THRESHOLD: 2**26}
 _USERS_SETTINGS = {
     *("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
 }
+# Shorter calls, of s, leave it to malloc what memory they give back.
+_LONG = 0.2
 _lock = threading.Lock()
 _users = 0
 
@@ -188,6 +192,7 @@ def kept_memory(device: torch.device) -> Iterator[None]:
         _users += 1
         if _users == 1:
             _set(libc, _KEEP)
+    start = time.monotonic()
     try:
         yield
     finally:
@@ -195,7 +200,9 @@ def kept_memory(device: torch.device) -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _set(libc, _USUAL)
-                libc.malloc_trim(0)
+                # For a single glitch this and mapping anew the next time take as long as its views.
+                if time.monotonic() - start > _LONG:
+                    libc.malloc_trim(0)
 
 
 def _glibc() -> ctypes.CDLL | None:
@@ -268,6 +275,21 @@ def median(values: torch.Tensor) -> torch.Tensor:
     if size % 2 == 0:
         middle = (middle + parts[..., :upper].max(axis=-1)) / 2
     return torch.from_numpy(np.asarray(middle))
+
+
+def rfft(values: torch.Tensor, n: int | None = None) -> torch.Tensor:
+    """Fourier transform of real values along the last dimension."""
+    if values.device.type != "cpu":
+        return torch.fft.rfft(values, n=n)
+    # A third of torch's time for one long row, for which torch plans each time.
+    return torch.from_numpy(fft.rfft(values.numpy(), n=n, workers=torch.get_num_threads()))
+
+
+def irfft(spectrum: torch.Tensor, n: int) -> torch.Tensor:
+    """Inverse of `rfft`."""
+    if spectrum.device.type != "cpu":
+        return torch.fft.irfft(spectrum, n=n)
+    return torch.from_numpy(fft.irfft(spectrum.numpy(), n=n, workers=torch.get_num_threads()))
 
 
 @contextlib.contextmanager

@@ -36,7 +36,8 @@ def library(monkeypatch):
     return library
 
 
-def test_blocks_within_blocks_set_and_reset_once(library):
+def test_blocks_within_blocks_set_and_reset_once(library, monkeypatch):
+    monkeypatch.setattr(_device, "_LONG", -1.0)
     with kept_memory(CPU):
         with kept_memory(CPU):
             assert library.options == _device._KEEP
@@ -44,6 +45,14 @@ def test_blocks_within_blocks_set_and_reset_once(library):
         assert library.trims == 0
     assert library.options == _device._USUAL
     assert library.trims == 1
+
+
+def test_a_short_call_does_not_wait_for_memory_to_go_back(library, monkeypatch):
+    monkeypatch.setattr(_device, "_LONG", 1000.0)
+    with kept_memory(CPU):
+        pass
+    assert library.options == _device._USUAL
+    assert library.trims == 0
 
 
 def test_an_error_takes_it_back(library):

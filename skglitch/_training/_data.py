@@ -108,7 +108,8 @@ def run_in_batches(
     It may be run by another engine than torch, but not ``finish``, which follows it. A GPU that
     runs out of memory gets half as many images at a time.
     """
-    module.eval()
+    if module.training:  # going through all modules takes a tenth of the time of one glitch
+        module.eval()
     output: np.ndarray | None = None
     start, n_images = 0, len(images)
 

@@ -14,7 +14,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from tqdm import tqdm
 
-from .._device import choose_exact_device, computing, explaining_memory, median
+from .._device import choose_exact_device, computing, explaining_memory, irfft, median, rfft
 from .._validation import LOST_AT_GAPS, check_segments, find_gaps, validated
 from ._q_transform import Stretch
 from ._q_transformer import as_numbers, check_range
@@ -223,10 +223,7 @@ class _Scan:
                 self.planes.append(replace(plane, frequencies=plane.frequencies[is_inside]))
         if not self.planes:
             raise ValueError(f"frange={frange!r} has no tiles below {sample_rate / 2:g} Hz.")
-        self.sizes = [
-            [count_tiles(f, plane.q, self.duration, mismatch) for f in plane.frequencies]
-            for plane in self.planes
-        ]
+        self.sizes = [count_tiles(plane, self.duration, mismatch) for plane in self.planes]
         lowest = min((p.frequencies - p.half_widths).min() for p in self.planes)
         highest = max((p.frequencies + p.half_widths).max() for p in self.planes)
         n_bins = min(math.floor(highest * self.duration), self.n_block // 2) + 1
@@ -240,7 +237,7 @@ class _Scan:
     def whiten(self, block: np.ndarray, parts: np.ndarray) -> torch.Tensor:
         """Return the spectrum of a block whose noise gives tiles a mean energy of 1."""
         n = len(parts)
-        spectra = torch.fft.rfft(torch.from_numpy(parts).to(self.device) * self.window)
+        spectra = rfft(torch.from_numpy(parts).to(self.device) * self.window)
         power = torch.view_as_real(spectra[:, : len(self.band)]).square().sum(dim=-1)
         # Of n values with a mean of 1, an even n having the median of n - 1.
         expected = sum((-1) ** k / (k + 1) for k in range(n - 1 + n % 2))
@@ -252,10 +249,10 @@ class _Scan:
         # The middle of the filter is at the first sample, and what precedes it at the end. The
         # window smooths its spectrum, as otherwise lines would ring for longer.
         half = self.n_fft // 2
-        taps = torch.fft.irfft(transfer, n=self.n_fft) * self.window.roll(half)
+        taps = irfft(transfer, n=self.n_fft) * self.window.roll(half)
         taps = torch.cat([taps[:-half], taps.new_zeros(self.n_block - self.n_fft), taps[-half:]])
-        transfer = torch.fft.rfft(taps.float())[: self.stretch.n_bins]
-        spectrum = torch.fft.rfft(torch.from_numpy(block).to(self.device))
+        transfer = rfft(taps.float())[: self.stretch.n_bins]
+        spectrum = rfft(torch.from_numpy(block).to(self.device))
         return (spectrum[: len(transfer)] * transfer).to(torch.complex64)
 
     def loud_tiles(

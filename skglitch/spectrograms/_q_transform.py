@@ -11,8 +11,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 import torch
 from scipy.interpolate import make_interp_spline
+from torch.nn.functional import embedding_bag
 
-from .._device import median
+from .._device import irfft, median, rfft
 from .._pictures import NATIVE_SIZE
 from ._tiling import QPlane, count_tiles, make_planes
 
@@ -28,7 +29,7 @@ _RINGING = 4.0
 # At most this many rows, of at least this fraction of the loudest energy, are compared in full.
 _N_CANDIDATES, _CLOSE = 8, 0.85
 # Number of complex values that one Fourier transform handles at a time.
-_CHUNK = 2**21
+_CHUNK = 2**19
 
 
 @dataclass(frozen=True)
@@ -118,19 +119,18 @@ class QScan:
         """Cut the stretches out of the strain, given its spectrum, and transform each."""
         result = {self.whole: spectrum}
         if {self.shown, self.short} != {self.whole}:
-            strain = torch.fft.irfft(spectrum, n=2 * (self.n_bins - 1))
+            strain = irfft(spectrum, n=2 * (self.n_bins - 1))
             for stretch in (self.shown, self.short):
                 if stretch is not self.whole:
                     cut = strain[:, stretch.first : stretch.first + 2 * (stretch.n_bins - 1)]
-                    result[stretch] = torch.fft.rfft(cut)
+                    result[stretch] = rfft(cut)
         return result
 
     def medians(self, spectrum: torch.Tensor, plane: QPlane) -> torch.Tensor:
         """Median energy of each row of a plane over all strain: (n_samples, n_rows)."""
         n_rows = len(plane.frequencies)
         medians = spectrum.new_empty((len(spectrum), n_rows), dtype=torch.float32)
-        n_tiles = (self._n_tiles(plane, row, self.duration) for row in range(n_rows))
-        sizes = [min(_MEDIAN_SAMPLES, n) for n in n_tiles]
+        sizes = [min(_MEDIAN_SAMPLES, n) for n in self._n_tiles(plane, self.whole)]
         for rows, energy in self.whole.energies(spectrum, plane, sizes):
             medians[:, rows] = median(self._without_ends(energy))
         return medians
@@ -165,7 +165,7 @@ class QScan:
         # The host waits for a GPU once, not for each of them.
         found = torch.stack(tiles).tolist()
         for (glitch, plane, row), (energy, place) in zip(candidates, found, strict=True):
-            size = self._n_tiles(self.planes[plane], row, self.duration)
+            size = self._n_tiles(self.planes[plane], self.whole)[row]
             time = place * self.duration / size - self.trigger
             tile = energy, plane, time, float(self.planes[plane].frequencies[row])
             loudest[glitch] = max(tile, loudest.get(glitch, tile))
@@ -181,7 +181,8 @@ class QScan:
         n_long = int((ringing >= _SHORT_STRETCH / 2).sum())  # lower frequencies ring for longer
         long, short = range(n_long), range(n_long, plane.n_searched)
         for stretch, chosen in ((self.short, short), (self.shown, long)):
-            sizes = [self._n_tiles(plane, row, stretch.duration) for row in chosen]
+            n_tiles = self._n_tiles(plane, stretch)
+            sizes = [n_tiles[row] for row in chosen]
             for rows, energy in stretch.energies(spectra[stretch], plane, sizes, chosen):
                 first, last = self._searched(stretch, energy.shape[-1], search)
                 peaks[:, rows] = energy[..., first:last].amax(dim=-1)
@@ -189,7 +190,7 @@ class QScan:
 
     def _tile(self, spectrum: torch.Tensor, plane: int, row: int, search: float) -> torch.Tensor:
         """Energy and place of the loudest tile of a row."""
-        size = self._n_tiles(self.planes[plane], row, self.duration)
+        size = self._n_tiles(self.planes[plane], self.whole)[row]
         rows = range(row, row + 1)
         _, energy = next(self.whole.energies(spectrum, self.planes[plane], [size], rows))
         first, last = self._searched(self.whole, size, search)
@@ -197,8 +198,8 @@ class QScan:
         normalized = peak / median(self._without_ends(energy[0, 0]))
         return torch.stack([normalized.double(), (place + first).double()])
 
-    def _n_tiles(self, plane: QPlane, row: int, duration: float) -> int:
-        return count_tiles(plane.frequencies[row], plane.q, duration, self.mismatch)
+    def _n_tiles(self, plane: QPlane, stretch: Stretch) -> list[int]:
+        return count_tiles(plane, stretch.duration, self.mismatch)
 
     def _searched(self, stretch: Stretch, size: int, search: float) -> tuple[int, int]:
         """First tile in the search window and the one after the last; at least one tile."""
@@ -271,19 +272,7 @@ class Stretch:
         self.n_bins = n_bins
         self.device = device
         self.first = first
-        self._windows: dict[tuple[float, int], tuple[int, torch.Tensor]] = {}
-
-    def window(self, plane: QPlane, row: int) -> tuple[int, torch.Tensor]:
-        """First bin of a row's window, and the window."""
-        key = (plane.q, row)
-        if key not in self._windows:
-            center, half = float(plane.frequencies[row]), float(plane.half_widths[row])
-            first = max(0, math.ceil((center - half) * self.duration))
-            last = min(self.n_bins - 1, math.floor((center + half) * self.duration))
-            # Of the integral over frequency, which does not depend on the duration.
-            values = plane.window(row, np.arange(first, last + 1), self.duration) / self.duration
-            self._windows[key] = first, torch.from_numpy(values).to(self.device, torch.float32)
-        return self._windows[key]
+        self._rows: dict[tuple[float, range, int], _Rows] = {}
 
     def energies(
         self,
@@ -294,37 +283,66 @@ class Stretch:
     ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield rows and their energies at ``sizes`` equally spaced times of the stretch."""
         rows = range(len(plane.frequencies)) if rows is None else rows
-        for group, size in _groups(rows, sizes, max(1, _CHUNK // len(spectrum))):
-            folded = spectrum.new_zeros((len(spectrum), len(group), size))
-            # Sampling at fewer times than bins adds up the spectrum at that distance.
-            for place, row in enumerate(group):
-                _fold(folded[:, place], spectrum, *self.window(plane, row))
-            amplitude = torch.fft.ifft(folded, norm="forward")
-            parts = torch.view_as_real(amplitude)
-            parts.mul_(parts)
+        groups = list(_groups(rows, sizes))
+        most = max((len(group) * size for group, size in groups), default=1)
+        # A line for each bin, so that the values of all glitches are neighbors.
+        tables = [
+            torch.view_as_real(part.T.contiguous()).flatten(1)
+            for part in spectrum.split(max(1, _CHUNK // most))
+        ]
+        for group, size in groups:
+            key = plane.q, group, size
+            if key not in self._rows:
+                self._rows[key] = _Rows(self, plane, group, size)
+            energies = [self._rows[key].energies(table) for table in tables]
             # A list as index would be copied to a GPU, and waited for.
-            yield slice(group.start, group.stop), parts[..., 0] + parts[..., 1]
+            yield slice(group.start, group.stop), torch.cat(energies)
 
 
-def _fold(target: torch.Tensor, spectrum: torch.Tensor, first: int, window: torch.Tensor) -> None:
-    """Write windowed bins to ``target``, those beyond its end added from its start on."""
-    bins = spectrum[:, first : first + len(window)]
-    n_folds, n_rest = divmod(len(window), target.shape[1])
-    if not n_folds:
-        torch.mul(bins, window, out=target[:, :n_rest])
-        return
-    n_whole = len(window) - n_rest
-    parts = bins[:, :n_whole].unflatten(1, (n_folds, -1))
-    torch.sum(parts * window[:n_whole].unflatten(0, (n_folds, -1)), dim=1, out=target)
-    if n_rest:
-        target[:, :n_rest] += bins[:, n_whole:] * window[n_whole:]
+class _Rows:
+    """Windows of rows whose energies are wanted at ``size`` times of a stretch."""
+
+    def __init__(self, stretch: Stretch, plane: QPlane, rows: range, size: int) -> None:
+        self.shape = len(rows), size
+        parts = [self._fold(stretch, plane, row) for row in rows]
+        bins, windows, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+        starts = np.cumsum(counts) - counts
+        self.bins, self.starts = (
+            torch.from_numpy(values.astype(np.int32)).to(stretch.device)
+            for values in (bins, starts)
+        )
+        self.windows = torch.from_numpy(windows).to(stretch.device, torch.float32)
+
+    def _fold(self, stretch: Stretch, plane: QPlane, row: int) -> tuple[np.ndarray, ...]:
+        """Bins, ordered by the time step that they are added up for, window, number for each."""
+        center, half = float(plane.frequencies[row]), float(plane.half_widths[row])
+        first = max(0, math.ceil((center - half) * stretch.duration))
+        last = min(stretch.n_bins - 1, math.floor((center + half) * stretch.duration))
+        # Sampling at fewer times than bins adds up the spectrum at that distance.
+        n_folds = max(1, math.ceil((last + 1 - first) / self.shape[1]))  # narrow: no bin at all
+        bins = first + np.arange(n_folds * self.shape[1]).reshape(n_folds, -1).T
+        is_inside = bins <= last
+        bins = bins[is_inside]
+        # Of the integral over frequency, which does not depend on the duration.
+        window = plane.window(row, bins, stretch.duration) / stretch.duration
+        return bins, window, is_inside.sum(axis=1)
+
+    def energies(self, table: torch.Tensor) -> torch.Tensor:
+        """Energies of shape (n_samples, n_rows, size) from a line of values for each bin."""
+        folded = embedding_bag(
+            self.bins, table, self.starts, mode="sum", per_sample_weights=self.windows
+        )
+        folded = torch.view_as_complex(folded.view(*self.shape, -1, 2))
+        parts = torch.view_as_real(torch.fft.ifft(folded, dim=1, norm="forward"))
+        parts.mul_(parts)
+        return (parts[..., 0] + parts[..., 1]).permute(2, 0, 1).contiguous()
 
 
-def _groups(rows: range, sizes: Sequence[int], limit: int) -> Iterator[tuple[range, int]]:
-    """Yield neighboring rows of equal size together, at most ``limit`` values at a time."""
+def _groups(rows: range, sizes: Sequence[int]) -> Iterator[tuple[range, int]]:
+    """Yield neighboring rows of equal size together."""
     for size, group in itertools.groupby(range(len(rows)), key=sizes.__getitem__):
         members = list(group)
-        at_once = max(1, limit // size)
+        at_once = max(1, _CHUNK // size)
         for start in range(members[0], members[-1] + 1, at_once):
             yield rows[start : min(start + at_once, members[-1] + 1)], size
 

@@ -16,7 +16,15 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 from torch.nn.functional import interpolate
 
-from .._device import choose_exact_device, computing, explaining_memory, median, to_device
+from .._device import (
+    choose_exact_device,
+    computing,
+    explaining_memory,
+    irfft,
+    median,
+    rfft,
+    to_device,
+)
 from .._validation import describe_gaps, find_gaps, unmask
 from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 
@@ -302,7 +310,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.whiten:
             spectrum = whitened_spectrum(tensor, self.sample_rate, self.fftlength, self.fduration)
             return spectrum[:, : scan.n_bins]
-        spectrum = torch.fft.rfft(tensor - tensor.mean(dim=1, keepdim=True))
+        spectrum = rfft(tensor - tensor.mean(dim=1, keepdim=True))
         return spectrum[:, : scan.n_bins].to(torch.complex64)
 
     def _make_scan(self, n_times: int, clean_medians: bool = False) -> QScan:
@@ -386,7 +394,7 @@ def whitened_spectrum(
     # Power up to a constant, which does not matter: energies are divided by their median later.
     size = min(round(fftlength * sample_rate), n_times)
     stretches = strain.unfold(1, size, max(1, size - round(size / 2)))
-    spectra = torch.fft.rfft(stretches * _hann(size, strain.device))
+    spectra = rfft(stretches * _hann(size, strain.device))
     parts = torch.view_as_real(spectra.to(torch.complex64))
     power = parts.mul_(parts).sum(dim=-1)
     # A median, so that a glitch does not whiten itself away.
@@ -398,7 +406,7 @@ def whitened_spectrum(
     ramp = torch.hann_window(2 * _N_RAMP, periodic=False, device=transfer.device)[:_N_RAMP]
     transfer[:, :_N_RAMP] *= ramp
     transfer[:, -_N_RAMP:] *= ramp.flip(0)
-    taps = torch.fft.irfft(transfer, n=n_times)
+    taps = irfft(transfer, n=n_times)
     half = min(round(fduration * sample_rate), n_times) // 2
     window = _hann(2 * half, strain.device)
     # The middle of the filter is at ``half``.
@@ -409,9 +417,9 @@ def whitened_spectrum(
     tapered[:, n_times - half :] *= window[half:]
     # Padded, so that the convolution does not wrap around.
     size = next_fast_len(n_times + 2 * half, real=True)
-    spectrum = torch.fft.rfft(tapered, n=size).to(torch.complex64)
-    whitened = torch.fft.irfft(spectrum.mul_(torch.fft.rfft(taps, n=size)), n=size)
-    return torch.fft.rfft(whitened[:, half : half + n_times])
+    spectrum = rfft(tapered, n=size).to(torch.complex64)
+    whitened = irfft(spectrum.mul_(rfft(taps, n=size)), n=size)
+    return rfft(whitened[:, half : half + n_times])
 
 
 def _hann(size: int, device: torch.device) -> torch.Tensor:

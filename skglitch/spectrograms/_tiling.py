@@ -34,10 +34,11 @@ def tile_spacing(mismatch: float) -> float:
     return 2 * math.sqrt(mismatch / 3)
 
 
-def count_tiles(frequency: float, q: float, duration: float, mismatch: float) -> int:
-    """Return the number of equally spaced tiles, a power of two, of a row of ``duration`` s."""
-    needed = duration * 2 * math.pi * frequency / q
-    return 2 ** max(1, math.ceil(math.log2(needed / tile_spacing(mismatch))))
+def count_tiles(plane: QPlane, duration: float, mismatch: float) -> list[int]:
+    """Return the number of equally spaced tiles, a power of two, of each row of ``duration`` s."""
+    needed = duration * 2 * math.pi * plane.frequencies / plane.q
+    exponents = np.ceil(np.log2(needed / tile_spacing(mismatch))).clip(1)
+    return (2 ** exponents.astype(int)).tolist()
 
 
 def make_planes(
