@@ -95,7 +95,7 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     packages=find_packages(include=["skglitch", "skglitch.*"]),
-    package_data={"skglitch": ["py.typed", "*.skglitch", "display/_explorer/*", "report/_page/*"]},
+    package_data={"skglitch": ["py.typed", "*.skglitch", "_html/*", "*/_explorer/*", "*/_page/*"]},
     python_requires=">=3.11.4",
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

@@ -153,6 +153,7 @@ class TestRooms:
             "_engine",
             "_files",
             "_hdf5",
+            "_html",
             "_labels",
             "_lazy",
             "_tables",

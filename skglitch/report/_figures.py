@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._html import draw
 from ..display import SaliencyDisplay, SpectrogramDisplay
 from ._findings import Findings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_DPI = 120
 # In inches; two side by side can be read on a phone.
 _SMALL = (2.5, 2.05)
 # Small pictures show the view whose duration in s is nearest to this one.
 _USUAL_DURATION = 2.0
 _COLORS, _LINE_STYLES = ("#0072B2", "#D55E00", "#009E73"), ("-", "--", ":")
-
-
-def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
-    """Draw on a new figure, which needs no window, and return it as PNG."""
-    from matplotlib.figure import Figure
-    from PIL import Image
-
-    figure = Figure(figsize=figsize, layout="constrained")
-    plot(figure)
-    file = io.BytesIO()
-    # Tight, since legends may be wider than axes.
-    figure.savefig(file, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
-    # A palette of 256 colors halves the size. MAXCOVERAGE keeps colors of few pixels, such as the
-    # center of a short glitch, which the default method replaces by others.
-    options: Any = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
-    picture = Image.open(file).convert("RGB").quantize(256, **options)
-    small = io.BytesIO()
-    picture.save(small, format="png", optimize=True)
-    return small.getvalue()
 
 
 def draw_glitches(findings: Findings, rows: np.ndarray, name: str) -> dict[str, bytes]:

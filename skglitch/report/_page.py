@@ -1,81 +1,17 @@
-"""The page: templates filled with numbers, tables and pictures, and its folder."""
+"""The folder of a page."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import math
 import os
 import re
-import struct
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 PAGE, PARTS = "report.html", "parts"
-# Wider pictures, in pixels, have several views.
-_MIN_LARGE = 400
-
-
-def render(**context: Any) -> str:
-    """Render ``page.html``, whose variables include data frames and PNG files by name."""
-    environment = Environment(
-        loader=PackageLoader(__package__, "_page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = {"cell": _format, "percent": _percent, "counted": _counted, "listed": _listed}
-    environment.filters |= filters
-    style = environment.loader.get_source(environment, "style.css")[0]  # type: ignore[union-attr]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    pictures: Mapping[str, bytes] = context["pictures"]
-
-    def image(name: str) -> dict[str, Any]:
-        png = pictures[name]
-        width, height = struct.unpack(">II", png[16:24])
-        data = base64.b64encode(png).decode()
-        return {"data": data, "width": width, "height": height, "is_large": width > _MIN_LARGE}
-
-    return environment.get_template("page.html").render(
-        # Nothing runs and nothing is fetched, whatever the texts hold.
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'",
-        style=style,
-        image=image,
-        **context,
-    )
-
-
-def _format(value: Any, in_percent: bool) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if in_percent:
-        return f"{100 * value:.1f}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
-
-
-def _counted(n: int, noun: str) -> str:
-    """Write a number with its noun: ``1 glitch``, ``1,200 glitches``."""
-    plural = "es" if noun.endswith(("tch", "ss")) else "s"
-    return f"{n:,}\N{NO-BREAK SPACE}{noun}{plural if n != 1 else ''}"
-
-
-def _listed(names: Collection[Any], n_shown: int = 30) -> str:
-    shown = ", ".join(map(str, list(names)[:n_shown]))
-    return shown if len(names) <= n_shown else f"{shown} and {len(names) - n_shown} more"
 
 
 def write_folder(folder: Path, html: str, parts: Mapping[str, bytes]) -> Path:

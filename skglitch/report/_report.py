@@ -16,13 +16,14 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import written_whole
+from .._html import render
 from .._labels import as_labels, is_labeled
 from .._pictures import as_pixels
 from .._validation import check_gps, check_ifo, check_same_kind, unmask, validated
 from ..estimators import CNNClassifier
 from . import _figures, _tables
 from ._findings import FALSE_ALARM_PROBABILITY, Findings
-from ._page import render, write_folder
+from ._page import write_folder
 from ._sections import add_map, add_novelty, add_saliency, add_scores
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ def make_report(
     if scores is None:
         absent |= {"top-k", "confusion", "classes", "calibration", "errors"}
     html = render(
+        "skglitch.report",
         **numbers,
         title=title,
         absent=absent,

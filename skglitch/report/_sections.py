@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, log_loss
 
+from .._html import draw
 from ..display import (
     ClassScoresDisplay,
     ConfusionDisplay,
@@ -47,7 +48,7 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
 
     top_k = top_k_table(y_true, y_prob, labels=classes)
     tables["top_k"] = top_k.reset_index()
-    pictures["top_k"] = _figures.draw((5.2, 3.6), TopKDisplay(top_k).plot)
+    pictures["top_k"] = draw((5.2, 3.6), TopKDisplay(top_k).plot)
 
     matrix = pd.DataFrame(
         confusion_matrix(y_true, y_pred, labels=occurring), index=occurring, columns=occurring
@@ -56,12 +57,12 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
     tables["confusions"] = _tables.count_confusions(matrix)
     display = ConfusionDisplay(matrix)
     plot = partial(display.plot, order="similarity")
-    pictures["confusion"] = _figures.draw(display.figsize, plot)
+    pictures["confusion"] = draw(display.figsize, plot)
 
     # A class without glitches has no recall, which is not 0.
     per_class = classification_table(y_true, y_pred, labels=classes, zero_division=np.nan)
     tables["classes"] = per_class[:-3].reset_index()  # without averages
-    pictures["classes"] = _figures.draw(
+    pictures["classes"] = draw(
         (5.8, 1.4 + 0.42 * len(occurring)),
         lambda figure: ClassScoresDisplay.from_predictions(
             y_true, y_pred, labels=occurring, sort_by="f1", ax=figure
@@ -72,7 +73,7 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
     bins: Any = {"labels": classes, "n_bins": _N_BINS}
     reliability = reliability_table(y_true, y_prob, **bins)
     tables["calibration"] = reliability.rename(columns={"frequency": "accuracy"})
-    pictures["calibration"] = _figures.draw(
+    pictures["calibration"] = draw(
         (5.0, 5.2),
         lambda figure: ReliabilityDisplay.from_predictions(y_true, y_prob, ax=figure, **bins),
     )
@@ -121,7 +122,7 @@ def add_map(
         tables["map"] = pd.DataFrame({"id": findings.ids[rows], "class": names, "x": x, "y": y})
 
     with findings.timed("map"):
-        pictures["map"] = _figures.draw((6.0, 5.0), plot)
+        pictures["map"] = draw((6.0, 5.0), plot)
     return {"tsne": "t-SNE", "pca": "PCA"}[method]
 
 
