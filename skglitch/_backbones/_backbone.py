@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import functools
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,25 +96,19 @@ class Backbone(nn.Module):
     def read(self, pictures: torch.Tensor, readout: Readout) -> list[torch.Tensor]:
         """Features ``(n, n_features)``, float32, of each layer of `readout`; others may not run."""
         layers = set(readout.layers) - {PENULTIMATE}
+        for name in layers:
+            hooks = self.net.get_submodule(name)._forward_hooks
+            if not any(isinstance(hook, _Tap) for hook in hooks.values()):
+                self.net.get_submodule(name).register_forward_hook(_Tap(name))
         outputs: dict[str, torch.Tensor] = {}
-
-        def keep(name: str, _module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
-            outputs[name] = output
-            is_complete = PENULTIMATE not in readout.layers and layers <= outputs.keys()
-            if is_complete and not torch.compiler.is_exporting():  # which leaves out the rest
-                raise _CompleteError
-
-        hooks = [
-            self.net.get_submodule(name).register_forward_hook(functools.partial(keep, name))
-            for name in layers
-        ]
+        last = None if PENULTIMATE in readout.layers else layers
+        token = _READING.set((outputs, last))
         try:
             outputs[PENULTIMATE] = self.net(self.prepare(pictures))
         except _CompleteError:
             pass
         finally:
-            for hook in hooks:
-                hook.remove()
+            _READING.reset(token)
         for name in readout.layers:
             if name not in outputs:
                 raise ValueError(f"layer={name!r} takes no part in the forward pass of this net.")
@@ -156,3 +150,28 @@ class Backbone(nn.Module):
 
 class _CompleteError(Exception):
     """Raised by a hook to leave the forward pass once all layers were read."""
+
+
+# What this thread has read, by layer, and the layers after which it can stop.
+_READING: ContextVar[tuple[dict[str, torch.Tensor], set[str] | None] | None] = ContextVar(
+    "_READING", default=None
+)
+
+
+class _Tap:
+    """A hook that keeps what a layer returns, if the thread in which the layer runs reads it."""
+
+    # It stays on the layer: threads that add and remove hooks of the same net would read each
+    # other's outputs, and a net could not be pickled while another thread reads it.
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, _module: nn.Module, _args: tuple, output: torch.Tensor) -> None:
+        reading = _READING.get()
+        if reading is None:
+            return
+        outputs, wanted = reading
+        outputs[self.name] = output
+        # Exports leave out the rest themselves.
+        if wanted and wanted <= outputs.keys() and not torch.compiler.is_exporting():
+            raise _CompleteError

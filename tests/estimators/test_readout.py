@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -166,3 +169,15 @@ class TestColors:
             for colormap in ("viridis", "gray")
         )
         assert np.abs(viridis - gray).max() > 1e-4
+
+
+def test_threads_share_a_net(stripes, tiny):
+    X, y = stripes
+    classifier = tiny(encoder=Encoder(layer=("0", "3")), max_epochs=1, engine="torch").fit(X, y)
+    parts = [X[row : row + 3] for row in range(0, 18, 3)] * 10
+    expected = [classifier.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(3) as pool:
+        results = pool.map(classifier.predict_proba, parts)
+        copies = [pickle.loads(pickle.dumps(classifier)) for _ in range(10)]
+        np.testing.assert_array_equal(list(results), expected)
+    np.testing.assert_array_equal(copies[-1].predict_proba(X[:3]), expected[0])
