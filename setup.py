@@ -80,6 +80,7 @@ EXTRAS_REQUIRE = {
         "selenium>=4.20",
         "tables>=3.9",
         "umap-learn>=0.5.7",
+        "zarr>=3.0",
     ],
     "dev": ["build", "mypy>=1.10", "pre-commit", "ruff>=0.6"],
 }

@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from ._lazy_array import find_range
+
 # Durations in s of the views of a Gravity Spy glitch.
 DURATIONS = (0.5, 1.0, 2.0, 4.0)
 # Height and width in pixels of the spectrogram in a Gravity Spy picture.
 NATIVE_SIZE = (466, 566)
 
 
-def are_levels(integers: np.ndarray) -> bool:
+def are_levels(integers: Any) -> bool:
     """Whether integers may be the levels 0 to 255 of uint8, not energies up to 25 or a mask."""
-    return bool(integers.size and integers.min() >= 0 and 25.5 < integers.max() <= 255)
+    if 0 in integers.shape:
+        return False
+    low, high = find_range(integers)
+    return bool(low >= 0 and 25.5 < high <= 255)
 
 
 def as_pixels(X: Any) -> Any:

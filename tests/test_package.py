@@ -156,6 +156,7 @@ class TestRooms:
             "_html",
             "_labels",
             "_lazy",
+            "_lazy_array",
             "_tables",
         ),
         *("_pictures", "_validation", "_version"),

@@ -17,6 +17,7 @@ from skorch.history import History
 from torch import nn
 
 from .._files import written_whole
+from .._lazy_array import LazyArray, read_parts
 from .._version import __version__
 
 # The first two are in the net, the others do not change its weights on a CPU.
@@ -27,6 +28,10 @@ class _Hasher(NumpyHasher):
     """joblib's, but for tensors by their values, which it takes by their addresses."""
 
     def save(self, obj: Any) -> None:
+        if isinstance(obj, LazyArray):
+            for part in read_parts(obj):
+                self._hash.update(part.reshape(-1))
+            obj = obj.dtype.str, obj.shape
         if isinstance(obj, torch.Tensor):
             values = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             obj = str(obj.dtype), tuple(obj.shape), values.numpy()

@@ -83,6 +83,7 @@ class ImageDataset(Dataset):
 
 def as_batch(images: np.ndarray, scale: PixelScale) -> torch.Tensor:
     """Turn rows of X into a tensor: bytes stay bytes, to be widened on the device."""
+    images = np.asarray(images)  # reads a LazyArray
     if images.dtype == np.uint8 and scale.is_uint8:
         # A memory map is read-only, which torch refuses to share.
         return torch.from_numpy(np.require(images, requirements=["C", "W"]))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
+from .._lazy_array import LazyArray, as_lazy, recast
 from .._pictures import are_levels
 from .._validation import unfold_views, unmask
 from ._scale import PixelScale, check_finite
@@ -16,32 +17,39 @@ from ._scale import PixelScale, check_finite
 Shape = tuple[int, int, int]
 
 
-def read_images(estimator: Any, X: Any, *, reset: bool = False) -> np.ndarray:
-    """Return X as ``(n_samples, n_views, height, width)``; with `reset`, learn shape and range."""
-    X = unfold_views(unmask(X))
+def read_images(estimator: Any, X: Any, *, reset: bool = False) -> Any:
+    """Return X as ``(n_samples, n_views, height, width)``; with `reset`, learn shape and range.
+
+    What is on disk stays there, as a LazyArray.
+    """
+    X = as_lazy(unfold_views(unmask(X)))
+    is_lazy = isinstance(X, LazyArray)
+    checked = np.asarray(X[:1]) if is_lazy else X
     if _n_dimensions(X) > 2:
         if reset and hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
-        array = check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
+        array = check_array(checked, allow_nd=True, dtype="numeric", ensure_all_finite=False)
     else:
-        array = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+        options = {"reset": reset, "dtype": "numeric", "ensure_all_finite": False}
+        array = validate_data(estimator, checked, **options)
+    array = X if is_lazy else array
     check_finite(array)  # after scikit-learn's checks, as this one names the rows
     if _are_bytes(X, array):
-        array = array.astype(np.uint8, copy=False)
+        array = recast(array, np.uint8, array.shape[1:])
     if reset:
         estimator.image_shape_ = _image_shape(array, estimator.image_shape)
-        if array.ndim > 2:
+        if len(array.shape) > 2:
             estimator.n_features_in_ = math.prod(estimator.image_shape_)
         estimator.scale_ = PixelScale.fit(array)
     else:
-        if array.ndim > 2 and _image_shape(array) != estimator.image_shape_:
+        if len(array.shape) > 2 and _image_shape(array) != estimator.image_shape_:
             raise ValueError(
                 f"X has images of shape {_image_shape(array)} (n_views, height, width), but "
                 f"{type(estimator).__name__} was fitted on images of shape "
                 f"{estimator.image_shape_}."
             )
         estimator.scale_.check(array)
-    return array.reshape(len(array), *estimator.image_shape_)
+    return recast(array, array.dtype, estimator.image_shape_)
 
 
 def _are_bytes(X: Any, array: np.ndarray) -> bool:
@@ -49,13 +57,13 @@ def _are_bytes(X: Any, array: np.ndarray) -> bool:
     dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", array.dtype)]
     if {str(dtype).lower() for dtype in dtypes} <= {"uint8", "uint8[pyarrow]"}:
         return True
-    if not are_levels(array):
-        return False
     kinds = {getattr(dtype, "kind", "") for dtype in dtypes}
+    if not kinds <= {"i", "u", "O"} or not are_levels(array):
+        return False
     if "O" in kinds:
         types = set(map(type, np.asarray(X, dtype=object).ravel().tolist()))
         return all(issubclass(kind, Integral) and kind is not bool for kind in types)
-    return kinds <= {"i", "u"}
+    return True
 
 
 def _n_dimensions(X: Any) -> int:
@@ -67,10 +75,11 @@ def _n_dimensions(X: Any) -> int:
 
 def _image_shape(array: np.ndarray, image_shape: Any = None) -> Shape:
     """``(n_views, height, width)`` of a sample: ``image_shape`` if given, else by X itself."""
-    if array.ndim > 4:
+    n_dimensions = len(array.shape)
+    if n_dimensions > 4:
         raise ValueError(
-            f"X has {array.ndim} dimensions: Found array with dim {array.ndim}, while (n_samples, "
-            "n_views, height, width) or fewer are expected."
+            f"X has {n_dimensions} dimensions: Found array with dim {n_dimensions}, while "
+            "(n_samples, n_views, height, width) or fewer are expected."
         )
     sample = array.shape[1:]
     if len(sample) == 1:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._lazy_array import find_range, read_parts
+
 
 @dataclass(frozen=True)
 class PixelScale:
@@ -21,7 +23,8 @@ class PixelScale:
         """Take 0 to 255 for uint8, and the range of the values for anything else."""
         if images.dtype == np.uint8:
             return cls(0.0, 255.0, True)
-        return cls(float(images.min()), float(images.max()), False)
+        low, high = find_range(images)
+        return cls(float(low), float(high), False)
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Map ``images`` to float32 with ``low`` at 0 and ``high`` at 1."""
@@ -38,15 +41,16 @@ class PixelScale:
         """Raise or warn if values cannot mean what they meant in ``fit``."""
         if images.dtype == np.uint8 or not len(images):
             return
-        low, high = float(images.min()), float(images.max())
+        low, high = map(float, find_range(images))
         span = self.high - self.low
         if self.is_uint8 and (low < self.low or high > self.high):
-            outside = (images < self.low) | (images > self.high)
-            row = int(outside.any(axis=tuple(range(1, images.ndim))).argmax())
+            rows = (row for part in read_parts(images) for row in part)
+            outside = (row.min() < self.low or row.max() > self.high for row in rows)
+            first = next(number for number, wrong in enumerate(outside) if wrong)
             raise ValueError(
-                f"X holds values from {low:g} to {high:g} (first in row {row}), but the estimator "
-                "was fitted on uint8 images, where 0 to 255 stand for normalized energies of 0 "
-                "to 25.5: convert X in the same way."
+                f"X holds values from {low:g} to {high:g} (first in row {first}), but the "
+                "estimator was fitted on uint8 images, where 0 to 255 stand for normalized "
+                "energies of 0 to 25.5: convert X in the same way."
             )
         if self.is_uint8 and high <= 25.5:
             warnings.warn(
@@ -69,11 +73,8 @@ def check_finite(images: np.ndarray) -> None:
     """Raise a ValueError that names the rows of ``images`` with NaN or infinity."""
     if not np.issubdtype(images.dtype, np.floating):
         return
-    bad: list[int] = []
-    for start in range(0, len(images), 256):  # a memory map is not read as a whole
-        chunk = images[start : start + 256]
-        finite = np.isfinite(chunk).all(axis=tuple(range(1, chunk.ndim)))
-        bad.extend((start + np.flatnonzero(~finite)).tolist())
+    finite = [np.isfinite(row).all() for part in read_parts(images) for row in part]
+    bad = np.flatnonzero(np.logical_not(finite)).tolist()
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         raise ValueError(

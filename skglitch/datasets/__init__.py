@@ -1,6 +1,7 @@
 """Glitches: Gravity Spy pictures, strain around triggers, and simulations."""
 
 from .._files import get_data_home
+from .._lazy_array import LazyArray
 from ._fetch import (
     fetch_gravity_spy,
     fetch_gravity_spy_catalog,
@@ -17,6 +18,7 @@ from ._strain_files import StrainFiles
 from ._triggers import load_triggers
 
 __all__ = [
+    "LazyArray",
     "Strain",
     "StrainFiles",
     "fetch_gravity_spy",

@@ -43,6 +43,7 @@ from .._device import (
 from .._engine import ENGINES
 from .._files import check_path
 from .._labels import UNLABELED, refuse_unlabeled
+from .._lazy_array import LazyArray
 from .._training import (
     PROCESSES,
     GlitchNet,
@@ -339,7 +340,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_views, height, width)
             Images. Those with one view may have shape (n_samples, height, width), and any shape
             (n_samples, n_pixels) with ``image_shape``. uint8 values are normalized energies
-            times 10; others are scaled by their range in fit. A memory map is read batch by batch.
+            times 10; others are scaled by their range in fit. Arrays on disk, such as memory maps
+            and h5py data sets, are read in batches: see :class:`~skglitch.datasets.LazyArray`.
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -588,7 +590,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         train, valid = (ImageDataset(images, targets, self.scale_, p, weights) for p in parts)
         return train, valid
 
-    def _checkpoint_file(self, module: GlitchNet, *data: Any) -> Path | None:
+    def _checkpoint_file(self, module: GlitchNet, images: Any, *targets: Any) -> Path | None:
         if self.checkpoint is None:
             return None
         if not isinstance(self.random_state, Integral):
@@ -598,7 +600,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             )
         folder = check_path(self.checkpoint, "checkpoint")
         params = self.get_params() | {"random_state": int(self.random_state)}
-        return checkpoint_file(folder, params, module, *data)
+        return checkpoint_file(folder, params, module, LazyArray(images), *targets)
 
     @contextlib.contextmanager
     def _training(self, device: torch.device, seed: int) -> Iterator[None]:

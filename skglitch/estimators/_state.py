@@ -52,7 +52,7 @@ def describe_data(images: np.ndarray, labels: Any) -> dict[str, Any]:
     listed = [] if labels is None else np.asarray(labels).ravel().tolist()
     facts = {"shape": list(images.shape), "dtype": str(images.dtype)}
     checksum = hashlib.sha256(repr((facts, listed)).encode())
-    checksum.update(images[spread(len(images), _HASHED)].tobytes())
+    checksum.update(np.asarray(images[spread(len(images), _HASHED)]).tobytes())
     date = datetime.now(UTC).isoformat(timespec="seconds")
     counts = dict(Counter(listed))
     return {"date": date, **facts, "sha256": checksum.hexdigest(), "class_counts": counts}
