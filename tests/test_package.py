@@ -188,7 +188,7 @@ class TestRooms:
             "_backbones",
             "spectrograms",
         },
-        "watch": {"datasets", "estimators", "_training", "_backbones", "spectrograms"},
+        "watch": {"datasets", "display", "estimators", "_training", "_backbones", "spectrograms"},
     }
 
     @pytest.mark.parametrize("room", [*ALLOWED, "cli"])

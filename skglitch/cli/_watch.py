@@ -13,7 +13,7 @@ from . import _options
 from ._input import load_model
 from ._output import bad_output, say
 
-_SUFFIXES = (".csv", ".jsonl")
+_SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 @click.command(short_help="Find and classify glitches in strain files as they arrive.")
@@ -34,14 +34,33 @@ _SUFFIXES = (".csv", ".jsonl")
     "--output",
     "-o",
     required=True,
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="A .csv file, a .jsonl file of JSON lines, or - for JSON lines to stdout.",
+    type=click.Path(allow_dash=True, path_type=Path),
+    help="A .csv file, a .jsonl file of JSON lines, a .parquet folder, or - for JSON lines to "
+    "stdout.",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for a PNG with the spectrograms of each glitch.",
+)
+@click.option(
+    "--page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Page with rates, glitches, latency and messages, which reloads itself.",
 )
 @click.option("--once", is_flag=True, help="End when all files that are there are done.")
 @click.option(
+    "--replay",
+    "speed",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SPEED",
+    help="Take recorded files as if they arrived now, so many times faster, and end with them.",
+)
+@click.option(
     "--poll",
     type=click.FloatRange(0, min_open=True),
-    default=1.0,
+    default=0.2,
     metavar="S",
     help="Time in s between looks at the folder.",
 )
@@ -56,7 +75,7 @@ def watch(path: Path, output: Path, **options: Any) -> None:
     is_stdout = str(output) == "-"
     if not is_stdout and output.suffix.lower() not in _SUFFIXES:
         raise bad_output(f"{str(output)!r} does not end in {', '.join(_SUFFIXES)}.")
-    from ..watch import GrowingTable, Watch
+    from ..watch import GrowingTable, Page, Watch
 
     names = ("batch_size", "precision")
     model = load_model(options["model"], ("CNNClassifier",), options | dict.fromkeys(names))
@@ -64,7 +83,12 @@ def watch(path: Path, output: Path, **options: Any) -> None:
     places = {"ifo": options["ifo"], "channel": options["only_channel"]}
     settings = {"model": str(options["model"]), **{k: str(v) for k, v in places.items()}}
     table = GrowingTable(None if is_stdout else output, {"folder": str(path.resolve()), **settings})
-    watcher = Watch(path, model, table, **places, say=say)
+    shown = {name: options[name] for name in ("pictures", "speed")}
+    if shown["pictures"]:
+        shown["pictures"].mkdir(parents=True, exist_ok=True)
+    if options["page"]:
+        shown["page"] = Page(options["page"], f"Glitches in {path}", model.durations_)
+    watcher = Watch(path, model, table, **places, **shown, say=say)
     received: list[int] = []
     stop = Event()
 
@@ -77,7 +101,7 @@ def watch(path: Path, output: Path, **options: Any) -> None:
     numbers = (signal.SIGTERM, signal.SIGINT)
     handlers = [signal.signal(number, note) for number in numbers]
     try:
-        watcher.run(once=options["once"], poll=options["poll"], stop=stop)
+        watcher.run(once=options["once"] or bool(options["speed"]), poll=options["poll"], stop=stop)
     finally:
         for number, handler in zip(numbers, handlers, strict=True):
             signal.signal(number, handler)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 _SUFFIXES = (".hdf5", ".hdf", ".h5", ".gwf")
 # A file is read when it has not changed for this long in s, and given up after the second.
-_SETTLED, _PATIENCE = 1.0, 10.0
+_SETTLED, _PATIENCE = 0.2, 10.0
 _GPS = re.compile(r"\d{9,10}")
+_SPAN = re.compile(r"-(\d{9,10})-(\d+)\.\w+$")
 
 
 @dataclass
@@ -25,17 +26,25 @@ class _File:
 
 
 class Arrivals:
-    """Strain files of a folder that are not done yet."""
+    """Strain files of a folder that are not done yet.
 
-    def __init__(self, folder: Path, done: set[str], say: Callable[[str], None]) -> None:
-        self.folder, self.done, self.say = folder, done, say
+    With a speed, recorded files arrive as if they were written now, and time passed so much faster.
+    """
+
+    def __init__(
+        self, folder: Path, done: set[str], say: Callable[[str], None], speed: float | None = None
+    ) -> None:
+        self.folder, self.done, self.say, self.speed = folder, done, say, speed
+        self.began = time.monotonic()
+        self._first: float | None = None
         self._files: dict[str, _File] = {}
 
     def look(self) -> list[str]:
         """Names of files that seem complete, in order of the GPS time in their names."""
         found = {}
         for entry in os.scandir(self.folder):
-            if entry.name.lower().endswith(_SUFFIXES) and entry.name[0] not in "._":
+            is_strain = entry.name.lower().endswith(_SUFFIXES) and entry.name[0] not in "._"
+            if is_strain and entry.name not in self.done:
                 try:
                     status = entry.stat()
                 except FileNotFoundError:
@@ -44,18 +53,30 @@ class Arrivals:
         for name in self._files.keys() - found.keys():
             self.say(f"{name} was removed before it was read.")
             del self._files[name]
+        if self.speed and self._first is None:
+            self._first = min((_span(name)[0] for name in found), default=None)
         now = time.monotonic()
-        for name in found.keys() - self.done:
-            if name not in self._files or self._files[name].state != found[name]:
-                # The clock of a file server may be ahead.
-                age = abs(time.time() - found[name][1] / 1e9)
-                self._files[name] = _File(found[name], now - age)
+        for name, state in found.items():
+            if name not in self._files or self._files[name].state != state:
+                self._files[name] = _File(state, self._since(name, state[1] / 1e9))
         ready = [
             name
             for name, file in self._files.items()
             if not file.given_up and now - file.since >= _SETTLED
         ]
         return sorted(ready, key=_order)
+
+    def _since(self, name: str, changed: float) -> float:
+        """Time since which a file is as it is."""
+        if self.speed:
+            return self.began + (_span(name)[1] - (self._first or 0)) / self.speed
+        # The clock of a file server may be ahead, and any clock may jump.
+        return time.monotonic() - abs(time.time() - changed)
+
+    def waited(self, name: str) -> float | None:
+        """Time in s since a file arrived, None if it was there from the beginning."""
+        since = self._files[name].since
+        return time.monotonic() - since if since >= self.began else None
 
     def end(self, name: str) -> None:
         """Note that a file is done."""
@@ -65,7 +86,8 @@ class Arrivals:
     def fail(self, name: str, error: Exception) -> None:
         """Note that a file could not be read, and say so once it has stopped changing."""
         file = self._files[name]
-        if time.monotonic() - file.since >= _PATIENCE:
+        is_there = (self.folder / name).exists()  # look tells of others
+        if is_there and time.monotonic() - file.since >= _PATIENCE:
             file.given_up = True
             self.say(f"{error} It is skipped unless it changes.")
 
@@ -78,3 +100,11 @@ class Arrivals:
 def _order(name: str) -> tuple[float, str]:
     match = _GPS.search(name)
     return int(match[0]) if match else math.inf, name
+
+
+def _span(name: str) -> tuple[int, int]:
+    """GPS times of start and end in the name of a file."""
+    match = _SPAN.search(name)
+    if match is None:
+        raise ValueError(f"A replay needs names such as H-H1_X-1126259446-32.gwf, not {name!r}.")
+    return int(match[1]), int(match[1]) + int(match[2])

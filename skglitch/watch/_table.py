@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._tables import to_json
+from .._files import written_whole
+from .._tables import import_pyarrow, to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,14 +23,15 @@ except ImportError:  # not on Windows
 class GrowingTable:
     """Rows in a file, or in stdout, and a line per step in a journal beside the file.
 
-    A step is done once its line is in the journal. The line records the length of the table. On
-    opening, the table is cut to the length in the last line, so a step is done as a whole or not
-    at all, whenever the process is killed.
+    A step is done once its line is in the journal. The line records the size of the table: bytes,
+    or files of a Parquet data set. On opening, the table is cut to the size in the last line, so a
+    step is done as a whole or not at all, whenever the process is killed.
 
     Parameters
     ----------
     path : pathlib.Path or None
-        A ``.csv`` file, or a file of JSON lines. None is stdout, without a journal.
+        A ``.csv`` file, a ``.parquet`` folder, or a file of JSON lines. None is stdout, without a
+        journal.
     settings : dict
         What the rows depend on. An existing table must have been written with the same.
 
@@ -40,13 +42,19 @@ class GrowingTable:
     """
 
     def __init__(self, path: Path | None, settings: dict[str, Any]) -> None:
-        self.path = path
+        self.path: Any = path
         self.steps: list[dict[str, Any]] = []
-        self._n_bytes = 0
+        self._size = 0
+        self._suffix = ".jsonl" if path is None else path.suffix.lower()
         if path is None:
             return
         where = path.with_name(f"{path.name}.journal")
-        if path.exists() and path.stat().st_size and not where.exists():
+        if self._suffix == ".parquet":
+            import_pyarrow()
+            path.mkdir(exist_ok=True)
+        else:
+            path.touch()
+        if self._measure() and not where.exists():
             raise FileExistsError(f"{str(path)!r} exists, but not its journal {where.name!r}.")
         # A process may have been killed before its first line: the table is empty then.
         self._journal = where.open("a+b", buffering=0)
@@ -55,9 +63,8 @@ class GrowingTable:
         text = self._journal.read()
         text = text[: text.rfind(b"\n") + 1]
         self._journal.truncate(len(text))
-        self._rows = path.open("ab", buffering=0)
         self._read(text, settings, where)
-        self._rows.truncate(self._n_bytes)
+        self._cut()
 
     def _lock(self, where: Path) -> None:
         try:
@@ -69,44 +76,83 @@ class GrowingTable:
     def _read(self, text: bytes, settings: dict[str, Any], where: Path) -> None:
         try:
             written, *self.steps = [json.loads(line) for line in text.splitlines()] or [None]
-            self._n_bytes = self.steps[-1]["bytes"] if self.steps else 0
+            self._size = self.steps[-1]["size"] if self.steps else 0
         except (ValueError, LookupError, TypeError) as error:
             raise ValueError(f"{str(where)!r} is damaged: {error!r}.") from error
         if written is None:
             _write(self._journal, f"{json.dumps(settings)}\n".encode())
         elif written != settings:
             raise ValueError(f"{str(self.path)!r} was written with {written}, not {settings}.")
-        n_bytes = os.fstat(self._rows.fileno()).st_size
-        if n_bytes < self._n_bytes:
+        if self._measure() < self._size:
             raise ValueError(
-                f"{str(self.path)!r} has {n_bytes} bytes, but {self._n_bytes} in {where.name!r}."
+                f"{str(self.path)!r} has size {self._measure()}, but {self._size} in "
+                f"{where.name!r}."
             )
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.path.glob("part-*.parquet"))
+
+    def _measure(self) -> int:
+        return len(self._parts()) if self._suffix == ".parquet" else self.path.stat().st_size
+
+    def _cut(self) -> None:
+        """Remove what is in no step."""
+        if self._suffix != ".parquet":
+            os.truncate(self.path, self._size)
+            return
+        for part in [*self._parts()[self._size :], *self.path.glob(".part-*.tmp")]:
+            part.unlink()
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows."""
+        import pandas as pd
+
+        if self._suffix == ".csv":
+            texts = {"ifo": "", "label": "", "top_5": ""}
+            return pd.read_csv(self.path).fillna(texts)
+        if self._suffix == ".parquet":
+            return pd.read_parquet(self.path)
+        if not self._size:
+            return pd.DataFrame()
+        return pd.read_json(self.path, lines=True, precise_float=True)
 
     def append(self, rows: pd.DataFrame, step: dict[str, Any]) -> None:
         """Write rows and the step that they are from, or raise OSError and write neither."""
-        is_csv = self.path is not None and self.path.suffix.lower() == ".csv"
-        if is_csv:
-            text = rows.to_csv(index=False, header=not self._n_bytes, lineterminator="\n")
-        else:
-            text = "".join(f"{to_json(row)}\n" for row in rows.to_dict("records"))
         if self.path is None:
-            sys.stdout.write(text)
+            sys.stdout.write(self._as_text(rows))
             sys.stdout.flush()
             return
-        content = text.encode()
-        n_bytes = self._n_bytes + len(content)
         n_journal = os.fstat(self._journal.fileno()).st_size
         try:
-            _write(self._rows, content)
-            _write(self._journal, f"{json.dumps({**step, 'bytes': n_bytes})}\n".encode())
+            size = self._write_rows(rows)
+            _write(self._journal, f"{json.dumps({**step, 'size': size})}\n".encode())
         except OSError as error:
             self._journal.truncate(n_journal)
-            self._rows.truncate(self._n_bytes)
+            self._cut()
             raise OSError(
                 f"{str(self.path)!r} cannot be written ({error.strerror}). It is complete up to "
                 "the file before, and the next start goes on from there."
             ) from error
-        self._n_bytes = n_bytes
+        self._size = size
+
+    def _write_rows(self, rows: pd.DataFrame) -> int:
+        """Write rows, and return the size of the table with them."""
+        if self._suffix == ".parquet":
+            # The first one tells what columns there are.
+            if len(rows) or not self._size:
+                with written_whole(self.path / f"part-{self._size:08d}.parquet") as file:
+                    rows.to_parquet(file, index=False)
+                return self._size + 1
+            return self._size
+        content = self._as_text(rows).encode()
+        with self.path.open("ab", buffering=0) as file:
+            _write(file, content)
+        return self._size + len(content)
+
+    def _as_text(self, rows: pd.DataFrame) -> str:
+        if self._suffix == ".csv":
+            return rows.to_csv(index=False, header=not self._size, lineterminator="\n")
+        return "".join(f"{to_json(row)}\n" for row in rows.to_dict("records"))
 
 
 def _write(file: Any, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._files import written_whole
 from .._validation import LOST_AT_GAPS
 from ..datasets import Strain, StrainFiles, load_strain, load_triggers
 from ..spectrograms import QTransformer, find_triggers
 from ._arrivals import Arrivals
+from ._page import Page, draw_views
 from ._table import GrowingTable
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 _CONTEXT, _WAIT, _LOST = 160.0, 92.0, 2.0 * LOST_AT_GAPS
 # Strain on the two sides of a longer gap is searched separately, as gaps take memory.
 _LONGEST_GAP = 512.0
+# A detector is silent without a file for this long in s, or twice the duration of its last file.
+_SILENCE = 600.0
+# In s, between pages while no file arrives.
+_PAGE_INTERVAL = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,17 @@ class _Detector:
     """Files of a detector in order of arrival. Triggers before ``until`` are in the table."""
 
     parts: list[_Part] = field(default_factory=list)
+    spans: list[tuple[float, float]] = field(default_factory=list)
     until: float = 0.0
     sample_rate: float = 0.0
+    # On the clock of time.monotonic.
+    heard: float = field(default_factory=time.monotonic)
+    is_silent: bool = False
+
+    def add(self, part: _Part) -> None:
+        """Add a file."""
+        self.parts.append(part)
+        self.spans = _merge([*self.spans, (part.t0, part.t1)])
 
 
 class Watch:
@@ -57,6 +73,12 @@ class Watch:
         Gets the rows, and its steps are the files that are done already.
     ifo, channel : str, default=None
         As ``ifo`` and ``dataset`` of :func:`~skglitch.datasets.load_strain`.
+    pictures : pathlib.Path, default=None
+        Folder that gets the spectrograms of each glitch that is classified.
+    page : Page, default=None
+        Is written after each file.
+    speed : float, default=None
+        Files are recorded ones, which arrive as if they were written now, so much faster.
     say : callable, default=print
         Is called with each message.
     """
@@ -69,26 +91,42 @@ class Watch:
         *,
         ifo: str | None = None,
         channel: str | None = None,
+        pictures: Path | None = None,
+        page: Page | None = None,
+        speed: float | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         if classifier.durations_ is None:
             raise ValueError("The model was fitted to views of unknown durations.")
         self.folder, self.classifier, self.table = folder, classifier, table
-        self.ifo, self.channel, self.say = ifo, channel, say
+        self.ifo, self.channel, self.pictures, self.page = ifo, channel, pictures, page
+        self._views: dict[str, np.ndarray] = {}
+        self._written = -math.inf
         self._detectors: dict[str, _Detector] = {}
         self._strain: dict[str, Strain] = {}
-        for step in table.steps:
-            detector = self._detectors.setdefault(step.get("ifo", ""), _Detector())
+        for step in table.steps[1:]:  # the first one wrote the names of the columns
+            detector = self._detectors.setdefault(step["ifo"], _Detector())
             detector.until = step.get("until", detector.until)
             if "t0" in step:
-                detector.parts.append(_Part(step["file"], step["t0"], step["t1"]))
+                detector.add(_Part(step["file"], step["t0"], step["t1"]))
                 detector.sample_rate = step["sample_rate"]
-        self._arrivals = Arrivals(folder, {step.get("file", "") for step in table.steps}, say)
+        done = {step.get("file", "") for step in table.steps}
+
+        def say_and_note(message: str) -> None:
+            say(message)
+            if page:
+                page.note(message)
+
+        self.say = say_and_note
+        self._arrivals = Arrivals(folder, done, self.say, speed)
 
     def run(self, *, once: bool, poll: float, stop: Event) -> None:
         """Do the files of the folder, and then its end (``once``) or those that arrive."""
         if not self.table.steps:
             self.table.append(self._no_rows(), {})
+        if self.page:
+            rows = self.table.read()
+            self.page.add(rows if len(rows) else self._no_rows(), {})
         while not stop.is_set():
             for name in self._arrivals.look():
                 if stop.is_set():
@@ -96,10 +134,14 @@ class Watch:
                 self._do(name)
             if once and not self._arrivals.are_pending:
                 break
+            self._tell_silence()
+            if time.monotonic() - self._written > _PAGE_INTERVAL:
+                self._write_page()
             stop.wait(poll)
         if not stop.is_set():
             for ifo, detector in self._detectors.items():
                 self._append(self._search(ifo, detector, at_end=True), {}, ifo, detector)
+            self._write_page()
 
     def _do(self, name: str) -> None:
         """Read a file, and append the triggers that are final with it."""
@@ -114,7 +156,8 @@ class Watch:
             return
         ifo, part = strain.ifo, _Part(name, strain.t0, strain.t1)
         detector = self._detectors.setdefault(ifo, _Detector())
-        spans = _merge(detector.parts)
+        spans = detector.spans
+        detector.heard, detector.is_silent = time.monotonic(), False
         detector.sample_rate = detector.sample_rate or strain.sample_rate
         reason = ""
         if any(start <= part.t0 and part.t1 <= stop for start, stop in spans):
@@ -126,12 +169,16 @@ class Watch:
             self.table.append(self._no_rows(), {"file": name, "ifo": ifo})
         else:
             self._strain[name] = strain
-            detector.parts.append(part)
+            detector.add(part)
             self._tell_gaps(spans, part)
             rows = self._search_late(ifo, detector, spans, part) + self._search(ifo, detector)
             step = {**asdict(part), "sample_rate": strain.sample_rate}
             self._append(rows, step, ifo, detector)
+        waited = self._arrivals.waited(name)
         self._arrivals.end(name)
+        if self.page and waited is not None:
+            self.page.latencies.append(waited)
+        self._write_page()
 
     def _is_of_others(self, path: Path) -> bool:
         """Whether a file is of other detectors than the one to watch."""
@@ -149,20 +196,63 @@ class Watch:
         elif part.t0 > spans[-1][1] + 1e-3:
             self.say(f"No strain from GPS {spans[-1][1]:.0f} to {part.t0:.0f}.")
 
+    def _tell_silence(self) -> None:
+        for ifo, detector in self._detectors.items():
+            silence = time.monotonic() - detector.heard
+            part = detector.parts[-1]
+            if not detector.is_silent and silence > max(_SILENCE, 2 * (part.t1 - part.t0)):
+                detector.is_silent = True
+                self.say(f"{ifo or 'The detector'} is silent: {part.file} was the last file.")
+
     def _append(self, rows: list[Any], step: dict[str, Any], ifo: str, detector: _Detector) -> None:
         import pandas as pd
 
         rows = [table for table in rows if len(table)]
         table = pd.concat(rows) if rows else self._no_rows()
+        views, self._views = self._views, {}
+        if self.pictures:
+            # Before the rows, so that none is missing whenever the process is killed.
+            for name in views:
+                with written_whole(self.pictures / f"{name}.png") as file:
+                    file.write(draw_views(views[name], self.classifier.durations_))
         self.table.append(table, {**step, "ifo": ifo, "until": detector.until})
-        needed = {p.file for p in detector.parts if p.t1 > detector.until - 2 * _CONTEXT}
-        others = {p.file for d in self._detectors.values() if d is not detector for p in d.parts}
-        self._strain = {n: s for n, s in self._strain.items() if n in needed or n in others}
+        if self.page:
+            self.page.add(table, views)
+        self._strain = {
+            name: strain
+            for name, strain in self._strain.items()
+            if strain.t1 > self._detectors[strain.ifo].until - 2 * _CONTEXT
+        }
+
+    def _write_page(self) -> None:
+        import pandas as pd
+
+        self._written = time.monotonic()
+        if self.page is None:
+            return
+        states = []
+        for ifo, detector in self._detectors.items():
+            spans = detector.spans
+            seconds = sum(stop - start for start, stop in spans)
+            states.append(
+                {
+                    "detector": f"{ifo or '?'}{' (silent)' if detector.is_silent else ''}",
+                    "strain until": f"{spans[-1][1]:.0f}",
+                    "triggers until": f"{detector.until:.0f}",
+                    "gaps": len(spans) - 1,
+                    "gaps [s]": round(spans[-1][1] - spans[0][0] - seconds),
+                    "last file": detector.parts[-1].file,
+                }
+            )
+        try:
+            self.page.write(pd.DataFrame(states))
+        except OSError as error:
+            self.say(f"The page cannot be written: {error}")
 
     def _search(self, ifo: str, detector: _Detector, at_end: bool = False) -> list[pd.DataFrame]:
         """Classify triggers that are not in the table and that more strain cannot change."""
         rows = []
-        runs = _merge(detector.parts, _LONGEST_GAP)
+        runs = _merge(detector.spans, _LONGEST_GAP)
         for start, stop in runs:
             is_closed = at_end or stop < runs[-1][1]
             begin = max(start, detector.until)
@@ -184,7 +274,7 @@ class Watch:
         """Classify triggers before ``until`` that were in a gap, or too close to one."""
         if part.t0 - _LOST >= detector.until:
             return []
-        after = _merge(detector.parts)
+        after = detector.spans
         start = max(after[0][0], part.t0 - _CONTEXT)
         strain = self._join(ifo, detector, start, min(after[-1][1], part.t1 + _CONTEXT))
         found = self._find(strain)
@@ -258,6 +348,7 @@ class Watch:
         if drawn.skipped:
             self.say(f"Next to gaps, triggers are not classified: {len(drawn.skipped)}.")
         y_prob, embeddings = self.classifier.predict_proba_and_embed(drawn.data)
+        self._views.update(zip(drawn.ids.tolist(), drawn.data, strict=True))
         order = np.argsort(-y_prob, axis=1, kind="stable")[:, :5]
         classes = self.classifier.classes_
         table.loc[drawn.rows, "label"] = classes[order[:, 0]]
@@ -275,15 +366,17 @@ class Watch:
         return self._classify(find_triggers(silence, segments=[]), silence)
 
 
-def _merge(parts: list[_Part], longest_gap: float = 1e-3) -> list[tuple[float, float]]:
-    """Join the spans of files between which there are no gaps, or only short ones."""
-    spans: list[tuple[float, float]] = []
-    for start, stop in sorted((part.t0, part.t1) for part in parts):
-        if spans and start <= spans[-1][1] + longest_gap:
-            start, last = spans.pop()
+def _merge(
+    spans: list[tuple[float, float]], longest_gap: float = 1e-3
+) -> list[tuple[float, float]]:
+    """Join spans between which there are no gaps, or only short ones."""
+    joined: list[tuple[float, float]] = []
+    for start, stop in sorted(spans):
+        if joined and start <= joined[-1][1] + longest_gap:
+            start, last = joined.pop()
             stop = max(stop, last)
-        spans.append((start, stop))
-    return spans
+        joined.append((start, stop))
+    return joined
 
 
 def _is_inside(gps: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:

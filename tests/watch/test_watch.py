@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import tempfile
+import time
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from skglitch.datasets import load_strain
 from skglitch.spectrograms import find_triggers
-from skglitch.watch import GrowingTable, Watch
+from skglitch.watch import GrowingTable, Page, Watch
 
 from .conftest import RATE, START
 
@@ -31,8 +35,7 @@ def watch_once(folder, classifier, output="triggers.csv", **options):
     Watch(folder, classifier, table, say=said.append, **options).run(
         once=True, poll=0.02, stop=Event()
     )
-    del table
-    return pd.read_csv(folder / output), "\n".join(said)
+    return table.read(), "\n".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,39 @@ def test_starts_in_between_make_no_difference(put, classifier, whole, tmp_path):
     assert abs(table["gps"].to_numpy() - whole["gps"].to_numpy()).max() < 0.01
 
 
+@pytest.mark.parametrize("output", ["triggers.parquet", "triggers.jsonl"])
+def test_formats(put, classifier, whole, tmp_path, output):
+    for start in range(0, 330, 110):
+        put(tmp_path, start, start + 110)
+    expected, _ = watch_once(tmp_path, classifier)
+    table, _ = watch_once(tmp_path, classifier, output)
+    assert_frame_equal(table, expected, rtol=1e-12, check_exact=False)
+    assert_same(table, whole)
+
+
+def test_replay(put, classifier, whole, tmp_path):
+    for start in range(0, 330, 30):
+        put(tmp_path, start, start + 30)
+    page = Page(tmp_path / "page.html", "", classifier.durations_)
+    started = time.monotonic()
+    table, _ = watch_once(tmp_path, classifier, page=page, speed=150.0)
+    assert time.monotonic() - started > 330 / 150
+    assert_same(table, whole)
+    assert len(page.latencies) == 11
+    put(tmp_path, 0, 30, "other.hdf5")
+    with pytest.raises(ValueError, match=r"other\.hdf5"):
+        watch_once(tmp_path, classifier, "other.csv", speed=150.0)
+
+
+def test_pictures(put, classifier, tmp_path, blank_figures):
+    put(tmp_path, 0, 128)
+    (tmp_path / "pictures").mkdir()
+    table, _ = watch_once(tmp_path, classifier, pictures=tmp_path / "pictures")
+    rows = table[table["label"] != ""]
+    names = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert names == {f"H1_{gps!r}.png" for gps in rows["gps"].tolist()}
+
+
 def test_gaps_late_files_and_doubles(put, classifier, whole, tmp_path):
     put(tmp_path, 0, 128)
     put(tmp_path, 160, 330)
@@ -104,6 +140,77 @@ def test_silence_for_an_hour(put, strain, classifier, tmp_path):
     assert_frame_equal(first[FOUND], alone)
     assert len(table) > len(alone)
     assert path.exists()
+
+
+class Clock(Event):
+    """Run a function at each wait, and stop after some waits."""
+
+    def __init__(self, n_waits, at_wait=lambda n: None):
+        super().__init__()
+        self.n_waits, self.at_wait, self.n = n_waits, at_wait, 0
+
+    def wait(self, timeout=None):
+        self.n += 1
+        self.at_wait(self.n)
+        if self.n == self.n_waits:
+            self.set()
+        return super().wait(timeout)
+
+
+def test_a_silent_detector_is_said_once(put, classifier, tmp_path, monkeypatch):
+    monkeypatch.setattr("skglitch.watch._watch._SILENCE", 3600.0)
+    clock = time.monotonic
+    said, hours = [], [0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 3600 * hours[0])
+
+    def pass_time(n):
+        hours[0] = n // 10
+        if n == 25:
+            put(tmp_path, 32, 64)
+
+    put(tmp_path, 0, 32)
+    page = Page(tmp_path / "page.html", "", classifier.durations_)
+    watcher = Watch(tmp_path, classifier, GrowingTable(None, {}), page=page, say=said.append)
+    watcher.run(once=False, poll=0.01, stop=Clock(24, pass_time))
+    assert [message for message in said if "silent" in message] == [
+        f"H1 is silent: H-H1_TEST-{START}-32.hdf5 was the last file."
+    ]
+    assert "H1 (silent)" in page.path.read_text()
+    watcher.run(once=False, poll=0.01, stop=Clock(45, pass_time))
+    assert len([message for message in said if "silent" in message]) == 2
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+def test_a_clock_that_jumps(put, classifier, tmp_path, monkeypatch, jump):
+    clock, jumped = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: clock() + jumped[0])
+
+    def at_wait(n):
+        if n == 5:
+            jumped[0] = jump
+        if n in (2, 6):
+            put(tmp_path, 16 * n, 16 * n + 64, age=0)
+
+    table = GrowingTable(tmp_path / "t.csv", {})
+    watcher = Watch(tmp_path, classifier, table)
+    watcher.run(once=False, poll=0.02, stop=Clock(60, at_wait))
+    assert (tmp_path / "t.csv.journal").read_text().count('"file"') == 2
+
+
+def test_a_file_that_is_deleted_while_it_is_read(put, classifier, tmp_path, monkeypatch):
+    gone = put(tmp_path, 0, 128)
+    put(tmp_path, 128, 256)
+
+    def load(path, **options):
+        if path == gone:
+            gone.unlink(missing_ok=True)
+        return load_strain(path, **options)
+
+    monkeypatch.setattr("skglitch.watch._watch.load_strain", load)
+    table, said = watch_once(tmp_path, classifier)
+    assert said == f"{gone.name} was removed before it was read."
+    assert table["gps"].between(START + 128, START + 256).all()
+    assert len(table) > 5
 
 
 def test_half_written_file(put, classifier, tmp_path, whole):
@@ -147,6 +254,39 @@ def test_other_detectors_and_rates(put, classifier, tmp_path):
     table, said = watch_once(tmp_path, classifier, ifo="L1")
     assert said == ""
     assert table.empty
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_full_disk(tmp_path, name):
+    rows = pd.DataFrame({"gps": np.random.default_rng(0).random(1000)})
+    table = GrowingTable(tmp_path / name, {})
+    table.append(rows[:1], {"file": "1"})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=rf"{name}.*File too large"):
+            table.append(rows, {"file": "2"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(table.read()) == 1
+    table.append(rows, {"file": "2"})
+    del table
+    table = GrowingTable(tmp_path / name, {})
+    assert [step["file"] for step in table.steps] == ["1", "2"]
+    assert len(table.read()) == 1001
+
+
+def test_parts_without_a_step_are_removed(tmp_path):
+    rows = pd.DataFrame({"gps": [1.5, 2.5], "label": ["Blip", ""]})
+    table = GrowingTable(tmp_path / "t.parquet", {})
+    table.append(rows[:0], {})
+    table.append(rows[:0], {})
+    table.append(rows, {"file": "1"})
+    rows.to_parquet(tmp_path / "t.parquet" / "part-00000002.parquet")
+    (tmp_path / "t.parquet" / ".part-00000003.parquet.0.tmp").touch()
+    del table
+    assert_frame_equal(GrowingTable(tmp_path / "t.parquet", {}).read(), rows)
+    assert len(list((tmp_path / "t.parquet").iterdir())) == 2
 
 
 def test_growing_table(tmp_path):
