@@ -2,8 +2,10 @@
 
 Embeddings of frozen nets are compared with those of torch in float32: cosine, nearest neighbors,
 accuracy of a logistic regression over five draws of labels, and detection of each class as novel.
-The ready-made model is compared by its labels. ``int8`` is calibrated on other glitches than the
-test has: simulated ones for the ready-made model, one half of the real ones for frozen nets.
+Nets that were fine-tuned on five labels per class and the ready-made model are compared by their
+labels. ``int8`` is calibrated on other glitches than the
+test has: simulated ones for the ready-made model, the training glitches for fine-tuned nets, one
+half of the real ones for frozen nets.
 
     python benchmarks/precision.py [--backbones NAME ...] [--seeds 5] [--results NAME]
 """
@@ -13,14 +15,14 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from _common import DATA, Store, mean_interval, real_glitches, table
+from _common import DATA, Store, interval, mean_interval, real_glitches, table
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.neighbors import NearestNeighbors
 
 import skglitch
-from skglitch import TruncatedCNNTransformer
+from skglitch import CNNClassifier, TruncatedCNNTransformer
 from skglitch.datasets import load_gravity_spy, make_glitches
 from skglitch.discovery import NoveltyDetector
 
@@ -102,10 +104,39 @@ def ready_made() -> list[dict]:
     return rows
 
 
+def fine_tuned(run: str, seed: int) -> dict:
+    """Return the accuracy and the change of probabilities of a fine-tuned net, for each way."""
+    X, y = real_glitches(run)
+    draw = StratifiedShuffleSplit(1, train_size=5 * len(np.unique(y)), random_state=seed)
+    train, test = next(draw.split(X, y))
+    model = CNNClassifier(precision="int8", device="cpu", random_state=seed).fit(X[train], y[train])
+    result, expected = {}, None
+    for how, way in WAYS.items():
+        y_prob = model.set_params(**way).predict_proba(X[test])
+        expected = y_prob if expected is None else expected
+        right = np.mean(model.classes_[y_prob.argmax(1)] == y[test])
+        result[how] = {"accuracy": float(right), "change": float(abs(y_prob - expected).max())}
+    return result
+
+
+def rows_of_seeds(runs: list[dict]) -> list[dict]:
+    """Return a row for each way, over the seeds."""
+    accuracy = {how: [100 * run[how]["accuracy"] for run in runs] for how in WAYS}
+    return [
+        {
+            "how": how,
+            "accuracy in %": interval(accuracy[how]),
+            "difference in %": interval(np.subtract(accuracy[how], accuracy["torch float32"])),
+            "largest change": f"{max(run[how]['change'] for run in runs):.1e}",
+        }
+        for how in WAYS
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     nets = ["efficientnet_lite0", "efficientnet_lite2", "squeezenet1_1"]
-    parser.add_argument("--backbones", nargs="+", default=nets)
+    parser.add_argument("--backbones", nargs="*", default=nets)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--results", default="precision", help="name of the file of results")
     options = parser.parse_args()
@@ -115,6 +146,12 @@ def main() -> None:
             key = f"{backbone}, {run}"
             rows = store.get(key, compare, backbone, run, options.seeds)
             print(f"{key}\n{table(rows)}\n", flush=True)
+    for run in ("o1", "o3"):
+        seeds = [
+            store.get(f"fine-tuned, {run}, seed {seed}", fine_tuned, run, seed)
+            for seed in range(options.seeds)
+        ]
+        print(f"fine-tuned, {run}\n{table(rows_of_seeds(seeds))}\n", flush=True)
     print("ready-made model, O1\n" + table(store.get("ready-made, o1", ready_made)))
 
 
