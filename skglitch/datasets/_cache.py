@@ -11,7 +11,7 @@ import uuid
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -71,7 +71,7 @@ class ViewCache:
         path = self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"
         try:
             with open(path, "wb") as stream:
-                self._write_header(stream, n_rows)
+                write_header(stream, "|u1", (n_rows, *self.item_shape))
                 # Written, as a full disk is an error here, but kills users of memory maps.
                 for _ in range(n_rows):
                     stream.write(bytes(math.prod(self.item_shape)))
@@ -82,16 +82,10 @@ class ViewCache:
             raise
         return path
 
-    def _write_header(self, stream: BinaryIO, n_rows: int) -> None:
-        """Write the .npy header, which has the same length for all numbers of rows."""
-        stream.seek(0)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (n_rows, *self.item_shape)}
-        np.lib.format.write_array_header_1_0(stream, header)
-
     def publish(self, made: Path, rows: list[Row], broken: dict[PictureFile, str]) -> np.ndarray:
         """Make the first ``len(rows)`` rows of a new array the cache, and open it."""
         with open(made, "r+b") as stream:
-            self._write_header(stream, len(rows))
+            write_header(stream, "|u1", (len(rows), *self.item_shape))
             stream.truncate(stream.tell() + len(rows) * math.prod(self.item_shape))
             os.fsync(stream.fileno())
         final = made.with_suffix("")
@@ -126,6 +120,13 @@ class ViewCache:
                 if path.name != final.name and (stale or path.name == previous):
                     path.unlink()
         return array
+
+
+def write_header(stream: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> None:
+    """Write the header of an .npy file, which has the same length for all numbers of rows."""
+    stream.seek(0)
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
 
 
 def warn_no_cache(error: OSError) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any
 
+import joblib
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 from tqdm.auto import tqdm
 
+from ._batches import Batches
 from ._parameters import check_choice
 from ._simulate._classes import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS
 from ._simulate._compose import simulate_glitch
@@ -37,6 +41,7 @@ def make_glitches(
     return_X_y: bool = False,
     n_jobs: int | None = None,
     device: Any = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
     random_state: Any = None,
     progress: bool = False,
 ) -> Any:
@@ -83,6 +88,9 @@ def make_glitches(
         Number of processes that simulate. The result does not depend on it.
     device : str or torch.device, default="auto"
         Where to compute the spectrograms.
+    checkpoint : path, default=None
+        Folder to which glitches are written as they are made. If the process dies, the same call
+        goes on, and the result is the same. It needs an integer as ``random_state``.
     random_state : int, RandomState instance or None, default=None
         Seed.
     progress : bool, default=False
@@ -92,7 +100,8 @@ def make_glitches(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5.
+            Normalized energy, 255 being 25.5. With ``checkpoint``, it is a read-only memory map
+            of a file in the folder, and so is ``strain``.
         target : ndarray of shape (n_samples,), dtype str
             Class of each glitch, in random order.
         target_names : list of str
@@ -117,7 +126,8 @@ def make_glitches(
     Raises
     ------
     ValueError
-        If a parameter is invalid or there is no such class.
+        If a parameter is invalid, there is no such class, or ``checkpoint`` was made with other
+        parameters.
 
     References
     ----------
@@ -149,26 +159,42 @@ def make_glitches(
     scales = _draw_scales(norm, generator, len(labels))
 
     n = len(labels)
-    data = np.empty((n, len(transformer.durations), *size), dtype=np.uint8)
-    strain = np.empty((n, n_times) if return_strain else 0)
-    parameters: list[dict[str, float]] = []
-    bar = tqdm(total=n, desc="simulate", unit="glitch", disable=not progress)
+    # What decides the result, but for the device.
+    settings = {
+        "n_samples": n,
+        "classes": names,
+        "weights": weights if isinstance(weights, str) else dict(weights),
+        "sample_rate": sample_rate,
+        "duration": duration,
+        "noise": noise if isinstance(noise, str) or checkpoint is None else joblib.hash(noise),
+        "norm": norm,
+        "durations": transformer.durations,
+        "size": size,
+        "return_strain": return_strain,
+        "random_state": random_state,
+    }
+    if checkpoint is not None and not isinstance(random_state, Integral):
+        raise ValueError(
+            f"checkpoint={str(checkpoint)!r} needs random_state to be an integer, so that the same "
+            f"glitches are drawn again, but random_state={random_state!r}."
+        )
+    done = Batches(n, checkpoint, settings)
+    bar = tqdm(total=n, initial=done.n_rows, desc="simulate", unit="glitch", disable=not progress)
     with bar, Parallel(n_jobs=n_jobs) as parallel:
         # In batches, so that the strain of all glitches is never in memory at once.
-        for start in range(0, n, _BATCH):
+        for start in range(done.n_rows, n, _BATCH):
             rows = slice(start, start + _BATCH)
             glitches = parallel(
                 delayed(_simulate)(str(label), seed, source, sample_rate, duration)
                 for label, seed in zip(labels[rows], seeds[rows], strict=True)
             )
-            batch = np.stack([values for values, _ in glitches])
+            strain = np.stack([values for values, _ in glitches])
             # Views look like those of much longer strain.
-            options = {"clean_medians": True, "scale": scales[rows]}
-            data[rows] = transformer.scan(batch, **options).data
-            if return_strain:
-                strain[rows] = batch
-            parameters += [drawn for _, drawn in glitches]
+            views = transformer.scan(strain, clean_medians=True, scale=scales[rows]).data
+            arrays = {"data": views, "strain": strain} if return_strain else {"data": views}
+            done.append([drawn for _, drawn in glitches], **arrays)
             bar.update(len(glitches))
+    data, parameters = done.load("data"), list(chain.from_iterable(done.notes))
     if return_X_y:
         return data, labels
     bunch = Bunch(
@@ -184,7 +210,7 @@ def make_glitches(
         sample_rate=sample_rate,
     )
     if return_strain:
-        bunch.strain = strain
+        bunch.strain = done.load("strain")
     return bunch
 
 

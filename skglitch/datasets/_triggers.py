@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral
 from typing import Any, Protocol
 
+import joblib
 import numpy as np
 from sklearn.utils import Bunch
 from tqdm import tqdm
 
 from .._files import list_paths
 from .._validation import unfold_views
+from ._batches import Batches
 from ._channels import ifo_of_channel
 from ._load_strain import load_strain
 from ._open_strain import fetch_open_strain
 from ._parameters import check_choice, list_problems
 from ._strain import Strain, check_number
-from ._strain_files import StrainFiles
+from ._strain_files import StrainFiles, describe_strain
 from ._trigger_table import Triggers, read_triggers
 
 _DESCR = """\
@@ -51,6 +54,7 @@ def load_triggers(
     on_error: str = "raise",
     return_strain: bool = False,
     return_X_y: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Any:
     """Transform the strain around the triggers of a table.
@@ -93,12 +97,16 @@ def load_triggers(
         Whether to return the strain, too.
     return_X_y, progress
         As in :func:`load_gravity_spy`.
+    checkpoint : path, default=None
+        Folder to which batches are written as they are transformed. If the process dies, the same
+        call goes on, and the result is the same. Strain files are known by name and size.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n, ...)
-            What the transformer returned: uint8 views of a QTransformer.
+            What the transformer returned: uint8 views of a QTransformer. With ``checkpoint``, it
+            is a read-only memory map of a file in the folder, and so is ``strain``.
         target : ndarray of shape (n,) or None
             Labels; where there is none, ``""`` among strings, -1 among integers and else NaN.
         target_names : ndarray of shape (n_classes,) or None
@@ -129,8 +137,8 @@ def load_triggers(
     ValueError
         If a parameter is invalid, the table lacks a column, has it twice or has GPS times of
         fewer than 64 bits, rows cannot be used (``on_error="raise"``) or none can, the sample
-        rates of strain and transformer differ, or ``return_X_y=True`` and the table has no
-        labels.
+        rates of strain and transformer differ, ``return_X_y=True`` and the table has no labels,
+        or ``checkpoint`` was made with other parameters.
 
     Examples
     --------
@@ -171,13 +179,31 @@ def load_triggers(
         problems[row] = str(error)
 
     todo = [row for row in range(len(ifos)) if row not in problems]
-    rows: list[int] = []
-    data = kept = np.empty(0)
+    settings = {}
+    if checkpoint is not None:
+        labels = None if triggers.target is None else triggers.target.tolist()
+        settings = {
+            "table": joblib.hash(repr((triggers.gps, ifos, labels))),
+            "strain": source.describe(),
+            "transformer": _describe_transformer(transformer),
+            "duration": duration,
+            "return_strain": return_strain,
+        }
+    done = Batches(len(todo), checkpoint, settings)
+    for batch in done.notes:
+        for row, reason in batch["problems"]:
+            note(row, ValueError(reason))
+    n_done = sum(batch["n"] for batch in done.notes)
     bar = tqdm(
-        total=len(todo), desc="Loading triggers", unit=" triggers", delay=2.0, disable=not progress
+        total=len(todo),
+        initial=n_done,
+        desc="Loading triggers",
+        unit=" triggers",
+        delay=2.0,
+        disable=not progress,
     )
     with bar:
-        for begin in range(0, len(todo), int(batch_size)):
+        for begin in range(n_done, len(todo), int(batch_size)):
             batch = todo[begin : begin + int(batch_size)]
             pieces = {}
             for row in batch:
@@ -185,16 +211,14 @@ def load_triggers(
                     pieces[row] = source.around(triggers.gps[row], ifos[row])
                 except (ValueError, OSError) as error:
                     note(row, error)
-            for row, views in _transform(transformer, pieces, note).items():
-                if not rows:
-                    # All at once: concatenating batches at the end takes twice the memory.
-                    data = np.empty((len(todo), *views.shape), views.dtype)
-                    kept = np.empty((len(todo), len(pieces[row])) if return_strain else 0)
-                data[len(rows)] = views
-                if return_strain:
-                    kept[len(rows)] = pieces[row]
-                rows.append(row)
+            views = _transform(transformer, pieces, note)
+            arrays = {"data": np.stack(list(views.values()))} if views else {}
+            if views and return_strain:
+                arrays["strain"] = np.stack([pieces[row] for row in views])
+            failed = [[row, problems[row]] for row in batch if row in problems]
+            done.append({"n": len(batch), "rows": list(views), "problems": failed}, **arrays)
             bar.update(len(batch))
+    rows = [row for batch in done.notes for row in batch["rows"]]
     if not rows:
         raise ValueError(f"No row of {triggers.where} can be used:{_describe(triggers)}")
     if problems:
@@ -207,7 +231,7 @@ def load_triggers(
     times, ifos = [triggers.gps[row] for row in rows], [ifos[row] for row in rows]
     target = None if triggers.target is None else triggers.target[rows]
     bunch = Bunch(
-        data=data[: len(rows)],
+        data=done.load("data"),
         target=target,
         target_names=None if target is None else np.unique(target[triggers.labeled[rows]]),
         ids=np.array([f"{i}_{t!r}" if i else repr(t) for i, t in zip(ifos, times, strict=True)]),
@@ -218,7 +242,7 @@ def load_triggers(
         DESCR=_DESCR,
     )
     if return_strain:
-        bunch.strain = kept[: len(rows)]
+        bunch.strain = done.load("strain")
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
@@ -237,6 +261,13 @@ def _check_parameters(transformer: Any, duration: Any, batch_size: Any, on_error
 def _describe(triggers: Triggers) -> str:
     problems = sorted(triggers.problems.items())
     return list_problems({triggers.name(row): reason for row, reason in problems})
+
+
+def _describe_transformer(transformer: Any) -> list[Any]:
+    """Return what decides the result of a transformer, but for the device."""
+    get_params = getattr(transformer, "get_params", dict)
+    params = {k: repr(v) for k, v in get_params().items() if k not in ("device", "batch_size")}
+    return [type(transformer).__qualname__, transformer.sample_rate, params]
 
 
 def _transform(
@@ -319,6 +350,13 @@ class _Source:
                     reason = f"there is strain of {', '.join(known) or 'no detector'}, not of {ifo}"
                     triggers.problems.setdefault(row, reason)
         return triggers.ifo
+
+    def describe(self) -> Any:
+        """Return what tells this strain from other strain."""
+        if self.function is not None:
+            function = getattr(self.function, "func", self.function)
+            return getattr(function, "__qualname__", type(function).__qualname__)
+        return {ifo: describe_strain(series) for ifo, series in self.series.items()}
 
     def around(self, gps: float, ifo: str) -> np.ndarray:
         """Take the samples around a trigger."""

@@ -49,6 +49,7 @@ SHORTENED = {
     'method="umap"': 'method="pca"',
     "--method umap": "--method pca",
     "make_glitches(500": "make_glitches(25",
+    "make_glitches(100,": "make_glitches(4,",
     "    120,\n": "    24,\n",
     "make_glitches(20,": "make_glitches(4,",
     "StratifiedKFold(3,": "StratifiedKFold(2,",
