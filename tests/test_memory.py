@@ -55,6 +55,12 @@ def test_a_short_call_does_not_wait_for_memory_to_go_back(library, monkeypatch):
     assert library.trims == 0
 
 
+def test_what_dask_sets_in_its_workers_does_not_turn_it_off(library, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    with kept_memory(CPU):
+        assert library.options == _device._KEEP
+
+
 def test_an_error_takes_it_back(library):
     with pytest.raises(RuntimeError), kept_memory(CPU):
         raise RuntimeError
