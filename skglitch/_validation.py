@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
+from ._dask import refuse_dask
 from ._labels import UNLABELED, as_labels, find_masked, is_labeled, refuse_unlabeled
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -197,6 +198,7 @@ def find_positions(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.i
 
 def unmask(values: Any) -> Any:
     """Return numbers with NaN where they are masked, which scikit-learn overlooks, or NA."""
+    refuse_dask(values)
     if isinstance(values, list | tuple) and any(map(np.ma.isMaskedArray, values)):
         values = np.ma.stack(values)
     hidden = find_masked(values)

@@ -148,6 +148,7 @@ class TestRooms:
 
     BELOW_ALL: ClassVar = {
         *(
+            "_dask",
             "_device",
             "_download",
             "_engine",

@@ -30,6 +30,7 @@ from skorch.history import History
 from torch import nn
 
 from .._backbones import DEFAULT_BACKBONE, IMAGENET, max_learning_rate
+from .._dask import by_blocks, is_dask
 from .._device import (
     PRECISIONS,
     choose_device,
@@ -493,7 +494,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.fit_data_ = [*getattr(self, "fit_data_", ()), describe_data(images, y)]
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Any:
         """Predict the probabilities of the classes.
 
         Parameters
@@ -504,8 +505,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y_prob : ndarray of shape (n_samples, n_classes), dtype float32
-            Columns in the order of ``classes_``.
+            Columns in the order of ``classes_``. Of a Dask array, a Dask array.
         """
+        check_is_fitted(self)
+        if is_dask(X):
+            return by_blocks(self, "predict_proba", X, (len(self.classes_),), np.float32)
         return self._predict(X, lambda module, features: module.classify(features).softmax(dim=1))
 
     def predict_proba_and_embed(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -532,7 +536,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         n_classes = len(self.classes_)
         return joined[:, :n_classes], joined[:, n_classes:]
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Predict the most probable classes.
 
         Parameters
@@ -543,8 +547,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
+            Of a Dask array, a Dask array.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            return by_blocks(self, "predict", X, (), self.classes_.dtype)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _read_labels(self, y: Any, classes: np.ndarray | None = None) -> np.ndarray:

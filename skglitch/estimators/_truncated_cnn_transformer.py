@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._backbones import DEFAULT_BACKBONE, IMAGENET
+from .._dask import by_blocks, is_dask
 from .._device import (
     PRECISIONS,
     choose_device,
@@ -258,7 +259,7 @@ scale_
         self.fit_data_ = [describe_data(images, y)]
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Embed images.
 
         Parameters
@@ -269,8 +270,11 @@ scale_
         Returns
         -------
         embeddings : ndarray of shape (n_samples, n_features), dtype float32
+            Of a Dask array, a Dask array.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            return by_blocks(self, "transform", X, (self._n_features_out,), np.float32)
         return self._embed(
             read_images(self, X),
             engine=self.engine,

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_output_config
 from torch.nn.functional import interpolate
 
+from .._dask import by_blocks, is_dask
 from .._device import (
     choose_exact_device,
     computing,
@@ -170,7 +171,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.n_features_in_ = strain.shape[1]
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Transform strain to spectrograms.
 
         Parameters
@@ -181,7 +182,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         views : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5. A data frame after ``set_output``.
+            Normalized energy, 255 being 25.5. A data frame after ``set_output``. Of a Dask array,
+            a Dask array.
 
         Raises
         ------
@@ -189,6 +191,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If the strain is too short, or has gaps: samples that are NaN, infinite, or a single
             value for 1/16 s or longer. The message names the row.
         """
+        if is_dask(X):
+            return by_blocks(self, "transform", X, (len(self.durations), *self.size), np.uint8)
         views = self.scan(X).data
         if _get_output_config("transform", self)["dense"] != "pandas":
             return views

@@ -1,0 +1,59 @@
+"""Dask arrays as X: each block of rows is a task, which runs when the result is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils._set_output import _get_output_config
+
+
+def is_dask(X: Any) -> bool:
+    """Whether X is a Dask collection, without importing Dask."""
+    graph = getattr(X, "__dask_graph__", None)
+    # xarray has the method for arrays in memory, too.
+    return graph is not None and graph() is not None
+
+
+def refuse_dask(X: Any) -> None:
+    """Raise TypeError for a Dask collection, which numpy would compute and load as a whole."""
+    if is_dask(X):
+        raise TypeError(
+            f"Got a Dask {type(X).__name__}. Only predict, predict_proba and transform take Dask "
+            "arrays: if it fits into memory, pass what its compute() returns."
+        )
+
+
+def by_blocks(estimator: Any, method: str, X: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return the results of a method, with `shape` for each row of X, as a Dask array."""
+    import dask
+    import dask.array as da
+
+    if not isinstance(X, da.Array):
+        refuse_dask(X)
+    if method == "transform" and _get_output_config(method, estimator)["dense"] != "default":
+        raise ValueError("X is a Dask array, which set_output cannot make a data frame of.")
+    X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+    return X.map_blocks(
+        _call,
+        # A task of its own, so that it is sent to each worker once, and again if all had died.
+        dask.delayed(estimator),
+        method,
+        shape,
+        dtype,
+        token=method,
+        dtype=dtype,
+        chunks=(X.chunks[0], *((length,) for length in shape)),
+        drop_axis=list(range(1, X.ndim)),
+        new_axis=list(range(1, 1 + len(shape))),
+        meta=np.empty((0,) * (1 + len(shape)), dtype=dtype),
+    )
+
+
+def _call(
+    block: np.ndarray, estimator: Any, method: str, shape: tuple[int, ...], dtype: Any
+) -> np.ndarray:
+    if not len(block):
+        return np.empty((0, *shape), dtype=dtype)
+    result: np.ndarray = getattr(estimator, method)(block)
+    return result
