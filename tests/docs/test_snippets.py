@@ -6,6 +6,7 @@ Nets are tiny, and names that a page does not define are in ``given``. What does
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 import shlex
@@ -15,6 +16,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import dask_jobqueue
+import h5py
 import joblib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,6 +25,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from dask.distributed import LocalCluster
 
 import skglitch
 from skglitch import CNNClassifier, TruncatedCNNTransformer
@@ -53,6 +57,7 @@ SHORTENED = {
     "    120,\n": "    24,\n",
     "make_glitches(20,": "make_glitches(4,",
     "StratifiedKFold(3,": "StratifiedKFold(2,",
+    "range(100)": "range(2)",
 }
 TINY = ["--backbone", "test_efficientnet", "--weights", "none", "--max-epochs", "1"]
 TINY += ["--size", "32x40", "--device", "cpu"]
@@ -198,6 +203,20 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
+def _batch_system(monkeypatch):
+    """Start workers in this process, in the place of jobs."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**options):
+            return stack.enter_context(LocalCluster(processes=False, dashboard_address=None))
+
+        monkeypatch.setattr(LocalCluster, "scale", lambda cluster, jobs: None)
+        for name in ("HTCondorCluster", "SLURMCluster"):
+            monkeypatch.setattr(dask_jobqueue, name, start)
+        yield
+
+
+@pytest.fixture
 def _zenodo(monkeypatch, pictures):
     """Take the catalog and the votes from a server on this machine."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -225,6 +244,8 @@ def _place(tmp_path, monkeypatch, pictures, strain, fitted, ready_made, computed
     skglitch.save(fitted, "model.skglitch")
     skglitch.save(ready_made, "ready-made.skglitch")
     monkeypatch.setattr("skglitch._files.PRETRAINED", Path("ready-made.skglitch").absolute())
+    with h5py.File("glitches.h5", "w") as file:
+        file["data"] = computed["X"]
     np.savez("embeddings.npz", embeddings=computed["embeddings"][:16], id=GPS[:16].astype(str))
     noise = np.random.default_rng(0).normal(size=32 * 4096)
 
@@ -252,7 +273,7 @@ def run_shell(line: str) -> None:
     assert result.exit_code == 0, f"{line}\n{result.output}"
 
 
-@pytest.mark.usefixtures("_quick", "_place", "_zenodo")
+@pytest.mark.usefixtures("_quick", "_place", "_zenodo", "_batch_system")
 @pytest.mark.parametrize("page", [p for p in PAGES if snippets(p)], ids=relative_name)
 def test_every_snippet_of_a_page_runs(page, given):
     torch.manual_seed(0)
