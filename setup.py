@@ -37,6 +37,8 @@ EXTRAS_REQUIRE = {
     "docs": [
         "myst-parser>=4.0",
         "numpydoc>=1.7",
+        "optuna>=4.0",
+        "optuna-integration>=4.0",
         "pydata-sphinx-theme>=0.16",
         "sphinx>=8.1",
         "sphinx-copybutton>=0.5",
@@ -76,6 +78,8 @@ EXTRAS_REQUIRE = {
         "onnxruntime>=1.20",
         "onnxscript>=0.5",
         "openvino>=2026.0",
+        "optuna>=4.0",
+        "optuna-integration>=4.0",
         "pyarrow>=15",
         "pytest>=8.0",
         "pytest-xdist>=3.6",

@@ -34,26 +34,32 @@ def by_blocks(estimator: Any, method: str, X: Any, shape: tuple[int, ...], dtype
     if method == "transform" and _get_output_config(method, estimator)["dense"] != "default":
         raise ValueError("X is a Dask array, which set_output cannot make a data frame of.")
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
-    return X.map_blocks(
+    # Axes by number, of which results share only the first with X.
+    axes = range(X.ndim, X.ndim + len(shape))
+    return da.blockwise(
         _call,
+        (0, *axes),
+        X,
+        tuple(range(X.ndim)),
         # A task of its own, so that it is sent to each worker once, and again if all had died.
         dask.delayed(estimator),
-        method,
-        shape,
-        dtype,
+        None,
+        method=method,
+        shape=shape,
+        out_dtype=dtype,
+        new_axes=dict(zip(axes, shape, strict=True)),
         token=method,
         dtype=dtype,
-        chunks=(X.chunks[0], *((length,) for length in shape)),
-        drop_axis=list(range(1, X.ndim)),
-        new_axis=list(range(1, 1 + len(shape))),
         meta=np.empty((0,) * (1 + len(shape)), dtype=dtype),
     )
 
 
 def _call(
-    block: np.ndarray, estimator: Any, method: str, shape: tuple[int, ...], dtype: Any
+    block: Any, estimator: Any, method: str, shape: tuple[int, ...], out_dtype: Any
 ) -> np.ndarray:
+    while isinstance(block, list):  # of the only block along each axis that results lack
+        (block,) = block
     if not len(block):
-        return np.empty((0, *shape), dtype=dtype)
+        return np.empty((0, *shape), dtype=out_dtype)
     result: np.ndarray = getattr(estimator, method)(block)
     return result
