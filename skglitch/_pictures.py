@@ -45,6 +45,6 @@ def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
     if energy.shape == (height, width):
         return energy.copy()
     # Bilinear: Lanczos filters overshoot and draw rings.
-    image = Image.fromarray(energy.astype(np.float32))
+    image = Image.fromarray(energy).convert("F")
     resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8)

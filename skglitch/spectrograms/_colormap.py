@@ -11,6 +11,10 @@ import numpy as np
 # table are 2 apart and rounding adds at most 1; grays are more than 60 away.
 _FOREIGN_DISTANCE = 24.0
 _CHUNK = 4096
+# Pixels apart that a sample of the colors is.
+_STEP = 16
+# Added to entries of look-up tables whose color is not in viridis, but near to or far from it.
+_NEAR, _FAR = 512, 1024
 
 
 class DecodedColors(NamedTuple):
@@ -30,20 +34,39 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
         )
     packed = _pack(colors)
     # Of the 8-bit versions of viridis, rounded and truncated, the one that matches more pixels.
-    (table, lookup), (truncated, other_lookup) = _tables()
-    found = np.take(lookup, packed)
-    missing = found == 0
+    # One that matches more in a sample is tried first.
+    sample = packed[::_STEP, ::_STEP]
+    first, second = sorted(_tables(), key=lambda t: -np.count_nonzero(_is_exact(t[1][sample])))
+    found = _look_up(packed, *first)
+    exact = _is_exact(found)
     # The other version can match more only if it has some of the colors that this one lacks.
-    if np.take(other_lookup, packed[missing]).any():
-        other = np.take(other_lookup, packed)
-        if np.count_nonzero(other) > np.count_nonzero(found):
-            table, found, missing = truncated, other, other == 0
-    # Where nothing was found, 0 - 1 wraps to 255; these pixels are set below.
-    energy = (found - 1).astype(np.uint8)
-    foreign = np.zeros(energy.shape, dtype=bool)
-    if missing.any():
-        energy[missing], foreign[missing] = _nearest(packed[missing], table)
-    return DecodedColors(energy, ~missing, foreign)
+    if _is_exact(second[1][packed[~exact]]).any():
+        other = _look_up(packed, *second)
+        if np.count_nonzero(_is_exact(other)) > np.count_nonzero(exact):
+            found, exact = other, _is_exact(other)
+    return DecodedColors((found - 1).astype(np.uint8), exact, found >= _FAR)
+
+
+def _is_exact(found: np.ndarray) -> np.ndarray:
+    return (found > 0) & (found < _NEAR)
+
+
+def _look_up(packed: np.ndarray, table: np.ndarray, lookup: np.ndarray) -> np.ndarray:
+    """Find the entries of colors in a look-up table, after adding those that are missing."""
+    found = np.take(lookup, packed)
+    if not found.all():
+        new = np.unique(packed[found == 0])
+        for start in range(0, len(new), _CHUNK):
+            chunk = new[start : start + _CHUNK]
+            channels = [(chunk >> shift) & 0xFF for shift in (0, 8, 16)]
+            rgb = np.stack(channels, axis=1).astype(np.float32)
+            wanted = table.astype(np.float32)
+            # |a - b|^2 by its expansion: small integers, so float32 is exact here.
+            squared = (rgb**2).sum(1)[:, None] - 2 * rgb @ wanted.T + (wanted**2).sum(1)
+            is_far = np.sqrt(squared.min(axis=1)) > _FOREIGN_DISTANCE
+            lookup[chunk] = squared.argmin(axis=1) + 1 + np.where(is_far, _FAR, _NEAR)
+        found = np.take(lookup, packed)
+    return found
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:
@@ -69,20 +92,3 @@ def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         lookup[_pack(table[None])[0][::-1]] = np.arange(256, 0, -1)
         made.append((table, lookup))
     return tuple(made)
-
-
-def _nearest(packed: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the nearest color in ``table``, and whether it is far, for 1-D ``packed``."""
-    unique, inverse = np.unique(packed, return_inverse=True)
-    nearest = np.empty(len(unique), dtype=np.uint8)
-    distance = np.empty(len(unique), dtype=np.float32)
-    wanted = table.astype(np.float32)
-    for start in range(0, len(unique), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        channels = [(unique[chunk] >> shift) & 0xFF for shift in (0, 8, 16)]
-        rgb = np.stack(channels, axis=1).astype(np.float32)
-        # |a - b|^2 by its expansion: small integers, so float32 is exact here.
-        squared = (rgb**2).sum(1)[:, None] - 2 * rgb @ wanted.T + (wanted**2).sum(1)
-        nearest[chunk] = squared.argmin(axis=1)
-        distance[chunk] = np.sqrt(squared.min(axis=1))
-    return nearest[inverse], (distance > _FOREIGN_DISTANCE)[inverse]
