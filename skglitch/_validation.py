@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, time, timedelta
 from itertools import pairwise
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,6 +49,15 @@ def check_labels(values: ArrayLike, name: str, classes: Collection[Any] | None =
     refuse_unlabeled(labels, name, classes)
     kind_of_labels(labels, name)
     return labels
+
+
+def check_seed(checkpoint: Any, random_state: Any) -> None:
+    """Refuse a checkpoint without a seed."""
+    if checkpoint is not None and not isinstance(random_state, Integral):
+        raise ValueError(
+            f"checkpoint={str(checkpoint)!r} needs random_state to be an integer, so that the same "
+            f"numbers are drawn again, but random_state={random_state!r}."
+        )
 
 
 def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:

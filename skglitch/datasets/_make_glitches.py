@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 from tqdm.auto import tqdm
 
+from .._validation import check_seed
 from ._batches import Batches
 from ._parameters import check_choice
 from ._simulate._classes import CLASS_NAMES, DESCRIPTIONS, GRAVITY_SPY_COUNTS
@@ -145,6 +146,7 @@ def make_glitches(
 
     if not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples={n_samples!r} is not a positive integer.")
+    check_seed(checkpoint, random_state)
     names = _class_names(classes)
     generator = check_random_state(random_state)
     counts = _apportion(int(n_samples), _proportions(names, weights))
@@ -173,11 +175,6 @@ def make_glitches(
         "return_strain": return_strain,
         "random_state": random_state,
     }
-    if checkpoint is not None and not isinstance(random_state, Integral):
-        raise ValueError(
-            f"checkpoint={str(checkpoint)!r} needs random_state to be an integer, so that the same "
-            f"glitches are drawn again, but random_state={random_state!r}."
-        )
     done = Batches(n, checkpoint, settings)
     bar = tqdm(total=n, initial=done.n_rows, desc="simulate", unit="glitch", disable=not progress)
     with bar, Parallel(n_jobs=n_jobs) as parallel:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
 from ._channels import find_channels, is_frame
@@ -127,17 +126,6 @@ class StrainFiles:
             return next(run for run in runs if run.t0 <= gps < run.t1).around(gps, duration)
         except ValueError as error:
             raise ValueError(f"{_list(near)}: {error}") from error
-
-
-def describe_strain(strain: Strain | StrainFiles) -> list[Any]:
-    """Return names and sizes of files, and a checksum of what is in memory."""
-    files = strain._files if isinstance(strain, StrainFiles) else [strain]
-    return [
-        [file.path.name, file.path.stat().st_size, file.dataset, file.ifo, file.t0]
-        if isinstance(file, Hdf5Strain)
-        else joblib.hash(file)
-        for file in files
-    ]
 
 
 def _list(files: Iterable[Strain | Hdf5Strain]) -> str:

@@ -23,7 +23,7 @@ from ._load_strain import load_strain
 from ._open_strain import fetch_open_strain
 from ._parameters import check_choice, list_problems
 from ._strain import Strain, check_number
-from ._strain_files import StrainFiles, describe_strain
+from ._strain_files import StrainFiles
 from ._trigger_table import Triggers, read_triggers
 
 _DESCR = """\
@@ -99,7 +99,7 @@ def load_triggers(
         As in :func:`load_gravity_spy`.
     checkpoint : path, default=None
         Folder to which batches are written as they are transformed. If the process dies, the same
-        call goes on, and the result is the same. Strain files are known by name and size.
+        call goes on, and the result is the same. Strain files are known by path and time.
 
     Returns
     -------
@@ -179,13 +179,16 @@ def load_triggers(
         problems[row] = str(error)
 
     todo = [row for row in range(len(ifos)) if row not in problems]
-    settings = {}
+    settings: dict[str, Any] = {}
     if checkpoint is not None:
         labels = None if triggers.target is None else triggers.target.tolist()
+        function = getattr(source.function, "func", source.function)
+        params = repr(getattr(transformer, "get_params", dict)())
         settings = {
             "table": joblib.hash(repr((triggers.gps, ifos, labels))),
-            "strain": source.describe(),
-            "transformer": _describe_transformer(transformer),
+            # Files by their paths, detectors, times and rates.
+            "strain": getattr(function, "__qualname__", None) or joblib.hash(source.series),
+            "transformer": [type(transformer).__qualname__, transformer.sample_rate, params],
             "duration": duration,
             "return_strain": return_strain,
         }
@@ -261,13 +264,6 @@ def _check_parameters(transformer: Any, duration: Any, batch_size: Any, on_error
 def _describe(triggers: Triggers) -> str:
     problems = sorted(triggers.problems.items())
     return list_problems({triggers.name(row): reason for row, reason in problems})
-
-
-def _describe_transformer(transformer: Any) -> list[Any]:
-    """Return what decides the result of a transformer, but for the device."""
-    get_params = getattr(transformer, "get_params", dict)
-    params = {k: repr(v) for k, v in get_params().items() if k not in ("device", "batch_size")}
-    return [type(transformer).__qualname__, transformer.sample_rate, params]
 
 
 def _transform(
@@ -350,13 +346,6 @@ class _Source:
                     reason = f"there is strain of {', '.join(known) or 'no detector'}, not of {ifo}"
                     triggers.problems.setdefault(row, reason)
         return triggers.ifo
-
-    def describe(self) -> Any:
-        """Return what tells this strain from other strain."""
-        if self.function is not None:
-            function = getattr(self.function, "func", self.function)
-            return getattr(function, "__qualname__", type(function).__qualname__)
-        return {ifo: describe_strain(series) for ifo, series in self.series.items()}
 
     def around(self, gps: float, ifo: str) -> np.ndarray:
         """Take the samples around a trigger."""

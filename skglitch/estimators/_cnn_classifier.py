@@ -66,7 +66,7 @@ from .._training import (
     spread,
     without_writers,
 )
-from .._validation import check_labels, unmask
+from .._validation import check_labels, check_seed, unmask
 from ._calibration import get_calibration, keep_calibration
 from ._encoder import (
     AUTO,
@@ -600,11 +600,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def _checkpoint_file(self, module: GlitchNet, images: Any, *targets: Any) -> Path | None:
         if self.checkpoint is None:
             return None
-        if not isinstance(self.random_state, Integral):
-            raise ValueError(
-                f"checkpoint={str(self.checkpoint)!r} needs random_state to be an integer, so that "
-                f"the same batches are drawn again, but random_state={self.random_state!r}."
-            )
+        check_seed(self.checkpoint, self.random_state)
         folder = check_path(self.checkpoint, "checkpoint")
         params = self.get_params() | {"random_state": int(self.random_state)}
         return checkpoint_file(folder, params, module, LazyArray(images), *targets)
