@@ -53,8 +53,8 @@ def load_triggers(
     batch_size: int = 32,
     on_error: str = "raise",
     return_strain: bool = False,
-    return_X_y: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
+    return_X_y: bool = False,
     progress: bool = True,
 ) -> Any:
     """Transform the strain around the triggers of a table.
@@ -95,11 +95,11 @@ def load_triggers(
         strain, raise an error, or are left out and listed in a warning.
     return_strain : bool, default=False
         Whether to return the strain, too.
-    return_X_y, progress
-        As in :func:`load_gravity_spy`.
     checkpoint : path, default=None
         Folder to which batches are written as they are transformed. If the process dies, the same
         call goes on, and the result is the same. Strain files are known by path and time.
+    return_X_y, progress
+        As in :func:`load_gravity_spy`.
 
     Returns
     -------
