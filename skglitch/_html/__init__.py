@@ -8,13 +8,10 @@ import io
 import math
 import struct
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _DPI = 120
 # Wider pictures, in pixels, have several views.
@@ -77,7 +74,7 @@ def _listed(names: Collection[Any], n_shown: int = 30) -> str:
     return shown if len(names) <= n_shown else f"{shown} and {len(names) - n_shown} more"
 
 
-def draw(figsize: tuple[float, float], plot: Callable[[Figure], Any]) -> bytes:
+def draw(figsize: tuple[float, float], plot: Callable[[Any], Any]) -> bytes:
     """Draw on a new figure, which needs no window, and return it as PNG."""
     from matplotlib.figure import Figure
     from PIL import Image

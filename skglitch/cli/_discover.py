@@ -32,6 +32,12 @@ _N_ISSUES = 10
     help="More labeled glitches, a SOURCE or EMBEDDINGS.",
 )
 @click.option(
+    "--predicted",
+    is_flag=True,
+    help="The labels are predictions of MODEL, as those of skglitch watch: glitches that are novel "
+    "to it are unlabeled.",
+)
+@click.option(
     "--unlabeled",
     multiple=True,
     metavar="CLASS",
@@ -163,7 +169,17 @@ def _read(ctx: click.Context, model: str, source: Path | None) -> tuple[Any, pd.
 
     options, known = ctx.params, ctx.params["known"]
     if Path(model).is_file() and Path(model).suffix.lower() in EMBEDDINGS:
-        names = ("triggers", "strain", "channel", "layer", "weights", "views", "durations", "size")
+        names = (
+            "predicted",
+            "triggers",
+            "strain",
+            "channel",
+            "layer",
+            "weights",
+            "views",
+            "durations",
+            "size",
+        )
         refuse_options(ctx, names, "not for a file of embeddings.")
         if source is not None:
             raise click.UsageError("A file of embeddings takes no SOURCE.", ctx)
@@ -179,6 +195,11 @@ def _read(ctx: click.Context, model: str, source: Path | None) -> tuple[Any, pd.
             known_columns = describe_glitches(known_bunch)
         elif bunch.target is None:
             columns |= embedder.predict(bunch)
+        if options["predicted"]:
+            if "label" not in columns:
+                raise click.UsageError("--predicted: SOURCE has no labels.", ctx)
+            is_novel = embedder.p_values(embeddings) < options["false_alarm_probability"]
+            columns["label"] = np.where(is_novel, "", columns["label"])
     if options["gps"] is not None:
         columns["gps_time"] = read_gps(options["gps"], columns["id"])
     glitches = pd.DataFrame(columns)
@@ -205,6 +226,7 @@ def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:
 
     glitches, clusters = tables["glitches"], tables["clusters"].set_index("cluster")
     columns = ["kind", "class", "size", "purity", "stability", "nearest_1"]
+    columns += clusters.columns.intersection(["first_gps", "last_gps"]).tolist()
     parts = [
         "{n_glitches} glitches, {n_labeled} of them labeled\n{n_clusters} clusters, "
         "{n_new_clusters} of them new\n{n_in_no_cluster} glitches in no cluster".format(**result),

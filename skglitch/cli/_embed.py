@@ -63,6 +63,12 @@ class Embedder:
             return {}
         return tabulate_predictions(self._model, self._model.predict_proba(bunch.data))
 
+    def p_values(self, embeddings: Any) -> Any:
+        """Return the p-values of the novelty detector of a classifier."""
+        if not hasattr(self._model, "novelty_"):
+            raise click.UsageError("--predicted needs a model with a novelty detector: pretrained.")
+        return self._model.novelty_.p_values(embeddings)
+
     def _fit(self, bunch: Bunch) -> Any:
         from ..estimators import Encoder, TruncatedCNNTransformer
 

@@ -85,7 +85,8 @@ def _load_triggers(
     transformer = QTransformer(sample_rate=_OPEN_SAMPLE_RATE)
     if list(options["strain"]) != ["gwosc"]:
         strain = StrainFiles(options["strain"], dataset=_parse_channels(options["channel"]))
-        transformer.set_params(sample_rate=strain.sample_rate)
+        frange = 10.0, min(2048.0, strain.sample_rate / 2)
+        transformer.set_params(sample_rate=strain.sample_rate, frange=frange)
     if size is not None:
         transformer.set_params(size=size)
     if durations is not None:

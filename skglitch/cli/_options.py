@@ -211,7 +211,7 @@ computing = _combine(
 )
 reading = _combine(
     click.option(
-        "--triggers", type=file_type, help="Table of triggers, to be used instead of SOURCE."
+        "--triggers", type=_existing, help="Table of triggers, to be used instead of SOURCE."
     ),
     click.option(
         "--strain",

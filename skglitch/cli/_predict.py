@@ -48,15 +48,11 @@ def predict(model: Path, source: Path | None, output: Path | None, **options: An
 
     classifier = load_model(model, ("CNNClassifier",), options)
     bunch = load_for_model(source, classifier, options)
-    has_novelty = hasattr(classifier, "novelty_")
-    if has_novelty:
-        y_prob, embeddings = classifier.predict_proba_and_embed(bunch.data)
-    else:
-        y_prob = classifier.predict_proba(bunch.data)
+    y_prob, embeddings = classifier.predict_proba_and_embed(bunch.data)
     table = describe_glitches(bunch) | tabulate_predictions(classifier, y_prob, options["top"])
     if options["probabilities"]:
         table |= {f"p_{label}": y_prob[:, n] for n, label in enumerate(classifier.classes_)}
-    if has_novelty:
+    if hasattr(classifier, "novelty_"):
         table["novelty_p_value"] = classifier.novelty_.p_values(embeddings)
     if output is not None or not options["as_json"]:
         write_table(table, output)

@@ -11,7 +11,7 @@ import click
 
 from . import _options
 from ._input import load_model
-from ._output import bad_output, say
+from ._output import check_suffix, say
 
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -73,8 +73,8 @@ def watch(path: Path, output: Path, **options: Any) -> None:
     the table. A process that was killed goes on when it is started again.
     """
     is_stdout = str(output) == "-"
-    if not is_stdout and output.suffix.lower() not in _SUFFIXES:
-        raise bad_output(f"{str(output)!r} does not end in {', '.join(_SUFFIXES)}.")
+    if not is_stdout:
+        check_suffix(output, _SUFFIXES)
     from ..watch import GrowingTable, Page, Watch
 
     names = ("batch_size", "precision")

@@ -123,7 +123,9 @@ def discover(
         - ``novelty_p_value``, ``is_novel``: see :class:`NoveltyDetector`. Labeled glitches are
           compared with the other labeled ones. Missing if there are fewer than two.
 
-        ``clusters`` also has ``novel``, the share of novel members. ``label_issues`` has rows of X.
+        ``clusters`` also has ``novel``, the share of novel members, and, with GPS times,
+        ``first_gps`` and ``last_gps`` of those that are no reference. ``label_issues`` has rows of
+        X.
 
     Raises
     ------
@@ -218,6 +220,10 @@ def discover(
         glitches["novelty_p_value"], glitches["is_novel"] = p_values, is_novel
         share = [is_novel[labels == label].mean() for label in clusters.index]
         clusters.insert(clusters.columns.get_loc("stability") + 1, "novel", share)
+    if gps is not None:
+        own = glitches[~glitches["is_reference"]] if is_reference is not None else glitches
+        times = own.groupby("cluster")["gps"].agg(["min", "max"]).reindex(clusters.index)
+        clusters["first_gps"], clusters["last_gps"] = times["min"], times["max"]
     onsets = None
     if search is not None:
         with warnings.catch_warnings():

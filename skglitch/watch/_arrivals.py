@@ -35,8 +35,8 @@ class Arrivals:
         self, folder: Path, done: set[str], say: Callable[[str], None], speed: float | None = None
     ) -> None:
         self.folder, self.done, self.say, self.speed = folder, done, say, speed
-        self.began = time.monotonic()
-        self._first: float | None = None
+        # When it first looked, and the GPS time then in a replay.
+        self.began, self._gps = math.inf, 0.0
         self._files: dict[str, _File] = {}
 
     def look(self) -> list[str]:
@@ -53,9 +53,10 @@ class Arrivals:
         for name in self._files.keys() - found.keys():
             self.say(f"{name} was removed before it was read.")
             del self._files[name]
-        if self.speed and self._first is None:
-            self._first = min((_span(name)[0] for name in found), default=None)
         now = time.monotonic()
+        if now < self.began:
+            self.began = now
+            self._gps = min((_span(name)[0] for name in found), default=0.0) if self.speed else 0.0
         for name, state in found.items():
             if name not in self._files or self._files[name].state != state:
                 self._files[name] = _File(state, self._since(name, state[1] / 1e9))
@@ -69,7 +70,7 @@ class Arrivals:
     def _since(self, name: str, changed: float) -> float:
         """Time since which a file is as it is."""
         if self.speed:
-            return self.began + (_span(name)[1] - (self._first or 0)) / self.speed
+            return self.began + (_span(name)[1] - self._gps) / self.speed
         # The clock of a file server may be ahead, and any clock may jump.
         return time.monotonic() - abs(time.time() - changed)
 

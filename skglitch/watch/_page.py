@@ -20,6 +20,8 @@ from ..display import SpectrogramDisplay
 
 _HOUR, _N_HOURS = 3600.0, 24
 _N_PICTURES, _N_MESSAGES, _N_FILES = 8, 30, 200
+# Pictures show the view whose duration in s is nearest to this one.
+_DURATION = 2.0
 _BARS = "▁▂▃▄▅▆▇█"
 _PICTURE = re.compile(r'base64,([^"]+)" alt="Spectrogram of (\S+)"')
 
@@ -40,6 +42,7 @@ class Page:
     def __init__(self, path: Path, title: str, durations: tuple[float, ...]) -> None:
         self.path, self.title, self.durations = path, title, durations
         self.rows = pd.DataFrame()
+        self.view = int(np.argmin(np.abs(np.array(durations) - _DURATION)))
         self.messages: deque[dict[str, str]] = deque(maxlen=_N_MESSAGES)
         self.latencies: deque[float] = deque(maxlen=_N_FILES)
         # The page itself keeps its pictures over a restart.
@@ -50,9 +53,14 @@ class Page:
         """Add a message."""
         self.messages.appendleft({"time": _utc(), "message": message})
 
-    def add(self, rows: pd.DataFrame, views: Mapping[str, Any]) -> None:
-        """Add rows, and the views of some of them by their ids."""
-        rows = rows.assign(id=list(map(glitch_id, rows["ifo"], rows["gps"])))
+    def add(
+        self, rows: pd.DataFrame, views: Mapping[str, Any], waited: float | None = None
+    ) -> None:
+        """Add rows, the views of some by their ids, and the time since their file arrived."""
+        self.latencies += [] if waited is None else [waited]
+        # As those of load_triggers.
+        ids = [f"{ifo}_{gps!r}" for ifo, gps in zip(rows["ifo"], rows["gps"].tolist(), strict=True)]
+        rows = rows.assign(id=ids)
         rows = pd.concat([table for table in (self.rows, rows) if len(table)] or [rows])
         self.rows = rows[rows["gps"] > rows["gps"].max() - _N_HOURS * _HOUR]
         known = self.rows[self.rows["id"].isin({*self.pictures, *views})]
@@ -63,14 +71,15 @@ class Page:
         }
         names = {name for table in self.shown.values() for name in table["id"]}
         self.pictures = {
-            name: self.pictures.get(name) or _draw_view(views[name], self.durations)
+            name: self.pictures.get(name)
+            or draw_glitch(views[name][self.view], self.durations[self.view], (3.0, 2.3))
             for name in names
         }
 
-    def write(self, detectors: pd.DataFrame) -> None:
-        """Write the page."""
+    def write(self, detectors: list[dict[str, Any]]) -> None:
+        """Write the page, with a row for each detector."""
         tables = {
-            "detectors": detectors,
+            "detectors": pd.DataFrame(detectors),
             "rates": _count_by_hour(self.rows),
             "messages": pd.DataFrame(self.messages),
             **self.shown,
@@ -89,25 +98,10 @@ class Page:
             file.write(html.encode())
 
 
-def draw_views(views: np.ndarray, durations: tuple[float, ...]) -> bytes:
-    """Draw all views of a glitch as PNG."""
-    return draw((6.2, 5.0), partial(SpectrogramDisplay(views, durations).plot, n_columns=2))
-
-
-def _draw_view(views: np.ndarray, durations: tuple[float, ...]) -> bytes:
-    """Draw the view of a glitch that is nearest to 2 s, in the size of the page."""
-    view = int(np.argmin(np.abs(np.array(durations) - 2.0)))
-    display = SpectrogramDisplay(views[view], durations[view])
-    return draw(
-        (2.5, 2.05),
-        # More ticks would overlap.
-        lambda figure: display.plot(figure, colorbar=False).axes_[0].locator_params("x", nbins=2),
-    )
-
-
-def glitch_id(ifo: str, gps: float) -> str:
-    """Return the id that load_triggers gives a glitch."""
-    return f"{ifo}_{float(gps)!r}" if ifo else repr(float(gps))
+def draw_glitch(views: np.ndarray, durations: Any, figsize: tuple[float, float]) -> bytes:
+    """Draw one or all views of a glitch as PNG."""
+    plot = SpectrogramDisplay(views, durations).plot
+    return draw(figsize, partial(plot, n_columns=2, colorbar=False))
 
 
 def _utc() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import written_whole
-from .._tables import import_pyarrow, to_json
+from .._tables import to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,6 @@ class GrowingTable:
             return
         where = path.with_name(f"{path.name}.journal")
         if self._suffix == ".parquet":
-            import_pyarrow()
             path.mkdir(exist_ok=True)
         else:
             path.touch()

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from .._validation import LOST_AT_GAPS
 from ..datasets import Strain, StrainFiles, load_strain, load_triggers
 from ..spectrograms import QTransformer, find_triggers
 from ._arrivals import Arrivals
-from ._page import Page, draw_views
+from ._page import Page, draw_glitch
 from ._table import GrowingTable
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _CONTEXT, _WAIT, _LOST = 160.0, 92.0, 2.0 * LOST_AT_GAPS
 _LONGEST_GAP = 512.0
 # A detector is silent without a file for this long in s, or twice the duration of its last file.
 _SILENCE = 600.0
-# In s, between pages while no file arrives.
-_PAGE_INTERVAL = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,8 @@ class _Detector:
     spans: list[tuple[float, float]] = field(default_factory=list)
     until: float = 0.0
     sample_rate: float = 0.0
-    # On the clock of time.monotonic.
+    # On the clock of time.monotonic, infinite once it was said to be silent.
     heard: float = field(default_factory=time.monotonic)
-    is_silent: bool = False
 
     def add(self, part: _Part) -> None:
         """Add a file."""
@@ -101,7 +99,6 @@ class Watch:
         self.folder, self.classifier, self.table = folder, classifier, table
         self.ifo, self.channel, self.pictures, self.page = ifo, channel, pictures, page
         self._views: dict[str, np.ndarray] = {}
-        self._written = -math.inf
         self._detectors: dict[str, _Detector] = {}
         self._strain: dict[str, Strain] = {}
         for step in table.steps[1:]:  # the first one wrote the names of the columns
@@ -123,10 +120,11 @@ class Watch:
     def run(self, *, once: bool, poll: float, stop: Event) -> None:
         """Do the files of the folder, and then its end (``once``) or those that arrive."""
         if not self.table.steps:
-            self.table.append(self._no_rows(), {})
+            self.table.append(self._no_rows, {})
         if self.page:
             rows = self.table.read()
-            self.page.add(rows if len(rows) else self._no_rows(), {})
+            self.page.add(rows if len(rows) else self._no_rows, {})
+            self._write_page()
         while not stop.is_set():
             for name in self._arrivals.look():
                 if stop.is_set():
@@ -135,8 +133,6 @@ class Watch:
             if once and not self._arrivals.are_pending:
                 break
             self._tell_silence()
-            if time.monotonic() - self._written > _PAGE_INTERVAL:
-                self._write_page()
             stop.wait(poll)
         if not stop.is_set():
             for ifo, detector in self._detectors.items():
@@ -157,7 +153,7 @@ class Watch:
         ifo, part = strain.ifo, _Part(name, strain.t0, strain.t1)
         detector = self._detectors.setdefault(ifo, _Detector())
         spans = detector.spans
-        detector.heard, detector.is_silent = time.monotonic(), False
+        detector.heard = time.monotonic()
         detector.sample_rate = detector.sample_rate or strain.sample_rate
         reason = ""
         if any(start <= part.t0 and part.t1 <= stop for start, stop in spans):
@@ -166,18 +162,18 @@ class Watch:
             reason = f"its sample rate is not {detector.sample_rate:g} Hz"
         if reason:
             self.say(f"{name} is skipped: {reason}.")
-            self.table.append(self._no_rows(), {"file": name, "ifo": ifo})
+            self.table.append(self._no_rows, {"file": name, "ifo": ifo})
         else:
             self._strain[name] = strain
             detector.add(part)
-            self._tell_gaps(spans, part)
+            if spans and part.t0 < spans[-1][1]:
+                self.say(f"{name} is late: GPS {part.t0:.0f} to {part.t1:.0f}.")
+            elif spans and part.t0 > spans[-1][1] + 1e-3:
+                self.say(f"No strain from GPS {spans[-1][1]:.0f} to {part.t0:.0f}.")
             rows = self._search_late(ifo, detector, spans, part) + self._search(ifo, detector)
             step = {**asdict(part), "sample_rate": strain.sample_rate}
             self._append(rows, step, ifo, detector)
-        waited = self._arrivals.waited(name)
         self._arrivals.end(name)
-        if self.page and waited is not None:
-            self.page.latencies.append(waited)
         self._write_page()
 
     def _is_of_others(self, path: Path) -> bool:
@@ -188,36 +184,29 @@ class Watch:
             return False
         return bool(ifos) and self.ifo not in ifos
 
-    def _tell_gaps(self, spans: list[tuple[float, float]], part: _Part) -> None:
-        if not spans:
-            return
-        if part.t0 < spans[-1][1]:
-            self.say(f"{part.file} is late: GPS {part.t0:.0f} to {part.t1:.0f}.")
-        elif part.t0 > spans[-1][1] + 1e-3:
-            self.say(f"No strain from GPS {spans[-1][1]:.0f} to {part.t0:.0f}.")
-
     def _tell_silence(self) -> None:
         for ifo, detector in self._detectors.items():
-            silence = time.monotonic() - detector.heard
             part = detector.parts[-1]
-            if not detector.is_silent and silence > max(_SILENCE, 2 * (part.t1 - part.t0)):
-                detector.is_silent = True
+            if time.monotonic() - detector.heard > max(_SILENCE, 2 * (part.t1 - part.t0)):
+                detector.heard = math.inf
                 self.say(f"{ifo or 'The detector'} is silent: {part.file} was the last file.")
+                self._write_page()
 
     def _append(self, rows: list[Any], step: dict[str, Any], ifo: str, detector: _Detector) -> None:
         import pandas as pd
 
         rows = [table for table in rows if len(table)]
-        table = pd.concat(rows) if rows else self._no_rows()
+        table = pd.concat(rows) if rows else self._no_rows
         views, self._views = self._views, {}
         if self.pictures:
             # Before the rows, so that none is missing whenever the process is killed.
             for name in views:
                 with written_whole(self.pictures / f"{name}.png") as file:
-                    file.write(draw_views(views[name], self.classifier.durations_))
+                    file.write(draw_glitch(views[name], self.classifier.durations_, (6.2, 5.0)))
         self.table.append(table, {**step, "ifo": ifo, "until": detector.until})
         if self.page:
-            self.page.add(table, views)
+            waited = self._arrivals.waited(step["file"]) if "file" in step else None
+            self.page.add(table, views, waited)
         self._strain = {
             name: strain
             for name, strain in self._strain.items()
@@ -225,27 +214,20 @@ class Watch:
         }
 
     def _write_page(self) -> None:
-        import pandas as pd
-
-        self._written = time.monotonic()
         if self.page is None:
             return
-        states = []
-        for ifo, detector in self._detectors.items():
-            spans = detector.spans
-            seconds = sum(stop - start for start, stop in spans)
-            states.append(
-                {
-                    "detector": f"{ifo or '?'}{' (silent)' if detector.is_silent else ''}",
-                    "strain until": f"{spans[-1][1]:.0f}",
-                    "triggers until": f"{detector.until:.0f}",
-                    "gaps": len(spans) - 1,
-                    "gaps [s]": round(spans[-1][1] - spans[0][0] - seconds),
-                    "last file": detector.parts[-1].file,
-                }
-            )
+        states = [
+            {
+                "detector": f"{ifo}{' (silent)' if math.isinf(detector.heard) else ''}",
+                "strain until": f"{detector.spans[-1][1]:.0f}",
+                "triggers until": f"{detector.until:.0f}",
+                "gaps": len(detector.spans) - 1,
+                "last file": detector.parts[-1].file,
+            }
+            for ifo, detector in self._detectors.items()
+        ]
         try:
-            self.page.write(pd.DataFrame(states))
+            self.page.write(states)
         except OSError as error:
             self.say(f"The page cannot be written: {error}")
 
@@ -326,14 +308,8 @@ class Watch:
             (10.0, min(2048.0, strain.sample_rate / 2)),
             size=(height, width),
         )
-        table = triggers.reset_index(drop=True)
-        columns: dict[str, Any] = {
-            "label": "",
-            "probability": np.nan,
-            "top_5": "",
-            "novelty_p_value": np.nan,
-        }
-        table = table.assign(**columns)
+        columns: Any = {"probability": np.nan, "top_5": "", "novelty_p_value": np.nan}
+        table = triggers.reset_index(drop=True).assign(label="", **columns)
         if table.empty:
             return table
         try:
@@ -361,6 +337,7 @@ class Watch:
             table.loc[drawn.rows, "novelty_p_value"] = self.classifier.novelty_.p_values(embeddings)
         return table
 
+    @cached_property
     def _no_rows(self) -> pd.DataFrame:
         silence = Strain(np.zeros(4096), 4096.0, 0.0)
         return self._classify(find_triggers(silence, segments=[]), silence)

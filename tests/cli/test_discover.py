@@ -64,7 +64,7 @@ class TestWhatIsFound:
         assert (found["n_clusters"], found["n_new_clusters"]) == (3, 1)
         assert found["output"] == "out"
 
-    def test_clusters(self, found, tmp_path):
+    def test_clusters(self, found, made, tmp_path):
         rows = table(tmp_path / "out/clusters.csv")
         kinds = {row["class"]: row for row in rows}
         assert set(kinds) == {"Blip", "Chirp", ""}
@@ -75,6 +75,8 @@ class TestWhatIsFound:
         assert float(new["novel"]) == 1
         assert {new["nearest_1"], new["nearest_2"], new["nearest_3"]} == {"Blip", "Chirp", ""}
         assert len(new["typical"].split()) == 5
+        gps = made[1]["gps_time"][2 * N :]
+        assert (float(new["first_gps"]), float(new["last_gps"])) == (gps.min(), gps.max())
         assert set(new["typical"].split()) < {f"g{n}" for n in range(2 * N, 3 * N)}
         assert float(kinds["Chirp"]["purity"]) == pytest.approx(1 - 1 / N, abs=0.05)
         assert [row["kind"] for row in found["clusters"]] == [row["kind"] for row in rows]
@@ -115,6 +117,7 @@ def test_summary(run, embeddings):
     assert "1 labels are probably wrong" in result.stdout
     assert f"g{N}: Blip, probably Chirp" in result.stdout
     assert "p_silence" in result.stdout
+    assert "first_gps" in result.stdout
 
 
 def test_a_class_that_counts_as_unlabeled(run, embeddings):

@@ -13,9 +13,9 @@ from skglitch.watch import Page
 from .conftest import START
 
 DURATIONS = (0.5, 2.0)
-DETECTORS = pd.DataFrame(
-    {"detector": ["H1"], "strain until": ["1126259762"], "last file": ["H-H1_TEST-1126259462-300"]}
-)
+DETECTORS = [
+    {"detector": "H1", "strain until": "1126259762", "last file": "H-H1_TEST-1126259462-300.hdf5"}
+]
 
 
 def make_rows(n, first=0):
@@ -42,9 +42,9 @@ def views_of(rows):
 def page(tmp_path):
     page = Page(tmp_path / "page.html", "Glitches & <more>", DURATIONS)
     rows = make_rows(40)
-    page.add(rows, views_of(rows))
+    page.add(rows, views_of(rows), 0.4)
+    page.add(rows[:0], {}, 0.6)
     page.note("H1 is silent.")
-    page.latencies.extend([0.4, 0.5, 0.6])
     page.write(DETECTORS)
     return page
 
@@ -80,8 +80,8 @@ def test_pictures_outlive_a_restart(page):
 def test_nothing_yet(tmp_path):
     page = Page(tmp_path / "page.html", "Glitches", DURATIONS)
     page.add(make_rows(4)[:0], {})
-    page.write(DETECTORS[:0])
-    assert "No glitches" in page.path.read_text()
+    page.write([])
+    assert "No strain yet" in page.path.read_text()
 
 
 @pytest.mark.parametrize("width", [390, 1200])
