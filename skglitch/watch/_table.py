@@ -83,10 +83,7 @@ class GrowingTable:
         elif written != settings:
             raise ValueError(f"{str(self.path)!r} was written with {written}, not {settings}.")
         if self._measure() < self._size:
-            raise ValueError(
-                f"{str(self.path)!r} has size {self._measure()}, but {self._size} in "
-                f"{where.name!r}."
-            )
+            raise ValueError(f"{str(self.path)!r} is shorter than {where.name!r} says.")
 
     def _parts(self) -> list[Path]:
         return sorted(self.path.glob("part-*.parquet"))

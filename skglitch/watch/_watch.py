@@ -222,7 +222,6 @@ class Watch:
                 "strain until": f"{detector.spans[-1][1]:.0f}",
                 "triggers until": f"{detector.until:.0f}",
                 "gaps": len(detector.spans) - 1,
-                "last file": detector.parts[-1].file,
             }
             for ifo, detector in self._detectors.items()
         ]

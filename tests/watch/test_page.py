@@ -13,9 +13,7 @@ from skglitch.watch import Page
 from .conftest import START
 
 DURATIONS = (0.5, 2.0)
-DETECTORS = [
-    {"detector": "H1", "strain until": "1126259762", "last file": "H-H1_TEST-1126259462-300.hdf5"}
-]
+DETECTORS = [{"detector": "H1", "strain until": "1126259762", "triggers until": "1126259726"}]
 
 
 def make_rows(n, first=0):
