@@ -26,6 +26,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
 import h5py
 import numpy as np
@@ -91,6 +92,8 @@ def by_processes(path: Path, n_glitches: int, block: int, n: int) -> dict[str, f
 
 
 def start_workers(n: int) -> LocalCluster:
+    # glibc keeps freed memory in its main arena, which a thread has only if there is no other.
+    dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1})
     return LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=None)
 
 
