@@ -172,11 +172,14 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = ("latency", "kills", "throughput")
-    parser.add_argument("parts", nargs="*", choices=[*names, []], default=names)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(names)}; by default all")
     parser.add_argument("--format", choices=["hdf5", "gwf"], default="hdf5")
     parser.add_argument("--speed", type=float, default=12.0, help="of the replay")
     parser.add_argument("--quick", action="store_true", help="little data")
     options = parser.parse_args()
+    options.parts = options.parts or names
+    if set(options.parts) - set(names):
+        parser.error(f"parts must be of {', '.join(names)}.")
     if "latency" in options.parts:
         latency(400 if options.quick else 3600, options.speed, options.format)
     if "throughput" in options.parts:

@@ -17,7 +17,7 @@ NATIVE_SIZE = (466, 566)
 
 def are_levels(integers: Any) -> bool:
     """Whether integers may be the levels 0 to 255 of uint8, not energies up to 25 or a mask."""
-    if 0 in integers.shape:
+    if not integers.shape or 0 in integers.shape:
         return False
     low, high = find_range(integers)
     return bool(low >= 0 and 25.5 < high <= 255)

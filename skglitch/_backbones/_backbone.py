@@ -97,9 +97,12 @@ class Backbone(nn.Module):
         """Features ``(n, n_features)``, float32, of each layer of `readout`; others may not run."""
         layers = set(readout.layers) - {PENULTIMATE}
         for name in layers:
-            hooks = self.net.get_submodule(name)._forward_hooks
-            if not any(isinstance(hook, _Tap) for hook in hooks.values()):
+            hooks: Any = self.net.get_submodule(name)._forward_hooks
+            taps = [key for key, hook in list(hooks.items()) if isinstance(hook, _Tap)]
+            if not taps:
                 self.net.get_submodule(name).register_forward_hook(_Tap(name))
+            elif next(reversed(hooks)) != taps[0]:
+                hooks.move_to_end(taps[0])  # it ends the pass, and hooks of the user come first
         outputs: dict[str, torch.Tensor] = {}
         last = None if PENULTIMATE in readout.layers else layers
         token = _READING.set((outputs, last))

@@ -102,13 +102,13 @@ def test_predictions_of_a_folder_without_labels(run, model, unlabeled):
 
 def test_options_of_the_run_take_the_place_of_those_saved(run, model, unlabeled, monkeypatch):
     seen = []
-    predict_proba = CNNClassifier.predict_proba
+    predict = CNNClassifier.predict_proba_and_embed
 
     def spy(self, X):
         seen.append(self)
-        return predict_proba(self, X)
+        return predict(self, X)
 
-    monkeypatch.setattr(CNNClassifier, "predict_proba", spy)
+    monkeypatch.setattr(CNNClassifier, "predict_proba_and_embed", spy)
     assert run("predict", model, unlabeled, "--batch-size", "2", "-q").exit_code == 0
     assert run("predict", model, unlabeled).exit_code == 0
     assert [classifier.batch_size for classifier in seen] == [2, CNNClassifier().batch_size]

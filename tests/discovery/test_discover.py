@@ -48,7 +48,8 @@ def test_parts_agree_with_discover(data):
     assert_array_equal(glitches["novelty_p_value"], finder.novelty_p_values_)
     assert_array_equal(glitches["cluster"], finder.labels_)
     assert_array_equal(glitches["probability"], finder.probabilities_)
-    assert found.clusters.drop(columns="novel").equals(finder.clusters_)
+    added = ["novel", "first_gps", "last_gps"]
+    assert found.clusters.drop(columns=added).equals(finder.clusters_)
     assert found.clusters["novel"].tolist()[-1] == 1
     assert_array_equal(glitches["is_new"], ~labeled)
     expected = find_onsets(gps, finder.labels_, ifo="H1", random_state=0)
