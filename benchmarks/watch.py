@@ -1,7 +1,7 @@
 """skglitch watch: latency, kills, and seconds of data per second of a core.
 
 Strain is white noise with a burst every 20 s. ``latency`` replays an hour in files of 4 s, in a
-process with one thread. It is the time from the arrival of the file with the last sample that a
+process with two threads. It is the time from the arrival of the file with the last sample that a
 trigger needs to its row in the table, which includes the wait until the file is settled and seen.
 ``kills`` ends ``skglitch watch --once`` 20 times over 640 s in files of 32 s, at random
 moments, and compares the tables with that of a process that nothing ended. ``throughput`` is
@@ -87,7 +87,7 @@ def watch(folder: str, n_threads: int, page: Any = None, speed: float | None = N
     watcher = Watch(Path(folder), skglitch.load_pretrained(), growing, page=page, speed=speed)
     memory = peak_memory_mb()
     start, cpu_start = time.perf_counter(), time.process_time()
-    watcher.run(once=True, poll=0.2, stop=Event())
+    watcher.run(once=True, poll=0.1, stop=Event())
     return {
         "seconds": time.perf_counter() - start,
         "CPU seconds": time.process_time() - cpu_start,
@@ -102,7 +102,7 @@ def latency(duration: int, speed: float, suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_files(Path(folder), duration, 4, 4096, suffix)
         recorder = Recorder()
-        result = watch(folder, 1, recorder, speed)
+        result = watch(folder, 2, recorder, speed)
     print(f"{duration} s, {speed:g} times faster, {result['rows']} rows, {recorder.messages}")
     rows = []
     for name, is_kind in (("with rows", True), ("without", False)):

@@ -60,7 +60,7 @@ _SUFFIXES = (".csv", ".jsonl", ".parquet")
 @click.option(
     "--poll",
     type=click.FloatRange(0, min_open=True),
-    default=0.2,
+    default=0.1,
     metavar="S",
     help="Time in s between looks at the folder.",
 )

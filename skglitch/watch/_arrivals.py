@@ -12,7 +12,7 @@ from pathlib import Path
 
 _SUFFIXES = (".hdf5", ".hdf", ".h5", ".gwf")
 # A file is read when it has not changed for this long in s, and given up after the second.
-_SETTLED, _PATIENCE = 0.2, 10.0
+_SETTLED, _PATIENCE = 0.1, 10.0
 _GPS = re.compile(r"\d{9,10}")
 _SPAN = re.compile(r"-(\d{9,10})-(\d+)\.\w+$")
 
