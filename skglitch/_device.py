@@ -39,7 +39,7 @@ _USUAL = {
     _TRIM_THRESHOLD: int(os.environ.get("MALLOC_TRIM_THRESHOLD_") or 2**26),
 }
 _USERS_SETTINGS = {"GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_"}
-# Shorter calls, of s, leave it to malloc what memory they give back.
+# In s. Shorter calls do not give memory back.
 _LONG = 0.2
 _lock = threading.Lock()
 _users = 0
@@ -202,7 +202,7 @@ def kept_memory(device: torch.device) -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _set(libc, _USUAL)
-                # For a single glitch this and mapping anew the next time take as long as its views.
+                # Giving memory back and mapping it again takes as long as a single glitch.
                 if time.monotonic() - start > _LONG:
                     libc.malloc_trim(0)
 

@@ -34,8 +34,8 @@ _N_ISSUES = 10
 @click.option(
     "--predicted",
     is_flag=True,
-    help="The labels are predictions of MODEL, as those of skglitch watch: glitches that are novel "
-    "to it are unlabeled.",
+    help="The labels of SOURCE are predictions of MODEL, as skglitch watch writes them. Glitches "
+    "that are novel to MODEL count as unlabeled.",
 )
 @click.option(
     "--unlabeled",

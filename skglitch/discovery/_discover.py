@@ -124,7 +124,7 @@ def discover(
           compared with the other labeled ones. Missing if there are fewer than two.
 
         ``clusters`` also has ``novel``, the share of novel members, and, with GPS times,
-        ``first_gps`` and ``last_gps`` of those that are no reference. ``label_issues`` has rows of
+        ``first_gps`` and ``last_gps`` of the glitches to search. ``label_issues`` has rows of
         X.
 
     Raises

@@ -505,7 +505,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y_prob : ndarray of shape (n_samples, n_classes), dtype float32
-            Columns in the order of ``classes_``. Of a Dask array, a Dask array.
+            Columns in the order of ``classes_``. A Dask array if X is one.
         """
         check_is_fitted(self)
         if is_dask(X):
@@ -525,7 +525,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         y_prob : ndarray of shape (n_samples, n_classes), dtype float32
             As in :meth:`predict_proba`.
         embeddings : ndarray of shape (n_samples, n_features), dtype float32
-            Those of ``TruncatedCNNTransformer(classifier)``, which the head reads.
+            The same as from ``TruncatedCNNTransformer(classifier)``.
         """
 
         def both(module: GlitchNet, features: torch.Tensor) -> torch.Tensor:
@@ -547,7 +547,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Of a Dask array, a Dask array.
+            A Dask array if X is one.
         """
         check_is_fitted(self)
         if is_dask(X):

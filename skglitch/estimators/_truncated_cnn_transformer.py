@@ -270,7 +270,7 @@ scale_
         Returns
         -------
         embeddings : ndarray of shape (n_samples, n_features), dtype float32
-            Of a Dask array, a Dask array.
+            A Dask array if X is one.
         """
         check_is_fitted(self)
         if is_dask(X):

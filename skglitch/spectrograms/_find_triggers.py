@@ -96,7 +96,7 @@ def find_triggers(
     start : float, default=None
         GPS time in s. Tiles before it are left out, but their strain counts for the spectra.
     final : bool, default=False
-        Whether to leave out the triggers that strain that follows could change.
+        Whether to leave out triggers that later strain could change.
     fftlength : float, default=2.0
         Duration in s of the Fourier transforms. The spectrum is the median of the 127 that are
         nearest in time, 128 s where there is no gap.

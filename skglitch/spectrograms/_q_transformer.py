@@ -182,8 +182,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         views : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5. A data frame after ``set_output``. Of a Dask array,
-            a Dask array.
+            Normalized energy, 255 being 25.5. A data frame after ``set_output``. A Dask array
+            if X is one.
 
         Raises
         ------

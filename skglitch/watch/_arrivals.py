@@ -68,7 +68,7 @@ class Arrivals:
         return sorted(ready, key=_order)
 
     def _since(self, name: str, changed: float) -> float:
-        """Time since which a file is as it is."""
+        """Time of the last change of a file, by time.monotonic."""
         if self.speed:
             return self.began + (_span(name)[1] - self._gps) / self.speed
         # The clock of a file server may be ahead, and any clock may jump.

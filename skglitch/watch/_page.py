@@ -34,9 +34,9 @@ class Page:
     path : pathlib.Path
         The file.
     title : str
-        Its title.
+        The title.
     durations : tuple of float
-        Of the views, in s.
+        Durations of the views in s.
     """
 
     def __init__(self, path: Path, title: str, durations: tuple[float, ...]) -> None:

@@ -49,7 +49,7 @@ class _Detector:
     spans: list[tuple[float, float]] = field(default_factory=list)
     until: float = 0.0
     sample_rate: float = 0.0
-    # On the clock of time.monotonic, infinite once it was said to be silent.
+    # By time.monotonic, and infinite once its silence was reported.
     heard: float = field(default_factory=time.monotonic)
 
     def add(self, part: _Part) -> None:
@@ -72,11 +72,11 @@ class Watch:
     ifo, channel : str, default=None
         As ``ifo`` and ``dataset`` of :func:`~skglitch.datasets.load_strain`.
     pictures : pathlib.Path, default=None
-        Folder that gets the spectrograms of each glitch that is classified.
+        Folder for the spectrograms of classified glitches, as PNG.
     page : Page, default=None
-        Is written after each file.
+        Page to write after each file.
     speed : float, default=None
-        Files are recorded ones, which arrive as if they were written now, so much faster.
+        Replays recorded files, so many times faster than they were recorded.
     say : callable, default=print
         Is called with each message.
     """
