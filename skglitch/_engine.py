@@ -56,6 +56,8 @@ def choose_forward(
     `batch` is the first of `n_images` images. With images for `calibration`, it computes in 8-bit
     integers. What cannot be converted remains with torch.
     """
+    if engine not in ENGINES:  # set after fit, which has checked it
+        raise ValueError(f"engine={engine!r} is not one of {', '.join(ENGINES)}.")
     if calibration is not None:
         if engine == "torch":
             raise ValueError("engine='torch' does not know precision='int8': use engine='auto'.")

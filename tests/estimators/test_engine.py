@@ -249,6 +249,9 @@ def test_what_differs_remains_with_torch(stripes, monkeypatch):
 def test_bad_engines(stripes):
     with pytest.raises(ValueError, match=r"'engine' .* 'onnx'"):
         CNNClassifier("test_efficientnet", engine="onnx").fit(*stripes)
+    transformer = TruncatedCNNTransformer("test_efficientnet", weights=None).fit(stripes[0])
+    with pytest.raises(ValueError, match="engine='onnx' is not one of auto, torch, openvino"):
+        transformer.set_params(engine="onnx").transform(stripes[0])
 
 
 WITHOUT = """
