@@ -110,6 +110,7 @@ def injections(duration: float, n: int, snr_threshold: float) -> dict:
 
 def noise(duration: float, snr_threshold: float) -> dict:
     """Count tiles and triggers of Gaussian noise above a threshold."""
+    from skglitch._validation import LOST_AT_GAPS
     from skglitch.datasets import Strain
     from skglitch.spectrograms import find_triggers
     from skglitch.spectrograms._tiling import count_tiles, make_planes
@@ -118,18 +119,19 @@ def noise(duration: float, snr_threshold: float) -> dict:
     options = {"snr_threshold": snr_threshold, "device": "cpu"}
     # Each tile is a cluster of its own.
     tiles = find_triggers(strain, cluster_window=0.0, **options)
-    rows = [
-        count_tiles(f, plane.q, 64.0, 0.2) / 64
+    rates = [
+        np.array(count_tiles(plane, 64.0, 0.2))[plane.frequencies + plane.half_widths <= RATE / 2]
+        / 64
         for plane in make_planes((10.0, 2048.0), (4.0, 64.0), 0.2, RATE, 64.0)
-        for f in plane.frequencies[plane.frequencies + plane.half_widths <= RATE / 2]
     ]
+    searched = duration - 2 * LOST_AT_GAPS * 2.0  # fftlength is 2 s
     # The energy of a tile of Gaussian noise is distributed exponentially.
     probability = math.exp(-(1 + snr_threshold**2 / 2))
     return {
         "threshold": snr_threshold,
-        "tiles per hour": 3600 / (duration - 2) * len(tiles),
-        "expected tiles per hour": 3600 * sum(rows) * probability,
-        "triggers per hour": 3600 / (duration - 2) * len(find_triggers(strain, **options)),
+        "tiles per hour": 3600 / searched * len(tiles),
+        "expected tiles per hour": 3600 * np.concatenate(rates).sum() * probability,
+        "triggers per hour": 3600 / searched * len(find_triggers(strain, **options)),
     }
 
 
