@@ -14,7 +14,7 @@ _N_IMAGES = 64
 
 
 def keep_calibration(estimator: Any, images: np.ndarray, precision: str) -> None:
-    """Keep some images of fit, as the net takes them, if the precision needs them."""
+    """Keep some images of fit, scaled as for the net, if the precision needs them."""
     vars(estimator).pop("calibration_images_", None)
     if precision == INT8:
         some = images[spread(len(images), _N_IMAGES)]
@@ -22,7 +22,7 @@ def keep_calibration(estimator: Any, images: np.ndarray, precision: str) -> None
 
 
 def get_calibration(estimator: Any, precision: str) -> np.ndarray | None:
-    """Return these images; None for a precision that needs none."""
+    """Return the images that were kept; None for a precision that needs none."""
     if precision != INT8:
         return None
     if not hasattr(estimator, "calibration_images_"):

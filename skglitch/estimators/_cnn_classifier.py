@@ -1,4 +1,4 @@
-"""A pretrained image net, fine-tuned on spectrograms, as a scikit-learn classifier."""
+"""A pretrained network, fine-tuned on spectrograms, as a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ from ._encoder import (
 )
 from ._state import describe_data, get_state, get_weights, make_estimator, set_weights
 
-# Glitches of each class whose features are kept, so that classes can be added.
+# Number of glitches per class whose features are kept for add_classes.
 _EXEMPLARS = 20
 
 
 class CNNClassifier(ClassifierMixin, BaseEstimator):
-    """Classify spectrograms with an image net that is fine-tuned in all its layers.
+    """Classify spectrograms with a fine-tuned pretrained network.
 
-    The last layer of a net that was trained on ImageNet is replaced by one for the classes
-    of ``y``, the head, and the whole net is trained [1]_.
+    The last layer of a net pretrained on ImageNet is replaced by a new one for the classes of
+    ``y``, the head, and by default all layers are trained [1]_.
 
     Parameters
     ----------
@@ -98,83 +98,83 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     weights : {"imagenet", "glitches"}, path, mapping, enum or None, default="imagenet"
         The initial weights: published weights from ImageNet, those of the ready-made model
         (:func:`skglitch.load_pretrained`, for the default backbone only), a file with a state dict
-        or of :func:`skglitch.save`, a state dict, a member of a ``torchvision.models.*_Weights``,
-        or None for random ones.
-        The weights of the default backbone are installed with it; others are downloaded once. A
-        module keeps its own weights unless this is a path or a mapping.
+        or from :func:`skglitch.save`, a state dict, a member of a ``torchvision.models.*_Weights``
+        enum, or None for random weights. The weights of the default backbone are installed with
+        it; others are downloaded once. A module keeps its own weights unless this is a path or a
+        mapping.
     views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
-        How the net takes the views of one glitch:
+        How the views of a glitch are passed to the net:
 
-        - ``"mosaic"``: joined to one picture, four of them as [[0.5, 2.0], [1.0, 4.0]];
-        - ``"channels"``: one view in each color, of four the first, third and last;
-        - ``"separate"``: one pass per view through the same net, the features concatenated;
+        - ``"mosaic"``: tiled into one image, four views as [[0.5, 2.0], [1.0, 4.0]];
+        - ``"channels"``: one view per color channel; of four views, the first, third and last;
+        - ``"separate"``: one forward pass per view, with the features concatenated;
         - a duration in s: that view alone;
-        - a tuple of up to three durations: these in the three colors.
+        - a tuple of up to three durations: these views in the three color channels.
     encoder : Encoder, default=None
-        Which layers the head reads, and how pictures are drawn. None stands for
+        Which layers the head reads, and how images are colored and resized. None is
         :class:`Encoder` with its default parameters.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(n_views, height, width)`` of the samples of a two-dimensional X.
-        None takes samples for square images if their number of pixels is a square, else for rows.
+        None treats samples as square images if their number of pixels is a square, else as rows.
     fine_tune : str, default="all"
-        The layers that are trained: ``"all"``, the head only (``"head"``), or all layers from
-        the one of that name on. Batch norms of other layers keep their statistics.
+        The layers to train: ``"all"``, only the head (``"head"``), or all layers from the one
+        with this name on. Batch norms of frozen layers keep their statistics.
     head_init : {"auto", "regression", "zeros"}, default="auto"
         Initialization of the head: logistic regression on the features of the net before
-        training, so that the first steps do not distort them, or zeros, which are equal
-        probabilities. ``"auto"`` takes the regression for pretrained weights. For a pretrained
-        module, ``"regression"`` also normalizes its features and keeps the statistics of its
-        batch norms, as for the backbones of the library with weights.
+        training, so that the first steps do not distort them, or zeros, which predict equal
+        probabilities. ``"auto"`` is the regression for pretrained weights. For a pretrained
+        module, ``"regression"`` also normalizes the features and keeps the statistics of the
+        batch norms, as is always done for pretrained backbones of the library.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training set. ``"auto"`` is 8, or more if that were fewer than
-        40 steps of the optimizer, 200 steps if the head starts from zeros.
+        Number of passes over the training set. ``"auto"`` is 8, or as many as it takes for 40
+        steps of the optimizer (200 if the head starts from zeros).
     batch_size : int, default=32
         Largest number of glitches in a step. Samples are spread evenly over the steps of an epoch.
     learning_rate : float or "auto", default="auto"
-        Highest learning rate, reached after a quarter of the steps. It then falls along half
-        a cosine. ``"auto"`` is 1e-3 if the head starts from zeros, else 3e-4. For the default
+        Highest learning rate, reached after a quarter of the steps, followed by cosine
+        annealing. ``"auto"`` is 1e-3 if the head starts from zeros, else 3e-4. For the default
         backbone with n training samples it is ``1.5e-6 * n``, from 3e-4 to 3e-3, and 3e-4 in
         ``partial_fit``.
     augment : bool or torch.nn.Module, default=True
-        Whether to augment the training images by :class:`SpectrogramAugment`. A module takes
-        its place; it gets floats from 0 to 1 of shape (n, n_views, height, width) on the device.
+        Whether to augment the training images with :class:`SpectrogramAugment`, or a module to
+        use instead, which gets floats from 0 to 1 of shape (n, n_views, height, width) on the
+        device.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes. ``"balanced"`` gives all classes the same total weight.
     early_stopping : bool, default=False
-        Whether to stop when the loss on a held-out part no longer falls, and keep the best net.
+        Whether to stop when the loss on held-out samples stops improving, and keep the best net.
     validation_fraction : float, default=0.1
         Fraction of each class that is held out if ``early_stopping`` is true.
     n_iter_no_change : int, default=5
-        Number of epochs without a lower loss after which ``early_stopping`` stops.
+        Number of epochs without improvement after which ``early_stopping`` stops.
     net_params : dict, default=None
         Parameters of the skorch net: ``"criterion"``, by default the cross-entropy,
         ``"optimizer"``, by default AdamW with a weight decay of 0.05, and their arguments, such
         as ``{"optimizer__weight_decay": 0.01, "criterion__label_smoothing": 0.1}``. Biases and
         scales of batch norms have no weight decay. A criterion gets logits and integer labels.
     precision : {"auto", "float32", "tf32", "bfloat16", "float16", "int8"}, default="auto"
-        Number format of the heavy layers. ``"auto"`` takes bfloat16 where the hardware
-        multiplies it natively and float32 elsewhere. ``"tf32"`` rounds the factors of float32
-        products to 10 bits on Nvidia GPUs from Ampere on, and is float32 elsewhere. ``"float16"``
-        scales the loss, and is for older GPUs. Weights are float32. ``"int8"`` predicts in 8-bit
-        integers on a CPU, which needs ``pip install "skglitch[fast]"`` and takes some seconds in
-        the first prediction. It trains as ``"auto"``.
+        Number format of convolutions and matrix products; weights are float32. ``"auto"`` is
+        bfloat16 where the hardware supports it natively, and float32 elsewhere. ``"tf32"`` is
+        TensorFloat-32 on Nvidia GPUs from Ampere on, and float32 elsewhere. ``"float16"``, for
+        older GPUs, scales the loss. ``"int8"`` predicts in 8-bit integers on a CPU, which needs
+        ``pip install "skglitch[fast]"`` and some seconds before the first prediction; it trains
+        as ``"auto"``.
     device : str or torch.device, default="auto"
-        The device. ``"auto"`` takes a GPU if there is one.
+        The device. ``"auto"`` is a GPU if there is one.
     engine : {"auto", "torch", "openvino"}, default="auto"
-        What computes predictions. OpenVINO (``pip install "skglitch[fast]"``) is faster on a CPU,
-        once it has compiled the net, which takes about two seconds. ``"auto"`` takes it, where it
-        is installed, for 8 million pixels of X or more in one call, such as 340 images of
-        140 x 170. ``"openvino"`` takes it always. It is compiled anew after training. Nets that
-        it cannot compute remain with torch, with a warning or, for ``"auto"``, a line in the log.
+        The inference engine. OpenVINO (``pip install "skglitch[fast]"``) is faster on a CPU, after
+        about two seconds of compilation, which is repeated after training. ``"auto"`` uses it, if
+        it is installed, for 8 million pixels of X or more in one call, such as 340 images of
+        140 x 170; ``"openvino"`` always uses it. Nets that it does not support fall back to torch,
+        with a warning or, for ``"auto"``, a log message.
     callbacks : list of skorch callbacks, default=None
-        Passed to the skorch net, as ``callback`` or ``(name, callback)``. Those that watch
+        Passed to the skorch net, as ``callback`` or ``(name, callback)``. Those that monitor
         validation scores need ``early_stopping=True``, which holds out samples.
     checkpoint : path, default=None
-        Folder for the state after each epoch. A ``fit`` that ended early, even by a power cut, goes
-        on from there when it is run again, and has the same result on the same kind of CPU as one
-        that never stopped. It needs an integer ``random_state``. Each combination of parameters,
-        initial weights and data, as in a grid search, has a file of its own, which stays until you
-        delete it.
+        Folder for the state after each epoch. A ``fit`` that was interrupted resumes when it is run
+        again, with the same result, on the same kind of CPU, as without the interruption. Needs an
+        integer ``random_state``. Each combination of parameters, initial weights and data, as in a
+        grid search, has a file of its own, which is never deleted.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights, batches, augmentation and the held-out part.
     verbose : int, default=0
@@ -185,37 +185,37 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The sorted labels.
     net_ : skorch.NeuralNetClassifier
-        The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``head``.
+        The trained net. ``net_.module_`` is the torch module, with ``encoder`` and ``head``.
     history_ : skorch.history.History
         Losses and times of each epoch: ``history_[:, "train_loss"]``.
     image_shape_ : tuple of int
         ``(n_views, height, width)`` seen in fit.
     durations_ : tuple of float or None
-        Durations in s of the views of X, None if they are unknown (see :class:`Encoder`).
+        Durations in s of the views of X, None if unknown (see :class:`Encoder`).
     n_features_in_ : int
         Number of pixels of one sample, all views together.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of X, if it is a data frame.
     scale_ : PixelScale
-        Maps pixel values to numbers from 0 to 1.
+        Scales pixel values to the range from 0 to 1.
     calibration_images_ : ndarray of shape (n_images, n_views, height, width)
-        Up to 64 training images, only with ``precision="int8"``, which measures the range of
-        each layer on them.
+        Up to 64 training images, from which ``precision="int8"`` determines the range of each
+        layer. Only defined for this precision.
     exemplars_ : ndarray of shape (n_exemplars, n_features), dtype float32
         Features of up to 20 training glitches of each class, for :meth:`add_classes`.
     exemplar_classes_ : ndarray of shape (n_exemplars,)
-        The class of each.
+        The class of each exemplar.
     fit_data_ : list of dict
         Date, shape, dtype, class counts and checksum of the data of each call of :meth:`fit`,
         :meth:`partial_fit` and :meth:`add_classes`, for :func:`skglitch.persistence.read_card`.
     novelty_ : NoveltyDetector
-        Fitted to embeddings of this classifier. Only the ready-made model of
-        :func:`skglitch.load_pretrained` has it, until it is trained further.
+        Fitted to embeddings of this classifier. Only defined for the ready-made model of
+        :func:`skglitch.load_pretrained`, until it is trained further.
 
     See Also
     --------
     TruncatedCNNTransformer : The same nets as feature extractors.
-    skglitch.datasets.load_gravity_spy : Reads pictures into X.
+    skglitch.datasets.load_gravity_spy : Load Gravity Spy pictures as X and y.
 
     References
     ----------
@@ -339,14 +339,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
-            Images. Those with one view may have shape (n_samples, height, width), and any shape
-            (n_samples, n_pixels) with ``image_shape``. uint8 values are normalized energies
-            times 10; others are scaled by their range in fit. Arrays on disk, such as memory maps
+            Images. The shape may also be (n_samples, height, width) for a single view, or
+            (n_samples, n_pixels), see ``image_shape``. uint8 values are normalized energies times
+            10; other values are scaled by their range in fit. Arrays on disk, such as memory maps
             and h5py data sets, are read in batches: see :class:`~skglitch.datasets.LazyArray`.
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the losses of the samples.
+            Sample weights of the loss.
 
         Returns
         -------
@@ -388,7 +388,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> CNNClassifier:
         """Continue the training with more data of the known classes.
 
-        The net slowly forgets what X and y do not contain: include old data if possible.
+        The net gradually forgets what X and y do not contain, so include old data if possible.
 
         Parameters
         ----------
@@ -397,9 +397,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels, all of them in ``classes_``.
         classes : array-like of shape (n_classes,), default=None
-            All classes, for the first call, which needs examples of each: see :meth:`add_classes`.
+            All classes, for the first call, whose y must contain each of them. Use
+            :meth:`add_classes` to add classes later.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the losses of the samples.
+            Sample weights of the loss.
 
         Returns
         -------
@@ -443,8 +444,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def add_classes(self, X: Any, y: Any) -> CNNClassifier:
         """Add new classes from a few examples, without training the net again.
 
-        The head gets a row for each new class, by logistic regression against up to 20 stored
-        glitches of each old class.
+        A logistic regression against up to 20 stored glitches of each old class extends the head.
 
         Parameters
         ----------
@@ -460,8 +460,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If y has no new class, or if no glitch of an old class is stored: after
-            :meth:`partial_fit` only glitches of the classes in its data are.
+            If y has no new class, or no glitch of an old class is stored. :meth:`partial_fit`
+            replaces the stored glitches by those in its data.
         """
         check_is_fitted(self)
         images = read_images(self, X)
@@ -487,7 +487,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         module = self.net_.module_
         module.head = add_rows(module.head, features, targets, order)
         self.net_.classes = np.arange(len(classes))
-        self.net_.initialize_optimizer()  # which would hold on to the old head
+        self.net_.initialize_optimizer()  # it still refers to the old head
         self.classes_ = classes[order]
         rows = _exemplar_rows(targets)
         self.exemplars_, self.exemplar_classes_ = features[rows], labels[rows]
@@ -495,7 +495,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> Any:
-        """Predict the probabilities of the classes.
+        """Predict class probabilities.
 
         Parameters
         ----------
@@ -537,7 +537,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return joined[:, :n_classes], joined[:, n_classes:]
 
     def predict(self, X: Any) -> Any:
-        """Predict the most probable classes.
+        """Predict the most probable class of each sample.
 
         Parameters
         ----------
@@ -555,7 +555,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _read_labels(self, y: Any, classes: np.ndarray | None = None) -> np.ndarray:
-        """Check y, given the ``classes`` that are known already, and return it as an array."""
+        """Check y, given the known ``classes`` if there are any, and return it as an array."""
         if y is not None:  # else scikit-learn has an error for it
             known = None if classes is None else classes.tolist()
             hint = ", or see SelfTrainingClassifier of scikit-learn"
@@ -632,7 +632,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def _choose_recipe(
         self, module: GlitchNet, n_images: int, *, trained: bool = False
     ) -> TrainingRecipe:
-        """Settle what "auto" stands for, and what follows from the weights of the backbone."""
+        """Resolve "auto", and what depends on the weights of the backbone."""
         pretrained = is_pretrained(module.encoder.backbone)
         regress = self.head_init == "regression" or (self.head_init == AUTO and pretrained)
         epochs, rate = self.max_epochs, self.learning_rate
@@ -698,7 +698,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _embed(self, images: np.ndarray) -> np.ndarray:
-        """Features that the head reads, by torch, as they were in training."""
+        """Features that the head reads, always computed by torch, as in training."""
         return self._run(images, self.net_.module_.encoder.normalized)
 
     def _run(self, images: np.ndarray, finish: Any, **options: Any) -> np.ndarray:
@@ -736,7 +736,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has {_listed(unknown)}, which is not in classes.")
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a classifier, fitted or not, in plain values."""
+        """Return the state of a classifier, fitted or not, as plain values for a file."""
         if not hasattr(self, "net_"):
             return get_state(self)
         net, module = self.net_, self.net_.module_
@@ -757,12 +757,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> CNNClassifier:
-        """Make a classifier again from its state, on ``state["params"]["device"]``."""
+        """Restore a classifier from its state, on ``state["params"]["device"]``."""
         self = make_estimator(cls, state["params"], state["fitted"])
         if "net" not in state:
             return self
         facts, device = state["module"], choose_device(self.device)
-        with seeded(0, device):  # random weights, in whose place the stored ones come
+        with seeded(0, device):  # random weights, replaced by the stored ones
             encoder = restore_encoder(self, self.backbone, facts)
             module = GlitchNet(encoder, len(self.classes_))
         set_weights(module, state["weights"])

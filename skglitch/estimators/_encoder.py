@@ -1,4 +1,4 @@
-"""The parameters of the encoder, and the encoder module that follows from them."""
+"""The parameters of the encoder, and the encoder module that they describe."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ AUTO = "auto"
 
 
 class Encoder(BaseEstimator):
-    """Describe which features of a glitch an image net computes.
+    """Parameters of the features that a network computes from a glitch.
 
-    It has no ``fit``: :class:`CNNClassifier` and :class:`TruncatedCNNTransformer` take it as
-    their parameter ``encoder``.
+    It is the parameter ``encoder`` of :class:`CNNClassifier` and
+    :class:`TruncatedCNNTransformer`, and has no ``fit``.
 
     Parameters
     ----------
     layer : str or tuple of str, default="auto"
-        The layers that are read: ``"penultimate"`` for the input of the last layer of the net,
-        or names of modules, whose features are concatenated. Later layers are not computed.
-        ``"auto"`` takes those that separated glitches best where measured, else the penultimate.
+        The layers to read: ``"penultimate"`` for the input of the last layer of the net, or names
+        of modules, whose features are concatenated. Later layers are not computed. ``"auto"`` is
+        the layers that separate glitches best, where this was measured, else ``"penultimate"``.
     pooling : {"auto", "mean", "std", "max"}, default="auto"
-        How each channel of the feature map of a layer becomes one number: its mean, standard
-        deviation or maximum. ``"auto"`` belongs to ``layer="auto"``, and is the mean for others.
+        How each channel of a feature map is reduced to one number: its mean, standard deviation
+        or maximum. ``"auto"`` is chosen with ``layer="auto"``, and is the mean for other layers.
     n_bands : int or "auto", default="auto"
-        Number of frequency bands that are pooled separately. ``"auto"`` belongs to
+        Number of frequency bands that are pooled separately. ``"auto"`` is chosen with
         ``layer="auto"``, and is 1 for other layers.
     colormap : {"viridis", "gray"}, default="viridis"
-        How a picture of one view or a mosaic fills the three colors of a net: in the colors of
-        Gravity Spy's pictures, or with the same value in each.
+        How a single view or a mosaic becomes an RGB image: in the colors of Gravity Spy's
+        pictures, or with the same value in the three channels.
     input_size : int, tuple of int, {"native"} or None, default=None
-        Height and width in pixels to which pictures are resized. ``"native"`` is the size at which
-        the weights were trained. None resizes only pictures that are too small for the net.
+        Height and width in pixels to which images are resized. ``"native"`` is the size at which
+        the weights were trained. None resizes only images that are too small for the net.
     durations : tuple of float, default=None
         Durations in s of the views of X, for displays, reports, the command line, and for
-        ``views`` if it names durations. None stands for 0.5, 1, 2 and 4 s if there are four views.
+        ``views`` if it contains durations. None is 0.5, 1, 2 and 4 s if there are four views.
         Otherwise they are unknown, unless ``views`` is the duration of the only view.
 
     See Also
     --------
-    CNNClassifier : Classifies the features.
-    TruncatedCNNTransformer : Returns the features.
+    CNNClassifier : Classify glitches by these features.
+    TruncatedCNNTransformer : Return these features.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def with_encoder(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def encoder_params(estimator: Any, layer: Any = AUTO) -> Encoder:
-    """Check the encoder parameters of an estimator; ``layer`` takes the place of theirs."""
+    """Check the encoder parameters of an estimator; ``layer`` overrides theirs unless "auto"."""
     params = Encoder() if estimator.encoder is None else estimator.encoder
     params._validate_params()
     return params if layer == AUTO else clone(params).set_params(layer=layer)
@@ -118,7 +118,7 @@ def build_encoder(
     shape, durations = estimator.image_shape_, estimator.durations_
     layout = ViewLayout.from_parameter(estimator.views, durations, n_views=shape[0])
     net = make_backbone(backbone, weights, input_size=params.input_size)
-    # The features of nets without weights move too far in training to be normalized.
+    # Features of nets with random weights change too much in training to be normalized.
     return ViewEncoder(
         net,
         layout,
@@ -130,7 +130,7 @@ def build_encoder(
 
 
 def choose_readout(params: Encoder, backbone: Backbone, best: Readout) -> Readout:
-    """Layers and pooling by the parameters, with ``best`` for ``layer="auto"``."""
+    """Choose layers and pooling by the parameters, with ``best`` for ``layer="auto"``."""
     layers = (params.layer,) if isinstance(params.layer, str) else tuple(params.layer)
     if not layers:
         raise ValueError(f"layer={params.layer!r} names no layer.")
@@ -146,13 +146,13 @@ def choose_readout(params: Encoder, backbone: Backbone, best: Readout) -> Readou
 
 
 def is_pretrained(backbone: Backbone) -> bool:
-    """Whether weights were read for the backbone."""
+    """Whether the backbone has loaded weights."""
     return backbone.loaded["extent"] == "whole"
 
 
 def restore_encoder(estimator: Any, backbone: Any, facts: dict[str, Any]) -> ViewEncoder:
     """Build an encoder with random weights from the facts of another one."""
-    # "auto" has the meaning that it had when the facts were taken.
+    # The facts hold what "auto" meant when they were saved.
     names = ("layer", "pooling", "n_bands", "colormap")
     settled = clone(encoder_params(estimator)).set_params(**{name: facts[name] for name in names})
     encoder = build_encoder(estimator, settled, backbone, None, normalize=facts["normalize"])

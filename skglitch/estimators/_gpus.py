@@ -24,16 +24,15 @@ _place: FileLock  # of this worker, locked until it ends
 def one_gpu_per_worker(n_jobs: int | None = None) -> Iterator[None]:
     """Give each worker process of joblib its own GPU.
 
-    Inside of the ``with`` block, searches, cross-validations and all else that uses joblib start
-    workers whose current GPUs differ. ``device="auto"`` and ``"cuda"`` take the current GPU.
-    The workers end with the block. Without a GPU, the block changes nothing but ``n_jobs``.
+    In the ``with`` block, the workers of grid searches, cross-validation and everything else that
+    uses joblib have different current GPUs, which ``device="auto"`` and ``"cuda"`` use. The
+    workers end with the block. Without a GPU, the block only sets ``n_jobs``.
 
     Parameters
     ----------
     n_jobs : int, default=None
-        Number of workers. None stands for the number of GPUs. If there are more workers than GPUs,
-        each GPU gets the same number of workers, or one more. ``n_jobs`` of an estimator comes
-        first.
+        Number of workers. None is the number of GPUs. More workers than GPUs are spread evenly
+        over the GPUs. ``n_jobs`` of an estimator takes precedence.
 
     Yields
     ------
@@ -41,7 +40,7 @@ def one_gpu_per_worker(n_jobs: int | None = None) -> Iterator[None]:
 
     See Also
     --------
-    joblib.parallel_config : Sets the number of workers alone.
+    joblib.parallel_config : Set only the number of workers.
 
     Examples
     --------
@@ -68,13 +67,13 @@ def one_gpu_per_worker(n_jobs: int | None = None) -> Iterator[None]:
             with parallel_config("loky", n_jobs=n_jobs, **params):
                 yield
         finally:
-            # Idle workers would hold memory of their GPUs for minutes.
+            # Idle workers would keep GPU memory for minutes.
             get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
 def _take_gpu(folder: str, n_gpus: int) -> None:
-    """Make the GPU of the first free place the current one, in the worker that calls this."""
-    # joblib replaces a worker that has died or grown. Its lock is free by then, so that the new
+    """Make the GPU of the first free place the current one of this worker."""
+    # joblib replaces a worker that died or leaked memory. Its lock is released by then, so the new
     # worker gets the same GPU.
     global _place
     for number in itertools.count():
@@ -87,21 +86,20 @@ def _take_gpu(folder: str, n_gpus: int) -> None:
 
 @contextlib.contextmanager
 def all_gpus_per_fit() -> Iterator[int]:
-    """Share each fit of :class:`CNNClassifier` among the processes of ``torchrun``.
+    """Distribute each fit of :class:`CNNClassifier` over the processes of ``torchrun``.
 
-    Each process runs the whole script with all the data, on the GPU of its own number, and
-    computes with its part of every batch. All end with the same weights, those that one process
-    would get within rounding. This does not hold for layers that depend on the other samples of a
+    Each process runs the whole script with all the data, on the GPU of its local rank, and
+    computes its part of every batch. All processes end with the same weights. Up to rounding,
+    these are the weights from a single process, unless layers depend on the other samples of a
     batch or draw random numbers: batch norms in training, and dropout.
 
-    If there is an error in one process, all raise it. Progress bars and callbacks that write
-    files, such as ``Checkpoint``, run in the first process only. Started without ``torchrun``,
-    the block changes nothing.
+    An error in one process is raised in all. Progress bars and callbacks that write files, such as
+    ``Checkpoint``, run in the first process only. Without ``torchrun``, the block changes nothing.
 
     Yields
     ------
     rank : int
-        The number of this process. Let process 0 alone write files.
+        The rank of this process. Only rank 0 should write files.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""What a file has to hold of an estimator, and the estimator made again from it."""
+"""The state of an estimator as plain values, and the estimator restored from it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch import nn
 from .._training import PixelScale, spread
 from ._encoder import Encoder
 
-# Images whose pixels a checksum covers.
+# Number of images in a checksum.
 _HASHED = 32
-# Made again from parameters, facts and weights.
+# Rebuilt from parameters, facts and weights.
 _REBUILT = ("net_", "history_", "encoder_", "classifier_")
 
 
 def get_state(estimator: Any) -> dict[str, Any]:
-    """Return parameters, fitted attributes but the net, and the choice of ``set_output``."""
+    """Return parameters, fitted attributes except the net, and the ``set_output`` config."""
     params = estimator.get_params(deep=False)
     if estimator.encoder is not None:
         params["encoder"] = estimator.encoder.get_params()
@@ -48,7 +48,7 @@ def make_estimator(cls: Any, params: Mapping[str, Any], fitted: Mapping[str, Any
 
 
 def describe_data(images: np.ndarray, labels: Any) -> dict[str, Any]:
-    """Return when and to what an estimator is fitted, with a checksum of labels and some images."""
+    """Describe the data of a fit: date, shape, class counts, checksum of labels and some images."""
     listed = [] if labels is None else np.asarray(labels).ravel().tolist()
     facts = {"shape": list(images.shape), "dtype": str(images.dtype)}
     checksum = hashlib.sha256(repr((facts, listed)).encode())
@@ -59,7 +59,7 @@ def describe_data(images: np.ndarray, labels: Any) -> dict[str, Any]:
 
 
 def get_weights(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state dict without the augmentation, which has no part in predictions."""
+    """Return the state dict without the augmentation, which predictions do not use."""
     state = module.state_dict()
     return {name: value for name, value in state.items() if not name.startswith("augment.")}
 

@@ -1,4 +1,4 @@
-"""An image net without its last layer, as a scikit-learn transformer."""
+"""A pretrained network without its last layer, as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ from ._state import describe_data, get_state, get_weights, make_estimator, set_w
 
 
 class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Embed spectrograms with an image net whose last layer is cut off.
+    """Embed spectrograms with a network whose last layer is cut off.
 
-    A net that was fine-tuned on known classes maps every class to a cluster of its own,
-    even a class that was not in the training set [1]_.
+    A net that was fine-tuned on known classes maps each class to a cluster of its own, even
+    classes that were not in the training set [1]_.
 
     Parameters
     ----------
@@ -72,35 +72,35 @@ class TruncatedCNNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         - the name of a backbone (see :func:`skglitch.backbones.list_backbones`), a module, or
           a callable that returns one: used with ``weights``, without training;
-        - a fitted :class:`CNNClassifier`: its net. It stays fitted through
-          :func:`sklearn.base.clone`, so grid searches and pipelines use it without training;
-        - a :class:`CNNClassifier` that is not fitted: ``fit`` fits a clone of it, so that a
-          pipeline trains it on each training fold alone.
+        - a fitted :class:`CNNClassifier`: its net. :func:`sklearn.base.clone` keeps it fitted, so
+          grid searches and pipelines do not train it again;
+        - an unfitted :class:`CNNClassifier`: ``fit`` fits a clone of it, so that
+          cross-validation trains it on each training fold.
     weights : {"imagenet", "glitches"}, path, mapping, enum or None, default="imagenet"
-        As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
+        As in :class:`CNNClassifier`. Ignored if ``source`` is a classifier.
     layer : str or tuple of str, default="auto"
-        The layers to read. ``"auto"`` uses ``encoder.layer``; any other value overrides it.
+        The layers to read. ``"auto"`` is ``encoder.layer``; any other value overrides it.
     views : {"mosaic", "channels", "separate"}, float or tuple of float, default="mosaic"
-        As in :class:`CNNClassifier`; not used if ``source`` is a classifier.
+        As in :class:`CNNClassifier`. Ignored if ``source`` is a classifier.
     encoder : Encoder, default=None
-        Which features are computed. None stands for :class:`Encoder` with its default
-        parameters. If ``source`` is a classifier, ``layer``, ``pooling`` and ``n_bands`` are used
-        only, and ``"auto"`` takes what the head of the classifier reads.
+        Which features to compute. None is :class:`Encoder` with its default parameters. If
+        ``source`` is a classifier, only ``layer``, ``pooling`` and ``n_bands`` are used, and
+        ``"auto"`` is what the head of the classifier reads.
     normalize : bool, default=True
         Whether to subtract the mean of the features in fit and to scale the features of each
-        layer to a length of 4, so that only their direction counts. The features that the head
-        of a classifier reads have the center of its training set.
+        layer to length 4, so that only their direction counts. The features that the head of a
+        classifier reads are centered on its training set instead.
     image_shape : tuple of int, default=None
         As in :class:`CNNClassifier`.
     batch_size : int, default=64
-        Number of glitches that are embedded at a time.
+        Number of glitches per forward pass.
     precision, device, engine
-        As in :class:`CNNClassifier`. The net of a classifier in ``source`` stays on its device, and
-        ``precision="auto"`` uses the precision of the classifier.
+        As in :class:`CNNClassifier`. If ``source`` is a classifier, its net stays on its device,
+        and ``precision="auto"`` is the precision of the classifier.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights (``weights=None``).
     verbose : int, default=0
-        1 and above show a progress bar.
+        Values of 1 and above show a progress bar.
 
     Attributes
     ----------
@@ -182,8 +182,7 @@ scale_
         return tags
 
     def __sklearn_clone__(self) -> TruncatedCNNTransformer:
-        # A fitted classifier stands for its net, as a path stands for its file: without
-        # this, a grid search would silently train it again.
+        # Otherwise, a grid search would silently train a fitted classifier again.
         if not isinstance(self.source, CNNClassifier) or self._trains():
             return super().__sklearn_clone__()
         sealed = copy.copy(self)
@@ -195,8 +194,8 @@ scale_
     def set_params(self, **params: Any) -> TruncatedCNNTransformer:
         """Set parameters, including parameters of the source and the encoder.
 
-        A fitted classifier whose parameters change is replaced by a clone that is not
-        fitted: its net would not be what its parameters describe.
+        A fitted classifier whose parameters change is replaced by an unfitted clone, as its net
+        would no longer match them.
 
         Parameters
         ----------
@@ -214,17 +213,17 @@ scale_
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> TruncatedCNNTransformer:
-        """Load the net, or train it if the source is a classifier that is not fitted.
+        """Load the net, or train it if the source is an unfitted classifier.
 
         Parameters
         ----------
         X : array-like
             Images as in :meth:`CNNClassifier.fit`.
         y : array-like of shape (n_samples,), default=None
-            Labels; needed only for training.
+            Labels, which only training needs.
         **fit_params : dict
             Passed to :meth:`CNNClassifier.fit` if the classifier is trained. With scikit-learn's
-            metadata routing, the classifier gets what its ``set_fit_request`` asked for.
+            metadata routing, the classifier gets what its ``set_fit_request`` requests.
 
         Returns
         -------
@@ -233,7 +232,7 @@ scale_
         Raises
         ------
         ValueError
-            If X or a parameter is not valid; the message names it.
+            If X or a parameter is invalid.
         """
         images = read_images(self, X, reset=True)
         source = _unfrozen(self.source)
@@ -283,7 +282,7 @@ scale_
         )
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say that ``fit`` passes sample weights on to a classifier that it trains.
+        """Get metadata routing: ``fit`` passes metadata on to the classifier that it trains.
 
         Returns
         -------
@@ -301,7 +300,7 @@ scale_
         return isinstance(self.source, CNNClassifier) and not hasattr(self.source, "net_")
 
     def _has_own_readout(self) -> bool:
-        """Whether other features are read than the head of a classifier reads."""
+        """Whether the features differ from those that the head of a classifier reads."""
         if not isinstance(_unfrozen(self.source), CNNClassifier):
             return True
         params = encoder_params(self, self.layer)
@@ -372,9 +371,9 @@ scale_
             self.encoder_ = load_module(state["encoder_"], self.device)
 
     def _get_state(self) -> dict[str, Any]:
-        """Return what a file has to hold of a fitted transformer.
+        """Return the state of a transformer as plain values for a file.
 
-        With a classifier as the source, ``"weights"`` hold the center of another readout only.
+        If the source is a classifier, ``"weights"`` hold at most the center of another readout.
         """
         state = get_state(self)
         if not hasattr(self, "encoder_"):
@@ -387,7 +386,7 @@ scale_
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> TruncatedCNNTransformer:
-        """Make a transformer again, on the device of its parameters or of the classifier."""
+        """Restore a transformer, on the device of its parameters or of the classifier."""
         self = make_estimator(cls, state["params"], state["fitted"])
         if "weights" not in state:
             return self
@@ -398,7 +397,7 @@ scale_
                 self.encoder_.center.copy_(state["weights"]["center"])
         else:
             device = choose_device(self.device)
-            with seeded(0, device):  # random weights, in whose place the stored ones come
+            with seeded(0, device):  # random weights, replaced by the stored ones
                 self.encoder_ = restore_encoder(self, self.source, state["module"])
             set_weights(self.encoder_, state["weights"])
             to_channels_last(self.encoder_, device).eval()
