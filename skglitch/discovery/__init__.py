@@ -1,4 +1,4 @@
-"""From embeddings to what is new, odd, mislabeled or alike."""
+"""Find novel, mislabeled and similar glitches, new classes and their onsets by embeddings."""
 
 from ._clusters import describe_clusters
 from ._discover import discover

@@ -23,14 +23,14 @@ FEWEST_AXES, MOST_AXES = 30, 200
 
 
 def count_axes(shape: tuple[int, ...], most: int) -> int:
-    """Choose the number of axes for X of this shape: one for every 8 samples, within bounds."""
+    """Choose the number of axes for X of this shape: one per 8 samples, within bounds."""
     return min(max(shape[0] // 8, FEWEST_AXES), most, shape[1])
 
 
 def fit_axes(X: Array, n_axes: int) -> tuple[Pipeline, Array]:
     """Fit at most `n_axes` principal axes, and project X on them."""
     n_axes = max(min(n_axes, len(X) - 1, X.shape[1]), 1)
-    # random_state: PCA takes a randomized solver where there are many features.
+    # random_state: PCA uses a randomized solver if there are many features.
     axes = make_pipeline(Normalizer(), PCA(n_axes, random_state=0))
     axes.set_output(transform="default")
     with np.errstate(invalid="ignore"):  # the variance of a single sample
@@ -38,7 +38,7 @@ def fit_axes(X: Array, n_axes: int) -> tuple[Pipeline, Array]:
 
 
 def class_means(X: Array, codes: Codes) -> NDArray[np.float64]:
-    """Average the samples of each class."""
+    """Mean of each class."""
     classes = range(codes.max() + 1)
     return np.stack([X[codes == code].mean(axis=0, dtype=np.float64) for code in classes])
 
@@ -55,8 +55,8 @@ def whitening_matrix(residuals: Array) -> NDArray[np.float64]:
     covariance = LedoitWolf(assume_centered=True, store_precision=False)
     values, vectors = np.linalg.eigh(covariance.fit(residuals).covariance_.astype(np.float64))
     if values[-1] <= 0:
-        # A single sample has no spread.
+        # For example, a single sample.
         return vectors
-    # Constant features have no spread: the floor makes what differs along them far, not infinite.
+    # Constant features have no spread: the floor keeps distances along them finite.
     floor = max(values[-1] * np.finfo(residuals.dtype).eps, np.finfo(np.float64).tiny)
     return vectors / np.sqrt(np.maximum(values, floor))

@@ -15,22 +15,22 @@ from scipy.special import expit, exprel, gammaln, log_expit, logsumexp, xlogy
 Floats = NDArray[np.float64]
 
 _CREDIBLE = 0.95
-# The posterior is integrated over so many cells, and at least so many of each gap between events.
+# The posterior is integrated over this many cells, and at least this many per gap between events.
 _CELLS, _CELLS_PER_GAP = 4096, 32
-# The posterior diverges at the ends, where its integral goes with the square root of the distance:
-# starting at this fraction of the first gap leaves out a millionth of the gap's probability.
+# The posterior diverges at the ends, where its integral is the square root of the distance.
+# Starting at this fraction of the first gap omits a millionth of the probability of the gap.
 _END = 1e-12
 # Simulated events per batch: 8 MB.
 _BATCH = 2**20
 
 
 class Change(NamedTuple):
-    """The most likely change, and the shortest interval with 95 % of the posterior that has it."""
+    """The most likely change, and the shortest 95 % credible interval that contains it."""
 
     time: float
     n_before: int
     interval: tuple[float, float]
-    p_value: float  # of as large a likelihood ratio at a constant rate
+    p_value: float  # of the likelihood ratio, for a constant rate
 
 
 def find_change(
@@ -42,7 +42,7 @@ def find_change(
     n_as_large, n_left = 0, n_simulations
     while n_left:
         n_sets = min(n_left, max(1, _BATCH // n))
-        # The number of events is given: constant rates spread them evenly, whatever the rate.
+        # Given their number, events of a constant rate are uniform, whatever the rate.
         simulated = np.sort(random_state.uniform(0, total, (n_sets, n)), axis=1)
         n_as_large += int(np.sum(_maximize_likelihood(simulated, total)[0] >= ratio))
         n_left -= n_sets
@@ -63,7 +63,7 @@ def _maximize_likelihood(events: Floats, total: float) -> tuple[Floats, Floats, 
     log_likelihood = xlogy(before, before / times) + xlogy(
         n - before, (n - before) / (total - times)
     )
-    # The likelihood of one event alone grows without bound as its part of the time shrinks.
+    # The likelihood of a single event is unbounded as its part of the time shrinks.
     log_likelihood[:, (before == 1) | (before == n - 1)] = -np.inf
     best = log_likelihood.argmax(axis=1)
     sets = np.arange(len(events))
@@ -74,7 +74,7 @@ def shortest_interval(events: Floats, total: float, time: float) -> tuple[float,
     """Find the shortest interval that contains `time` and 95 % of the posterior of the change."""
     posterior = Posterior(events, total)
     times, cdf = posterior.times, posterior.cdf
-    # Each candidate has one end on the grid, and the other at the quantile that this requires.
+    # Each candidate has one end on the grid, and the other at the corresponding quantile.
     starts = (times <= time) & (cdf <= 1 - _CREDIBLE)
     ends = (times >= time) & (cdf >= _CREDIBLE)
     low = np.append(times[starts], posterior.quantiles(cdf[ends] - _CREDIBLE))
@@ -90,7 +90,7 @@ class Posterior:
     The priors are uniform in t and 1 / sqrt(rate) for both rates. Between two events, with m of n
     before, the density is proportional to t**-(m + 1/2) (total - t)**-(n - m + 1/2), which can fall
     by many orders of magnitude in a small part of the gap. As a density of log(t / (total - t))
-    it is nearly exponential, and is taken as such in each cell.
+    it is nearly exponential, and is treated as such in each cell.
 
     `cdf` holds the probability that the change is before each of the sorted `times`.
     """
@@ -119,11 +119,11 @@ class Posterior:
         self._total = total
         self.cdf = np.append(0.0, self._mass.cumsum())
         self.times = np.append(total * expit(self._x), total)
-        # The events themselves, free of the rounding of logarithms.
+        # The exact times of the events, without rounding by logarithms.
         self.times[:-1:n_cells] = np.append(0.0, borders)
 
     def quantiles(self, cdf: Floats) -> Floats:
-        """Find the times before which the change is with these probabilities."""
+        """Find the quantiles of the time of the change."""
         cell = np.searchsorted(self.cdf, cdf, side="right") - 1
         cell = np.clip(cell, 0, len(self._mass) - 1)
         part = np.clip((cdf - self.cdf[cell]) / self._mass[cell], 0, 1)

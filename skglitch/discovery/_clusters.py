@@ -21,7 +21,7 @@ from ._axes import Array, Codes
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# The shares of labeled members, and of one class among these, from which a cluster is known.
+# The least fractions of labeled members, and of one class among these, in a known cluster.
 _LEAST_LABELED, _LEAST_PURE = 0.1, 0.5
 # Typical and borderline members in the table.
 _N_MEMBERS = 5
@@ -57,18 +57,18 @@ def describe_clusters(
     Parameters
     ----------
     embeddings : array-like of shape (n_samples, n_features)
-        They are scaled to length 1.
+        Embeddings, which are scaled to length 1.
     labels : array-like of shape (n_samples,), dtype int
         The cluster of each sample, -1 for none.
     y : array-like of shape (n_samples,), default=None
-        The classes of the samples that have one. None, NaN, ``""`` and -1 stand for no label.
+        The classes of the labeled samples. None, NaN, ``""`` and -1 stand for no label.
     unlabeled : object or list of objects, default=None
         More labels that stand for no label.
     probabilities : array-like of shape (n_samples,), default=None
         The probability that each sample is in its cluster, such as ``probabilities_`` of
         :class:`~sklearn.cluster.HDBSCAN`. None ranks members by their distance from the center.
     clusterer : estimator, default=None
-        The estimator with a ``fit_predict`` that found the clusters, for the stability.
+        The estimator that found the clusters by ``fit_predict``, to compute the stability.
     n_resamples, n_jobs
         As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
@@ -79,18 +79,19 @@ def describe_clusters(
     clusters : pandas.DataFrame
         One row per cluster, with its label as the index and the columns
 
-        - ``kind``: "known" if at least 10 % of the members are labeled, and at least half of these
-          have the same label; else "mixed" if at least half are labeled, and "new" if not;
-        - ``class``: the known class, None for other kinds;
+        - ``kind``: "known" if at least 10 % of the members are labeled and at least half of these
+          have the same label; otherwise "mixed" if at least half are labeled, else "new";
+        - ``class``: the class of a known cluster, else None;
         - ``size``: the number of members;
-        - ``purity``: the share of the most frequent class among the labeled members, NaN without;
-        - ``labeled``: the share of members that have a label;
-        - ``stability``: the mean, over subsamples of four fifths, of the largest Jaccard index with
-          a cluster of the subsample; NaN without a `clusterer`. Clusters of 0.75 and above are
-          valid, and those below 0.6 should not be trusted [1]_;
+        - ``purity``: the fraction of the labeled members in the most frequent class, NaN if none
+          is labeled;
+        - ``labeled``: the fraction of the members that are labeled;
+        - ``stability``: the mean, over subsamples of 80 % of the samples, of the largest Jaccard
+          index with a cluster of the subsample; NaN without a `clusterer`. Clusters of 0.75 and
+          above are valid, and those below 0.6 should not be trusted [1]_;
         - ``nearest_1``, ``cosine_1`` to ``nearest_3``, ``cosine_3``: the most similar known
-          classes, its own included, and the cosine between the centers of class and cluster, both
-          minus the mean of all samples;
+          classes, its own included, and the cosine between the centers of class and cluster,
+          relative to the mean of all samples;
         - ``typical``: the rows of the 5 members nearest to the center, nearest first;
         - ``borderline``: the rows of the 5 least certain members, least certain first.
 
@@ -140,8 +141,8 @@ def tabulate_clusters(
 ) -> DataFrame:
     """Tabulate clusters 0, 1, ... of `codes`, where `known` are codes of the classes.
 
-    Clusters and classes are compared by X, and members by `points`. `cluster_classes` are the
-    classes of the clusters, if labels do not decide them.
+    Clusters are compared with classes by X, and members with centers by `points`. If
+    `cluster_classes` is None, the labels decide which class a cluster is.
     """
     from pandas import DataFrame
 
@@ -187,7 +188,7 @@ def tabulate_clusters(
 def mean_jaccard(
     cluster: Callable, codes: Codes, n_resamples: int, random_state: Any, n_jobs: int | None
 ) -> Array:
-    """Stability of clusters 0, 1, ...; NaN for one that no subsample has a member of."""
+    """Stability of clusters 0, 1, ...; NaN if no subsample has a member."""
     from pandas import DataFrame
 
     random_state = check_random_state(random_state)
@@ -198,7 +199,7 @@ def mean_jaccard(
     scores = np.full((n_resamples, n_clusters), np.nan)
     for number, (rows, labels) in enumerate(zip(draws, found, strict=True)):
         _, again = encode_clusters(labels)
-        # The first row and column are samples in no cluster.
+        # The first row and column count samples in no cluster.
         counts = np.zeros((n_clusters + 1, again.max(initial=UNLABELED) + 2))
         np.add.at(counts, (codes[rows] + 1, again + 1), 1)
         n_old, n_new = counts.sum(axis=1)[1:, None], counts.sum(axis=0)[None, 1:]
@@ -214,7 +215,7 @@ def subsample_size(n_samples: int) -> int:
 
 
 def encode_clusters(labels: ArrayLike) -> tuple[list[Any], Codes]:
-    """Return the labels of clusters, and the code of each sample: from 0 on, -1 in none."""
+    """Return the labels of the clusters, and the code of each sample, -1 for no cluster."""
     array = np.asarray(as_labels(labels, "labels"))
     if array.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers, -1 in no cluster, got dtype {array.dtype}.")

@@ -14,9 +14,9 @@ from .._validation import unmask
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
-# The largest block of similarities or of gathered embeddings: 64 MB.
+# The largest block of similarities or embeddings: 64 MB.
 _BLOCK = 2**24
-# Products of matrices round equal rows differently, by up to 1e-7: so many more rows are compared.
+# Matrix products round equal rows differently, by up to 1e-7: compare this many more rows.
 _SPARE = 8
 
 
@@ -59,8 +59,8 @@ def find_neighbors(
     exclude: Rows | None = None,
     allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[Floats, Rows]:
-    """Find rows of highest cosine with each query, among `allowed` ones without `exclude`."""
-    # scikit-learn's NearestNeighbors is ten times as slow for one query.
+    """Find the rows with the highest cosine to each query, if `allowed` and not in `exclude`."""
+    # scikit-learn's NearestNeighbors is ten times slower for one query.
     n_candidates = min(n_neighbors + _SPARE, len(units))
     cosines = np.empty((len(queries), n_neighbors), dtype=np.float32)
     rows = np.empty((len(queries), n_neighbors), dtype=np.intp)
@@ -83,9 +83,9 @@ def rank_candidates(
     cosines = np.empty(candidates.shape, dtype=np.float32)
     size = max(1, _BLOCK // (candidates.shape[1] * units.shape[1]))
     for batch in gen_batches(len(queries), size):
-        # Unlike a product of matrices, this sums equal rows in the same order.
+        # Unlike a matrix product, this sums equal rows in the same order.
         cosines[batch] = np.einsum("qcd,qd->qc", units[candidates[batch]], queries[batch])
-    # Rounding makes some larger than 1.
+    # Rounding makes some exceed 1.
     np.clip(cosines, -1, 1, out=cosines)
     cosines[candidates < 0] = -np.inf
     order = np.lexsort((candidates, -cosines), axis=1)[:, :n_neighbors]

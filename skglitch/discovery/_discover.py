@@ -1,4 +1,4 @@
-"""All searches of the package in one call."""
+"""All searches of this package in one call."""
 
 from __future__ import annotations
 
@@ -88,25 +88,25 @@ def discover(
     ifo : array-like of shape (n_samples,) or str, default=None
         The interferometer of each glitch, such as "H1".
     is_reference : array-like of shape (n_samples,), dtype bool, default=None
-        Glitches that are used for their labels only: onsets leave them out.
+        Glitches that are used for their labels only, and left out of onsets.
     segments, runs : object, default=None
-        As in :func:`find_onsets`. Onsets leave out glitches outside of them, with a warning.
+        As in :func:`find_onsets`. Onsets leave out glitches outside of these, with a warning.
     unlabeled : object or list of objects, default=None
         More labels that stand for no label.
     detector : NoveltyDetector, default=None
         The detector that is fitted to the labeled glitches. None is
         ``NoveltyDetector(random_state=random_state)``.
     clusterer : estimator, default=None
-        A clusterer that takes no labels. None is :class:`NewClassFinder` if there are enough labels
-        for it, and else ``make_pipeline(Normalizer(), PCA(10), HDBSCAN(min_samples=3))``.
+        An unsupervised clusterer. None is :class:`NewClassFinder` if there are enough labels for
+        it, else ``make_pipeline(Normalizer(), PCA(10), HDBSCAN(min_samples=3))``.
     min_cluster_size : int or "auto", default="auto"
-        The smallest new cluster, if `clusterer` is None, as in :class:`NewClassFinder`.
+        As in :class:`NewClassFinder`, if `clusterer` is None.
     label_issues : bool, default=False
         Whether to look for doubtful labels.
     n_resamples, n_jobs
         As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
-        The seed. With an int, each search gives what it gives by itself with that int.
+        The seed. With an int, results equal those of separate calls with that int.
 
     Returns
     -------
@@ -115,22 +115,22 @@ def discover(
         ``label_issues`` (see :func:`find_label_issues`; None if not asked for) and ``onsets`` (see
         :func:`find_onsets`; None without GPS times). The columns of ``glitches`` are
 
-        - ``ifo``, ``gps``, ``label``, ``is_reference``: what was passed;
-        - ``is_labeled``: whether the label counts;
+        - ``ifo``, ``gps``, ``label``, ``is_reference``: as passed;
+        - ``is_labeled``: whether the glitch has a label;
         - ``cluster``: the cluster, -1 for none;
         - ``probability``: the ``probabilities_`` of the clusterer, NaN if it has none;
         - ``is_new``: whether the cluster is a new class;
         - ``novelty_p_value``, ``is_novel``: see :class:`NoveltyDetector`. Labeled glitches are
           compared with the other labeled ones. Missing if there are fewer than two.
 
-        ``clusters`` also has ``novel``, the share of novel members, and, with GPS times,
-        ``first_gps`` and ``last_gps`` of the glitches to search. ``label_issues`` has rows of
-        X.
+        ``clusters`` also has ``novel``, the fraction of novel members, and, with GPS times,
+        ``first_gps`` and ``last_gps``, without reference glitches. The index of ``label_issues``
+        is the row of `embeddings`.
 
     Raises
     ------
     ValueError
-        If lengths differ, values are not valid, segments or runs leave no glitch for onsets, or
+        If lengths differ, a value is invalid, segments or runs leave no glitch for onsets, or
         `label_issues` is True and there is no label.
 
     Examples
@@ -174,7 +174,7 @@ def discover(
             raise ValueError(f"is_reference must hold True and False only, got {wrong[0]!r}.")
         glitches["is_reference"] = np.array(flags, dtype=bool)
     glitches["is_labeled"] = labeled
-    # Clusters take the longest: errors and warnings come first.
+    # Clustering takes the longest, so errors and warnings come first.
     search = _prepare_onsets(glitches, segments, runs)
     issues = None
     shared: Any = {"n_jobs": n_jobs, "random_state": random_state}
@@ -197,11 +197,11 @@ def discover(
             detector.fit(X[labeled], classes[codes[labeled]])
             p_values, is_novel = compare_all(detector, X, labeled)
         if clusterer is None:
-            # It has to work with the subsamples of the stability too.
+            # It must work for the subsamples of the stability, too.
             most = subsample_size(n_samples)
             size = min(cluster_size(min_cluster_size, n_samples), n_samples)
-            # Fewer neighbors find the classes as well, and more leave out more glitches. Assigning
-            # glitches in no cluster to the nearest one loses purity if some are of no class.
+            # With more neighbors, more glitches are in no cluster. These stay there, as assigning
+            # them to the nearest cluster lowers the purity if some are of no class.
             hdbscan = HDBSCAN(size, min_samples=min(3, most), copy=True)
             pca = PCA(min(10, most, X.shape[1]), random_state=random_state)
             clusterer = make_pipeline(Normalizer(), pca, hdbscan)
@@ -235,8 +235,8 @@ def discover(
 def _prepare_onsets(
     glitches: DataFrame, segments: Any, runs: Any
 ) -> Callable[..., DataFrame] | None:
-    """Check segments and runs, warn of glitches left out, and return the search for onsets."""
-    find_onsets([], [], ifo=[], segments=segments, runs=runs)  # they may be wrong for any glitches
+    """Check segments and runs, warn about excluded glitches, and return the search for onsets."""
+    find_onsets([], [], ifo=[], segments=segments, runs=runs)  # checks segments and runs
     is_asked_for = segments is not None or runs is not None
     rows = np.zeros(len(glitches), dtype=bool)
     if "gps" in glitches:

@@ -1,7 +1,7 @@
-"""Semi-supervised clustering: the algorithm in the notes of NewClassFinder.
+"""Semi-supervised clustering, see the notes of NewClassFinder.
 
-Step 2 groups glitches because one may look novel by chance, but not ten. Step 4 returns to a new
-class the members that looked like a known class while there was no other choice.
+Step 2 groups glitches, since one glitch may look novel by chance, but not ten. Step 4 moves
+glitches to a new class that were assigned to a known class before the new one was found.
 
 The constants were chosen on simulated and real classes: see ``benchmarks/discovery.py``.
 """
@@ -30,10 +30,10 @@ from ._axes import (
 
 # Step 2. The number of samples per group, and the median p-value below which a group is new.
 _GROUP_SIZE, _LARGEST_P_VALUE = 10, 0.2
-# Step 3. Groups are joined up to this many times the distance that joins known glitches best:
-# classes that a net was not trained on are wider than others.
+# Step 3. Groups are joined up to this many times the distance that joins known glitches best, as
+# classes that a net was not trained on are wider.
 _WIDER = 1.3
-# A cluster is new if more than this share of the nearest samples of its members are members.
+# A cluster is new if more than this fraction of the nearest neighbors of its members are members.
 _SMALLEST_SHARE = 0.5
 # Step 4. The regularization of the classifier, which has few labels.
 _C = 10.0
@@ -46,8 +46,8 @@ _MOST_PAIRED = 5000
 class GuidedClustering:
     """Assign samples to known classes and to new clusters.
 
-    `codes` are the classes of the samples, -1 without a label. `labels` are the same numbers,
-    larger ones for new clusters, or -1.
+    `codes` are the classes of the samples, -1 without a label. `labels` use the same codes, larger
+    ones for new clusters, and -1 for none.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class GuidedClustering:
         names, probabilities = self._predict(rows, codes)
         self._nearest_class = np.where(labeled, codes, names[probabilities.argmax(axis=1)])
         is_new = self._find_new(rows)
-        # Labeled glitches alone would not do: where they are few, they are closer to each other
-        # along axes that they whitened than other glitches of their classes.
+        # Not from labeled glitches alone: if they are few, whitening by them brings them closer
+        # together than other glitches of their classes.
         known = np.where(is_new, UNLABELED, self._nearest_class)
         self._join_distance = self._find_join_distance(known)
         self.labels = self._cluster(rows, is_new)
 
     def transform(self, X: Array) -> Array:
-        """Directions of samples along the whitened axes."""
+        """Project samples on the whitened axes, and scale them to length 1."""
         return normalize(self.axes.transform(X) @ self.whiten)
 
     def cluster(self, rows: Codes) -> Codes:
@@ -84,7 +84,7 @@ class GuidedClustering:
         return self._cluster(rows, self._find_new(rows))
 
     def probabilities(self) -> Array:
-        """Probability of the class or cluster that each sample is in, 0 in none."""
+        """Probability of the class or cluster of each sample, 0 for none."""
         rows = np.arange(len(self.labels))
         is_learned = (self.codes >= 0) | (self.labels >= self.n_classes)
         names, probabilities = self._predict(rows, np.where(is_learned, self.labels, UNLABELED))
@@ -92,7 +92,7 @@ class GuidedClustering:
         return np.where(self.labels != UNLABELED, own, 0.0)
 
     def _find_new(self, rows: Codes) -> Array:
-        """Step 2: which samples are in a new group."""
+        """Step 2: find the samples in new groups."""
         is_new = np.zeros(len(rows), dtype=bool)
         free = np.flatnonzero(self.codes[rows] < 0)
         if len(free) < 2:
@@ -111,7 +111,7 @@ class GuidedClustering:
         return is_new
 
     def _find_join_distance(self, codes: Codes) -> float:
-        """Step 3: the distance up to which glitches of one class are joined."""
+        """Step 3: find the distance up to which glitches of one class are joined."""
         rng = np.random.default_rng(self.seed)
         n_each = max(2, min(60, _MOST_PAIRED // self.n_classes))  # more give the same distance
         rows = np.concatenate(
@@ -138,7 +138,7 @@ class GuidedClustering:
             return attach(points, labels)
         joined = np.full(len(rows), UNLABELED)
         joined[new] = self._join(points[new])
-        # The 5 nearest, behind the sample itself or an exact copy of it.
+        # The 5 nearest after the sample itself or an exact copy of it.
         index = NearestNeighbors(n_neighbors=min(6, len(rows)), algorithm="brute").fit(points)
         nearest = index.kneighbors(points[new], return_distance=False)[:, 1:]
         share_own = (joined[nearest] == joined[new][:, None]).mean(axis=1)
@@ -153,7 +153,7 @@ class GuidedClustering:
         return attach(points, self._reassign(rows, labels))
 
     def _join(self, points: Array) -> Codes:
-        """Average linkage, of a draw if there are many samples: the others join the nearest."""
+        """Average linkage, of a random subset if there are many; the others join the nearest."""
         drawn = points
         if len(points) > _MOST_PAIRED:
             rng = np.random.default_rng(self.seed)
@@ -169,7 +169,7 @@ class GuidedClustering:
         free = ~labeled & (labels != UNLABELED)
         for _ in range(10):  # 3 rounds are typical
             is_new = labels >= self.n_classes
-            # A subsample may have lost all labeled samples.
+            # A subsample may have no labeled samples.
             if not (is_new.any() and labeled.any()):
                 break
             learned = np.where(labeled | is_new, labels, UNLABELED)
@@ -191,7 +191,7 @@ class GuidedClustering:
         inside = learned != UNLABELED
         labels = learned[inside]
         sizes = np.bincount(labels)
-        # A new cluster of thousands should not outweigh the few labeled samples of a class.
+        # A large new cluster should not outweigh the few labeled samples of a class.
         weights = np.minimum(1.0, sizes[: self.n_classes].max() / sizes[labels])
         probabilities = []
         # Products of matrices this small are several times slower with threads.
@@ -204,7 +204,7 @@ class GuidedClustering:
 
 
 def attach(points: Array, labels: Codes) -> Codes:
-    """Assign a sample in no cluster to that of its 3 nearest, if their mean distance is small."""
+    """Assign samples in no cluster to that of their 3 nearest neighbors, if these are close."""
     inside, outside = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
     n_neighbors = min(3, len(inside) - 1)
     if len(outside) == 0 or n_neighbors < 1:

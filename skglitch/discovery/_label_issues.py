@@ -1,4 +1,4 @@
-"""Which labels are probably wrong."""
+"""Labels that are probably wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
-# Measured in benchmarks/label_issues.py, as is C=10 of the default estimator.
+# Measured with benchmarks/label_issues.py, as is C=10 of the default estimator.
 _VOTE_SHARPNESS = 10.0
 
 
@@ -66,25 +66,26 @@ def find_label_issues(
 ) -> pd.DataFrame:
     """Find labels that are probably wrong.
 
-    The score of a label is the mean of its probability by a classifier that was trained on other
-    samples, and of the share of the nearest neighbors that have the same label.
+    The score of a label is the mean of its cross-validated probability and of the weighted fraction
+    of nearest neighbors with the same label.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or None
-        Embeddings, as of :class:`skglitch.TruncatedCNNTransformer`. None uses `y_prob` alone.
+        Embeddings, such as from :class:`skglitch.TruncatedCNNTransformer`. None uses only `y_prob`.
     y : array-like of shape (n_samples,)
-        Labels, strings or numbers, without missing ones.
+        Labels, strings or numbers. None may be missing.
     y_prob : array-like or data frame of shape (n_samples, n_classes), default=None
-        Out-of-sample probabilities, as of :func:`~sklearn.model_selection.cross_val_predict`.
+        Out-of-sample probabilities, such as from
+        :func:`~sklearn.model_selection.cross_val_predict`.
         By default, `estimator` is cross-validated.
     classes : array-like of shape (n_classes,), default=None
         The class of each column of `y_prob`. By default, the sorted labels. The columns of a
         data frame are matched by name.
     flag_by : {"confident_joint", "noise_rate"}, default="confident_joint"
-        The rule that flags labels as wrong. ``"noise_rate"`` estimates the number of wrong labels
-        of each class and flags as many. It flags more labels, fewer of them correctly, and none
-        in classes of one sample. It requires cleanlab: ``pip install "skglitch[labels]"``.
+        The rule that flags labels as wrong. ``"noise_rate"`` flags as many labels of each class as
+        it estimates to be wrong. It flags more labels, with lower precision, and none in classes
+        of one sample. It requires cleanlab: ``pip install "skglitch[labels]"``.
     estimator : classifier, default=None
         The classifier to cross-validate, with ``predict_proba``. By default,
         :class:`~sklearn.linear_model.LogisticRegression` with ``C=10`` on embeddings that are
@@ -92,8 +93,8 @@ def find_label_issues(
     cv : int, default=5
         The number of stratified folds, at most the number of samples of the largest class.
     n_neighbors : int, default=10
-        The number of neighbors: those of the highest cosine after the mean of X is subtracted,
-        with the weights ``exp(10 * cosine)``.
+        The number of nearest neighbors by the cosine of centered embeddings. Their weights are
+        ``exp(10 * cosine)``.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds.
     n_jobs : int, default=None
@@ -102,31 +103,31 @@ def find_label_issues(
     Returns
     -------
     issues : pandas.DataFrame
-        One row per sample, the most doubtful label first. The index holds the rows of `X`, and
-        the columns are
+        One row per sample, the most doubtful label first. The index is the row of `X`, and the
+        columns are
 
         - `given`: the label;
-        - `suggested`: the class of the highest mean probability, often the given one;
-        - `score`: the probability of the given label, the mean of `classifier` and `neighbors`;
+        - `suggested`: the class with the highest mean probability, often the given one;
+        - `score`: the mean of `classifier` and `neighbors`;
         - `flagged`: whether the label is probably wrong;
-        - `classifier`: its probability by the classifier;
-        - `neighbors`: its share among the neighbors, NaN if X is None.
+        - `classifier`: the probability of the label by the classifier;
+        - `neighbors`: the weighted fraction of neighbors with the label, NaN if X is None.
 
     Raises
     ------
     ValueError
-        If `X` or `y_prob` is not finite, does not fit `y`, or is None where it is required; if
-        all rows of X are the same; if `y` has missing labels, one class only, or no class of two
-        samples; or if `classes` lacks labels or is not the columns of a data frame.
+        If `X` or `y_prob` is not finite, does not fit `y`, or both are None; if all rows of X are
+        the same; if `y` has missing labels, one class only, or no class of two samples; or if
+        `classes` lacks labels or is not the columns of a data frame.
     ImportError
         If ``flag_by="noise_rate"`` and cleanlab is not installed.
 
     Notes
     -----
-    The confident joint [1]_ compares probabilities with a threshold per class, the mean
-    probability of the class over the samples with that label. A label is flagged if the most
-    probable of the classes above their thresholds is another class, and is more probable than
-    the label. The score of a label that only one sample has is 0.
+    The confident joint [1]_ has a threshold per class: the mean probability of the class over the
+    samples with that label. A label is flagged if, of the classes above their thresholds, the most
+    probable is another class that is more probable than the label. A label of only one sample has
+    a score of 0.
 
     References
     ----------
@@ -194,7 +195,7 @@ def find_label_issues(
             "neighbors": neighbors[given],
         }
     ).rename_axis("index")
-    # Of equal scores, the one whose other class is the most probable is the first.
+    # Ties are sorted by the probability of the most probable class.
     return issues.iloc[np.lexsort((-mean.max(axis=1), mean[given]))]
 
 
@@ -205,7 +206,7 @@ def _check_X(X: ArrayLike, n_samples: int) -> NDArray[Any]:
     if (embeddings == embeddings[0]).all():
         raise ValueError("All rows of X are the same, so they cannot distinguish labels.")
     largest = max(embeddings.max(), -embeddings.min())
-    # The result does not depend on the scale, and float32 holds sums of squares in this range.
+    # Results do not depend on the scale, and squares in this range do not overflow float32.
     return embeddings if 1e-15 < largest < 1e15 else embeddings / largest
 
 
@@ -241,7 +242,7 @@ def _predict_fold(
 
 
 def _vote(X: NDArray[Any], codes: Codes, n_classes: int, n_neighbors: int) -> Probabilities:
-    # Features of a network have a large mean in common, which would dominate cosines.
+    # The features of a network have a large common mean, which would dominate cosines.
     units = unit_rows(X - X.mean(axis=0))
     samples = np.arange(len(X))
     k = min(n_neighbors, len(X) - 1)
@@ -267,8 +268,8 @@ def _flag_by_confident_joint(probabilities: Probabilities, codes: Codes) -> Any:
 def _flag_by_noise_rate(probabilities: Probabilities, codes: Codes) -> Any:
     cleanlab = import_extra("cleanlab.filter", 'flag_by="noise_rate"', "labels")
     with warnings.catch_warnings():
-        # The warning on classes of one sample lists codes, which users do not know.
+        # The warning about classes of one sample lists codes, which users do not know.
         warnings.filterwarnings("ignore", message="May not flag all label issues")
-        # Starting a pool of processes takes longer than this.
+        # Starting processes would take longer.
         options = {"filter_by": "prune_by_noise_rate", "n_jobs": 1}
         return cleanlab.find_label_issues(codes, probabilities, **options)

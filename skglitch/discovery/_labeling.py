@@ -1,4 +1,4 @@
-"""Which glitches an expert should label next."""
+"""Active learning: which glitches to label next."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rank_for_labeling(
     labeled: ArrayLike | None = None,
     n_samples: int | None = None,
 ) -> NDArray[np.intp]:
-    """Rank unlabeled glitches by how much a classifier would learn from their labels.
+    """Rank unlabeled glitches for active learning, the most informative first.
 
     Parameters
     ----------
@@ -42,20 +42,20 @@ def rank_for_labeling(
     method : {"margin", "entropy", "core_set"}, default="margin"
         The order of the glitches:
 
-        - ``"margin"``: by the smallest difference between the two largest probabilities [1]_;
-        - ``"entropy"``: by the largest entropy of the probabilities;
-        - ``"core_set"``: by the largest distance to the nearest labeled or higher ranked glitch,
-          at unit length [2]_. Outliers come first, and new classes with them.
+        - ``"margin"``: the smallest difference between the two largest probabilities first [1]_;
+        - ``"entropy"``: the largest entropy of the probabilities first;
+        - ``"core_set"``: the largest distance of unit vectors to the nearest labeled or higher
+          ranked glitch first [2]_. Outliers and new classes come first.
     labeled : array-like of shape (n_labeled, n_features), default=None
-        Embeddings of the labeled glitches, for ``"core_set"``. Without, it starts near the mean.
+        Embeddings of the labeled glitches for ``"core_set"``, which otherwise starts near the mean.
     n_samples : int, default=None
-        The number of glitches to return. By default, all are ranked. The time that
-        ``"core_set"`` takes is proportional to it.
+        The number of glitches to return. By default, all are ranked. The run time of
+        ``"core_set"`` is proportional to it.
 
     Returns
     -------
     rows : ndarray of shape (n_samples,), dtype intp
-        Rows of `X` or `y_prob`, the first to label first. Ties are sorted by row.
+        Rows of `X` or `y_prob` in the order to label. Ties are sorted by row.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def rank_for_labeling(
 
 
 def _rank_by_distance(units: Floats, known: Floats, n_samples: int | None) -> NDArray[np.intp]:
-    """Greedy k-center: the farthest of unit vectors is the one of lowest cosine."""
+    """Greedy k-center: the farthest unit vector has the lowest cosine."""
     n_samples = len(units) if n_samples is None else min(n_samples, len(units))
     rows: list[int] = []
     closest = np.full(len(units), -np.inf, dtype=np.float32)

@@ -70,7 +70,7 @@ def check_runs(runs: Mapping[str, Any] | str) -> dict[str, tuple[float, float]]:
 
 
 def find_runs(gps: Floats, runs: Mapping[str, tuple[float, float]]) -> NDArray[np.intp]:
-    """Find the run of each GPS time, -1 for none; a common border belongs to the later run."""
+    """Find the run of each GPS time, -1 for none; a shared boundary belongs to the later run."""
     bounds = np.array(list(runs.values()))
     index = np.searchsorted(bounds[:, 0], gps, side="right") - 1
     return np.where(gps <= bounds[index, 1], index, -1)

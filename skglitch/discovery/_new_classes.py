@@ -1,4 +1,4 @@
-"""Search for new classes with the labels of some glitches."""
+"""Semi-supervised search for new classes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from ._novelty import NoveltyDetector, compare_all
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Labels that are needed, in total and of the median class, to measure the spread within classes.
+# Labels needed in total and in the median class to estimate the spread within classes.
 _FEWEST_LABELS, _FEWEST_PER_CLASS = 20, 5
-# The advice of errors.
 _WITHOUT_LABELS = (
     "Without labels, use a clusterer of scikit-learn, such as make_pipeline(Normalizer(), PCA(10), "
     "HDBSCAN(min_samples=3)), and describe_clusters."
@@ -33,10 +32,10 @@ _WITHOUT_LABELS = (
 
 
 class NewClassFinder(ClusterMixin, BaseEstimator):
-    """Find new classes among glitches, some of which are labeled.
+    """Find new classes by semi-supervised clustering.
 
     Labeled glitches define the known classes. The others are assigned to these classes, or to new
-    clusters if they are novel. Fit to the embeddings of both together.
+    clusters if they are novel.
 
     Parameters
     ----------
@@ -48,30 +47,30 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
     unlabeled : object or list of objects, default=None
         More labels that stand for no label. Pass "None_of_the_Above" to find new classes in it.
     n_resamples : int, default=20
-        The number of subsamples for the stability.
+        The number of subsamples to estimate the stability.
     n_jobs : int, default=None
         The number of subsamples that are clustered in parallel.
     random_state : int, RandomState instance or None, default=None
-        The seed of all random numbers.
+        The seed.
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
         The cluster of each sample from 0 on, -1 for none. Known classes come first.
     probabilities_ : ndarray of shape (n_samples,)
-        The probability of the cluster that each sample is assigned to, 0 for none.
+        The probability of the cluster of each sample, 0 for none.
     clusters_ : pandas.DataFrame
         One row per cluster, with the columns of :func:`describe_clusters`.
     new_clusters_ : pandas.DataFrame
         The clusters of new classes, the largest first.
     embedding_ : ndarray of shape (n_samples, n_axes)
-        The samples along whitened principal axes, at length 1, where they are clustered.
+        The samples along whitened principal axes, scaled to length 1, by which they are clustered.
     classes_ : ndarray
         The known classes.
     detector_ : NoveltyDetector
         The fitted novelty detector.
     novelty_p_values_ : ndarray of shape (n_samples,)
-        The p-values of `detector_`. Labeled samples are compared with the other labeled ones.
+        The p-values by `detector_`, of labeled samples relative to the other labeled ones.
     is_novel_ : ndarray of shape (n_samples,), dtype bool
         Whether `detector_` classifies each sample as novel.
     n_features_in_, feature_names_in_
@@ -79,21 +78,21 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    The algorithm, which follows the idea of generalized category discovery [1]_:
+    The problem is known as generalized category discovery [1]_. The algorithm is:
 
-    1. The first principal axes (one for every 8 samples, from 30 to 60) are whitened by the spread
+    1. The first principal axes (one per 8 samples, from 30 to 60) are whitened by the covariance
        within the labeled classes.
-    2. Ward's method divides samples without a label into groups of about ten. A group is new if
-       the median p-value of `detector_` is below 0.2.
-    3. Average linkage joins new groups, up to 1.3 times the distance that joins known glitches
-       best to their classes. A cluster is new if its members are most of the 5 nearest samples of
-       its members; otherwise it is the margin of a known class.
-    4. Logistic regressions of the classes and new clusters reassign samples without a label, until
-       no assignment changes. A cluster whose median p-value rises to 0.2 is dissolved.
+    2. Ward's method divides unlabeled samples into groups of about ten. A group is new if its
+       median p-value by `detector_` is below 0.2.
+    3. Average linkage joins the samples of new groups, up to 1.3 times the distance that best
+       joins known glitches to their classes. A cluster is new if most of the 5 nearest neighbors
+       of its members are members; otherwise its members are assigned to known classes.
+    4. Logistic regression of classes and new clusters reassigns unlabeled samples, until no
+       assignment changes. A cluster whose median p-value rises to 0.2 is dissolved.
 
     Labeled glitches keep their class. The stability repeats steps 2 to 4.
 
-    ``predict`` takes the vote of the 5 nearest samples of ``fit``; `detector_` finds distant ones.
+    ``predict`` is a vote of the 5 nearest samples of ``fit``, however distant these are.
 
     References
     ----------
@@ -249,7 +248,7 @@ class NewClassFinder(ClusterMixin, BaseEstimator):
 
 
 def has_enough_labels(codes: NDArray[np.intp]) -> bool:
-    """Whether NewClassFinder can be fitted with these classes, -1 without a label."""
+    """Whether there are enough labels for NewClassFinder; -1 is no label."""
     sizes = np.bincount(codes[codes >= 0])
     return bool(
         len(sizes) > 1 and np.median(sizes) >= _FEWEST_PER_CLASS and sizes.sum() >= _FEWEST_LABELS

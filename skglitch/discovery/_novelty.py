@@ -1,4 +1,4 @@
-"""Novelty detection with a stated false-alarm probability."""
+"""Novelty detection at a chosen false-alarm probability."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from ._novelty_scores import (
 )
 
 # n_together > 1: held-out samples are averaged with the nearest among at most this many of them,
-# since the samples of one batch are farther from each other than those of all known glitches.
+# as the samples of a typical batch are farther apart than those of a large training set.
 _MOST_IN_A_BATCH = 5000
 
 
 class NoveltyDetector(OutlierMixin, BaseEstimator):
     """Detect glitches of unknown classes by their embeddings.
 
-    The threshold of the score is set by held-out known glitches, of which a given share is below.
+    The threshold is a quantile of the scores of held-out known glitches.
 
     Parameters
     ----------
@@ -49,28 +49,29 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         The score, which is higher for known glitches:
 
         - ``"combined"``: the mean of the local outlier factor [5]_, the Mahalanobis distance and,
-          with labels, the energy. The last two are along the first 30 principal axes, and again
-          along more axes if there are enough samples (one for every 8, up to 200).
+          with labels, the energy. The last two use the first 30 principal components, and again
+          more of them if there are enough samples (one per 8 samples, up to 200).
         - ``"knn"``: minus the distance to the k-th nearest known glitch, with embeddings scaled to
           length 1 [1]_. Needs no labels, but more than `n_neighbors` glitches per class.
-        - ``"mahalanobis"``: minus the squared distance to the nearest class mean in units of the
-          covariance about the class means [2]_. Without labels, there is one class.
+        - ``"mahalanobis"``: minus the squared Mahalanobis distance to the nearest class mean, with
+          a covariance shared by all classes [2]_. Without labels, there is one class.
         - ``"energy"``: log(sum(exp(logits))) of a linear classifier [3]_. Needs labels.
     n_neighbors : int or "auto", default="auto"
-        The number of neighbors of ``"knn"`` and of the local outlier factor. ``"auto"`` is 5 for
-        ``"knn"``, and else a quarter of the median class size, from 2 to 20, or 20 without labels.
+        The number of neighbors for ``"knn"`` and the local outlier factor. ``"auto"`` is 5 for
+        ``"knn"``, else a quarter of the median class size, from 2 to 20, or 20 without labels.
     head : estimator, default=None
         The classifier of ``"energy"``, which has a ``decision_function``. None is logistic
         regression on standardized embeddings. A :class:`~sklearn.frozen.FrozenEstimator` is not
         fitted; X should then be data that it was not fitted to.
     false_alarm_probability : float, default=0.05
-        The share of known glitches that are classified as novel.
+        The fraction of known glitches that are classified as novel.
     cv : int or cross-validation generator, default=5
-        The folds of the held-out scores, which hold out each sample once and copies of a glitch
-        together; ``"knn"`` leaves out one at a time. New samples get the mean score of all folds.
+        The cross-validation of the held-out scores. It must hold out each sample once; with an
+        integer, copies of a glitch are held out together. ``"knn"`` leaves one out instead. New
+        samples get the mean score over all folds.
     n_together : int, default=1
-        The number of glitches whose scores are averaged: each glitch and its nearest others in X
-        by cosine. 6 finds more of a new class that is similar to a known one.
+        The number of glitches whose scores are averaged: each glitch and its nearest neighbors in
+        X by cosine. 6 finds more of a new class that is similar to a known one.
     n_jobs : int, default=None
         The number of folds that are fitted in parallel.
     random_state : int, RandomState instance or None, default=None
@@ -83,7 +84,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     held_out_scores_ : ndarray of shape (n_samples,)
         The score of each sample of ``fit``, or of ``calibrate``, by models fitted without it.
     held_out_p_values_ : ndarray of shape (n_samples,)
-        The p-value of each of these samples, compared with the others.
+        The p-value of each of these samples relative to the others.
     classes_ : ndarray of shape (n_classes,)
         The known classes. Only defined if y was given.
     n_features_in_ : int
@@ -93,9 +94,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    The threshold follows split conformal prediction [4]_: the r-th lowest of m held-out scores,
-    ``r = floor(false_alarm_probability * (m + 1))``. A known glitch is below it with probability
-    r / (m + 1), approximately so with ``n_together > 1``. If r = 0, it is the lowest of all.
+    As in split conformal prediction [4]_, the threshold is the r-th lowest of m held-out scores,
+    with ``r = floor(false_alarm_probability * (m + 1))``. A known glitch is below it with
+    probability r / (m + 1), approximately for ``n_together > 1``. If r = 0, it is the lowest score.
 
     References
     ----------
@@ -163,7 +164,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Embeddings of known glitches.
         y : array-like of shape (n_samples,), default=None
-            Their classes, without missing labels.
+            The class of each glitch. None may be missing.
 
         Returns
         -------
@@ -195,15 +196,15 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self._set_threshold(X, scores)
 
     def calibrate(self, X: Any) -> NoveltyDetector:
-        """Set the threshold by known glitches that were not passed to ``fit``.
+        """Set the threshold with known glitches that were not passed to ``fit``.
 
-        Labels are not needed, and X may be all triggers of a quiet week: the few of them that are
-        of unknown classes only lower the threshold, so that less is called novel.
+        X may be all triggers of a quiet week: a few glitches of unknown classes among them only
+        lower the threshold, so that fewer glitches are classified as novel.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings of known glitches, with classes in the proportions of new data.
+            Embeddings of known glitches, with the class proportions of new data.
 
         Returns
         -------
@@ -213,9 +214,9 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self._set_threshold(X, self._score.score(X))
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[Any]:
-        """Fit to X, and classify its samples by this fit.
+        """Fit to X, and classify its samples as known or novel.
 
-        ``held_out_scores_ < offset_`` classifies each sample by a fit without it.
+        ``held_out_scores_ < offset_`` classifies each sample by models fitted without it.
 
         Parameters
         ----------
@@ -230,12 +231,12 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self.fit(X, y).predict(X)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Score samples: the higher, the more similar to known glitches.
+        """Compute scores, which are higher for samples similar to known glitches.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Embeddings. With ``n_together > 1``, pass all glitches of a day or run together.
+            Embeddings. If ``n_together > 1``, pass all glitches of a day or run at once.
 
         Returns
         -------
@@ -245,7 +246,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self._average(X, self._score.score(X), np.arange(len(X)))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Scores minus the threshold: negative for novel glitches.
+        """Compute scores minus the threshold, which are negative for novel glitches.
 
         Parameters
         ----------
@@ -274,7 +275,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: Any) -> NDArray[np.float64]:
-        """Conformal p-values: low for novel glitches.
+        """Compute conformal p-values, which are low for novel glitches.
 
         Parameters
         ----------
@@ -284,8 +285,8 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         Returns
         -------
         p_values : ndarray of shape (n_samples,), dtype float64
-            ``(1 + n) / (1 + m)``, where n of the m held-out scores are at most that of the sample.
-            :func:`scipy.stats.false_discovery_control` adjusts them for many glitches.
+            ``(1 + n) / (1 + m)``, where n of the m held-out scores are not above that of the
+            sample. :func:`scipy.stats.false_discovery_control` adjusts them for multiple testing.
         """
         held_out = np.sort(self.held_out_scores_)
         n_below = np.searchsorted(held_out, self.score_samples(X), side="right")
@@ -318,7 +319,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
     def _make_folds(self, X: NDArray[Any], codes: NDArray[np.intp] | None) -> Folds:
         if not isinstance(self.cv, Integral):
             return self.cv.split(X, np.zeros(len(X)) if codes is None else codes)
-        # Copies of a glitch are held out together: in training, one makes the other familiar.
+        # A copy of a held-out glitch in the training data would make it look known.
         copies = drop_copies(X)[1]
         n_distinct = copies.max() + 1
         has_copies = 1 < n_distinct < len(X)
@@ -358,7 +359,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def _average(self, X: Array, scores: Array, batch: Codes) -> Array:
-        """Average the score of each sample with those of its nearest others among `batch`."""
+        """Average the score of each sample with those of its nearest neighbors in `batch`."""
         n_neighbors = min(self.n_together, len(batch))
         if n_neighbors == 1:
             return scores
@@ -373,7 +374,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
 
 
 def compare_all(detector: NoveltyDetector, X: Array, labeled: Array) -> tuple[Array, Array]:
-    """p-values of all samples, and which are novel; the detector was fitted to the labeled ones."""
+    """p-values of all samples, and which are novel, by a detector fitted to the labeled ones."""
     scores = np.empty(len(X))
     scores[labeled] = detector.held_out_scores_
     if not labeled.all():

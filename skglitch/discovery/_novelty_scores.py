@@ -1,4 +1,4 @@
-"""Scores of NoveltyDetector: the higher, the more similar to known glitches.
+"""Scores of NoveltyDetector, which are higher for samples similar to known glitches.
 
 ``fit(X, codes, folds, n_jobs)`` returns held-out scores, and ``score(X)`` those of new samples.
 """
@@ -49,10 +49,10 @@ class KthNeighbor:
         self.n_neighbors = n_neighbors
 
     def fit(self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None) -> Array:
-        """Leave out one sample at a time, and use no folds."""
+        """Score each sample by all others; folds are not used."""
         rows, inverse = drop_copies(normalize(X))
         n_neighbors = min(self.n_neighbors, max(1, len(rows) - 1))
-        # Trees are slower than comparing all pairs in hundreds of dimensions.
+        # In hundreds of dimensions, trees are slower than brute force.
         self.index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(rows)
         if len(rows) == 1:
             return np.zeros(len(X))
@@ -64,10 +64,10 @@ class KthNeighbor:
 
 
 class CrossFitted:
-    """Mean of the scores of the models of all folds, which `make` makes.
+    """Mean score of the models of all folds, each made by `make`.
 
     A single model of all samples would score new samples on another scale than held-out ones:
-    logits grow with the number of samples, and distances shrink.
+    logits increase with the number of samples, and distances decrease.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -80,7 +80,7 @@ class CrossFitted:
         """Fit one model per fold, and score each fold."""
 
         def fit_fold(train: Codes, test: Codes) -> Any:
-            # Codes from 0 on: a fold may have lost a class. Without labels, all is one class.
+            # Renumbered, as a fold may lack a class. Without labels, there is one class.
             seen = np.zeros(len(X), np.intp) if codes is None else codes
             trained = np.unique(seen[train], return_inverse=True)[1]
             model = self.make().fit(X[train], trained)
@@ -168,9 +168,9 @@ class Combined:
     def fit(self, X: Array, codes: Codes | None, folds: Folds, n_jobs: int | None) -> Array:
         """Fit the scores by cross-validation, and measure their spread among held-out samples."""
         n_classes = 1 if codes is None else len(np.unique(codes))
-        # With one sample per class, a classifier would learn samples.
+        # With one sample per class, a classifier would learn single samples.
         has_classes = 1 < n_classes < len(X)
-        # From all samples: all folds need the same scores.
+        # From the number of all samples, so that all folds have the same scores.
         widths = sorted({count_axes(X.shape, max(n, n_classes)) for n in (FEWEST_AXES, MOST_AXES)})
         self.columns = CrossFitted(partial(CombinedColumns, self.n_neighbors, has_classes, widths))
         held_out = self.columns.fit(X, codes, folds, n_jobs)
@@ -187,9 +187,9 @@ class Combined:
 class CombinedColumns:
     """The scores that "combined" averages: one column each.
 
-    The first is the local outlier factor along all axes. Each number of axes in `widths`, rising,
-    has the Mahalanobis distance and, if `has_classes`, the energy, along whitened axes. Logarithms
-    keep single scores from growing without bound.
+    The first is the local outlier factor along all axes. For each number of axes in the sorted
+    `widths`, the Mahalanobis distance and, if `has_classes`, the energy along whitened axes follow.
+    Logarithms limit the influence of outliers in a single score.
     """
 
     def __init__(self, n_neighbors: int | None, has_classes: bool, widths: list[int]) -> None:
@@ -214,7 +214,7 @@ class CombinedColumns:
         self.energies: list[Energy | None] = []
         for n, distance in zip(self.widths, self.distances, strict=True):
             energy = None
-            if self.has_classes and codes.max() > 0:  # a fold may have lost all classes but one
+            if self.has_classes and codes.max() > 0:  # a fold may have one class only
                 head = LogisticRegression(C=_C, max_iter=1000)
                 energy = Energy(head).fit(projected[:, :n] @ distance.whiten, codes)
             self.energies.append(energy)
@@ -233,7 +233,7 @@ class CombinedColumns:
 
 
 def drop_copies(X: Array) -> tuple[Array, Codes]:
-    """Distinct rows of X in order of appearance, and the number of each row among them."""
+    """Distinct rows of X in order of appearance, and the index of each row among them."""
     _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
     if len(first) == len(X):
         return X, np.arange(len(X))

@@ -1,4 +1,4 @@
-"""When each cluster of glitches began or ended."""
+"""Onset and end of each cluster of glitches."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _HOUR = 3600.0
-# A cluster has ended if its final silence has a probability below the first; from the second on
-# it is active.
+# A cluster has ended if the probability of its final silence is below the first, and is active from
+# the second on.
 _ENDED, _ACTIVE = 0.01, 0.1
 
 
@@ -64,25 +64,25 @@ def find_onsets(
         GPS times of the glitches in s, in any order.
     clusters : array-like of shape (n_samples,)
         Cluster of each glitch, such as ``NewClassFinder.labels_``. Glitches in no cluster (-1, an
-        empty string or a missing value) have no row, but count for the time span.
+        empty string or a missing value) have no row, but count for the default `segments`.
     ifo : array-like of shape (n_samples,) or str, default=None
-        Interferometer of each glitch, such as "H1". Interferometers are analyzed separately;
-        glitches of unknown interferometer form a group of their own.
+        Interferometer of each glitch, such as "H1". Interferometers are analyzed separately, as
+        are glitches without one.
     segments : array-like of shape (n_segments, 2) or dict of str to array-like, default=None
         GPS times of the start and end of the observing segments in s, for all glitches or for
-        each interferometer. By default, from its first glitch to its last in each run.
+        each interferometer. By default, from its first to its last glitch in each run.
     runs : dict of str to (float, float) or "LIGO", default=None
         GPS times of the start and end of each observing run in s. Runs are analyzed separately,
-        as interferometers change in between. "LIGO" stands for O1, O2, O3a, O3b and O4a.
+        as interferometers change in between. "LIGO" is O1, O2, O3a, O3b and O4a.
     min_events : int, default=3
         The number of glitches in an interferometer and run below which a cluster has only a rate.
     n_simulations : int, default=999
-        The number of simulated series of constant rate. The smallest p-value is
+        The number of simulations of a constant rate. The smallest p-value is
         ``1 / (n_simulations + 1)``.
     outside : {"raise", "warn"}, default="raise"
         Whether glitches outside of segments and runs are an error, or left out with a warning.
     random_state : int, RandomState instance or None, default=None
-        Seed of the simulations.
+        The seed of the simulations.
 
     Returns
     -------
@@ -93,11 +93,11 @@ def find_onsets(
         - `cluster`, `n_events`;
         - `rate`: events per hour of livetime;
         - `gps`: the most likely time of the change, NaN if there is none;
-        - `gps_low`, `gps_high`: the shortest 95 % credible interval that contains that time, for a
-          uniform prior of it and priors ``1 / sqrt(rate)``;
+        - `gps_low`, `gps_high`: the shortest 95 % credible interval that contains `gps`, for a
+          uniform prior of the time and priors ``1 / sqrt(rate)``;
         - `rate_before`, `rate_after`: events per hour before and after `gps`;
-        - `p_value`: probability that a constant rate shows as clear a change;
-        - `p_silence`: probability that no event follows the last one, at the last rate;
+        - `p_value`: probability of as clear a change if the rate is constant;
+        - `p_silence`: probability of no event after the last one, at the last rate;
         - `still_active`: "no" for `p_silence` below 0.01, "yes" from 0.1 on, else "unclear";
           "unclear" with fewer than `min_events`.
 
@@ -109,9 +109,9 @@ def find_onsets(
 
     Notes
     -----
-    Changes that leave a single event on one side are not considered, as its rate is unbounded.
-    Events at the very start or end of the livetime, which may be defined by them, are not used.
-    If fewer than `min_events` remain, there is no change, and the p-value is 1.
+    Changes with a single event on one side are not considered, as its rate is unbounded. Events at
+    the start or end of the livetime, which may define it, are not used to find the change. If fewer
+    than `min_events` remain, there is no change, and the p-value is 1.
 
     References
     ----------
@@ -220,13 +220,13 @@ def _describe(
     n, total = len(events), livetime.total
     row = dict.fromkeys(_COLUMNS[3:], np.nan) | {"n_events": n, "rate": n / total * _HOUR}
     last_rate = n / total
-    # The livetime may start or end with these.
+    # Without events that may define the start or end of the livetime.
     inside = events[(events > 0) & (events < total)]
     if len(inside) >= min_events:
         change = find_change(inside, total, n_simulations, random_state)
         n_before = change.n_before + int(np.sum(events <= 0))
         before, after = n_before / change.time, (n - n_before) / (total - change.time)
-        # If nothing followed, the silence would be compared with itself.
+        # With no event after the change, the last rate is 0: use the rate before.
         last_rate = after if n_before < n else before
         row |= {
             "gps": livetime.to_gps(change.time),

@@ -21,23 +21,21 @@ from ._cosine import Floats, Rows, check_finite, find_neighbors, rank_candidates
 if TYPE_CHECKING:
     import pandas as pd
 
-# All numbers on the approximate search are measured in benchmarks/similarity.py.
-# Up to so many glitches an exact search takes less than 0.1 s per query.
+# All constants of the approximate search were measured with benchmarks/similarity.py.
+# Up to this many glitches, an exact search takes less than 0.1 s per query.
 _EXACT_UP_TO = 100_000
 
 
 class SimilarityIndex(BaseEstimator):
-    """Index of glitches that finds the most similar ones.
-
-    The similarity is the cosine of two embeddings.
+    """Index of glitches for similarity search by the cosine of their embeddings.
 
     Parameters
     ----------
     method : {"auto", "exact", "approximate"}, default="auto"
         The search. ``"exact"`` compares all glitches. ``"approximate"`` is an inverted file [1]_,
         unless a filter leaves 100,000 glitches or fewer. It may miss some neighbors and requires
-        faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is exact up to 100,000 glitches
-        and without faiss.
+        faiss: ``pip install "skglitch[similarity]"``. ``"auto"`` is approximate for more than
+        100,000 glitches if faiss is installed.
     n_neighbors : int, default=5
         The default number of neighbors.
 
@@ -110,11 +108,11 @@ class SimilarityIndex(BaseEstimator):
         y : None
             Ignored.
         ids : array-like of shape (n_samples,), default=None
-            Unique ids, strings or integers. By default, they count from 0.
+            Unique ids, strings or integers. By default, consecutive integers from 0.
         gps : array-like of shape (n_samples,), default=None
             GPS times in s, NaN if unknown.
         ifo : array-like of shape (n_samples,) or str, default=None
-            Interferometers such as ``"H1"``, empty if unknown; a string applies to all glitches.
+            Interferometers such as ``"H1"``, empty if unknown. A string is for all glitches.
 
         Returns
         -------
@@ -138,12 +136,14 @@ class SimilarityIndex(BaseEstimator):
         gps: ArrayLike | None = None,
         ifo: ArrayLike | str | None = None,
     ) -> Self:
-        """Add glitches to the index. This copies all arrays, so add many at once.
+        """Add glitches to the index.
+
+        This copies all arrays, so add many glitches at once.
 
         Parameters
         ----------
         X, y, ids, gps, ifo
-            As in :meth:`fit`. Default ids continue to count.
+            As in :meth:`fit`. By default, ids continue the numbering.
 
         Returns
         -------
@@ -165,12 +165,12 @@ class SimilarityIndex(BaseEstimator):
         n_neighbors: int | None = None,
         return_distance: bool = True,
     ) -> Any:
-        """Find the nearest glitches to each of many.
+        """Find the nearest neighbors of glitches.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            Embeddings. By default, the embeddings in the index, each without itself as a neighbor.
+            Embeddings. By default, those in the index, none of which is its own neighbor.
         n_neighbors : int, default=None
             The number of neighbors. By default, ``n_neighbors`` of the constructor.
         return_distance : bool, default=True
@@ -181,7 +181,7 @@ class SimilarityIndex(BaseEstimator):
         distances : ndarray of shape (n_queries, n_neighbors), dtype float32
             1 minus the cosine, in increasing order. Only if `return_distance` is True.
         rows : ndarray of shape (n_queries, n_neighbors), dtype intp
-            Rows of the index. Those of equal distance are sorted.
+            Rows of the index. Ties are sorted by row.
 
         Raises
         ------
@@ -207,18 +207,19 @@ class SimilarityIndex(BaseEstimator):
         gps_range: tuple[float, float] | None = None,
         ifo: str | list[str] | None = None,
     ) -> pd.DataFrame:
-        """Find the glitches most similar to one, within some time and interferometers.
+        """Find the glitches most similar to one, optionally in a GPS range and interferometers.
 
         Parameters
         ----------
         X : array-like of shape (n_features,) or (1, n_features), default=None
             Embedding of the glitch.
         id : str or int, default=None
-            Id of a glitch of the index, instead of X. It is not among the results.
+            Id of a glitch in the index, instead of X. It is not among the results.
         n_neighbors : int, default=None
             The largest number of results. By default, ``n_neighbors`` of the constructor.
         gps_range : (float, float), default=None
-            GPS times in s, the second excluded. Use ``-inf`` and ``inf`` for open ranges.
+            GPS times in s of the start and the end, which is excluded. ``-inf`` and ``inf`` are
+            allowed.
         ifo : str or list of str, default=None
             The interferometers to search.
 
@@ -226,12 +227,13 @@ class SimilarityIndex(BaseEstimator):
         -------
         found : pandas.DataFrame
             One row per glitch, the most similar first, with the columns `id`, `ifo`, `gps` and
-            `similarity`, the cosine. The index holds the rows of the index.
+            `similarity` (the cosine). Its index is the row of the glitch in ``embeddings_``.
 
         Raises
         ------
         ValueError
-            If not exactly one of X and id is given, or a filter is for what is unknown.
+            If both X and id are given or neither is, `gps_range` is used without GPS times, or no
+            glitch in the index is from one of the interferometers in `ifo`.
         KeyError
             If there is no such id.
         """
@@ -300,7 +302,7 @@ class SimilarityIndex(BaseEstimator):
 
     def _update_cells(self, n_kept: int) -> None:
         n = len(self.embeddings_)
-        # Cells are rebuilt for more than twice the glitches that they were built for.
+        # Rebuild the cells when the number of glitches has more than doubled.
         has_too_few = self._cells is not None and n > 2 * self._cells.nlist**2
         if not n_kept or has_too_few or not self._is_approximate():
             self._cells = None
@@ -315,7 +317,7 @@ class SimilarityIndex(BaseEstimator):
         return self.method == "approximate"
 
     def _find_row(self, id_: Any) -> int:
-        # A comparison of strings with numbers would be False or a warning, and True equals 1.
+        # Comparing strings with numbers is False or a warning, and True equals 1.
         is_integer = isinstance(id_, Integral) and not isinstance(id_, bool)
         if isinstance(id_, str) if self.ids_.dtype.kind == "U" else is_integer:
             rows = np.flatnonzero(self.ids_ == id_)
@@ -369,7 +371,7 @@ class SimilarityIndex(BaseEstimator):
         if exclude is not None:
             candidates[candidates == exclude[:, np.newaxis]] = -1
         cosines, rows = rank_candidates(units, queries, candidates, k)
-        # The cells that were searched may hold too few glitches.
+        # The searched cells may contain too few glitches.
         short = np.flatnonzero((rows < 0).any(axis=1))
         if len(short):
             exclude = None if exclude is None else exclude[short]
@@ -380,7 +382,7 @@ class SimilarityIndex(BaseEstimator):
 
 
 def _check_ids(ids: ArrayLike) -> NDArray[Any]:
-    # An array of both would turn integers into strings.
+    # A mixed array would convert integers to strings.
     values = as_labels(ids, "ids")
     if values and all(isinstance(value, str) for value in values):
         return np.array(values, dtype=str)
@@ -392,7 +394,7 @@ def _check_ids(ids: ArrayLike) -> NDArray[Any]:
 
 
 def _to_table(X: Any) -> Any:
-    """Convert one embedding to a table of one row; a table keeps the names of its columns."""
+    """Convert one embedding to a table of one row; a data frame keeps its column names."""
     if hasattr(X, "columns"):
         return X
     return X.to_frame().T if hasattr(X, "to_frame") else np.atleast_2d(np.asarray(unmask(X)))
@@ -402,10 +404,10 @@ def _build_cells(units: Floats) -> Any:
     """Build an inverted file in half precision."""
     faiss = import_extra("faiss", 'method="approximate"', "similarity")
     n_cells = math.isqrt(len(units))
-    # One byte per feature would have a range, which later classes can leave.
+    # 8-bit quantization has a fixed range, which later classes may exceed.
     name = f"IVF{n_cells},SQfp16"
     cells: Any = faiss.index_factory(units.shape[1], name, faiss.METRIC_INNER_PRODUCT)
-    # faiss warns of few vectors per cell, which is harmless in small indices.
+    # faiss warns about few vectors per cell, which is harmless in small indices.
     cells.cp.min_points_per_centroid = 1
     n_trained = min(len(units), 64 * n_cells)
     # A fixed seed: the same glitches give the same index.
