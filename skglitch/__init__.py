@@ -1,7 +1,7 @@
 """Classify and embed spectrograms of transient noise, the scikit-learn way.
 
-Nothing is loaded at import: each public name brings its own dependencies in when it is
-first used, so that ``import skglitch`` costs milliseconds and touches no weights.
+Public names import their dependencies when they are first used, so that ``import skglitch`` takes
+milliseconds and loads no weights.
 """
 
 from __future__ import annotations

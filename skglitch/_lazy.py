@@ -11,7 +11,7 @@ from typing import Any
 def lazy_names(
     package: str, names: Collection[str], homes: Mapping[str, Collection[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` (PEP 562) of names: modules, or names in their homes."""
+    """Make ``__getattr__`` and ``__dir__`` (PEP 562) for modules, or names in their ``homes``."""
     home_of = {name: home for home, inside in homes.items() for name in inside}
 
     def getattr_(name: str) -> Any:
@@ -29,7 +29,7 @@ def lazy_names(
 
 
 def import_extra(module: str, what: str, extra: str) -> Any:
-    """Import a module of an optional package, or explain how to install it."""
+    """Import a module of an optional dependency, or explain how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Which pretrained nets there are, and what is known of each."""
+"""The available pretrained networks and their properties."""
 
 from ._backbones import backbone_info, list_backbones
 

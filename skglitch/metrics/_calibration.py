@@ -1,4 +1,4 @@
-"""Reliability tables and calibration errors of probabilities."""
+"""Reliability tables and the expected calibration error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reliability_table(
 ) -> pd.DataFrame:
     """Tabulate predicted probabilities and observed frequencies in bins.
 
-    They are equal for calibrated probabilities [1]_, within the interval.
+    For calibrated probabilities they agree within the interval [1]_.
 
     Parameters
     ----------
@@ -46,22 +46,21 @@ def reliability_table(
     labels : array-like of shape (n_labels,)
         The class of each column of `y_prob`, usually ``classifier.classes_``.
     label : str or int, default=None
-        The class whose probabilities to tabulate. None takes the highest of each sample.
+        The class whose probabilities to tabulate. None is the predicted class of each sample.
     n_bins : int, default=15
         The number of bins, at least 1.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins of equal width from 0 to 1, or between quantiles of the probabilities, so that
-        bins have equally many samples, as far as ties allow.
+        Bins of equal width from 0 to 1, or with equal numbers of samples, as far as ties allow.
     confidence_level : float, default=0.95
         The confidence level of the intervals, between 0 and 1.
 
     Returns
     -------
     table : pandas.DataFrame
-        A row per bin that has samples, and the columns `left` and `right` (the edges; the
-        right one belongs to the bin), `probability` (the mean), `frequency` (the fraction of
-        samples whose class was predicted), `low` and `high` (Wilson's interval of
-        `frequency`) and `n_samples`. ``table.attrs`` has `label` and `confidence_level`.
+        One row per bin with samples, and the columns `left` and `right` (the edges; the right one
+        belongs to the bin), `probability` (the mean), `frequency` (the fraction of samples of the
+        class), `low` and `high` (the Wilson score interval of `frequency`) and `n_samples`.
+        ``table.attrs`` has `label` and `confidence_level`.
 
     Raises
     ------
@@ -111,7 +110,7 @@ def expected_calibration_error(
     n_bins: int = 15,
     strategy: Literal["uniform", "quantile"] = "uniform",
 ) -> float:
-    """Compute the expected calibration error (ECE) of the highest probabilities.
+    """Compute the expected calibration error (ECE) of the predicted class.
 
     Parameters
     ----------
@@ -121,8 +120,8 @@ def expected_calibration_error(
     Returns
     -------
     error : float
-        The mean absolute difference of `probability` and `frequency` in
-        :func:`reliability_table`, from 0, which is best, to 1.
+        The mean absolute difference between `probability` and `frequency` in
+        :func:`reliability_table`, weighted by `n_samples`: from 0 (best) to 1.
 
     Raises
     ------

@@ -48,11 +48,11 @@ def classification_table(
     y_pred : array-like of shape (n_samples,)
         Predicted labels, of the same type.
     labels : array-like of shape (n_labels,), default=None
-        The classes to list, in this order. They must cover `y_true` and `y_pred`, and
-        may include others. With None all classes of either are listed, sorted.
+        The classes in the order of the table, including all classes in `y_true` and `y_pred`.
+        By default, these classes in sorted order.
     zero_division : {0.0, 1.0, np.nan}, default=0.0
         The precision of a class that is never predicted and the recall of a class without
-        samples. The averages leave NaN out: use it where classes may be absent.
+        samples. Averages exclude NaN, so use it if classes may be absent.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def classification_table(
         lacking = sorted(present - set(classes))
         if lacking:
             raise ValueError(f"labels lacks classes that y_true or y_pred has: {lacking}.")
-    # scikit-learn refuses some arrays of labels (integers as objects), codes never.
+    # Codes, as scikit-learn refuses some arrays of labels, such as integers as objects.
     codes = find_positions(true, classes), find_positions(predicted, classes)
     options: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": zero_division}
     by_class, macro, weighted = (

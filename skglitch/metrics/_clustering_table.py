@@ -1,4 +1,4 @@
-"""How well clusters agree with known classes."""
+"""Agreement of clusters with known classes."""
 
 from __future__ import annotations
 
@@ -47,23 +47,23 @@ def clustering_table(
     clusters : array-like of shape (n_samples,)
         The cluster of each sample; -1 is noise, as in HDBSCAN and DBSCAN.
     matching : {"many_to_one", "one_to_one"}, default="many_to_one"
-        Whether each cluster belongs to its most common class (the first in sorted order of equally
-        common ones), or a class has at most one cluster, such that as many samples as possible
-        agree (the Hungarian method [1]_). In the former, more clusters raise unadjusted scores.
+        Whether each cluster belongs to its most common class (ties go to the first in sorted
+        order), or each class has at most one cluster, so that as many samples as possible agree
+        (the Hungarian method [1]_). ``"many_to_one"`` favors many clusters in unadjusted scores.
     noise : {"wrong", "leave_out"}, default="wrong"
-        Whether noise counts as wrong, and as one more cluster for mutual information and the
+        Whether noise counts as wrong, and as a cluster of its own for mutual information and the
         adjusted Rand index, or is left out of all scores. The latter favors clusterings that call
-        all difficult samples noise: report `n_noise` too.
+        all difficult samples noise, so report `n_noise`, too.
 
     Returns
     -------
     table : pandas.DataFrame
-        The index `label` has the classes. The columns are `recall` (the fraction of a class
-        in its clusters), `purity` (the fraction of its clusters that is of the class; 0
-        without a cluster), `f1` (their harmonic mean), `support` (the number of samples) and
-        `clusters` (a list). ``table.attrs`` has `accuracy` (the fraction of samples in a
-        cluster of their class), `adjusted_rand`, `normalized_mutual_info`,
-        `adjusted_mutual_info`, `n_clusters` and `n_noise`.
+        The index `label` has the classes. The columns are `recall` (the fraction of the class in
+        its clusters), `purity` (the fraction of its clusters in the class; 0 without a cluster),
+        `f1` (their harmonic mean), `support` (the number of samples) and `clusters` (a list).
+        ``table.attrs`` has `accuracy` (the fraction of samples in a cluster of their class),
+        `adjusted_rand`, `normalized_mutual_info`, `adjusted_mutual_info`, `n_clusters` and
+        `n_noise`.
 
     Raises
     ------

@@ -19,9 +19,9 @@ from .._validation import check_gps, check_ifo, validated
     }
 )
 def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -> NDArray[np.intp]:
-    """Group glitches that follow each other closely in time.
+    """Group glitches that are close in time.
 
-    A group can last much longer than `gap`.
+    A group of many glitches can be much longer than `gap`.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
     gap : float
         The longest time in s between consecutive glitches of a group.
     ifo : array-like of shape (n_samples,), default=None
-        The interferometer of each glitch, such as ``"H1"``. Glitches of different
-        interferometers are never in one group. With None only times matter.
+        The interferometer of each glitch, such as ``"H1"``. Glitches in different
+        interferometers are never in one group. None ignores interferometers.
 
     Returns
     -------
     groups : ndarray of shape (n_samples,), dtype=intp
-        The group of each glitch, numbered from 0 in the order of the first times.
+        The group of each glitch, numbered from 0 in the order of their start times.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def group_by_time(gps: ArrayLike, *, gap: float, ifo: ArrayLike | None = None) -
     order = np.lexsort((times, ifo_codes))
     is_start = (np.diff(times[order]) > gap) | (np.diff(ifo_codes[order]) != 0)
     starts = np.concatenate([[0], np.flatnonzero(is_start) + 1])
-    # So far groups are sorted by interferometer first.
+    # Groups are sorted by interferometer first.
     rank = np.argsort(np.argsort(times[order][starts], kind="stable"))
     groups = np.empty(len(times), dtype=np.intp)
     groups[order] = np.repeat(rank, np.diff(np.append(starts, len(times))))

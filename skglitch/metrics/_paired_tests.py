@@ -36,7 +36,7 @@ _ARRAYS: dict[str, list[Any]] = {name: ["array-like"] for name in _NAMES}
 def mcnemar_test(y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike) -> McNemarResult:
     """Test whether two classifiers have the same accuracy on the same samples.
 
-    Samples are assumed to be independent: for glitches that come in groups use
+    Samples are assumed to be independent. If glitches come in groups, use
     :func:`paired_bootstrap`.
 
     Parameters
@@ -51,7 +51,7 @@ def mcnemar_test(y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike) ->
     result : named tuple
         `n_both`, `n_only_a`, `n_only_b` and `n_neither` are the numbers of samples that both
         classifiers, only the first, only the second or neither predict correctly. `pvalue` is
-        the two-sided p-value of the exact test, which is conservative, and `mid_pvalue` its mid-p
+        the two-sided p-value of the exact test, which is conservative, and `mid_pvalue` the mid-p
         value, which is nearly exact and more powerful [1]_.
 
     Raises
@@ -131,25 +131,25 @@ def paired_bootstrap(
     y_true : array-like of shape (n_samples,)
         True labels.
     y_pred_a, y_pred_b : array-like of shape (n_samples,) or (n_samples, n_labels)
-        The predictions of the two classifiers: whatever `metric` takes, labels or scores.
+        The predictions of the two classifiers, labels or scores as `metric` takes them.
     metric : callable, default=None
         Called as ``metric(y_true, y_pred)``, returns a float. None is the accuracy.
     groups : array-like of shape (n_samples,), default=None
-        The group of each sample, such as :func:`group_by_time` returns. Groups are resampled
-        as a whole. With None each sample is its own group.
+        The group of each sample, such as from :func:`group_by_time`. Groups are resampled as a
+        whole. By default, each sample is its own group.
     confidence_level : float, default=0.95
         The confidence level of the interval, between 0 and 1.
     n_resamples : int, default=2000
         The number of bootstrap resamples.
     random_state : int, RandomState instance or None, default=None
-        Makes the resamples reproducible.
+        The seed of the resamples.
 
     Returns
     -------
     result : named tuple
         `score_a`, `score_b`, their `difference`, its confidence interval `low` and `high`, and
-        its `standard_error`. The interval is between percentiles [1]_ of the differences in the
-        same resamples, and too narrow for few groups or few errors.
+        its `standard_error`. The percentile interval [1]_ of the differences is too narrow for few
+        groups or few errors.
 
     Raises
     ------

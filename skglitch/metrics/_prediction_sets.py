@@ -1,4 +1,4 @@
-"""Sets of classes that contain the true class with a given probability."""
+"""Conformal prediction sets, which contain the true class with a given probability."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ARRAY = ["array-like"]
 def conformal_threshold(
     y_true: ArrayLike, y_prob: ArrayLike, *, labels: ArrayLike, coverage: float = 0.9
 ) -> float:
-    """Find the probability above which classes belong to a prediction set (split conformal).
+    """Compute the threshold of prediction sets by split conformal prediction.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def conformal_threshold(
     Returns
     -------
     threshold : float
-        The lowest probability of a class in a set: of the n samples, the r-th highest probability
-        of the true class [1]_, with ``r = ceil((n + 1) * coverage)``, and 0 if r > n. The coverage
-        scatters by about ``sqrt(coverage * (1 - coverage) / n)``. It does not hold for single
-        classes, or where the proportions of classes differ.
+        The lowest probability of a class in a set: the r-th highest probability of the true class
+        of the n samples [1]_, with ``r = ceil((n + 1) * coverage)``, or 0 if r > n. The standard
+        deviation of the coverage is about ``sqrt(coverage * (1 - coverage) / n)``. It does not hold
+        for single classes, or for other class proportions.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def conformal_threshold(
         raise ValueError(f"labels lacks classes that y_true has: {lacking}.")
     prob = check_probabilities(y_prob, len(codes), known)
     of_true_class = np.sort(prob[np.arange(len(codes)), codes])[::-1]
-    # Rounded, as 0.9 * 10 must not become 10 by an error in the last bit.
+    # Rounded, so that errors in the last bit do not raise the rank.
     rank = math.ceil(round((len(codes) + 1) * coverage, 9))
     return 0.0 if rank > len(codes) else float(of_true_class[rank - 1])
 
@@ -90,7 +90,7 @@ def prediction_sets(y_prob: ArrayLike, threshold: float) -> NDArray[np.bool_] | 
     y_prob : array-like of shape (n_samples, n_labels)
         Probabilities by the classifier that the threshold was computed for.
     threshold : float
-        The value that :func:`conformal_threshold` returned.
+        The threshold from :func:`conformal_threshold`.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def coverage_table(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, strings or numbers. Those not in `labels` are in no set.
+        True labels, strings or numbers. Those that are not in `labels` are in no set.
     sets : array-like of shape (n_samples, n_labels), dtype=bool
         Whether a class is in a set. Named columns of a data frame are matched to `labels`.
     labels : array-like of shape (n_labels,)
@@ -142,13 +142,13 @@ def coverage_table(
     -------
     table : pandas.DataFrame
         The index `label` has the classes and ``"all"``. The columns are `coverage` (NaN without
-        samples), `low` and `high` (Wilson's interval), `mean_size` (of the sets of samples of the
-        class) and `support` (the number of samples). ``table.attrs`` has `confidence_level`.
+        samples), `low` and `high` (its Wilson score interval), `mean_size` (the mean size of the
+        sets) and `support` (the number of samples). ``table.attrs`` has `confidence_level`.
 
     Raises
     ------
     ValueError
-        If `sets` is no such array, or labels are missing, repeated or of mixed types.
+        If `sets` is not such an array, or labels are missing, repeated or of mixed types.
 
     Examples
     --------

@@ -30,10 +30,10 @@ _RESPONSE_METHODS = ["predict_proba", "decision_function"]
 def _rank_true_classes(
     y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.intp], int]:
-    """Count the others that score as high as the true class (all if it is none), and all."""
+    """Count the other classes that score as high as the true one, all if it is unknown, and all."""
     codes, known = check_known_labels(y_true, labels)
     scores = check_scores(y_score, len(codes), known)
-    # Code -1 picks the last column here, and the last line discards it.
+    # Code -1 is the last column here, and is replaced in the last line.
     own = scores[np.arange(len(codes)), codes]
     ranks = (scores >= own[:, np.newaxis]).sum(axis=1) - 1
     return np.where(codes < 0, len(known), ranks), len(known)
@@ -48,25 +48,25 @@ def top_k_accuracy(
     labels: ArrayLike,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Compute the fraction of samples whose true class is among the k best-scored classes.
+    """Compute the fraction of samples whose true class is among the k classes scored highest.
 
     Unlike :func:`sklearn.metrics.top_k_accuracy_score`, it accepts `labels` in any order,
-    true labels outside of them (wrong at every k) and any `k`, and does not count ties as correct:
-    fewer than k other classes must score at least as high as the true one.
+    true labels that are not in them (always wrong) and any `k`, and counts ties as wrong: fewer
+    than k other classes must score at least as high as the true one.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True labels, strings or numbers. They need not cover all `labels`.
     y_score : array-like of shape (n_samples, n_labels)
-        Scores, higher for more likely classes: probabilities, log-probabilities or values
-        of a decision function, two columns for two classes. Named columns are matched to `labels`.
+        Scores, higher for more likely classes: probabilities, log-probabilities or values of a
+        decision function, two columns for two classes. Named columns are matched to `labels`.
     k : int
-        The number of guesses that count, at least 1.
+        The number of guesses, at least 1.
     labels : array-like of shape (n_labels,)
         The class of each column of `y_score`, usually ``classifier.classes_``.
     sample_weight : array-like of shape (n_samples,), default=None
-        Non-negative weights, not all zero. With None all samples have the same weight.
+        Non-negative weights, not all zero. By default, all weights are equal.
 
     Returns
     -------
@@ -112,14 +112,14 @@ def top_k_table(
     y_true, y_score, labels
         As in :func:`top_k_accuracy`.
     ks : sequence of int, default=(1, 2, 3, 4, 5)
-        The numbers of guesses, each at least 1. Those above `n_labels` are `n_labels`, once.
+        The numbers of guesses, each at least 1. Those above `n_labels` become one row, `n_labels`.
     confidence_level : float, default=0.95
         The confidence level of the intervals, between 0 and 1.
 
     Returns
     -------
     table : pandas.DataFrame
-        The index `k` and the columns `accuracy`, `low` and `high` (Wilson's interval [1]_ for
+        The index `k` and the columns `accuracy`, `low` and `high` (Wilson score interval [1]_ for
         independent samples, without the variation between training sets), `n_correct` and
         `n_samples`. ``table.attrs`` has `n_unknown`, the number of samples whose class is not in
         `labels`, and `confidence_level`.
@@ -127,8 +127,7 @@ def top_k_table(
     Raises
     ------
     ValueError
-        If a parameter or one of `ks` is invalid, or for labels and scores that
-        :func:`top_k_accuracy` refuses.
+        As from :func:`top_k_accuracy`, or if one of `ks` is invalid.
 
     References
     ----------
@@ -174,9 +173,8 @@ def top_k_table(
     return table
 
 
-# Scikit-learn's base class is private, but lets several scorers share one prediction, which
-# takes nearly all of the time for a deep net, and routes sample weights. make_scorer is no
-# alternative: it does not pass classes_ on.
+# Scikit-learn's base class is private, but lets several scorers share one prediction, which takes
+# nearly all of the time, and routes sample weights. make_scorer does not pass on classes_.
 class _TopKScorer(_BaseScorer):
     """Scorer of top-k accuracy."""
 
@@ -205,8 +203,8 @@ class _TopKScorer(_BaseScorer):
         if len(classes) > 2:
             scores = method_caller(estimator, method, X)
         else:
-            # For two classes scikit-learn returns one column, and its cache ignores for which
-            # class another scorer asked; for one class it raises.
+            # For two classes scikit-learn returns one column, and its cache ignores which class
+            # another scorer requested. For one class it raises an error.
             scores = getattr(estimator, method)(X)
             if len(classes) == 2 and np.ndim(scores) == 1:  # a decision function
                 scores = np.column_stack([-scores, scores])
@@ -219,26 +217,26 @@ class _TopKScorer(_BaseScorer):
 def top_k_scorer(k: int = 1) -> _TopKScorer:
     """Make a scorer of top-k accuracy that works when a fold lacks a class.
 
-    It takes the classes from the ``classes_`` of the fitted classifier, not from the fold that it
-    scores, as scikit-learn's ``"top_k_accuracy"`` does. Samples of other classes are wrong.
+    Classes are the ``classes_`` of the fitted classifier. Those of scikit-learn's
+    ``"top_k_accuracy"`` are the classes in the fold. Samples of other classes are wrong.
 
     Parameters
     ----------
     k : int, default=1
-        The number of guesses that count, at least 1.
+        The number of guesses, at least 1.
 
     Returns
     -------
     scorer : callable
-        Called as ``scorer(estimator, X, y, *, sample_weight=None)``, it returns a float, higher
-        is better. The estimator must be fitted and have ``classes_`` and ``predict_proba`` or
-        ``decision_function``, with a column per class; pipelines work too. With metadata routing,
-        ``set_score_request(sample_weight=True)`` asks for weights.
+        Called as ``scorer(estimator, X, y, *, sample_weight=None)``, returns a float; higher is
+        better. The estimator must be fitted and have ``classes_``, and ``predict_proba`` or
+        ``decision_function``; pipelines work, too. With metadata routing,
+        ``set_score_request(sample_weight=True)`` requests weights.
 
     Raises
     ------
     ValueError
-        If `k` is not an integer of at least 1. The scorer raises what :func:`top_k_accuracy` does.
+        If `k` is not a positive integer. The scorer raises errors as :func:`top_k_accuracy`.
 
     Examples
     --------
