@@ -1,4 +1,4 @@
-"""Arrays that grow by batches, in a folder from which a job that died goes on."""
+"""Arrays written batch by batch to a folder, from which an interrupted job resumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._cache import write_header
 class Batches:
     """Finished batches, in memory or, with a folder, in an ``.npy`` file for each array.
 
-    A line of JSON for each batch, with a note, is written after its arrays. Arrays and lines of an
+    After its arrays, a batch is recorded as a line of JSON with a note. Arrays and lines of an
     unfinished batch are overwritten. The first line has the settings.
     """
 
@@ -66,7 +66,7 @@ class Batches:
                 self._write_rows(self._folder / f"{name}.npy", values)
                 continue
             if name not in self._arrays:
-                # All at once: concatenating batches at the end takes twice the memory.
+                # Allocated at once: concatenating batches at the end takes twice the memory.
                 self._arrays[name] = np.empty((self.n_most, *values.shape[1:]), values.dtype)
             self._arrays[name][rows] = values
         if self._folder is not None:

@@ -1,4 +1,4 @@
-"""Decoded views: many pictures at a time, cached on disk and memory-mapped afterwards."""
+"""Parallel decoding of pictures, with a memory-mapped cache on disk."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from ._scan import Glitch, PictureFile
 
-# Caches of another format are replaced. Increase it if pictures are decoded to other numbers than
-# before, or if the layout of the sidecar changes.
+# Caches of another format are replaced. Increase it if decoded values or the layout of the sidecar
+# change.
 FORMAT = 2
 _STALE_AFTER = 24 * 3600.0
 _PROGRESS_AFTER = 2.0  # s
@@ -59,20 +59,20 @@ class ViewCache:
             ]
             broken = {PictureFile(*file): reason for file, reason in content["broken"]}
         except Exception:
-            # Absent, being replaced by another process, or damaged in whatever way.
+            # Absent, being replaced by another process, or damaged.
             return None
         if array.dtype != np.uint8 or array.shape != (len(rows), *self.item_shape):
             return None
         return CachedViews(array, rows, broken)
 
     def new_array(self, n_rows: int) -> Path:
-        """Create an array of zeros that :meth:`publish` can put in place, and return its path."""
+        """Create a file of zeros for :meth:`publish`, and return its path."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f"{self.key}-{uuid.uuid4().hex}.npy.tmp"
         try:
             with open(path, "wb") as stream:
                 write_header(stream, "|u1", (n_rows, *self.item_shape))
-                # Written, as a full disk is an error here, but kills users of memory maps.
+                # Not a sparse file: a full disk is an error here, but kills users of memory maps.
                 for _ in range(n_rows):
                     stream.write(bytes(math.prod(self.item_shape)))
                 stream.flush()
@@ -112,8 +112,8 @@ class ViewCache:
             raise
         finally:
             draft.unlink(missing_ok=True)
-        # The replaced array goes, and files of interrupted processes. Others may be in use:
-        # only files that have not changed for a day count as such.
+        # Remove the replaced array, and files that have not changed for a day, which interrupted
+        # processes left behind. Others may be in use.
         with contextlib.suppress(OSError):
             for path in self.directory.glob(f"{self.key}-*"):
                 stale = time.time() - path.stat().st_mtime > _STALE_AFTER
@@ -123,7 +123,7 @@ class ViewCache:
 
 
 def write_header(stream: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> None:
-    """Write the header of an .npy file, which has the same length for all numbers of rows."""
+    """Write the header of an .npy file, whose length does not depend on the number of rows."""
     stream.seek(0)
     header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
@@ -149,7 +149,7 @@ def load_views(
     n_jobs: int | None,
     progress: bool,
 ) -> tuple[np.ndarray, dict[PictureFile, str]]:
-    """Load the views of glitches without broken files, and why others could not be decoded."""
+    """Load the views of glitches without broken files, and why files are broken."""
     cached = cache.load() if cache else None
     if cached is not None:
         wanted = {file for glitch in glitches for file in glitch.files}
@@ -175,7 +175,7 @@ def load_views(
         array = np.zeros((len(glitches), *item_shape), dtype=np.uint8)
     else:
         array = np.load(path, mmap_mode="r+")
-    # Threads: Pillow and numpy release the GIL for most of the time.
+    # Threads, as Pillow and numpy release the GIL most of the time.
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     # Tasks stop at an error: joblib complains if its generator is not exhausted.
     tasks = (
@@ -223,7 +223,7 @@ def _decode(
     known: dict[PictureFile, np.ndarray],
 ) -> tuple[np.ndarray, dict[PictureFile, str]]:
     """Read the views of a glitch, and find out what is wrong with its files."""
-    # Imported here: a call that the cache answers decodes nothing and does not need it.
+    # Imported here, as cached calls do not need it.
     from ..spectrograms import PictureError, read_picture
 
     views = np.zeros(item_shape, dtype=np.uint8)

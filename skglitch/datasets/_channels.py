@@ -1,4 +1,4 @@
-"""Which data set of an HDF5 file, or channel of a frame file, is the strain."""
+"""The data set of an HDF5 file, or the channel of a frame file, that holds the strain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FRAME_START = b"IGWD"
 def find_channels(
     path: Path, dataset: str | Mapping[str, str | None] | None, ifo: str | None = None
 ) -> list[tuple[str, str | None]]:
-    """Find the strain in a file: names of channels, and the detectors they were asked for."""
+    """Find the strain in a file: names of channels, and the detectors requested for them."""
     asked = dict(dataset) if isinstance(dataset, Mapping) else {ifo: dataset}
     for name in asked.values():
         if name is not None and (not isinstance(name, str) or not name):
@@ -51,7 +51,7 @@ def find_channels(
 
 
 def _match(names: list[str], wanted: str | None, ifo: str | None) -> list[str]:
-    # None is the strain of GWOSC, the only name, or the only one without the detectors.
+    # None is the strain of GWOSC, the only name, or the only one apart from detectors.
     if wanted is None and (GWOSC in names or len(names) == 1):
         return [GWOSC] if GWOSC in names else names
     if wanted in names:
@@ -67,7 +67,7 @@ def _match(names: list[str], wanted: str | None, ifo: str | None) -> list[str]:
 
 
 def ifo_of_channel(name: str) -> str:
-    """Detector of a channel such as ``H1:GDS-CALIB_STRAIN``, empty if it starts otherwise."""
+    """Detector of a channel such as ``H1:GDS-CALIB_STRAIN``, empty if it does not name one."""
     match = re.match(r"([A-Z]\d):", name.rpartition("/")[2])
     return match[1] if match else ""
 
@@ -89,7 +89,7 @@ def is_frame(path: Path) -> bool:
     suffix = path.suffix.lower()
     if begin.startswith(_FRAME_START) or suffix == ".gwf":
         return True
-    # HDF5 may start after a block of other data, so its suffix counts as well.
+    # HDF5 may start after a user block, so its suffix counts, too.
     if begin != _HDF5_START and suffix not in _HDF5_SUFFIXES:
         raise ValueError(f"{str(path)!r} is not a strain file: neither HDF5 nor a frame (.gwf).")
     return False
@@ -107,8 +107,8 @@ def _list_frame(path: Path) -> list[str]:
 
 
 def frame_error(error: Exception, what: str) -> Exception:
-    """Make an error of this library from one of the libraries that read frame files."""
+    """Convert an error of the libraries that read frame files."""
     if isinstance(error, ImportError):
         return ImportError(f"gwpy needs a library for frame files ({error}): pip install lalsuite")
-    # Each of the libraries raises errors of its own types.
+    # Each library raises its own types of errors.
     return ValueError(f"{what} cannot be read: {error}")

@@ -1,4 +1,4 @@
-"""Trigger files of other programs, such as Omicron and PyCBC, by gwpy's EventTable."""
+"""Trigger files of other programs, such as Omicron and PyCBC, read by gwpy's EventTable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TABLES = ("sngl_burst", "sngl_inspiral", "multi_burst", "coinc_inspiral")
 
 
 def read_events(path: Path) -> pd.DataFrame:
-    """Read a file of LIGO_LW, ROOT, or HDF5 that is not of pandas."""
+    """Read a LIGO_LW, ROOT, or HDF5 file that pandas did not write."""
     import pandas as pd
 
     what = f"Reading {str(path)!r}"

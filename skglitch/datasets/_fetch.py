@@ -1,4 +1,4 @@
-"""Gravity Spy on the web: its training set, catalog, pictures, and the votes of volunteers."""
+"""Downloads of Gravity Spy: training set, catalog, pictures, and votes of volunteers."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def fetch_gravity_spy(
     Parameters
     ----------
     data_home : path, default=None
-        Folder for the data, see :func:`get_data_home`. The pictures are in its folder
-        ``gravity_spy/trainingsetv1d1``. An archive that was put there by hand is kept.
+        Folder for the data, see :func:`get_data_home`. The pictures are in its subfolder
+        ``gravity_spy/trainingsetv1d1``. An archive that was already in ``gravity_spy`` is kept.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     durations, size, missing, on_error, return_X_y, cache, n_jobs
         As in :func:`load_gravity_spy`, but ``cache=True`` is a folder in ``data_home``.
     progress : bool, default=True
-        Whether to show progress bars of the download and of the decoding.
+        Whether to show progress bars of downloading and decoding.
     n_retries, delay
         As in :func:`fetch_open_strain`.
 
@@ -77,10 +77,10 @@ def fetch_gravity_spy(
         As from :func:`load_gravity_spy`, and
 
         frame : pandas.DataFrame of n rows, or None
-            The authors' table, in the order of ``data``. Among its columns are ``event_time``
+            The authors' table, in the order of ``data``. Its columns include ``event_time``
             (GPS time in s), ``ifo``, ``snr``, ``peak_frequency`` in Hz and ``sample_type``, their
-            split: ``"train"``, ``"validation"`` or ``"test"``. A glitch that is not in the table
-            has NaN. None if the table is not available.
+            split: ``"train"``, ``"validation"`` or ``"test"``. Glitches that are not in the table
+            have NaN. None if the table is not available.
     (data, target) : tuple
         If ``return_X_y=True``.
 
@@ -89,7 +89,7 @@ def fetch_gravity_spy(
     OSError
         If the data is missing and cannot be downloaded. The message says which file to put where.
     ValueError
-        If a parameter is invalid, the archive is damaged, and as from :func:`load_gravity_spy`.
+        As from :func:`load_gravity_spy`, or if the archive is damaged.
 
     References
     ----------
@@ -140,7 +140,7 @@ def fetch_gravity_spy(
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> None:
-    """Unpack into a temporary folder, which is renamed when it is complete."""
+    """Unpack into a temporary folder, and rename it when it is complete."""
     unpacked = folder.with_name(f".unpacking-{uuid.uuid4().hex}")
     unpacked.mkdir()
     try:
@@ -199,10 +199,10 @@ def fetch_gravity_spy_catalog(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         frame : pandas.DataFrame
-            One row per glitch. Among its columns are ``gravityspy_id``, ``run``, ``ifo``,
-            ``event_time`` (GPS time in s), ``ml_label`` and ``ml_confidence`` (the label by
-            machine learning), ``snr``, ``peak_frequency`` in Hz, ``duration`` in s, and ``url1``
-            to ``url4`` (pictures of 0.5, 1, 2 and 4 s).
+            One row per glitch. Its columns include ``gravityspy_id``, ``run``, ``ifo``,
+            ``event_time`` (GPS time in s), ``ml_label`` and ``ml_confidence`` (the class by machine
+            learning and its probability), ``snr``, ``peak_frequency`` in Hz, ``duration`` in s, and
+            ``url1`` to ``url4`` (pictures of 0.5, 1, 2 and 4 s).
         target_names : ndarray of shape (n_classes,), dtype str
             The labels, sorted.
 
@@ -259,17 +259,17 @@ def fetch_gravity_spy_pictures(
     delay: float = 1.0,
     progress: bool = True,
 ) -> Bunch:
-    """Download the pictures of some glitches of the Gravity Spy catalog.
+    """Download pictures of glitches in the Gravity Spy catalog.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Rows of :func:`fetch_gravity_spy_catalog`, or others with the columns ``gravityspy_id``,
-        ``ifo`` and ``url1`` to ``url4``, the addresses of the pictures of 0.5, 1, 2 and 4 s.
+        ``ifo`` and ``url1`` to ``url4``, the URLs of the pictures of 0.5, 1, 2 and 4 s.
     folder : path
-        Folder for pictures, which :func:`load_gravity_spy` reads. Those in it are kept as they are.
+        Folder for :func:`load_gravity_spy`. Pictures that are in it are not downloaded again.
     label : str or None, default="ml_label"
-        Column of the labels, which become folders. With None there are no class folders.
+        Column of the labels, the names of the class folders. None creates no class folders.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations in s of the views to download.
     on_error : {"raise", "skip"}, default="raise"
@@ -286,12 +286,12 @@ def fetch_gravity_spy_pictures(
         folder : str
             The folder.
         skipped : dict of int to str
-            Why a row lacks a picture, by its number, starting at 0.
+            Rows, starting at 0, that lack a picture, and why.
 
     Raises
     ------
     OSError
-        If a picture cannot be downloaded (``on_error="raise"``). The next call continues.
+        If a picture cannot be downloaded (``on_error="raise"``). The next call resumes.
     ValueError
         If a parameter is invalid, or `frame` lacks a column or has an invalid value in one.
 
@@ -365,9 +365,9 @@ def fetch_gravity_spy_votes(
     n_retries: int = 3,
     delay: float = 1.0,
 ) -> Bunch:
-    """Load the labels that volunteers gave to glitches, downloading them if necessary.
+    """Load the votes of Gravity Spy's volunteers, downloading them if necessary.
 
-    The file [1]_ has one row per vote until July 2024. Subjects of Zooniverse are not the
+    The file [1]_ has one row per vote until July 2024. Subject ids of Zooniverse differ from the
     ``gravityspy_id`` of the catalog.
 
     Parameters
@@ -423,7 +423,7 @@ def fetch_gravity_spy_votes(
 
 
 def _download(url: str, path: Path, n_retries: int, delay: float) -> str | None:
-    """Download a picture, or return why this is impossible."""
+    """Download a picture, or return why this failed."""
     try:
         download(RemoteFile(url), path, n_retries=n_retries, delay=delay, progress=False)
     except (ConnectionError, ValueError) as error:

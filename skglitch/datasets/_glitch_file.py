@@ -29,9 +29,9 @@ def load_glitches(
     ----------
     path : path
         A file with a data set ``data`` or ``X`` of shape ``(n, n_views, height, width)`` or
-        ``(n, height, width)``. Its attribute ``durations`` contains the durations of the views
-        in s. Optional data sets with one value per glitch are ``id``, ``ifo``, ``label`` (empty,
-        ``nan``, ``None``, ``<NA>`` or -1 for no label) and ``gps_time`` in s.
+        ``(n, height, width)``, whose attribute ``durations`` has the durations of the views in s.
+        Optional data sets with one value per glitch are ``id``, ``ifo``, ``label`` (empty, ``nan``,
+        ``None``, ``<NA>`` or -1 for no label) and ``gps_time`` in s.
     durations : sequence of float, default=None
         Durations in s of the views to load, in this order. None is all views.
     size : tuple of (height, width), default=None
@@ -47,12 +47,12 @@ def load_glitches(
         target_names : ndarray of shape (n_classes,), dtype str, or None
             The classes, sorted.
         ids, ifo : ndarray of shape (n,), dtype str
-            Without the data set ``id``, ids are row numbers. Without ``ifo``, these are empty.
+            Ids, by default row numbers, and detectors, by default empty.
         gps : ndarray of shape (n,), dtype float64, or None
             GPS times in s.
         durations : tuple of float or None
-            Durations in s of the views. If the file does not contain them, these are the ones
-            requested, or else 0.5, 1, 2 and 4 s for four views, and None for other numbers.
+            Durations in s of the views. If the file does not contain them, those requested, else
+            0.5, 1, 2 and 4 s for four views, and None for other numbers of views.
 
     Raises
     ------

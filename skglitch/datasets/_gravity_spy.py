@@ -44,46 +44,46 @@ def load_gravity_spy(
     ----------
     folder : path
         Folder with one folder per class, which contain pictures named
-        ``<ifo>_<id>_spectrogram_<duration>.png``, or with such pictures directly, which are then
-        unlabeled. Hidden files and files that are not pictures are ignored.
+        ``<ifo>_<id>_spectrogram_<duration>.png``, or with unlabeled pictures of this name. Hidden
+        files and files that are not pictures are ignored.
     durations : sequence of float or None, default=(0.5, 1.0, 2.0, 4.0)
-        Durations in s of the views to load, in the order that they have in ``data``. None is all
-        durations in the folder, the shortest first.
+        Durations in s of the views to load, in this order. None is all durations in the folder, the
+        shortest first.
     size : tuple of (height, width) or None, default=(140, 170)
         Size in pixels of a view. None is the size of the pictures, 466 x 566.
     missing : {"raise", "skip", "fill"}, default="raise"
         Whether glitches that lack a view raise an error, are left out, or get a view of zeros.
     on_error : {"raise", "skip"}, default="raise"
-        Whether pictures that are broken, not from Gravity Spy, misnamed or in deeper folders, and
+        Whether pictures that are broken, not from Gravity Spy, misnamed or in nested folders, and
         glitches in several classes, raise an error, or are left out and listed in a warning.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     cache : bool or path, default=True
         Folder of the cache of decoded views. True is the folder ``gravity_spy_cache`` in
-        :func:`get_data_home`; False is no cache. If it cannot be written, views stay in memory.
+        :func:`get_data_home`; False is no cache. If it cannot be written, views are kept in memory.
     n_jobs : int or None, default=-1
         Number of threads that decode pictures, as in joblib: -1 is one per processor, None is 1.
     progress : bool, default=True
-        Whether to show a progress bar after 2 s of decoding.
+        Whether to show a progress bar if decoding takes longer than 2 s.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5, from 2048 Hz at the top to 10 Hz. With a cache it is
-            a read-only :class:`numpy.memmap`: copy it to modify it.
+            Normalized energy times 10, from 2048 Hz in the first row to 10 Hz. With a cache, a
+            read-only :class:`numpy.memmap`: copy it to modify it.
         target : ndarray of shape (n,), dtype str, or None
             Class of each glitch. None without class folders.
         target_names : ndarray of shape (n_classes,), dtype str, or None
             The classes, sorted.
         ids, ifo : ndarray of shape (n,), dtype str
-            Identifier and detector of each glitch, from the file names.
+            Id and detector of each glitch, from the file names.
         durations : tuple of float
             Duration of each view in s.
         filenames : ndarray of shape (n, n_views), dtype str
             Path of each view relative to ``folder``. Empty for a missing view.
         missing_views : ndarray of shape (n, n_views), dtype bool
-            Views that are missing and zero.
+            Views that are missing, and zero in ``data``.
         folder : str
             The folder.
     (data, target) : tuple
@@ -241,6 +241,6 @@ def _open_cache(
         return None
     settings = [FORMAT, str(folder.resolve()), durations, size, missing]
     digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-    # The name of the folder is for people. The digest distinguishes caches.
+    # The digest distinguishes caches. The name of the folder is for people.
     readable = re.sub(r"\W+", "_", folder.resolve().name)[:40]
     return ViewCache(directory.expanduser(), f"{readable}-{digest}", (len(durations), *size))

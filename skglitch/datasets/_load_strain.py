@@ -56,23 +56,23 @@ def load_strain(
         Files may be HDF5 files of GWOSC, other HDF5 files with the sample rate as an attribute
         of the data set (such as those of gwpy), or frame files (``.gwf``).
     sample_rate : float, default=None
-        Sample rate in Hz of an array, or of a file that does not contain it. Nothing is
+        Sample rate in Hz of an array, or of a file that does not contain it. Strain is not
         resampled: a value that differs from the one in the source is an error.
     t0 : float, default=None
-        GPS time of the first sample in s, where the source does not contain it, by default 0.
+        GPS time of the first sample in s, if the source does not contain it; by default 0.
     ifo : str, default=None
-        The detector, such as ``"H1"``, where the source does not contain it.
+        The detector, such as ``"H1"``, if the source does not contain it.
     dataset : str, default=None
         Path of the data set in an HDF5 file, or the channel of a frame file, with or without the
-        detector at its start. Files of GWOSC and those with one data set or channel need none.
+        detector prefix. Not needed for files of GWOSC, or with one data set or channel.
     start, stop : float, default=None
         GPS times in s of the part to load. None is the start or the end of the source.
 
     Returns
     -------
     strain : Strain
-        NaN in gaps. In files of GWOSC these are the seconds whose data quality bit ``DATA`` is
-        not set. The other bits are ignored, since glitches occur in bad times, too.
+        NaN in gaps. In files of GWOSC, gaps are the seconds whose data quality bit ``DATA`` is not
+        set. Other bits are ignored, as glitches also occur in data of poor quality.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def load_strain(
         If h5py, or gwpy for a frame file, is not installed.
     ValueError
         If the source is not strain, or is empty, all zeros or all NaN; if a parameter is missing
-        or contradicts the source; or if ``start`` and ``stop`` are not in this order within it.
+        or contradicts the source; or if ``start`` and ``stop`` are not ordered times within it.
 
     Examples
     --------
@@ -177,7 +177,7 @@ class Hdf5Strain:
         self.ifo = agree_ifo(ifo, _find_ifo(attributes, self.dataset), where)
 
     def crop(self, start: float | None, stop: float | None) -> Strain:
-        """Read a part of the series, NaN where a GWOSC file marks seconds as without data."""
+        """Read a part of the series, NaN in seconds that a GWOSC file marks as without data."""
         samples = self.axis.between(start, stop)
         with open_hdf5(self.path) as file:
             data = np.asarray(read_array(file, self.dataset, samples))
@@ -204,7 +204,7 @@ class Hdf5Strain:
             raise ValueError(f"{self._where}: {error}") from None
 
     def _find_missing(self, file: Any, samples: slice) -> np.ndarray | None:
-        """Which samples are in seconds without data, None if the file does not say so."""
+        """Find the samples in seconds without data; None if the file does not say."""
         mask, names = (read_array(file, name) for name in (_MASK, _MASK_BITS))
         if mask is None or names is None:
             return None
@@ -230,7 +230,7 @@ def _find_channel(path: Path, dataset: str | None, ifo: str | None) -> str:
 
 
 def agree(name: str, given: Any, found: float | None, where: str) -> float | None:
-    """Value of a parameter that may be given, found in the data, both if equal, or neither."""
+    """Value of a parameter that is given, found in the data, both if they agree, or neither."""
     if given is None:
         return found
     if name == "sample_rate":

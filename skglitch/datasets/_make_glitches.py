@@ -49,9 +49,9 @@ def make_glitches(
     """Simulate glitches in detector noise, and transform them to spectrograms.
 
     Each glitch follows a published description of its class, with parameters that vary as widely
-    as in real data. It is added to noise with a spectrum of its own, and transformed like real
-    strain by :class:`~skglitch.spectrograms.QTransformer`. Glitches that whitening would hide,
-    such as a line that lasts for half of the strain, are drawn again.
+    as in real data. It is added to noise with a random spectrum, and transformed like real strain
+    by :class:`~skglitch.spectrograms.QTransformer`. Glitches that whitening would hide, such as a
+    line that lasts for half of the strain, are drawn again.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def make_glitches(
         Classes. None is the 22 classes of Gravity Spy's training set; ``"all"`` adds
         Blip_Low_Frequency, Fast_Scattering and Reverse_Chirp.
     weights : {"gravity_spy", "balanced"} or dict, default="gravity_spy"
-        Class proportions: those of Gravity Spy's training set [1]_ (classes that are not in it
-        have its mean), equal ones, or a weight per class. Each class with a positive weight has
+        Class proportions: those of Gravity Spy's training set [1]_ (their mean for classes that
+        are not in it), equal ones, or a weight per class. Each class with a positive weight has
         at least one glitch, if ``n_samples`` allows.
     sample_rate : float, default=8192.0
         Sample rate in Hz. At 4096 Hz, glitches above 1.2 kHz are shown at another Q.
@@ -70,13 +70,13 @@ def make_glitches(
         Duration in s of the strain around each glitch. In much shorter strain, the glitch
         dominates the spectrum used for whitening, and long glitches fade.
     noise : {"random", "observed", "aligo"}, tuple, Strain or ndarray, default="random"
-        Noise with a sensitivity like those of the observing runs (``"observed"``), of Advanced
-        LIGO's design (``"aligo"``), or either; with a one-sided power spectral density
-        ``(frequencies, values)`` in Hz and 1/Hz; or random parts of real strain, which is longer.
+        Noise with the sensitivity of the observing runs (``"observed"``), of Advanced LIGO's
+        design (``"aligo"``), or of either (``"random"``); with a one-sided power spectral density
+        ``(frequencies, values)`` in Hz and 1/Hz; or random parts of longer real strain.
     norm : {"mixed", "median", "mean"}, default="mixed"
-        What energies are divided by. ``"median"`` is the median of each frequency, as in gwpy and
-        in Gravity Spy's pictures since the third run. ``"mean"`` is the mean of Gaussian noise, as
-        in earlier pictures, which are darker by a factor of ln 2. ``"mixed"`` draws one of them.
+        Normalization of energies: ``"median"`` by the median of each frequency, as in gwpy and in
+        Gravity Spy's pictures since the third run; ``"mean"`` by the mean of Gaussian noise, as in
+        earlier pictures, which are darker by a factor of ln 2; ``"mixed"`` by either, at random.
     durations : sequence of float, default=(0.5, 1.0, 2.0, 4.0)
         Durations of the views in s.
     size : tuple of int, default=(140, 170)
@@ -86,12 +86,12 @@ def make_glitches(
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     n_jobs : int, default=None
-        Number of processes that simulate. The result does not depend on it.
+        Number of processes for the simulation. The result does not depend on it.
     device : str or torch.device, default="auto"
-        Where to compute the spectrograms.
+        Device for the Q transform.
     checkpoint : path, default=None
-        Folder to which glitches are written as they are made. If the process dies, the same call
-        goes on, and the result is the same. It needs an integer as ``random_state``.
+        Folder to which each batch is written. After an interruption, the same call resumes, with
+        the same result. Needs an integer ``random_state``.
     random_state : int, RandomState instance or None, default=None
         Seed.
     progress : bool, default=False
@@ -101,8 +101,8 @@ def make_glitches(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5. With ``checkpoint``, it is a read-only memory map
-            of a file in the folder, and so is ``strain``.
+            Normalized energy times 10. With ``checkpoint``, this and ``strain`` are read-only
+            memory maps of files in the folder.
         target : ndarray of shape (n_samples,), dtype str
             Class of each glitch, in random order.
         target_names : list of str
@@ -112,7 +112,7 @@ def make_glitches(
         ids : ndarray of shape (n_samples,), dtype str
             Names of the glitches.
         snr, peak_frequency : ndarray of shape (n_samples,)
-            Optimal signal-to-noise ratio, and frequency in Hz of the loudest tile without noise.
+            Optimal signal-to-noise ratio, and frequency in Hz of the loudest noise-free tile.
         parameters : list of dict
             Random parameters of each glitch.
         durations : tuple of float
@@ -127,8 +127,7 @@ def make_glitches(
     Raises
     ------
     ValueError
-        If a parameter is invalid, there is no such class, or ``checkpoint`` was made with other
-        parameters.
+        If a parameter is invalid, or ``checkpoint`` was made with other parameters.
 
     References
     ----------
@@ -154,14 +153,14 @@ def make_glitches(
     n_times = round(duration * sample_rate)
     frange = (10.0, min(2048.0, sample_rate / 2))
     transformer = QTransformer(sample_rate, tuple(durations), frange, size=size, device=device)
-    # Checks the parameters before anything is simulated.
+    # Check the parameters before anything is simulated.
     transformer.fit(np.linspace(-1.0, 1.0, n_times)[None])
     source = _noise_source(noise, sample_rate, duration)
     seeds = generator.randint(np.iinfo(np.int32).max, size=(len(labels), 4))
     scales = _draw_scales(norm, generator, len(labels))
 
     n = len(labels)
-    # What decides the result, but for the device.
+    # What determines the result, except for the device.
     settings = {
         "n_samples": n,
         "classes": names,
@@ -186,7 +185,7 @@ def make_glitches(
                 for label, seed in zip(labels[rows], seeds[rows], strict=True)
             )
             strain = np.stack([values for values, _ in glitches])
-            # Views look like those of much longer strain.
+            # Unbiased medians make views look like those of much longer strain.
             views = transformer.scan(strain, clean_medians=True, scale=scales[rows]).data
             arrays = {"data": views, "strain": strain} if return_strain else {"data": views}
             done.append([drawn for _, drawn in glitches], **arrays)
@@ -251,7 +250,7 @@ def _proportions(names: list[str], weights: Mapping[str, float] | str) -> np.nda
 
 
 def _apportion(n_samples: int, shares: np.ndarray) -> np.ndarray:
-    """Divide a number: at least 1 for each positive share, then largest remainders."""
+    """Apportion by largest remainders, with at least 1 for each positive share if possible."""
     wanted = shares > 0
     least = wanted.astype(int) if wanted.sum() <= n_samples else np.zeros(len(shares), dtype=int)
     exact = shares * n_samples
@@ -264,7 +263,7 @@ def _apportion(n_samples: int, shares: np.ndarray) -> np.ndarray:
 
 
 def _draw_scales(norm: str, rng: np.random.RandomState, n_samples: int) -> np.ndarray:
-    """Factors of the energies, which are divided by medians."""
+    """Draw factors of the energies, which are divided by medians."""
     check_choice("norm", norm, ("mixed", "median", "mean"))
     share = {"median": 0.0, "mixed": 0.5, "mean": 1.0}[norm]
     return np.where(rng.random(n_samples) < share, np.log(2.0), 1.0)

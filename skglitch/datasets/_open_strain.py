@@ -43,7 +43,7 @@ def fetch_open_strain(
     delay: float = 1.0,
     progress: bool = True,
 ) -> Strain:
-    """Load public strain of GWOSC [1]_ (CC BY 4.0) around a time, downloading it if necessary.
+    """Load public strain from GWOSC [1]_ (CC BY 4.0) around a time, downloading it if necessary.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def fetch_open_strain(
     sample_rate : {4096, 16384}, default=4096
         Sample rate in Hz.
     data_home : path, default=None
-        Folder for the data, see :func:`get_data_home`. The files are in its folder
-        ``open_strain``: 1 MB each around events of the first runs, and 125 MB elsewhere.
+        Folder for the data, see :func:`get_data_home`. The files are in its subfolder
+        ``open_strain``: 1 MB each around events of the first runs, and 125 MB otherwise.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     n_retries : int, default=3
-        Number of times that a failed download is repeated.
+        Number of times to retry a failed download.
     delay : float, default=1.0
-        Time in s before the first repetition. It doubles with each further one.
+        Time in s before the first retry. It doubles with each retry.
     progress : bool, default=True
         Whether to show a progress bar of the download.
 
@@ -75,11 +75,11 @@ def fetch_open_strain(
     Raises
     ------
     ImportError
-        If h5py is not installed, or gwosc when files have to be located.
+        If h5py is not installed, or gwosc to locate files to download.
     OSError
         If files are missing and cannot be downloaded. The message says which file to put where.
     ValueError
-        If a parameter is invalid, or GWOSC has no data of that time.
+        If a parameter is invalid, or GWOSC has no data at that time.
 
     References
     ----------
@@ -192,8 +192,8 @@ def _locate(span: _Span, folder: Path) -> list[str]:
     try:
         return gwosc.get_urls(span.ifo, span.start, span.stop, **options)
     except Exception as error:
-        # gwosc raises ValueError itself if there is no data. Errors of the network have types of
-        # the packages below it, some of which are subclasses of ValueError.
+        # gwosc raises ValueError if there is no data. Network errors have types of its
+        # dependencies, some of which are subclasses of ValueError.
         if type(error) is ValueError:
             raise ValueError(_NO_DATA.format(span)) from error
         example = (

@@ -1,4 +1,4 @@
-"""Parameters and error messages that the readers share."""
+"""Parameters and error messages that readers have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which glitches a folder of Gravity Spy pictures contains, from names and stat alone."""
+"""Glitches in a folder of Gravity Spy pictures, by file names and stat alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(
     r"(?P<ifo>[A-Z]\d)_(?P<id>.+)_spectrogram_(?P<duration>\d+(?:\.\d+)?)\.png", re.IGNORECASE
 )
 _PATTERN = "<ifo>_<id>_spectrogram_<duration>.png"
-# Only PNG is read, but pictures of any kind are reported, unlike tables and texts.
+# Only PNG is read, but pictures in other formats are reported, unlike other files.
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp")
 
 
@@ -107,14 +107,14 @@ def scan_folder(folder: Path) -> Scan:
 
 
 def _sorted_entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """Entries in order of name, without hidden ones, such as those that macOS adds."""
+    """Entries sorted by name, without hidden ones, such as those of macOS."""
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(visible, key=lambda entry: entry.name)
 
 
 def _count_pictures(folder: str) -> int:
-    """Count the pictures in a folder and in all folders below, without hidden ones."""
+    """Count the pictures in a folder and its subfolders, without hidden ones."""
     count = 0
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -14,7 +14,7 @@ from ._parameters import shorten
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """GPS times of equally spaced samples, which are called ``name`` in error messages."""
+    """GPS times of equally spaced samples, called ``name`` in error messages."""
 
     t0: float
     sample_rate: float
@@ -32,7 +32,7 @@ class TimeAxis:
 
     def index(self, gps: float) -> int:
         """Index of the sample nearest to a time, which may lie outside."""
-        # Not round(), which rounds halves to even numbers. No index is beyond 64 bits.
+        # Not round(), which rounds half to even. Indices have at most 64 bits.
         steps = (gps - self.t0) * self.sample_rate + 0.5
         return math.floor(min(max(steps, -(2.0**63)), 2.0**63))
 
@@ -59,8 +59,8 @@ class Strain:
     Parameters
     ----------
     data : array-like of shape (n_samples,)
-        The samples. Those that are NaN, infinite, or a single value for 1/16 s or longer are gaps.
-        They are stored as a read-only float64 array. A float64 array is not copied.
+        The samples, which are converted to a read-only float64 array, without a copy if possible.
+        Samples that are NaN, infinite, or constant for 1/16 s or longer are gaps.
     sample_rate : float
         In Hz. Times are rounded to the nearest sample.
     t0 : float, default=0.0
@@ -119,10 +119,7 @@ class Strain:
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """GPS times in s of the start and the end of each gap.
-
-        Samples in gaps are NaN, infinite, or a single value for 1/16 s or longer.
-        """
+        """GPS times in s of the start and the end of each gap."""
         missing = find_gaps(self.data, self.sample_rate)
         steps = np.diff(missing.astype(np.int8), prepend=0, append=0)
         ends = (map(self._axis.time, np.flatnonzero(steps == sign).tolist()) for sign in (1, -1))
@@ -139,7 +136,8 @@ class Strain:
         Parameters
         ----------
         start, stop : float, default=None
-            GPS times in s of the first sample and of the one after the last. None is the end.
+            GPS times in s of the first sample and of the one after the last. None is the start or
+            the end of the strain.
 
         Returns
         -------
@@ -167,7 +165,7 @@ class Strain:
         Returns
         -------
         samples : ndarray of shape (n,)
-            Read-only. The sample nearest to ``gps`` is number ``n // 2``.
+            Read-only. The sample nearest to ``gps`` is at ``n // 2``.
 
         Raises
         ------
@@ -225,7 +223,7 @@ def check_samples(shape: Any, dtype: np.dtype, name: str) -> None:
 
 
 def join(parts: list[Strain]) -> list[Strain]:
-    """Concatenate parts in order of time, without their overlaps, between gaps."""
+    """Concatenate contiguous parts, which are in order of time, without their overlaps."""
     runs: list[list[Strain]] = []
     for part in parts:
         last = runs[-1][-1] if runs else None
@@ -245,7 +243,7 @@ def show_gps(gps: float) -> str:
 
 
 def check_order(start: Any, stop: Any) -> tuple[float | None, float | None]:
-    """Convert GPS times, of which ``start`` must be before ``stop``. Each may be None."""
+    """Convert GPS times. ``start`` must be before ``stop``; each may be None."""
     first = None if start is None else check_time("start", start)
     last = None if stop is None else check_time("stop", stop)
     if first is not None and last is not None and first >= last:
@@ -261,7 +259,7 @@ def check_time(name: str, value: Any) -> float:
 
 
 def check_number(name: str, value: Any, *, positive: bool = False) -> float:
-    """Convert a parameter to a finite float: anything that ``float`` takes, except text."""
+    """Convert a parameter to a finite float; strings are refused."""
     number = math.nan
     if not isinstance(value, bool | str | bytes) and np.ndim(value) == 0:
         try:

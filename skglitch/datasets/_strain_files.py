@@ -1,4 +1,4 @@
-"""Strain in many files, as one."""
+"""Strain in many files, as one series per detector."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ._load_strain import Hdf5Strain, load_strain
 from ._parameters import shorten
 from ._strain import Strain, check_number, check_time, join
 
-# Read in s beyond each end, since times are rounded to the nearest sample later.
+# Time in s to read beyond each end, as times are rounded to the nearest sample later.
 _MARGIN = 0.1
 
 
 class StrainFiles:
     """Strain in any number of files, of one detector or several.
 
-    Files of one detector that follow each other without a gap are treated as one.
+    Contiguous files of a detector are joined.
 
     Parameters
     ----------
     paths : iterable of path
-        Files that :func:`load_strain` reads. Of HDF5 files only the requested parts are read;
-        frame files are read as a whole, at once.
+        Files for :func:`load_strain`. HDF5 files are read only when and where needed; frame files
+        are read completely at the start.
     dataset : str or mapping of str to str, default=None
         Path of the data set in HDF5 files, or the channel of frame files, or a mapping from
-        detectors to these. The detector at the start of a channel may be left out:
-        ``"GDS-CALIB_STRAIN"`` is ``"H1:GDS-CALIB_STRAIN"`` and ``"L1:GDS-CALIB_STRAIN"``. Files
-        of GWOSC, and those with one data set or channel, or one per detector, do not need it.
+        detectors to these. The detector prefix of a channel is optional: ``"GDS-CALIB_STRAIN"`` is
+        ``"H1:GDS-CALIB_STRAIN"`` and ``"L1:GDS-CALIB_STRAIN"``. Not needed for files of GWOSC, or
+        with one data set or channel, or one per detector.
 
     Attributes
     ----------
     sample_rate : float
         In Hz.
     ifos : list of str
-        Detectors of the files. A file that does not contain its detector matches any.
+        Detectors of the files. A file that does not name its detector matches any.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class StrainFiles:
         Returns
         -------
         samples : ndarray of shape (n,)
-            The sample nearest to ``gps`` is number ``n // 2``.
+            The sample nearest to ``gps`` is at ``n // 2``.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class StrainFiles:
         if not files:
             known = ", ".join(self.ifos)
             raise ValueError(f"no strain file is of {ifo}, only of {known}: {_list(self._files)}")
-        # Less than half of a sample is none.
+        # Overlaps of less than half a sample do not count.
         half = 0.5 / self.sample_rate
         near = [file for file in files if file.t0 < stop - half and file.t1 > start + half]
         if not any(file.t0 <= gps < file.t1 for file in near):
@@ -129,12 +129,12 @@ class StrainFiles:
 
 
 def _list(files: Iterable[Strain | Hdf5Strain]) -> str:
-    """Name the files, as far as they are not in memory."""
+    """List the files, or the strain that is in memory."""
     return shorten(file.path if isinstance(file, Hdf5Strain) else file for file in files)
 
 
 def _open(path: str | os.PathLike[str], dataset: Any) -> list[Strain | Hdf5Strain]:
-    """Open a file: one series, or one of each detector."""
+    """Open the series of a file, one per detector."""
     path = Path(path).expanduser()
     read = load_strain if is_frame(path) else Hdf5Strain
     channels = find_channels(path, dataset)

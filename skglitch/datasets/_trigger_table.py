@@ -22,8 +22,8 @@ from ._event_files import EVENT_SUFFIXES, is_of_pandas, read_events
 from ._parameters import shorten
 from ._strain import show_gps
 
-# Usual names of columns, in order of preference. Tables of Gravity Spy have several times, of
-# which event_time is the one of the trigger.
+# Usual names of columns, in order of preference. In tables of Gravity Spy, event_time is the time
+# of the trigger.
 _USUAL = {
     "gps": (
         *("gps", "gps_time", "gpstime", "event_time", "peak_time", "trigger_time", "time"),
@@ -40,13 +40,13 @@ _SUFFIXES = (".csv", *_ARROW, ".hdf5", ".hdf", ".h5", ".json", *EVENT_SUFFIXES)
 
 @dataclass
 class Triggers:
-    """Columns of a table, if any, and what is wrong with rows: gps is NaN or ifo empty there."""
+    """Columns of a table, if any, and problems of rows, where gps is NaN or ifo is empty."""
 
     gps: list[float]
     ifo: list[str] | None
     target: np.ndarray | None
     labeled: np.ndarray
-    # What the table is called inside of messages.
+    # Name of the table in messages.
     where: str
     problems: dict[int, str] = field(default_factory=dict)
 
@@ -100,7 +100,7 @@ def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> T
 
 
 def _gps_times(columns: Columns, name: str) -> tuple[list[float], dict[int, str]]:
-    """GPS times of a column, NaN where a value is not one, and these rows."""
+    """GPS times of a column, NaN for invalid values, and the rows of these."""
     values = columns[name]
     cells = list(values)
     if any(isinstance(value, str) for value in cells):
@@ -130,7 +130,7 @@ def _to_float(value: Any) -> float:
 
 
 class Columns(dict[str, Any]):
-    """Columns of a table, and what to call it in messages, at the start and inside."""
+    """Columns of a table, and its name at the start of messages and within them."""
 
     def __init__(self, columns: Mapping[str, Any], path: str):
         super().__init__(columns)
@@ -146,7 +146,7 @@ class Columns(dict[str, Any]):
         return next(filter(None, map(self.match, _USUAL[role])), None)
 
     def match(self, name: str) -> str | None:
-        """Find a column by its name, if need be in other case. It must be the only one."""
+        """Find the only column of this name, ignoring case if there is no exact match."""
         wanted = name.strip().casefold()
         names = [name] if name in self else [n for n in self if n.strip().casefold() == wanted]
         if len(names) > 1 or (names and getattr(self[names[0]], "ndim", 1) > 1):
@@ -179,7 +179,7 @@ def _read_columns(table: Any) -> Mapping[str, Any]:
     names = column_names(table)
     if names is not None:
         columns = {str(name): table[name] for name in names}
-        # The row numbers of a data frame need not be its index.
+        # Without the index of a data frame, which need not be row numbers.
         return {name: getattr(values, "array", values) for name, values in columns.items()}
     try:
         rows = [dict(row) for row in table]
@@ -215,7 +215,7 @@ def _read_file(path: str | os.PathLike[str]) -> Any:
         check_structure(path)
         return pd.read_hdf(path) if is_of_pandas(path) else read_events(path)
     except ImportError:
-        # It names the package that is missing.
+        # It names the missing package.
         raise
     except Exception as error:
         # The readers raise errors of many types.

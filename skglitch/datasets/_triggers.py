@@ -1,4 +1,4 @@
-"""Tables of triggers and strain as X and y."""
+"""X and y from tables of triggers and strain."""
 
 from __future__ import annotations
 
@@ -63,41 +63,41 @@ def load_triggers(
     ----------
     table : path, iterable of paths, DataFrame, astropy table, structured array, mapping or list \
             of dict
-        One row per trigger, with its GPS time in s, its detector and its label. Files may be
-        CSV, Parquet, HDF5, Feather or JSON, by extension, or those of Omicron and PyCBC (LIGO_LW
-        ``.xml`` and ``.xml.gz``, ROOT, HDF5), which gwpy reads. Blanks around labels are removed,
-        and the texts ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
+        One row per trigger, with its GPS time in s, its detector and its label. Files are CSV,
+        Parquet, HDF5, Feather or JSON, by extension, or those of Omicron and PyCBC (LIGO_LW
+        ``.xml`` and ``.xml.gz``, ROOT, HDF5), which gwpy reads. Labels are stripped, and the
+        strings ``nan``, ``None``, ``<NA>`` and ``-1`` stand for no label.
     strain : Strain, path, iterable of paths, StrainFiles, mapping or callable
-        The strain: a :class:`Strain`, one or more files (:class:`StrainFiles`), a mapping from
-        detectors or channels to one of these, such as gwpy's ``TimeSeriesDict``, or a function of
-        GPS time and detector that returns a :class:`Strain`, such as :func:`fetch_open_strain`.
+        A :class:`Strain`, one or more files (:class:`StrainFiles`), a mapping from detectors or
+        channels to one of these, such as gwpy's ``TimeSeriesDict``, or a function of GPS time and
+        detector that returns a :class:`Strain`, such as :func:`fetch_open_strain`.
     transformer : object
         A :class:`~skglitch.spectrograms.QTransformer`, or another object with the attribute
-        ``sample_rate`` in Hz and a method ``transform`` of an array of shape ``(n, n_times)``.
+        ``sample_rate`` in Hz and a method ``transform`` for arrays of shape ``(n, n_times)``.
     gps : str, default="auto"
         Column of the GPS times. ``"auto"`` is the first of ``gps``, ``gps_time``, ``gpstime``,
         ``event_time``, ``peak_time``, ``trigger_time``, ``time`` and ``end_time`` in the table.
-        Case is ignored, here and in the names of the other columns. A column such as
-        ``peak_time_ns`` is added to ``peak_time`` in whole seconds.
+        Names of columns are case-insensitive. A column such as ``peak_time_ns`` is added to
+        ``peak_time`` in whole seconds.
     ifo : str or None, default="auto"
         Column of the detectors, or the detector of all rows, such as ``"H1"``. ``"auto"`` is
         the first of ``ifo``, ``detector`` and ``interferometer``. With None, or without such a
-        column, all triggers are of the detector of ``strain``.
+        column, all triggers are from the detector of ``strain``.
     label : str or None, default="auto"
         Column of the labels. ``"auto"`` is the first of ``label``, ``ml_label``, ``class`` and
         ``glitch_class``. With None, or without such a column, ``target`` is None.
     duration : float, default=16.0
         Duration in s of the strain to transform, with the trigger in the middle.
     batch_size : int, default=32
-        Number of triggers that are read and transformed at a time.
+        Number of triggers to read and transform at a time.
     on_error : {"raise", "skip"}, default="raise"
         Whether rows that cannot be used, such as those without a GPS time or with gaps in their
         strain, raise an error, or are left out and listed in a warning.
     return_strain : bool, default=False
         Whether to return the strain, too.
     checkpoint : path, default=None
-        Folder to which batches are written as they are transformed. If the process dies, the same
-        call goes on, and the result is the same. Strain files are known by path and time.
+        Folder to which each batch is written. After an interruption, the same call resumes, with
+        the same result. Strain files are identified by path and time.
     return_X_y, progress
         As in :func:`load_gravity_spy`.
 
@@ -105,10 +105,10 @@ def load_triggers(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray of shape (n, ...)
-            What the transformer returned: uint8 views of a QTransformer. With ``checkpoint``, it
-            is a read-only memory map of a file in the folder, and so is ``strain``.
+            The output of the transformer: uint8 views for a QTransformer. With ``checkpoint``,
+            this and ``strain`` are read-only memory maps of files in the folder.
         target : ndarray of shape (n,) or None
-            Labels; where there is none, ``""`` among strings, -1 among integers and else NaN.
+            Labels. A missing label is ``""`` among strings, -1 among integers, and else NaN.
         target_names : ndarray of shape (n_classes,) or None
             The labels, sorted.
         ids : ndarray of shape (n,), dtype str
@@ -118,9 +118,9 @@ def load_triggers(
         gps : ndarray of shape (n,)
             GPS times in s.
         rows : ndarray of shape (n,), dtype int
-            Number of each trigger's row in the table, starting at 0.
+            Row of each trigger in the table, starting at 0.
         skipped : dict of int to str
-            Why a row was left out, by its number.
+            Rows that were left out, and why.
         strain : ndarray of shape (n, n_times)
             The samples that were transformed, if ``return_strain=True``.
         DESCR : str
@@ -131,7 +131,7 @@ def load_triggers(
     Raises
     ------
     FileNotFoundError, ImportError
-        If a file does not exist, or a package that is needed to read it is not installed.
+        If a file does not exist, or a package to read it is not installed.
     OSError
         If ``strain`` is a function that raises it.
     ValueError
@@ -269,7 +269,7 @@ def _describe(triggers: Triggers) -> str:
 def _transform(
     transformer: _Transformer, pieces: dict[int, np.ndarray], note: Callable[[int, Exception], None]
 ) -> dict[int, np.ndarray]:
-    """Transform strain by row. If that fails, transform row by row to find those that fail."""
+    """Transform strain in a batch, or row by row if this fails, to find the rows that fail."""
     if not pieces:
         return {}
     try:
@@ -316,7 +316,7 @@ class _Source:
         elif callable(strain):
             self.function = strain
             if strain is fetch_open_strain:
-                # No more than is read, as files can be as short as 32 s.
+                # Only what is needed, as files can be as short as 32 s.
                 self.function = partial(strain, duration=math.ceil(duration))
         else:
             series = self._open(strain)
