@@ -1,4 +1,4 @@
-"""Arrays on disk that are read when their rows are needed."""
+"""Arrays on disk whose rows are read when needed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-# Rows that are read at a time where all are needed.
+# Number of rows to read at a time.
 _N_ROWS = 256
 
 
 class LazyArray:
     """Select rows of an array that stays on disk.
 
-    A slice, an array of row numbers or a mask returns another LazyArray, so that the splits of
-    scikit-learn copy nothing. An integer returns a row, and ``np.asarray`` reads all.
+    Indexing with a slice, an array of row numbers or a mask returns another LazyArray, so that
+    scikit-learn's splits copy no data. An integer reads a row, and ``np.asarray`` all rows.
 
     Parameters
     ----------
     source : array-like of shape (n_samples, ...)
         A memory map, an h5py data set, a Zarr array, or another object with ``shape`` and
-        ``dtype`` whose slices can be converted to arrays. HDF5 files must stay open. They are
-        opened again where the LazyArray is unpickled.
+        ``dtype`` whose slices can be converted to arrays. HDF5 files must stay open. Unpickling
+        opens them again.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class LazyArray:
     Raises
     ------
     IndexError
-        If it is indexed by anything but rows.
+        If the index is not a selection of rows.
 
     See Also
     --------
-    skglitch.CNNClassifier : Reads its X in batches.
+    skglitch.CNNClassifier : Read X in batches.
 
     Examples
     --------
@@ -83,12 +83,12 @@ class LazyArray:
         values = np.empty((len(self), *self.source.shape[1:]), dtype or self.dtype)
         order = np.argsort(self.rows, kind="stable")
         ends = np.flatnonzero(np.diff(self.rows[order]) > 1) + 1
-        # Slices of consecutive rows: h5py does not take rows in any order.
+        # Slices of consecutive rows, as h5py requires rows in increasing order.
         for places in np.split(order, ends) if len(order) else ():
             first, last = self.rows[places[[0, -1]]]
             values[places] = np.asarray(self.source[first : last + 1])[self.rows[places] - first]
         if isinstance(self.source, np.memmap) and self.source.mode == "r":
-            # Otherwise pages that were read count as memory of this process, up to all of them.
+            # Otherwise, pages that were read count as memory of this process.
             pages: Any = getattr(self.source, "_mmap", None)
             if hasattr(pages, "madvise"):
                 pages.madvise(mmap.MADV_DONTNEED)
@@ -115,7 +115,7 @@ class LazyArray:
 
 
 def as_lazy(X: Any) -> Any:
-    """Return a LazyArray of what is on disk or computed when indexed, and other X unchanged."""
+    """Wrap X in a LazyArray if it is on disk or computed when indexed, else return it unchanged."""
     is_array = isinstance(getattr(X, "dtype", None), np.dtype) and len(X.shape) > 1
     in_memory = isinstance(X, np.ndarray) and not isinstance(X, np.memmap)
     if not is_array or in_memory or issparse(X) or isinstance(X, LazyArray):

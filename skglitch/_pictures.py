@@ -1,4 +1,4 @@
-"""The size and levels of Gravity Spy pictures, and how spectrograms are resized."""
+"""Size and levels of Gravity Spy pictures, and resizing of spectrograms."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def are_levels(integers: Any) -> bool:
 
 
 def as_pixels(X: Any) -> Any:
-    """Return X with uint8 or floats for wide integers, by one rule for all of its glitches.
+    """Convert wide integers to uint8 or floats, by one rule for all glitches of X.
 
-    A dark glitch alone may have levels that look like energies.
+    The levels of a single dark glitch may look like energies.
     """
     dtype = getattr(X, "dtype", None)
     if dtype is not None and (getattr(dtype, "kind", "f") not in "iu" or dtype == np.uint8):
@@ -44,7 +44,7 @@ def resize_energy(energy: np.ndarray, size: Sequence[int]) -> np.ndarray:
     height, width = size
     if energy.shape == (height, width):
         return energy.copy()
-    # Bilinear: Lanczos filters overshoot and draw rings.
+    # Bilinear, as Lanczos filters overshoot and ring.
     image = Image.fromarray(energy).convert("F")
     resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The inverse of viridis: from the colors of a picture to energies."""
+"""Inversion of the viridis colormap: from the colors of a picture to energies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 # table are 2 apart and rounding adds at most 1; grays are more than 60 away.
 _FOREIGN_DISTANCE = 24.0
 _CHUNK = 4096
-# Pixels apart that a sample of the colors is.
+# Distance in pixels within a sample of the colors.
 _STEP = 16
-# Added to entries of look-up tables whose color is not in viridis, but near to or far from it.
+# Added to entries of look-up tables for colors that are near or far from viridis, but not in it.
 _NEAR, _FAR = 512, 1024
 
 
@@ -33,8 +33,8 @@ def colors_to_energy(colors: np.ndarray) -> DecodedColors:
             "(height, width, 3) or (height, width, 4)."
         )
     packed = _pack(colors)
-    # Of the 8-bit versions of viridis, rounded and truncated, the one that matches more pixels.
-    # One that matches more in a sample is tried first.
+    # Of the 8-bit versions of viridis, rounded and truncated, use the one that matches more pixels.
+    # The one that matches more in a sample is tried first.
     sample = packed[::_STEP, ::_STEP]
     first, second = sorted(_tables(), key=lambda t: -np.count_nonzero(_is_exact(t[1][sample])))
     found = _look_up(packed, *first)
@@ -61,7 +61,7 @@ def _look_up(packed: np.ndarray, table: np.ndarray, lookup: np.ndarray) -> np.nd
             channels = [(chunk >> shift) & 0xFF for shift in (0, 8, 16)]
             rgb = np.stack(channels, axis=1).astype(np.float32)
             wanted = table.astype(np.float32)
-            # |a - b|^2 by its expansion: small integers, so float32 is exact here.
+            # |a - b|^2 by its expansion, which is exact in float32 for small integers.
             squared = (rgb**2).sum(1)[:, None] - 2 * rgb @ wanted.T + (wanted**2).sum(1)
             is_far = np.sqrt(squared.min(axis=1)) > _FOREIGN_DISTANCE
             lookup[chunk] = squared.argmin(axis=1) + 1 + np.where(is_far, _FAR, _NEAR)
@@ -86,9 +86,9 @@ def _tables() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     made = []
     for table in (np.rint(255 * viridis), np.floor(255 * viridis)):
         table = table.astype(np.uint8)
-        # Nearly all entries are never touched: the system allocates no memory for them.
+        # The system allocates no memory for the entries that are never used.
         lookup = np.zeros(1 << 24, dtype=np.int16)
-        # Backwards: the lower of neighbors with the same color is written last.
+        # Backwards, so that the lowest of equal colors is written last.
         lookup[_pack(table[None])[0][::-1]] = np.arange(256, 0, -1)
         made.append((table, lookup))
     return tuple(made)

@@ -23,14 +23,14 @@ from ._tiling import count_tiles, make_planes
 if TYPE_CHECKING:
     import pandas as pd
 
-# Blocks, which are transformed one by one, start at multiples of their step in GPS time, so that
-# triggers do not depend on where the strain starts. Longer ones are for very low frequencies.
+# Blocks start at multiples of their step in GPS time, so that triggers do not depend on where the
+# strain starts. They are longer for very low frequencies.
 _BLOCK = 64.0
 # Short Fourier transforms, each overlapping half of the next, whose median whitens a block.
 _N_SPECTRA, _FEWEST_SPECTRA = 127, 8
 _TILE = ("block", "first", "gps", "snr", "peak_frequency", "q")
 _NO_TILES = {name: np.empty(0, int if name == "block" else float) for name in _TILE}
-# In s, less than between tiles, and more than the error of a GPS time in 64 bits.
+# In s, shorter than tiles are apart, but longer than the rounding error of a GPS time.
 _TINY = 1e-6
 _COLUMNS = ("ifo", *_TILE[2:], "duration", "bandwidth", "tstart", "tend", "fstart", "fend")
 
@@ -68,7 +68,7 @@ def find_triggers(
 ) -> pd.DataFrame:
     r"""Find triggers, times of excess power, in strain of any duration.
 
-    Strain is whitened by a running median spectrum and compared with sine-Gaussians of many
+    Strain is whitened by a running median spectrum and projected onto sine-Gaussians of many
     frequencies and a few quality factors Q [1]_. Tiles above the threshold are clustered in time,
     and the loudest tile of a cluster is a trigger, as in Omicron [2]_, which found the triggers
     of Gravity Spy.
@@ -76,43 +76,43 @@ def find_triggers(
     Parameters
     ----------
     strain : Strain
-        What :func:`~skglitch.datasets.load_strain` returns. Nothing is found within
+        Strain from :func:`~skglitch.datasets.load_strain`. No triggers are found within
         ``0.75 * fftlength`` of gaps and of both ends.
     snr_threshold : float, default=7.5
         Lowest signal-to-noise ratio.
     frange : tuple of float, default=(10.0, 2048.0)
-        Lowest and highest frequency in Hz. Tiles that extend beyond half the sample rate are left
+        Lowest and highest frequency in Hz. Tiles that extend beyond the Nyquist frequency are left
         out.
     qrange : tuple of float, default=(4.0, 64.0)
         Lowest and highest Q.
     mismatch : float, default=0.2
         Largest fractional loss of energy between neighboring tiles.
     cluster_window : float, default=0.5
-        Tiles whose times differ by less than this, in s, belong to the same cluster.
+        Tiles whose times differ by less than this, in s, are in the same cluster.
     segments : iterable of (float, float), default=None
         GPS times in s of the start and the end of the segments to analyze, such as gwpy's
-        ``SegmentList`` or the active segments of a ``DataQualityFlag``. What lies outside is
+        ``SegmentList`` or the active segments of a ``DataQualityFlag``. Strain outside of these is
         treated as a gap. None is all strain, and an empty list none of it.
     start : float, default=None
-        GPS time in s. Tiles before it are left out, but their strain counts for the spectra.
+        GPS time in s. Earlier tiles are left out, but their strain is used for the spectra.
     final : bool, default=False
         Whether to leave out triggers that later strain could change.
     fftlength : float, default=2.0
-        Duration in s of the Fourier transforms. The spectrum is the median of the 127 that are
-        nearest in time, 128 s where there is no gap.
+        Duration in s of the Fourier transforms. The spectrum is the median of the 127 nearest in
+        time, which is 128 s without gaps.
     batch_size : int, default=4
-        Number of blocks, by default 64 s long, that are transformed at a time. It does not change
-        the result. More blocks need more memory, and can be faster on a GPU.
+        Number of blocks, by default 64 s long, to transform at a time. More blocks need more
+        memory, and can be faster on a GPU. The result does not depend on it.
     device : str or torch.device, default="auto"
-        ``"auto"`` takes a GPU if there is one. Apple's MPS has no float64.
+        ``"auto"`` is a GPU if there is one. Apple's MPS is not supported, as it has no float64.
     progress : bool, default=True
         Whether to show a progress bar.
 
     Returns
     -------
     triggers : DataFrame
-        One row per trigger in order of time, which :func:`~skglitch.datasets.load_triggers` takes
-        as its table:
+        One row per trigger in order of time, as a table for
+        :func:`~skglitch.datasets.load_triggers`:
 
         - ``ifo``: detector.
         - ``gps``: time of the loudest tile in s, interpolated between tiles.
@@ -121,8 +121,7 @@ def find_triggers(
         - ``duration``, ``bandwidth``: of the cluster, in s and Hz.
         - ``tstart``, ``tend``, ``fstart``, ``fend``: limits of the cluster in s and Hz.
 
-        Strain that follows makes no difference to triggers before the GPS time
-        ``triggers.attrs["final_until"]``.
+        Later strain cannot change triggers before the GPS time ``triggers.attrs["final_until"]``.
 
     Raises
     ------
@@ -133,8 +132,8 @@ def find_triggers(
     -----
     The energy E of a tile is divided by its mean in noise with the measured spectrum, so that E
     is exponentially distributed in Gaussian noise. The signal-to-noise ratio is
-    :math:`\sqrt{2 (E - 1)}`, which is that of a matched filter on average [2]_. A tile is
-    :math:`2 \sqrt\\pi f / Q` wide, and the inverse of this long.
+    :math:`\sqrt{2 (E - 1)}`, which on average is that of a matched filter [2]_. A tile has the
+    bandwidth :math:`2 \sqrt\pi f / Q`, and the inverse of this as its duration.
 
     References
     ----------
@@ -196,7 +195,7 @@ def find_triggers(
 
 
 class _Scan:
-    """Whitening and tiles of a block, of which ``margin`` s at either end belong to others."""
+    """Whitening and tiles of a block, whose ``margin`` s at each end belong to other blocks."""
 
     def __init__(
         self,
@@ -211,7 +210,7 @@ class _Scan:
         self.device = device
         self.fftlength = fftlength
         self.n_fft = round(fftlength * sample_rate)
-        # Whitening, and ringing of the longest tiles.
+        # For whitening, and the ringing of the longest tiles.
         self.margin = math.ceil(fftlength / 2 + qrange[1] / (math.pi * frange[0]))
         self.n_block = round(max(_BLOCK, 16.0 * self.margin) * sample_rate)
         self.duration = self.n_block / sample_rate
@@ -229,25 +228,25 @@ class _Scan:
         n_bins = min(math.floor(highest * self.duration), self.n_block // 2) + 1
         self.stretch = Stretch(0.0, self.duration, n_bins, device)
         self.window = torch.hann_window(self.n_fft, dtype=torch.float64).to(device)
-        # Frequencies of no tile are left out, as those of the seismic wall are very loud.
+        # Without frequencies below all tiles, as the seismic wall is very loud.
         frequencies = np.arange(min(math.ceil(highest * fftlength) + 2, self.n_fft // 2 + 1))
         band = np.clip(2 * frequencies / (fftlength * max(lowest, 1 / fftlength)) - 1, 0, 1)
         self.band = torch.from_numpy(band).to(device)
 
     def whiten(self, block: np.ndarray, parts: np.ndarray) -> torch.Tensor:
-        """Return the spectrum of a block whose noise gives tiles a mean energy of 1."""
+        """Whiten a block so that the mean energy of noise is 1, and return its spectrum."""
         n = len(parts)
         spectra = rfft(torch.from_numpy(parts).to(self.device) * self.window)
         power = torch.view_as_real(spectra[:, : len(self.band)]).square().sum(dim=-1)
-        # Of n values with a mean of 1, an even n having the median of n - 1.
+        # Median of n exponential values with a mean of 1; for even n, that of n - 1.
         expected = sum((-1) ** k / (k + 1) for k in range(n - 1 + n % 2))
         density = median(power.T.contiguous()) / (expected * self.window.square().sum())
-        # The integral of a squared window is 2. The last factor, measured in white noise, makes up
-        # for the inverse of an estimate, which is too high on average.
+        # The integral of a squared window is 2. The last factor, measured in white noise, corrects
+        # the bias of the inverse of an estimate.
         density *= 2 * self.sample_rate * (1 + 1 / n)
         transfer = torch.where(density > 0, self.band / density.sqrt(), 0.0)
-        # The middle of the filter is at the first sample, and what precedes it at the end. The
-        # window smooths its spectrum, as otherwise lines would ring for longer.
+        # The middle of the filter is at the first sample, and its first half at the end. The window
+        # smooths its spectrum, as otherwise lines ring for longer.
         half = self.n_fft // 2
         taps = irfft(transfer, n=self.n_fft) * self.window.roll(half)
         taps = torch.cat([taps[:-half], taps.new_zeros(self.n_block - self.n_fft), taps[-half:]])
@@ -258,7 +257,7 @@ class _Scan:
     def loud_tiles(
         self, spectra: torch.Tensor, snr_threshold: float
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the columns of loud tiles of a few rows, with times in s since a block's start."""
+        """Yield columns of the loud tiles of some rows, with times in s from a block's start."""
         limit = 1 + snr_threshold**2 / 2
         for plane, sizes in zip(self.planes, self.sizes, strict=True):
             for rows, energy in self.stretch.energies(spectra, plane, sizes):
@@ -288,19 +287,19 @@ class _Scan:
 def _interpolate(
     before: np.ndarray, at: np.ndarray, after: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find offset and height of the peak of a Gaussian through three energies, if it is a peak."""
+    """Find offset and height of the peak of a Gaussian through three energies, if it has one."""
     rise, fall = (np.log(at / np.maximum(side, 1e-30)) for side in (before, after))
     is_peak = (rise >= 0) & (fall >= 0) & (rise + fall > 0)
     shift = (rise - fall) / np.where(is_peak, 2 * (rise + fall), np.inf)
     return shift, at * np.exp((rise - fall) * shift / 4)
 
 
-# Preparing a scan takes as long as searching a minute.
+# The setup takes as long as searching a minute of strain.
 _cached_scan = lru_cache(maxsize=2)(_Scan)
 
 
 class _Series:
-    """Strain without its gaps, cut into blocks, which are named by their first sample."""
+    """Strain without its gaps, in blocks, which are identified by their first sample."""
 
     def __init__(self, strain: Any, segments: Any, scan: _Scan) -> None:
         self.strain, self.scan = strain, scan
@@ -314,7 +313,7 @@ class _Series:
                 is_outside[slice(*self._index(pair).clip(0, len(is_gap)))] = False
             is_gap |= is_outside
         edges = np.flatnonzero(np.diff(is_gap, prepend=True, append=True)).reshape(-1, 2)
-        # Of each stretch without a gap, the first sample and the one after the last.
+        # First sample of each stretch without gaps, and the one after the last.
         self.stretches = edges[edges[:, 1] - edges[:, 0] > scan.n_fft]
         parts = self._multiples(scan.fftlength / 2)
         self.parts = parts[self._is_within(parts, parts + scan.n_fft)]
@@ -326,15 +325,15 @@ class _Series:
             )
 
     def blocks_between(self, start: float, stop: float) -> list[int]:
-        """First samples of the blocks with strain that have tiles between two GPS times."""
+        """Find the blocks with strain that have tiles between two GPS times."""
         blocks = self._multiples(self.scan.step) - round(self.scan.margin * self.strain.sample_rate)
         starts = self.strain.t0 + blocks / self.strain.sample_rate + self.scan.margin
         is_wanted = (starts + self.scan.step > start + 2 * _TINY) & (starts < stop - _TINY)
         return [block for block in blocks[is_wanted].tolist() if len(self._near(block))]
 
     def final_until(self) -> float:
-        """GPS time of the start of the first block that strain that follows could change."""
-        # Stretches that are yet to come start after this.
+        """GPS time of the start of the first block that later strain could change."""
+        # Later stretches start after this sample.
         last, rate = len(self.strain.data) - self.scan.n_fft, self.strain.sample_rate
         blocks = self._multiples(self.scan.step) - round(self.scan.margin * rate)
         middles = blocks + (self.scan.n_block - self.scan.n_fft) // 2
@@ -357,12 +356,12 @@ class _Series:
         return (place > 0) & (last <= np.concatenate([[0], stops])[place])
 
     def _near(self, first: int) -> np.ndarray:
-        """Stretches that a block has samples of."""
+        """Stretches that overlap with a block."""
         starts, stops = self.stretches.T
         return self.stretches[(starts < first + self.scan.n_block) & (stops > first)]
 
     def read(self, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read a block, which rises from zero after gaps, and the stretches for its spectrum."""
+        """Read a block, tapered at gaps, and the stretches for its spectrum."""
         block = np.zeros(self.scan.n_block)
         n_ramp = self.scan.n_fft // 2
         ramp = np.sin(np.pi / 2 * (np.arange(n_ramp) + 0.5) / n_ramp) ** 2
@@ -379,7 +378,7 @@ class _Series:
         return block, np.stack(parts)
 
     def place(self, tiles: list[dict[str, np.ndarray]], blocks: list[int]) -> pd.DataFrame:
-        """Table of tiles, with GPS times, without those that are too close to a gap."""
+        """Table of tiles with GPS times, without those too close to a gap."""
         import pandas as pd
 
         table = {name: np.concatenate([tile[name] for tile in tiles]) for name in tiles[0]}
@@ -409,7 +408,7 @@ def _cluster(tiles: pd.DataFrame, window: float) -> pd.DataFrame:
 
 
 def _before_clusters(clusters: pd.DataFrame, gps: float, window: float) -> float:
-    """Return a time that is inside no cluster, nor inside one that tiles after `gps` extend."""
+    """Return a time that is in no cluster, nor in one that tiles after `gps` could extend."""
     starts = clusters[["first", "gps"]].min(axis=1)
     stops = clusters[["last", "gps"]].max(axis=1)
     if not ((starts < gps) & (stops >= gps - window)).any():

@@ -15,29 +15,29 @@ from .._files import check_path
 from .._pictures import NATIVE_SIZE, resize_energy
 from ._colormap import DecodedColors, colors_to_energy
 
-# Heights and widths of the layout with axes, of the largest picture, of two releases without axes.
+# Height and width of the layout with axes, of the largest picture, of two releases without axes.
 _WITH_AXES = (600, 800)
 _LARGEST = (1800, 2400)
 _WITHOUT_AXES = ((479, 569), NATIVE_SIZE)
 _TOLERANCE = 10
-# Left, upper, right and lower edge of the frame in the layout with axes, with a white line around.
+# Left, upper, right and lower edge of the frame in the layout with axes, and a white line.
 _FRAME_BOX = (99, 59, 676, 542)
 # Height and width of the plot inside this frame, and the first row and column of the spectrogram.
 _PLOT_SIZE = (479, 573)
 _FIRST = (5, 4)
-# Lines of a plot that blurred colors may hide.
+# Number of lines of a plot that blurred colors may hide.
 _BLURRED = 3
-# A line drawn across a plot, such as one of a grid, is no wider.
+# Largest width of a line drawn across a plot, such as a grid line.
 _WIDEST_LINE = 4
-# The frame darkens the outermost lines of the plot. Without them so many lines lie above, below,
-# left and right of the spectrogram.
+# Number of lines above and below, and left and right of the spectrogram, without the outermost
+# lines of the plot, which the frame darkens.
 _MARGIN_ROWS = (4, 7)
 _MARGIN_COLUMNS = (3, 2)
 _WIDEST_BORDER = 16
 # First row and column of the spectrogram in the release of 569x479, if blur hides its frame.
 _FIRST_WITHOUT_AXES = (5, 0)
-# Average brightness of the lines of a frame, black or gray, and at least of the white ones around
-# it. Lines in viridis have 30 to 215, however blurred, and are never both even and foreign.
+# Average brightness of the lines of a frame, black or gray, and lowest one of white lines outside.
+# Lines in viridis have 30 to 215, however blurred, and are never both uniform and foreign.
 _BLACK, _GRAY, _WHITE = 0, 128, 230
 _SPREAD = 15
 # Largest fractions of colors that are not in viridis, in all and in an outermost line. Of 598 real
@@ -50,14 +50,14 @@ _FOREIGN_EDGE = 0.9
 
 
 class PictureError(ValueError):
-    """A picture file that cannot be read as a Gravity Spy spectrogram.
+    """Error for a file that cannot be read as a Gravity Spy picture.
 
     Attributes
     ----------
     path : str
         The file.
     reason : str
-        What is wrong with it.
+        What is wrong with the file.
 
     Examples
     --------
@@ -94,22 +94,22 @@ def read_picture(
     Parameters
     ----------
     path : path
-        PNG file with axes, of 800x600 or other sizes up to 2400x1800 pixels, or of about 569x479
-        or 566x466 without axes (each within 10 pixels). RGB, RGBA or palette, drawn in viridis
-        from 0 to 25.5. Up to 7% of the spectrogram may have other colors, as in copies as JPEG, or
-        0.1% if the rest of the colors are exact.
+        PNG file (RGB, RGBA or palette) drawn in viridis from 0 to 25.5, with axes, of 800x600 or
+        other sizes up to 2400x1800 pixels, or without axes, of 569x479 or 566x466 (each within 10
+        pixels). Up to 7 % of the spectrogram may have other colors, as in JPEG copies, or 0.1 % if
+        all other colors are exact.
     size : tuple of (height, width) or None, default=(140, 170)
         Size in pixels of the result. None is the size of the spectrogram, ``(466, 566)``.
 
     Returns
     -------
     energy : ndarray of shape (height, width), dtype uint8
-        Normalized Q-transform energy, 255 being 25.5. High frequencies are in the first rows.
+        Normalized Q-transform energy times 10, from the highest frequency to the lowest.
 
     Raises
     ------
     PictureError
-        If the file is broken, no PNG or not in viridis, or the spectrogram cannot be located.
+        If the file is broken, not PNG or not in viridis, or the spectrogram cannot be located.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def read_picture(
            [  0,  25, 175, 200]], dtype=uint8)
     """
     image = _read_image(check_path(path, "path"))
-    # Where the frame is in its usual place, the axes around it need not be decoded.
+    # If the frame is in its usual place, the axes around it need not be decoded.
     usual = image.size[::-1] == _WITH_AXES
     part = image.crop(_FRAME_BOX) if usual else image
     decoded = colors_to_energy(np.asarray(part))
@@ -176,7 +176,7 @@ def _read_image(path: Path) -> Image.Image:
         raise PictureError(path, "is not a PNG picture.") from error
     except (MemoryError, PictureError):
         raise
-    # The decoder may raise any exception if the content is corrupt.
+    # The decoder may raise any exception for corrupt content.
     except Exception as error:
         raise PictureError(path, f"is broken or cut short ({error}).") from error
 
@@ -229,7 +229,7 @@ def _mean(mask: np.ndarray, axis: int) -> np.ndarray:
 def _is_frame(
     decoded: DecodedColors, image: Image.Image, axis: int, plot: tuple[slice, slice] | None = None
 ) -> np.ndarray:
-    """Whether each line may be of a frame or white, in all of the picture or beside the plot."""
+    """Whether each line may be part of a frame or white, in the whole picture or along the plot."""
     beside = (slice(None), slice(None))
     if plot:
         beside = (plot[0], slice(None)) if axis == 0 else (slice(None), plot[1])
@@ -243,7 +243,7 @@ def _is_frame(
 def _read_inside_frame(
     decoded: DecodedColors, image: Image.Image, plot: tuple[slice, slice]
 ) -> np.ndarray:
-    """Energies of the spectrogram in a plot of any size, given the rows and columns of the plot."""
+    """Energies of the spectrogram, given the rows and columns of the plot, which has any size."""
     box = []
     for axis, (lines, usual, first, wanted) in enumerate(
         zip(plot, _PLOT_SIZE, _FIRST, NATIVE_SIZE, strict=True)
@@ -251,7 +251,7 @@ def _read_inside_frame(
         scale = _length(lines) / usual
         start = lines.start + first * scale
         if 0 < abs(_length(lines) - usual) <= _BLURRED:
-            # Blur spoils the darkened lines beside the frame, but not the frame.
+            # Blur changes the darkened lines along the frame, but not the frame.
             frame = np.flatnonzero(_is_frame(decoded, image, 1 - axis, plot))
             after = int(np.searchsorted(frame, lines.start + usual // 2))
             middle = lines.start + lines.stop
@@ -265,7 +265,7 @@ def _read_inside_frame(
     _check_colors(decoded, rows, columns)
     if (_length(rows), _length(columns)) == NATIVE_SIZE:
         return decoded.energy[rows, columns]
-    # Pixels that were repeated are averaged to what they were.
+    # Averaging undoes the repetition of pixels.
     enlarged = bottom - top >= NATIVE_SIZE[0]
     image = Image.fromarray(decoded.energy).resize(
         NATIVE_SIZE[::-1],
@@ -286,9 +286,9 @@ def _read_without_frame(decoded: DecodedColors, image: Image.Image, problem: str
         )
     edge = 2 * _WIDEST_BORDER
     inside = decoded.exact[edge:-edge, edge:-edge]
-    # A line half a pixel off the frame is only slightly too dark. If all else matches the table
-    # exactly, any other color marks the frame, and otherwise only an even line does:
-    # around bright lines blur leaves colors that are as far from viridis.
+    # A line half a pixel from the frame is only slightly too dark. If other colors are exact, any
+    # other color marks the frame. Otherwise only a uniform line does, as blur around bright lines
+    # leaves colors that are as far from viridis.
     is_exact = inside.mean() > 0.9
     rows, columns = (
         _without_border(
@@ -306,7 +306,7 @@ def _read_without_frame(decoded: DecodedColors, image: Image.Image, problem: str
     for name, lines, n_lines, wanted in zip(
         ("rows", "columns"), (rows, columns), shape, NATIVE_SIZE, strict=True
     ):
-        # Without a border the picture may be a little smaller.
+        # Without a border, the picture may be slightly smaller.
         if _length(lines) < min(n_lines, wanted - (0 if is_exact else _BLURRED)):
             raise ValueError(
                 f"has {_length(lines)} {name} inside its frame, but must have {wanted}: the "
@@ -330,7 +330,7 @@ def _check_colors(decoded: DecodedColors, rows: slice, columns: slice) -> None:
             f"{allowed:.1%} are allowed), but must be a Gravity Spy omega scan, drawn in viridis "
             "from 0 to 25.5."
         )
-    # Narrow bright lines are never at all of an edge, but a white rim is.
+    # Unlike narrow bright lines, a white border covers a whole edge.
     if max(_mean(foreign[[0, -1]], 1).max(), _mean(foreign[:, [0, -1]], 0).max()) > _FOREIGN_EDGE:
         raise ValueError("has other colors than viridis along an edge of the spectrogram.")
 
@@ -338,7 +338,7 @@ def _check_colors(decoded: DecodedColors, rows: slice, columns: slice) -> None:
 def _without_border(
     is_odd: np.ndarray, wanted: int, margins: tuple[int, int], is_exact: bool, usual: int | None
 ) -> slice:
-    """Lines to keep, given which may belong to a frame, and the usual first one without a frame."""
+    """Lines to keep, given those that may be in a frame, and the usual first one without frame."""
     first = _border_width(is_odd, is_exact)
     last = _border_width(is_odd[::-1], is_exact)
     n_lines = len(is_odd) - first - last
@@ -350,13 +350,13 @@ def _without_border(
     elif usual is not None:
         start = usual
     else:
-        # Without a frame the excess is divided as in the whole plot.
+        # Without a frame, divide the excess as in the whole plot.
         start = round(excess * margins[0] / sum(margins))
     return slice(first + start, first + start + min(n_lines, wanted))
 
 
 def _border_width(is_odd: np.ndarray, is_exact: bool) -> int:
-    """Count the odd lines from the edge on, and the darkened one beside them that blur hides."""
+    """Count the odd lines from the edge on, and the darkened one next to them that blur hides."""
     inner = np.flatnonzero(~is_odd[:_WIDEST_BORDER])
     width = int(inner[0]) if len(inner) else _WIDEST_BORDER
     return width if is_exact or not width else width + 1

@@ -1,4 +1,4 @@
-"""The constant-Q transform: whitened spectra to energies on a grid of pixels, in batches."""
+"""The constant-Q transform, from whitened spectra to energies of pixels, in batches."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ._tiling import QPlane, count_tiles, make_planes
 
 # Higher energies are clipped to this one, the top of Gravity Spy's color scale.
 MAX_ENERGY = 25.5
-# The median of a row is taken over at least this many samples where it has as many. The median
-# of 1024 energies of Gaussian noise is accurate to 2 %.
+# The median of a row is taken over at most this many samples. The median of 1024 energies of
+# Gaussian noise is accurate to 2 %.
 _MEDIAN_SAMPLES = 1024
-# The search for the loudest tile transforms this many s around the trigger for windows that
-# ring for less than half of them, which is taken as _RINGING periods per unit of Q.
+# The search for the loudest tile transforms this many s around the trigger if windows ring for less
+# than half of this, where ringing is taken as _RINGING periods per unit of Q.
 _SHORT_STRETCH = 2.0
 _RINGING = 4.0
-# At most this many rows, of at least this fraction of the loudest energy, are compared in full.
+# At most this many rows, with at least this fraction of the highest energy, are compared exactly.
 _N_CANDIDATES, _CLOSE = 8, 0.85
-# Number of complex values that one Fourier transform handles at a time.
+# Number of complex values per Fourier transform.
 _CHUNK = 2**19
 
 
@@ -43,20 +43,20 @@ class Grid:
     frange: tuple[float, float]
 
     def steps(self, duration: float) -> np.ndarray:
-        """Time step, counted from the trigger, that each column of a picture shows."""
+        """Time step, relative to the trigger, of each column of a picture."""
         # The energy at the corner of a cell, as in Gravity Spy's pictures.
         columns = (np.arange(NATIVE_SIZE[1]) + 0.5) / NATIVE_SIZE[1] - 0.5
         return np.floor(columns * duration / self.tres).astype(np.int64)
 
     def frequencies(self) -> np.ndarray:
-        """Frequency in Hz that each line of a picture shows, highest first."""
+        """Frequency in Hz of each line of a picture, highest first."""
         low, high = np.log(self.frange)
         lines = (np.arange(NATIVE_SIZE[0]) + 0.5) / NATIVE_SIZE[0]
         cells = (np.exp(high - (high - low) * lines) - self.frange[0]) / self.fres
         return self.frange[0] + np.floor(cells) * self.fres
 
     def resizing(self, axis: int, places: np.ndarray) -> np.ndarray:
-        """Matrix that resizes an axis as `resize_energy` does, whose lines are at ``places``."""
+        """Matrix that resizes an axis as `resize_energy` does, from lines at ``places``."""
         n_old, n_new = NATIVE_SIZE[axis], self.size[axis]
         scale = n_old / n_new
         centers = (np.arange(n_new)[:, None] + 0.5) * scale
@@ -67,7 +67,7 @@ class Grid:
 
 
 class QScan:
-    """Transform of strain of one duration, whose medians leave out ``lost`` s at either end."""
+    """Transform of strain of one duration, whose medians exclude ``lost`` s at each end."""
 
     def __init__(
         self,
@@ -92,22 +92,22 @@ class QScan:
         self.shown = self._around_trigger(2 * max(grid.durations))
         self.short = self._around_trigger(_SHORT_STRETCH)
         self._splines: dict[int, torch.Tensor] = {}
-        # At most one more time step than fits, where the duration is no multiple of the step.
+        # Rounded up, if the duration is not a multiple of the step.
         self._n_steps = math.ceil(self.shown.duration / grid.tres - 1e-6)
-        # Time steps from the start of ``shown`` to the trigger, and phases that move it onto one.
+        # Time steps from the start of ``shown`` to the trigger, and phases that align both.
         self._first_step = math.floor((self.trigger - self.shown.start) / grid.tres)
         offset = self.trigger - self.shown.start - self._first_step * grid.tres
         bins = np.arange(self.shown.n_bins) / self.shown.duration
         phases = np.exp(2j * np.pi * bins * offset)
         self._shift = torch.from_numpy(phases).to(device, torch.complex64)
-        # Different frequencies of the lines of a picture, and the matrix that resizes these.
+        # Distinct frequencies of the lines of a picture, and the matrix that resizes these.
         self._frequencies, lines = np.unique(grid.frequencies(), return_inverse=True)
         self._high = self._tensor(grid.resizing(0, lines))
 
     def _around_trigger(self, duration: float) -> Stretch:
         if duration >= self.duration:
             return self.whole
-        # Samples of all strain at the lowest rate that holds the bins.
+        # Number of samples of the whole strain at the lowest sample rate for the bins.
         n = 2 * (self.n_bins - 1)
         n_cut = round(duration / self.duration * n) // 2 * 2
         first = round((self.trigger / self.duration) * n - n_cut / 2)
@@ -143,7 +143,7 @@ class QScan:
         self, spectra: dict[Stretch, torch.Tensor], medians: Sequence[torch.Tensor], search: float
     ) -> np.ndarray:
         """Energy, plane, time and frequency of each glitch's loudest tile near the trigger."""
-        # First by medians of few samples. The loudest rows, which differ little, follow in full.
+        # First by medians of few samples, then exactly for the loudest rows.
         peaks = [
             self._peaks(spectra, plane, search) / median[:, : plane.n_searched]
             for plane, median in zip(self.planes, medians, strict=True)
@@ -155,14 +155,14 @@ class QScan:
         for glitch, (energies, places) in enumerate(
             zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ):
-            # The first one is always kept, even if no row has any energy.
+            # The first one is always kept, even if all energies are zero.
             near = [e >= _CLOSE * energies[0] for e in energies]
             close = [rows[p] for p, is_near in zip(places, near, strict=True) if is_near]
             spectrum = spectra[self.whole][glitch : glitch + 1]
             candidates += [(glitch, plane, row) for plane, row in close]
             tiles += [self._tile(spectrum, plane, row, search) for plane, row in close]
         loudest: dict[int, tuple[float, int, float, float]] = {}
-        # The host waits for a GPU once, not for each of them.
+        # The host waits for the GPU once, not for each tile.
         found = torch.stack(tiles).tolist()
         for (glitch, plane, row), (energy, place) in zip(candidates, found, strict=True):
             size = self._n_tiles(self.planes[plane], self.whole)[row]
@@ -202,7 +202,7 @@ class QScan:
         return count_tiles(plane, stretch.duration, self.mismatch)
 
     def _searched(self, stretch: Stretch, size: int, search: float) -> tuple[int, int]:
-        """First tile in the search window and the one after the last; at least one tile."""
+        """First tile in the search window, and the one after the last; at least one tile."""
         center = (self.trigger - stretch.start) / stretch.duration * size
         half = search / 2 / stretch.duration * size
         first = min(max(0, math.ceil(center - half)), size - 1)
@@ -231,7 +231,7 @@ class QScan:
 
     @cached_property
     def _columns(self) -> list[tuple[slice | torch.Tensor, torch.Tensor]]:
-        """Time steps that the columns of each view show, and the matrix that resizes these."""
+        """Time steps of the columns of each view, and the matrix that resizes these."""
         result: list[tuple[slice | torch.Tensor, torch.Tensor]] = []
         for duration in self.grid.durations:
             columns = (self._first_step + self.grid.steps(duration)).clip(0, self._n_steps - 1)
@@ -254,8 +254,8 @@ class QScan:
             degree = 3 if len(f) > 3 else min(1, len(f) - 1)
             spline = make_interp_spline(f, np.eye(len(f)), k=degree)
             values = spline(np.clip(self._frequencies, f[0], f[-1]))
-            # Weights of distant rows are below rounding, and as denormal numbers they would
-            # make the products ten times slower.
+            # Weights of distant rows are negligible, and denormal numbers make products ten times
+            # slower.
             values[np.abs(values) < np.finfo(np.float32).eps] = 0
             self._splines[plane] = self._tensor(values)
         return self._splines[plane]
@@ -285,7 +285,7 @@ class Stretch:
         rows = range(len(plane.frequencies)) if rows is None else rows
         groups = list(_groups(rows, sizes))
         most = max((len(group) * size for group, size in groups), default=1)
-        # A line for each bin, so that the values of all glitches are neighbors.
+        # One row per bin, so that the values of all glitches are contiguous.
         tables = [
             torch.view_as_real(part.T.contiguous()).flatten(1)
             for part in spectrum.split(max(1, _CHUNK // most))
@@ -295,12 +295,12 @@ class Stretch:
             if key not in self._rows:
                 self._rows[key] = _Rows(self, plane, group, size)
             energies = [self._rows[key].energies(table) for table in tables]
-            # A list as index would be copied to a GPU, and waited for.
+            # A slice, as a list would be copied to the GPU synchronously.
             yield slice(group.start, group.stop), torch.cat(energies)
 
 
 class _Rows:
-    """Windows of rows whose energies are wanted at ``size`` times of a stretch."""
+    """Windows of rows, whose energies are computed at ``size`` times of a stretch."""
 
     def __init__(self, stretch: Stretch, plane: QPlane, rows: range, size: int) -> None:
         self.shape = len(rows), size
@@ -314,21 +314,21 @@ class _Rows:
         self.windows = torch.from_numpy(windows).to(stretch.device, torch.float32)
 
     def _fold(self, stretch: Stretch, plane: QPlane, row: int) -> tuple[np.ndarray, ...]:
-        """Bins, ordered by the time step that they are added up for, window, number for each."""
+        """Bins in the order in which they are summed, their window, and the number of terms."""
         center, half = float(plane.frequencies[row]), float(plane.half_widths[row])
         first = max(0, math.ceil((center - half) * stretch.duration))
         last = min(stretch.n_bins - 1, math.floor((center + half) * stretch.duration))
-        # Sampling at fewer times than bins adds up the spectrum at that distance.
+        # Sampling at fewer times than bins sums bins at this distance (aliasing).
         n_folds = max(1, math.ceil((last + 1 - first) / self.shape[1]))  # narrow: no bin at all
         bins = first + np.arange(n_folds * self.shape[1]).reshape(n_folds, -1).T
         is_inside = bins <= last
         bins = bins[is_inside]
-        # Of the integral over frequency, which does not depend on the duration.
+        # A weight in the integral over frequency, which does not depend on the duration.
         window = plane.window(row, bins, stretch.duration) / stretch.duration
         return bins, window, is_inside.sum(axis=1)
 
     def energies(self, table: torch.Tensor) -> torch.Tensor:
-        """Energies of shape (n_samples, n_rows, size) from a line of values for each bin."""
+        """Energies of shape (n_samples, n_rows, size) from one row of values per bin."""
         folded = embedding_bag(
             self.bins, table, self.starts, mode="sum", per_sample_weights=self.windows
         )
@@ -347,5 +347,5 @@ def _groups(rows: range, sizes: Sequence[int]) -> Iterator[tuple[range, int]]:
             yield rows[start : min(start + at_once, members[-1] + 1)], size
 
 
-# For a single glitch, as in a live analysis, preparing a scan takes longer than the transform.
+# For a single glitch, as in a live analysis, the setup takes longer than the transform.
 cached_scan = lru_cache(maxsize=2)(QScan)

@@ -1,4 +1,4 @@
-"""Strain to X: whitening and the constant-Q transform as a scikit-learn transformer."""
+"""Whitening and the constant-Q transform of strain, as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from ._q_transform import MAX_ENERGY, Grid, QScan, cached_scan
 _N_RAMP = 5
 
 
-# scikit-learn cannot put four dimensions into a data frame: transform does.
+# scikit-learn cannot convert four dimensions to a data frame, so transform does.
 class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Constant-Q transform of the strain around triggers, as in Gravity Spy's pictures.
 
-    Strain is whitened by its own spectrum and compared with sine-Gaussians of many frequencies
+    Strain is whitened by its own spectrum and projected onto sine-Gaussians of many frequencies
     and a few quality factors Q [1]_. Each glitch is shown at the Q of its loudest tile near the
-    trigger, which is in the middle of the strain. Energies are divided by the median of their
-    frequency, so that stationary noise has a mean of 1 / ln 2, and clipped at 25.5. Nothing is
-    learned: ``transform`` works without ``fit``.
+    trigger, which is in the middle of the strain. Energies are divided by the median at their
+    frequency, so that stationary noise has a mean of 1 / ln 2, and clipped at 25.5. The transformer
+    is stateless: ``transform`` works without ``fit``.
 
     Parameters
     ----------
@@ -60,24 +60,24 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     size : tuple of int, default=(140, 170)
         Height and width of a view in pixels.
     tres : float, default=0.002
-        Time resolution in s of the table of energies that Gravity Spy draws.
+        Time resolution in s, before views are resized to ``size``.
     fres : float, default=0.5
-        Frequency resolution in Hz of this table.
+        Frequency resolution in Hz, before views are resized to ``size``.
     fftlength : float, default=2.0
         Duration in s of the Fourier transforms whose median spectrum whitens the strain.
     fduration : float, default=2.0
-        Duration in s of the whitening filter. Half of it is lost at both ends of the strain.
+        Duration in s of the whitening filter. Half of it is lost at each end of the strain.
     whiten : bool, default=True
-        Whether to whiten. False is for strain that is whitened already.
+        Whether to whiten. Use False for strain that is already whitened.
     batch_size : int, default=32
-        Number of glitches that are transformed at a time.
+        Number of glitches to transform at a time.
     device : str or torch.device, default="auto"
-        ``"auto"`` takes a GPU if there is one. Apple's MPS has no float64.
+        ``"auto"`` is a GPU if there is one. Apple's MPS is not supported, as it has no float64.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of samples in time seen by ``fit``.
+        Number of time samples seen in ``fit``.
 
     References
     ----------
@@ -148,7 +148,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> QTransformer:
-        """Check the parameters and the strain. Nothing is learned.
+        """Check the parameters and the strain.
 
         Parameters
         ----------
@@ -182,14 +182,14 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         views : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-            Normalized energy, 255 being 25.5. A data frame after ``set_output``. A Dask array
-            if X is one.
+            Normalized energy times 10. A data frame after ``set_output(transform="pandas")``. A
+            Dask array if X is one.
 
         Raises
         ------
         ValueError
-            If the strain is too short, or has gaps: samples that are NaN, infinite, or a single
-            value for 1/16 s or longer. The message names the row.
+            If the strain is too short, or has gaps: samples that are NaN, infinite, or constant for
+            1/16 s or longer.
         """
         if is_dask(X):
             return by_blocks(self, "transform", X, (len(self.durations), *self.size), np.uint8)
@@ -212,7 +212,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ----------
         transform : {"default", "pandas", "polars"}, default=None
             ``"pandas"`` is a data frame with the index of X and a column per pixel, named by view,
-            row and column, which estimators of skglitch take as X. The others are arrays.
+            row and column, which estimators of skglitch take as X. The others return arrays.
 
         Returns
         -------
@@ -223,7 +223,7 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return self
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the pixels, in the order of flattened views.
+        """Get the names of the pixels, in the order of flattened views.
 
         Parameters
         ----------
@@ -247,8 +247,8 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         X : array-like of shape (n_samples, n_times)
             Strain in any unit, with the trigger in the middle.
         clean_medians : bool, default=False
-            Whether to leave the ends, which whitening corrupts, out of the medians that energies
-            are divided by. gwpy does not. In 8 s of strain this makes energies some 20 % too high.
+            Whether medians exclude the ends, which whitening corrupts. gwpy includes them, which
+            makes energies in 8 s of strain about 20 % too high.
         scale : float or array-like of shape (n_samples,), default=1.0
             Factor of the energies in ``data``.
 
@@ -256,12 +256,12 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         -------
         bunch : :class:`~sklearn.utils.Bunch`
             data : ndarray of shape (n_samples, n_views, height, width), dtype uint8
-                Normalized energy, 255 being 25.5.
+                Normalized energy times 10.
             q : ndarray of shape (n_samples,)
                 Quality factor of the loudest tile.
             time, frequency, snr : ndarray of shape (n_samples,)
-                Time of the loudest tile in s from the trigger, its frequency in Hz, and its
-                signal-to-noise ratio, the root of twice its normalized energy.
+                Time of the loudest tile in s relative to the trigger, its frequency in Hz, and its
+                signal-to-noise ratio, the square root of twice its normalized energy.
 
         Raises
         ------
@@ -302,12 +302,12 @@ class QTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                     divisor = medians[plane][index] * divisors[index + start, None]
                     energy = scan.views(spectra[scan.shown][index], plane, divisor)
                     drawn.append((chosen, (energy * (255 / MAX_ENERGY)).round_().to(torch.uint8)))
-                for chosen, pixels in drawn:  # after all are queued: the host waits here
+                for chosen, pixels in drawn:  # after all are queued, as the host waits here
                     result.data[start + chosen] = pixels.cpu().numpy()
         return result
 
     def _spectrum(self, scan: QScan, strain: np.ndarray) -> torch.Tensor:
-        # Scaled first: squares of strain in its own unit, 1e-21, would underflow.
+        # Scaled, as squares of strain (1e-21) underflow.
         values = np.asarray(strain, dtype=np.float64)
         values = values / np.abs(values).max(axis=1, keepdims=True)
         tensor = to_device(torch.from_numpy(values), scan.device)
@@ -353,7 +353,7 @@ def as_numbers(values: Any, name: str) -> tuple[float, ...]:
 
 
 def check_range(name: str, values: tuple[float, ...], highest: float) -> None:
-    """Refuse a range that is not in order, or beyond the highest value."""
+    """Refuse a range that is not increasing, or beyond the highest value."""
     if len(values) != 2 or not 0 < values[0] < values[1] <= highest:
         limit = "" if np.isinf(highest) else f" <= {highest:g}, half the sample rate"
         raise ValueError(f"{name}={values!r} must be (low, high) with 0 < low < high{limit}.")
@@ -379,7 +379,7 @@ def _check_strain(X: Any, sample_rate: float) -> np.ndarray:
 
 
 def _check_medians(medians: list[torch.Tensor], start: int) -> None:
-    """Refuse rows that have no noise, at least not in float32 beside their largest sample."""
+    """Refuse rows whose noise is zero, or vanishes in float32 next to their largest sample."""
     usable = torch.stack([((m > 0) & (m < torch.inf)).all(dim=1) for m in medians]).all(dim=0)
     if not usable.all():
         row = start + int(usable.int().argmin())
@@ -395,18 +395,18 @@ def whitened_spectrum(
     """Fourier transform of whitened strain (arXiv:gr-qc/0509116, section V), from float64."""
     n_times = strain.shape[1]
     strain = strain - strain.mean(dim=1, keepdim=True)
-    # Power up to a constant, which does not matter: energies are divided by their median later.
+    # Power up to a constant, which cancels when energies are divided by their median.
     size = min(round(fftlength * sample_rate), n_times)
     stretches = strain.unfold(1, size, max(1, size - round(size / 2)))
     spectra = rfft(stretches * _hann(size, strain.device))
     parts = torch.view_as_real(spectra.to(torch.complex64))
     power = parts.mul_(parts).sum(dim=-1)
-    # A median, so that a glitch does not whiten itself away.
+    # A median, so that whitening does not suppress the glitch.
     amplitude = median(power.transpose(1, 2).contiguous()).sqrt()
-    # Interpolated before it is inverted, so that a line, which is high and narrow, stays narrow.
+    # Interpolated before it is inverted, so that lines stay narrow.
     fine = interpolate(amplitude[:, None], n_times // 2 + 1, mode="linear", align_corners=True)
     transfer = fine[:, 0].reciprocal()
-    # Neither frequencies below 1 / duration nor those at the Nyquist frequency are meaningful.
+    # Frequencies near 0 and near the Nyquist frequency are not meaningful.
     ramp = torch.hann_window(2 * _N_RAMP, periodic=False, device=transfer.device)[:_N_RAMP]
     transfer[:, :_N_RAMP] *= ramp
     transfer[:, -_N_RAMP:] *= ramp.flip(0)
@@ -415,11 +415,11 @@ def whitened_spectrum(
     window = _hann(2 * half, strain.device)
     # The middle of the filter is at ``half``.
     taps = torch.cat([taps[:, n_times - half :], taps[:, :half]], dim=1) * window.to(taps.dtype)
-    # The ends rise from zero, so that their step does not ring through all strain.
+    # Tapered, so that a step at the ends does not ring through all strain.
     tapered = strain.clone()
     tapered[:, :half] *= window[:half]
     tapered[:, n_times - half :] *= window[half:]
-    # Padded, so that the convolution does not wrap around.
+    # Zero-padded, so that the convolution does not wrap around.
     size = next_fast_len(n_times + 2 * half, real=True)
     spectrum = rfft(tapered, n=size).to(torch.complex64)
     whitened = irfft(spectrum.mul_(rfft(taps, n=size)), n=size)

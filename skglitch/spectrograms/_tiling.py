@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class QPlane:
-    """Tiles of one Q in rows, the first ``n_searched`` with windows below the Nyquist frequency."""
+    """Rows of tiles of one Q; only the first ``n_searched`` are searched for the loudest tile."""
 
     q: float
     frequencies: np.ndarray
@@ -19,7 +19,7 @@ class QPlane:
 
     @cached_property
     def half_widths(self) -> np.ndarray:
-        """Half the support in Hz of each row's window."""
+        """Half the width in Hz of each row's window."""
         return self.frequencies * math.sqrt(11) / self.q
 
     def window(self, row: int, bins: np.ndarray, duration: float) -> np.ndarray:
@@ -30,12 +30,12 @@ class QPlane:
 
 
 def tile_spacing(mismatch: float) -> float:
-    """Largest distance of tiles, in the metric of mismatch, for a loss of ``mismatch``."""
+    """Largest distance between tiles, in the mismatch metric, for a loss of ``mismatch``."""
     return 2 * math.sqrt(mismatch / 3)
 
 
 def count_tiles(plane: QPlane, duration: float, mismatch: float) -> list[int]:
-    """Return the number of equally spaced tiles, a power of two, of each row of ``duration`` s."""
+    """Return the number of tiles, a power of two, of each row in ``duration`` s."""
     needed = duration * 2 * math.pi * plane.frequencies / plane.q
     exponents = np.ceil(np.log2(needed / tile_spacing(mismatch))).clip(1)
     return (2 ** exponents.astype(int)).tolist()
@@ -63,7 +63,7 @@ def make_planes(
         step = distance / n_rows / metric
         n_all = n_rows + math.ceil(max(0.0, math.log(frange[1] / highest)) / step)
         frequencies = frange[0] * np.exp(step * (np.arange(n_all) + 0.5))
-        # Each on a bin of the Fourier transform; at low frequencies two may fall on the same one.
+        # On bins of the Fourier transform, some of which coincide at low frequencies.
         frequencies = np.floor(frequencies * duration) / duration
         n_searched = len(np.unique(frequencies[:n_rows]))
         frequencies = np.unique(frequencies)
