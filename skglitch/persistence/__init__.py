@@ -1,4 +1,4 @@
-"""Fitted estimators in one file, without pickle: nothing in the file is ever run."""
+"""Fitted estimators in a file without pickle, from which no code is run."""
 
 from ._api import load, load_pretrained, read_card, save
 from ._export import export

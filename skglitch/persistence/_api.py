@@ -1,4 +1,4 @@
-"""The functions that users call."""
+"""The public functions."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from ._codec import Reader, Writer
 from ._file import explaining, read_file, write_file
 
 _BEST = {"train_loss": min, "valid_loss": min, "valid_acc": max}
-# Paths of fitted and of private attributes.
+# Names of fitted and private attributes.
 _FITTED = re.compile(r"\._|_(\.|$)")
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator to a file, without pickle.
+    """Save a fitted estimator to a file, without pickle.
 
-    The file holds plain values and tensors, no code. The same estimator makes the same bytes. What
+    The file contains plain values and tensors, no code. Equal estimators give equal bytes. What
     predictions do not need, such as ``callbacks``, is left out with a warning, and so is the code
-    of a ``backbone`` that is a module or a callable: :func:`load` has to be given it again.
+    of a ``backbone`` that is a module or a callable, which must be passed to :func:`load`.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of skglitch or scikit-learn. It is saved together with those in it, such
-        as the steps of a pipeline and the classifier that a transformer reads.
+        A fitted estimator of skglitch or scikit-learn, including nested ones, such as the steps of
+        a pipeline and the classifier that a transformer reads.
     path : path
-        Where to write, usually ``.skglitch``. An existing file is replaced by a complete one.
+        The file, usually ``.skglitch``. An existing file is replaced atomically.
 
     Raises
     ------
     TypeError
-        If it has a part of another class, or a function.
+        If it contains an object of another class, or a function.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     OSError
@@ -82,25 +82,24 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = None) -> Any:
-    """Read an estimator that :func:`save` wrote.
+    """Load an estimator that :func:`save` wrote.
 
-    It predicts what it predicted before, bit for bit on the same kind of device and with the same
-    precision. The device is chosen anew: what was trained on a GPU loads without one.
+    Predictions are the same, bit for bit on the same kind of device with the same precision.
 
     Parameters
     ----------
     path : path
         The file.
     backbone : torch.nn.Module or callable, default=None
-        The net, where it was a module or a callable. Its weights are taken from the file.
+        The net, if it was a module or a callable. Its weights are loaded from the file.
     device : str or torch.device, default=None
-        Device in place of the one that is written down as parameter. ``"auto"`` takes the place
-        of one that is not there, with a warning.
+        The device. None is the parameter in the file, or ``"auto"`` with a warning if there is no
+        such device.
 
     Returns
     -------
     estimator : object
-        What was saved, fitted.
+        The fitted estimator.
 
     Raises
     ------
@@ -141,19 +140,19 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
 def load_pretrained(*, device: Any = None) -> Any:
     """Load the ready-made model, which needs no training.
 
-    It was trained on simulated glitches of 24 classes, with views of 0.5, 1, 2 and 4 s. The page
-    "The ready-made model" of the user guide says how good it is on real glitches.
+    It was trained on simulated glitches of 24 classes, with views of 0.5, 1, 2 and 4 s. See the
+    page "The ready-made model" of the user guide for its scores on real glitches.
 
     Parameters
     ----------
     device : str or torch.device, default=None
-        The device. None takes a GPU if there is one.
+        The device. None is a GPU if there is one.
 
     Returns
     -------
     classifier : CNNClassifier
-        Fitted, with calibrated probabilities. ``classifier.novelty_`` is a
-        :class:`~skglitch.discovery.NoveltyDetector` that is fitted to its embeddings.
+        The fitted classifier, with calibrated probabilities. ``classifier.novelty_`` is a
+        :class:`~skglitch.discovery.NoveltyDetector` fitted to its embeddings.
 
     Examples
     --------
@@ -175,14 +174,14 @@ def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : path
-        A file of :func:`save`.
+        A file from :func:`save`.
 
     Returns
     -------
     card : dict
-        ``"estimators"``, ``"parameters"``, ``"scores"`` (the best of the training), ``"classes"``
-        with numbers of glitches, ``"versions"``, and ``"data"``, a list of what nets were fitted
-        to, with a checksum of the labels and of some images. What is not known is left out.
+        ``"estimators"``, ``"parameters"``, ``"scores"`` (the best ones in training), ``"classes"``
+        with numbers of glitches, ``"versions"``, and ``"data"``: the data that nets were fitted to,
+        with a checksum of the labels and of some images. Each part is empty if unknown.
 
     Raises
     ------

@@ -1,10 +1,9 @@
-"""Estimators as JSON and arrays, and back, with nothing lost and nothing run.
+"""Conversion of estimators to JSON and arrays, and back, without running code.
 
-JSON has no tuples, arrays or objects. What it lacks is written as an object with one key that
-starts with ``$``; which such keys there are is a closed list, so that a file cannot name code to
-run. An object of a trusted type is its type and what ``__getstate__`` returns, which are its
-attributes; they are set on a new object. Estimators with a net have ``_get_state`` and
-``_from_state`` instead.
+Values that JSON lacks, such as tuples, arrays and objects, are JSON objects with one key, which
+starts with ``$`` and is one of a closed list, so that a file cannot name code to run. An object of
+a trusted type is its type and the attributes from ``__getstate__``, which are set on a new object.
+Estimators with a net have ``_get_state`` and ``_from_state`` instead.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _MODULES = {
     *("skglitch.discovery", "skglitch.estimators", "skglitch.spectrograms"),
     *(f"sklearn.{name}" for name in sklearn.__all__),
 }
-# They may consist of these, and of the private classes of one room: nothing else is ever made.
+# They may contain these, and private classes of one package. No other objects are created.
 _PARTS = (
     "skglitch.estimators.SpectrogramAugment",
     "sklearn.calibration._CalibratedClassifier",
@@ -42,11 +41,11 @@ _PARTS = (
     "sklearn.calibration._TemperatureScaling",
 )
 _PRIVATE = "skglitch.discovery._"
-# Parameters that name a net; one that is not a name has to be given again.
+# Parameters for a net, which must be passed to load if they are not a name.
 _NET_PARAMETERS = ("backbone", "source")
-# Parameters that predictions do not need, and that may become their defaults.
+# Parameters that predictions do not need, and that may be replaced by their defaults.
 _FIT_PARAMETERS = {"augment", "callbacks", "cv", "net_params", "random_state", "scoring", "weights"}
-# Made again by fit or from other attributes. "memory" is a folder of pickles, which fit would run.
+# Recreated by fit or from other attributes. "memory" is a folder of pickles, which fit would run.
 _LEFT_OUT = {"_loss_function_", "_metadata_request", "_optimizer", "_random_state", "_tree"}
 _LEFT_OUT |= {"memory", "random_state_"}
 # The only attribute that does not end in "_" among those that fit sets.
@@ -63,7 +62,7 @@ def find_type(name: str) -> Any:
         except ImportError:
             found = None
         if isinstance(found, type):
-            # Not what a private module has imported from elsewhere.
+            # Not what a private module imports from elsewhere.
             is_own = name in _PARTS or found.__module__ == module
             if is_own if is_part else issubclass(found, BaseEstimator):
                 return found
@@ -89,24 +88,24 @@ def parameters_of(kind: Any) -> Mapping[str, Any]:
 
 
 class NotPlainError(TypeError):
-    """A value that has no place in a file without pickle."""
+    """A value that cannot be stored without pickle."""
 
 
 def build_index(neighbors: Any) -> Any:
-    """Make the index of nearest neighbors again, as fit made it."""
+    """Rebuild the index of nearest neighbors, as in fit."""
     kind = {"ball_tree": BallTree, "kd_tree": KDTree}.get(neighbors._fit_method)
     options = {"metric": neighbors.effective_metric_, **neighbors.effective_metric_params_}
     return None if kind is None else kind(neighbors._fit_X, neighbors.leaf_size, **options)
 
 
 def make_records(fields: dict[str, np.ndarray]) -> np.ndarray:
-    """Make a structured array of its columns."""
+    """Make a structured array from its columns."""
     dtype = [(name, column.dtype) for name, column in fields.items()]
     return np.array(list(zip(*fields.values(), strict=True)), dtype)
 
 
 def make_tree(fields: list[Any]) -> Tree:
-    """Make the structure of a decision tree, whose branches predictions follow without a look."""
+    """Rebuild a decision tree after checking its branches, which predictions do not."""
     n_features, n_classes, n_outputs, state = fields
     nodes = state["nodes"].astype(NODE_DTYPE)
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
@@ -119,7 +118,7 @@ def make_tree(fields: list[Any]) -> Tree:
     return tree
 
 
-# More types, how they become values of other types, and how they come back.
+# More types, with functions that convert them to values of other types and back.
 _UFUNCS = {name: found for name, found in vars(np).items() if isinstance(found, np.ufunc)}
 _KINDS: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "$bunch": (Bunch, dict, lambda items: Bunch(**items)),
@@ -133,21 +132,21 @@ _KINDS: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 
 class Writer:
-    """Takes an estimator apart into what :func:`json.dumps` writes, and arrays by name."""
+    """Convert an estimator to JSON-serializable values, and arrays by name."""
 
     def __init__(self) -> None:
         self.arrays: Arrays = {}
-        self.dropped: list[str] = []  # predictions do not need it
-        self.given: list[str] = []  # to be given again when the file is loaded
-        # The objects are kept too: the identity of one that is gone may be that of another.
+        self.dropped: list[str] = []  # not needed for predictions
+        self.given: list[str] = []  # must be passed to load
+        # With the objects, as the id of a deleted object may be reused.
         self._names: dict[int, tuple[str, Any]] = {}
 
     def encode(self, value: Any, path: str = "") -> Any:
-        """Turn a value into plain JSON; ``path`` says where it stands, in names and messages."""
+        """Convert a value to plain JSON; ``path`` is its place, for names and messages."""
         if value is None or type(value) in (bool, int, str):
             return value
         if type(value) is float:
-            # JSON proper has no infinities and no NaN.
+            # Standard JSON has no infinity and no NaN.
             return value if math.isfinite(value) else {"$float": repr(value)}
         if isinstance(value, np.generic):
             return {"$scalar": self._encode_array(np.asarray(value), path)}
@@ -191,7 +190,7 @@ class Writer:
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise NotPlainError(f"{path}: an array of {array.dtype} cannot be stored")
         if array.flags.f_contiguous and not array.flags.c_contiguous:
-            # Sums in another order would differ in their last bits.
+            # Sums in another order may differ in the last bits.
             return {"$transposed": self._store(array, array.T, path)}
         return {"$array": self._store(array, array, path)}
 
@@ -201,7 +200,7 @@ class Writer:
                 path += "_"
             self._names[id(value)] = path, value
             array = array.astype(array.dtype.newbyteorder("="), copy=False)
-            # A dimension less would come back, were it not for reshape.
+            # ascontiguousarray adds a dimension to scalars.
             self.arrays[path] = np.ascontiguousarray(array).reshape(array.shape)
         return self._names[id(value)][0]
 
@@ -241,7 +240,7 @@ class Writer:
         return encoded
 
     def _try_encode(self, value: Any, path: str) -> Any:
-        """Encode a value, or leave no trace of it."""
+        """Encode a value; if this fails, restore the arrays and names."""
         arrays, names = dict(self.arrays), dict(self._names)
         try:
             return self.encode(value, path)
@@ -250,7 +249,7 @@ class Writer:
             raise
 
     def _encode_param(self, parameter: inspect.Parameter, value: Any, path: str) -> dict[str, Any]:
-        """Encode a parameter by its name; leave it out if its default may take its place."""
+        """Encode a parameter by its name, or leave it out if its default may replace it."""
         name = parameter.name
         try:
             return {name: self._try_encode(value, f"{path}.{name}")}
@@ -261,14 +260,14 @@ class Writer:
                 kind = getattr(value, "__name__", type(value).__name__)
                 self.given.append(f"{name} ({kind})")
                 return {name: {"$given": [name, kind]}}
-            # Of neighbors, weights may be a function.
+            # The weights of nearest neighbors may be a function, which predictions need.
             if name not in _FIT_PARAMETERS or (name == "weights" and callable(value)):
                 raise
             self.dropped.append(f"{name}={value!r:.80} (becomes {parameter.default!r})")
             return {}
 
     def _encode_row(self, row: dict[str, Any], path: str) -> dict[str, Any]:
-        """Leave out what a callback of the user's own wrote, if it is no plain value."""
+        """Encode a row of the history, without values from callbacks that are not plain."""
         plain = {}
         for name, value in row.items():
             if name == "batches":
@@ -282,17 +281,17 @@ class Writer:
 
 
 class Reader:
-    """Puts an estimator together from what a :class:`Writer` made of it."""
+    """Rebuild an estimator from the output of a :class:`Writer`."""
 
-    # Filled with paths, types and attributes of objects, in place of making these.
+    # If this is a list, it gets paths, types and attributes of objects, which are not created.
     parts: list[tuple[str, str, dict[str, Any]]] | None = None
 
     def __init__(self, arrays: Arrays, backbone: Any = None, device: Any = None) -> None:
         self.arrays = arrays
-        self.backbone = backbone  # where the file has no name of one
+        self.backbone = backbone  # if the file does not name one
         self.device = device  # replaces the one in the file
         self.used_backbone = False
-        self.remarks: list[str] = []  # what came back otherwise than it was
+        self.remarks: list[str] = []  # what differs from what was saved
         self._objects: dict[str, Any] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {
             "$array": self.arrays.__getitem__,
@@ -326,14 +325,14 @@ class Reader:
         return self._decoders[tag](encoded[tag])
 
     def _decode_values(self, dtype: str, shape: list[int], values: list[Any]) -> np.ndarray:
-        # As wide as the longest text: a damaged dtype would take any amount of memory.
+        # As wide as the longest text, as a damaged dtype could take any amount of memory.
         kind = np.dtype(dtype).kind
         if kind == "U":
             return np.array(self.decode(values), dtype=str).reshape(shape)
         if kind != "O":
             raise ValueError(f"it holds a list of dtype {dtype!r}")
         array = np.empty(len(values), dtype=object)
-        # Item by item: an array of objects would take items that are lists for another axis.
+        # Item by item, as numpy would make another axis of items that are lists.
         for index, item in enumerate(values):
             array[index] = self.decode(item)
         return array.reshape(shape)
@@ -386,7 +385,7 @@ class Reader:
                     raise ValueError(f"it sets the attribute {key!r}, a method of {name}")
             restored = kind.__new__(kind)
             if hasattr(kind, "__setstate__"):
-                restored.__setstate__(state)  # scikit-learn's warns of another version
+                restored.__setstate__(state)  # scikit-learn warns about other versions
             else:
                 vars(restored).update(state)
             if "_fit_method" in state:

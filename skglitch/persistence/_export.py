@@ -1,4 +1,4 @@
-"""Nets in files that other programs run."""
+"""Export of nets to ONNX and ``torch.export`` files."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _BATCH = {0: torch.export.Dim("batch")}
 
 
 def export(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted net with its preprocessing for programs without skglitch.
+    """Export a fitted net with its preprocessing, for programs without skglitch.
 
-    The net takes ``images``, any number of samples of X as in ``predict_proba`` or ``transform``:
-    uint8 if the estimator was fitted on uint8, else float32. It returns ``probabilities`` or
-    ``embeddings`` in float32. The file also holds JSON texts, in ONNX as metadata, in ``.pt2`` as
-    the extra file ``skglitch.json``: ``image_shape``, ``durations``, ``classes`` in the order of
-    the probabilities, ``versions``, and ``viridis``, the colors of Gravity Spy's pictures.
+    Its input ``images`` is any number of samples of X as in ``predict_proba`` or ``transform``:
+    uint8 if the estimator was fitted on uint8, else float32. Its output is ``probabilities`` or
+    ``embeddings`` in float32. Metadata are JSON, in ONNX as ``metadata_props``, in ``.pt2`` as the
+    extra file ``skglitch.json``: ``image_shape``, ``durations``, ``classes`` in the order of the
+    probabilities, ``versions``, and ``viridis``, the colors of Gravity Spy's pictures.
 
     Parameters
     ----------
     estimator : CNNClassifier or TruncatedCNNTransformer
-        Fitted.
+        The fitted estimator.
     path : path
-        Where to write: ``.onnx`` for ONNX, which needs ``pip install "skglitch[onnx]"``, or
-        ``.pt2`` for :func:`torch.export.load`.
+        The file: ``.onnx`` for ONNX, which needs ``pip install "skglitch[onnx]"``, or ``.pt2`` for
+        :func:`torch.export.load`.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     ValueError
-        If the name of the file ends otherwise.
+        If the file name has another suffix.
     RuntimeError
-        If the net cannot be exported, or computes something else than before. No file is written.
+        If the net cannot be exported, or its outputs differ from torch. No file is written.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
         images = torch.from_numpy(low + (high - low) * random).float()
     write = _make_onnx if target.suffix == ".onnx" else _make_pt2
     with torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # about what torch itself will remove
+        warnings.simplefilter("ignore")  # deprecation warnings from torch itself
         expected = net(images).numpy()
         content, found = write(net, images, _describe(estimator))
     difference = abs(found - expected).max() / max(1.0, abs(expected).max())

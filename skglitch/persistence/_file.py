@@ -1,4 +1,4 @@
-"""The file itself: a zip of a schema and of arrays, written whole or not at all."""
+"""The file: a zip archive of a schema and arrays, written atomically."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .._files import refuse_bomb, written_whole
 PROTOCOL = 1
 SCHEMA, WEIGHTS = "schema.json", "weights.safetensors"
 _FORMAT = "skglitch"
-# Whose versions are written down: another one is the first suspect where loading fails.
+# Libraries whose versions are stored, as other versions may explain why loading fails.
 _LIBRARIES = ("skglitch", "torch", "torchvision", "timm", "skorch", "scikit-learn", "numpy")
-# One date for all files, so that the same estimator makes the same bytes.
+# A fixed date, so that equal estimators give equal bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 Arrays = dict[str, np.ndarray]
@@ -43,7 +43,7 @@ def write_file(
     text = json.dumps(schema, indent=1, allow_nan=False)
     with written_whole(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(_entry(SCHEMA, zipfile.ZIP_DEFLATED), text.encode())
-        # Weights look like noise: to compress them costs time and saves a tenth.
+        # Compressing weights takes time and saves only a tenth.
         archive.writestr(_entry(WEIGHTS, zipfile.ZIP_STORED), save(arrays))
 
 
@@ -55,7 +55,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
-            # A zip that was cut short keeps its beginning and loses its table of contents.
+            # A truncated zip keeps its beginning, but loses its table of contents.
             reason = (
                 "damaged: it ends too early" if file.read(2) == b"PK" else "not a skglitch file"
             )
@@ -77,24 +77,24 @@ def read_file(path: Path) -> tuple[dict[str, Any], Arrays]:
             else:
                 arrays = load(archive.read(WEIGHTS))
                 types = dict.fromkeys(schema.get("half", ()), np.float32)
-                # Copies: what is read straight from the bytes cannot be written to.
+                # Copies, as arrays on bytes are read-only.
                 return schema, {
                     name: array.astype(types.get(name, array.dtype))
                     for name, array in arrays.items()
                 }
     except Exception as error:
-        # zipfile, zlib, json and safetensors each have errors of their own.
+        # zipfile, zlib, json and safetensors raise errors of many types.
         raise ValueError(f"{str(path)!r} is damaged: {error}") from error
     raise ValueError(f"{str(path)!r} {problem}")
 
 
 @contextlib.contextmanager
 def explaining(path: Path, schema: dict[str, Any]) -> Iterator[None]:
-    """Turn errors in what a file holds into a ValueError that names it."""
+    """Convert errors in the content of a file to a ValueError with its name."""
     try:
         yield
     except Exception as error:
-        # What a damaged file makes Python, torch and scikit-learn raise is of many types.
+        # Damaged files raise errors of many types in Python, torch and scikit-learn.
         reason = str(error) if isinstance(error, ValueError) else repr(error)
         versions = _describe_versions(schema["versions"])
         raise ValueError(f"{str(path)!r} cannot be loaded: {reason}.{versions}") from error
@@ -110,13 +110,13 @@ def _entry(name: str, compression: int) -> zipfile.ZipInfo:
 def _versions() -> dict[str, str]:
     from .._version import __version__
 
-    # A checkout that is not installed has no metadata.
+    # skglitch has no metadata if it is not installed.
     versions = {name: metadata.version(name) for name in _LIBRARIES if name != "skglitch"}
     return {"skglitch": __version__} | versions
 
 
 def _describe_versions(written: dict[str, str]) -> str:
-    """List the libraries that have changed since a file was written."""
+    """List the libraries whose version has changed since a file was written."""
     installed = _versions()
     changed = [
         f"{name} {version} (installed: {installed[name]})"
