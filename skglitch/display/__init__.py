@@ -1,6 +1,6 @@
-"""Figures of glitches, scores and embeddings, as Display objects like scikit-learn's.
+"""Display objects for glitches, scores and embeddings, as in scikit-learn.
 
-matplotlib is imported when something is plotted, and torch for saliency maps.
+matplotlib is imported to plot, and torch for saliency maps.
 """
 
 from ._confusion import ConfusionDisplay

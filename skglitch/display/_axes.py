@@ -9,15 +9,15 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The colorblind-safe colors of Okabe and Ito, without yellow, which is hard to see on white.
+# Okabe and Ito's colorblind-safe colors, without yellow, which is hard to see on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 HIGHLIGHT, GRAY = COLORS[1], "0.72"
 
 
 def color_and_marker(number: int) -> dict[str, Any]:
-    """Return a combination of color and marker, different for up to 42 numbers."""
-    # The numbers of colors and of markers are coprime.
+    """Return a color and a marker, whose combination is unique for up to 42 numbers."""
+    # Because the numbers of colors and of markers are coprime.
     return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
@@ -28,7 +28,7 @@ def make_axes(
     if ax is None:
         import matplotlib.pyplot as plt
 
-        # The size in inches is for matplotlib's default text, and grows with its size.
+        # The size in inches is for matplotlib's default text size, and scales with it.
         ax = plt.figure(figsize=np.multiply(figsize, text_scale()), layout="constrained")
     if not hasattr(ax, "figure"):
         raise TypeError(f"ax={ax!r} is neither matplotlib axes nor a figure: None creates one.")
@@ -48,7 +48,7 @@ def make_axes(
 
 
 def text_scale() -> float:
-    """Return the size of text, as a multiple of matplotlib's default."""
+    """Return the text size relative to matplotlib's default."""
     from matplotlib import rcParams, rcParamsDefault
     from matplotlib.font_manager import FontProperties
 

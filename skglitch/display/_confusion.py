@@ -23,28 +23,28 @@ _DARK = 0.5
 
 @dataclass(eq=False, repr=False)
 class ConfusionDisplay:
-    """Confusion matrix that stays readable with 40 classes.
+    """Confusion matrix that is readable with 40 classes.
 
     Colors are fractions of the true class.
 
     Parameters
     ----------
     confusion_matrix : array-like of shape (n_labels, n_labels)
-        The number of samples of the class of the row that are predicted as the class of the
-        column. Rows and columns of a data frame are matched to `display_labels` by name.
+        The number of samples of each true class (row) and predicted class (column). Rows and
+        columns of a data frame are matched to `display_labels` by name.
     display_labels : array-like of shape (n_labels,), default=None
-        The names of the classes. None takes the columns of a data frame, and else numbers from 0.
+        The names of the classes. None is the columns of a data frame, else numbers from 0.
 
     Attributes
     ----------
     im_ : matplotlib AxesImage
         The image of the matrix.
     text_ : ndarray of shape (n_labels, n_labels), dtype=matplotlib Text, or None
-        The values in the cells, None where they are zero; None without values.
+        The values in the cells, None for cells of zero; None without values.
     figure_, ax_ : matplotlib Figure and Axes
         The figure and its axes.
     labels_ : ndarray of shape (n_labels,)
-        The names of the classes in the order in which they are plotted.
+        The names of the classes as plotted.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class ConfusionDisplay:
         y_true, y_pred : array-like of shape (n_samples,)
             True and predicted labels.
         labels : array-like of shape (n_labels,), default=None
-            The classes, in this order. None takes all classes of either, sorted.
+            The classes, in this order. None is all classes in `y_true` and `y_pred`, sorted.
         **kwargs
             `ax` and others, passed to :meth:`plot`.
 
@@ -133,11 +133,11 @@ class ConfusionDisplay:
         ax : matplotlib Axes, Figure or SubFigure, default=None
             Where to plot; None creates a figure of the size `figsize`.
         order : {"given", "similarity"}, default="given"
-            The order of the classes; with ``"similarity"`` confused classes are neighbors.
+            The order of the classes. With ``"similarity"``, confused classes are neighbors.
         include_values : bool, default=True
-            Whether to write values other than zero into the cells, if these are large enough.
+            Whether to write nonzero values into the cells, if these are large enough.
         values_format : str, default=".0f"
-            The format of the values; ``".0%"`` and the like show fractions of the true class.
+            The format of the values. Formats such as ``".0%"`` show fractions of the true class.
         cmap : str or matplotlib Colormap, default="Blues"
             The colormap of the fractions, from light to dark.
         colorbar : bool, default=True
@@ -171,9 +171,8 @@ class ConfusionDisplay:
         self.labels_ = labels
         rates = _normalize(matrix)
         self.figure_, (self.ax_,) = make_axes(ax, self.figsize)
-        # gwpy changes the defaults of matplotlib when it is imported.
+        # Explicit, as importing gwpy changes the defaults of matplotlib.
         self.im_ = self.ax_.imshow(rates, vmin=0, vmax=1, cmap=cmap, origin="upper", aspect="equal")
-        # Packages that enable grids when imported (gwpy) would strike out the numbers.
         self.ax_.grid(False)
         if colorbar:
             bar = self.figure_.colorbar(self.im_, ax=self.ax_, shrink=0.7, pad=0.02)
@@ -185,7 +184,7 @@ class ConfusionDisplay:
         self.ax_.set_xticks(range(n), labels.astype(str), rotation=90)
         self.ax_.set_yticks(range(n), names)
         self.ax_.set(xlabel="predicted class", ylabel="true class (samples)")
-        # The size of labels depends on the size of cells, and the reverse: the second run settles.
+        # The sizes of labels and cells depend on each other, and converge in the second run.
         for _ in range(2):
             settle(self.figure_)
             cell = self.ax_.get_window_extent().width / n * 72 / self.ax_.figure.dpi
@@ -208,7 +207,7 @@ class ConfusionDisplay:
 
 
 def _order_table(matrix: Any, labels: Any) -> np.ndarray:
-    """Put rows and columns of a data frame, such as of ``pandas.crosstab``, in order by name."""
+    """Order rows and columns of a data frame, such as from ``pandas.crosstab``, by name."""
     if not hasattr(matrix, "columns"):
         return np.asarray(matrix)
     names = list(matrix.columns if labels is None else labels)
@@ -223,7 +222,7 @@ def _normalize(matrix: np.ndarray) -> np.ndarray:
 
 
 def _order_by_similarity(matrix: np.ndarray) -> np.ndarray:
-    """Order classes such that those that are confused with each other are neighbors."""
+    """Order classes so that confused classes are neighbors."""
     if len(matrix) < 3:
         return np.arange(len(matrix))
     from scipy.cluster.hierarchy import leaves_list, linkage

@@ -32,7 +32,7 @@ class HistoryDisplay:
     Attributes
     ----------
     figure_, axes_ : matplotlib Figure and ndarray of Axes of shape (n_panels,)
-        The figure, and the axes of loss, accuracy and learning rate, as far as recorded.
+        The figure, and the axes of loss and, if recorded, of accuracy and learning rate.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class HistoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure. Several axes replace given ones.
+            Where to plot; None creates a figure. Axes are replaced by several if needed.
 
         Returns
         -------
@@ -130,7 +130,7 @@ def _series(epochs: Sequence[Mapping[str, Any]], what: str) -> dict[str, np.ndar
 
 @dataclass(eq=False, repr=False)
 class FewShotDisplay:
-    """Accuracy against the number of labels per class, for several methods.
+    """Accuracy as a function of the number of labels per class, for several methods.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class FewShotDisplay:
     intervals : mapping of str to array-like of shape (2, n_counts), default=None
         The lower and upper limits of the bands. None plots no bands.
     confidence_level : float, default=None
-        The confidence level of the bands, for the label of the axis.
+        The confidence level of the bands, for the label of the y axis.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ class FewShotDisplay:
         confidence_level: float = 0.95,
         **kwargs: Any,
     ) -> FewShotDisplay:
-        """Plot means over repetitions with Student's intervals.
+        """Plot means over repetitions with confidence intervals from Student's t-distribution.
 
         Parameters
         ----------

@@ -39,11 +39,11 @@ class EmbeddingDisplay:
     embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
         The coordinates of each glitch on the map.
     labels : array-like of shape (n_samples,), default=None
-        The class or cluster of each glitch. Missing ones and -1 (noise) are gray, below others.
+        The class or cluster of each glitch. Glitches without one (missing or -1) are gray.
     title : str, default=None
         The title.
     method : str, default=None
-        The method that computed the map, for the label below.
+        The name of the method that computed the map, for the label of the x axis.
 
     Attributes
     ----------
@@ -89,13 +89,13 @@ class EmbeddingDisplay:
         Parameters
         ----------
         embeddings : array-like of shape (n_samples, n_features)
-            Embeddings of :class:`skglitch.TruncatedCNNTransformer`.
+            Embeddings, such as from :class:`skglitch.TruncatedCNNTransformer`.
         labels : array-like of shape (n_samples,), default=None
             The class or cluster of each glitch.
         method : {"tsne", "pca", "umap"}, default="tsne"
             The method. ``"umap"`` needs ``pip install "skglitch[umap]"``.
         n_components : {2, 3}, default=2
-            The dimensions of the map.
+            The number of dimensions of the map.
         random_state : int, RandomState instance or None, default=0
             The seed of the method.
         title : str, default=None
@@ -162,9 +162,10 @@ class EmbeddingDisplay:
             Where to plot; None creates a figure. Axes for three dimensions need
             ``projection="3d"``.
         names : bool, default=None
-            Whether to write the names of classes near their densest points, in two dimensions only.
+            Whether to write the names of classes near their densest points. None writes them in two
+            dimensions.
         legend : bool, default=None
-            Whether to add a legend. None adds one where there are no names.
+            Whether to add a legend. None adds one if there are no names.
         highlight : label or list of labels, default=None
             The classes to color, with names in bold; all others are gray. None colors all.
 
@@ -201,7 +202,7 @@ class EmbeddingDisplay:
         # Gray at the bottom, colors on top.
         for code in sorted(codes, key=colored.__getitem__):
             members = embedding[classes.codes == code]
-            # A dot is half as wide as other markers of the same size.
+            # Dots are half as wide as other markers of the same size.
             options = {"s": size if colored[code] else 1.6 * size, **styles[code]}
             handles[code] = self.ax_.scatter(*members.T, alpha=0.8, label=texts[code], **options)
         # Coordinates of such maps have no meaning.
@@ -209,7 +210,7 @@ class EmbeddingDisplay:
         self.ax_.margins(0.06)
         if not is_flat:
             self.ax_.set_zticks([])
-            # The axes are square: at the left they leave space for the legend.
+            # The axes are square, and leave space for the legend at the right.
             self.ax_.set_anchor("W")
         if self.title:
             self.ax_.set_title(self.title)
@@ -228,7 +229,7 @@ class EmbeddingDisplay:
             points = [handles[code] for code in entries]
             box = self.ax_.legend(points, entries.values(), **place, **style)
             for handle, text in zip(box.legend_handles, box.get_texts(), strict=True):
-                # The markers of many points are too small to recognize.
+                # Markers on maps of many points are too small to recognize.
                 handle.set(sizes=[_LEGEND_MARKER_SIZE], alpha=1)
                 text.set_parse_math(False)
         self.texts_: list[Any] = []
@@ -256,7 +257,7 @@ class EmbeddingDisplay:
         is_flat = embedding.shape[1] == 2
         if names and not is_flat:
             raise ValueError("names=True needs a map in two dimensions: use legend=True.")
-        # A figure creates the axes that are needed.
+        # In a figure, suitable axes are created.
         if ax is not None and not hasattr(ax, "subplots") and hasattr(ax, "get_zlim") is is_flat:
             raise ValueError(
                 f"ax={ax!r} does not have the {embedding.shape[1]} dimensions of the map: pass "

@@ -33,16 +33,16 @@ class EmbeddingExplorer:
     embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
         The coordinates of each glitch on the map. Maps in three dimensions can be rotated.
     labels : array-like of shape (n_samples,), default=None
-        The class or cluster of each glitch. Missing ones and -1 (noise) are gray, below others.
+        The class or cluster of each glitch. Glitches without one (missing or -1) are gray.
     X : array-like of shape (n_samples, n_views, height, width), default=None
-        Spectrograms; may be a memory map. Values of type uint8 are ten times the normalized
-        energy, all others the energy. None creates a page without pictures.
+        Spectrograms, as in :class:`SpectrogramDisplay`; may be a memory map. None creates a page
+        without pictures.
     ids : array-like of shape (n_samples,), default=None
-        Unique ids. None takes the row numbers.
+        Unique ids. None is the row numbers.
     about : dict or DataFrame of array-like of shape (n_samples,), default=None
         Further columns by name, such as ``{"prediction": y_pred, "ifo": ifo, "snr": snr}``. Text
-        and whole numbers of up to 500 classes can color the map instead of the labels, and keep
-        the colors of these; other columns are only shown.
+        and whole numbers with up to 500 classes can color the map instead of the labels, with the
+        same colors; other columns are only shown.
     title : str, default="Glitches"
         The title.
     durations, frange
@@ -102,7 +102,7 @@ class EmbeddingExplorer:
         ImportError
             If ``method="umap"`` and umap-learn is not installed.
         ValueError
-            If a parameter is invalid or shapes differ; before the map is computed.
+            If a parameter is invalid or shapes differ, before the map is computed.
         """
         check_method(method, n_components)
         checked = check_embeddings(embeddings)
@@ -120,7 +120,7 @@ class EmbeddingExplorer:
         estimator : transformer
             A fitted transformer, such as :class:`skglitch.TruncatedCNNTransformer`.
         X : array-like of shape (n_samples, n_views, height, width)
-            Glitches, which are also the pictures.
+            Glitches, to be embedded and shown.
         labels : array-like of shape (n_samples,), default=None
             The class or cluster of each glitch.
         **kwargs
@@ -139,7 +139,7 @@ class EmbeddingExplorer:
 
     @classmethod
     def _check_early(cls, n_samples: int, labels: Any, options: dict[str, Any]) -> None:
-        """Raise the errors of `write` before a network or a layout runs."""
+        """Raise the errors of `write` before glitches are embedded or mapped."""
         _, _, pictures = cls(np.zeros((n_samples, 2)), labels, **options)._check(n_samples)
         if pictures is not None:
             refuse_gaps(pictures[0], range(n_samples))
@@ -150,9 +150,10 @@ class EmbeddingExplorer:
         Parameters
         ----------
         path : str or path-like
-            The file; an existing file is replaced once the page is complete.
+            The file. An existing file is replaced once the page is complete.
         max_megabytes : float, default=40.0
-            The maximum size of all pictures in MB, scaled down to a height of 32 pixels at least.
+            The maximum size of all pictures in MB. They are scaled down, if needed, to a height of
+            at least 32 pixels.
 
         Raises
         ------
@@ -190,7 +191,7 @@ class EmbeddingExplorer:
 
 def _check_columns(labels: Any, about: Any, n_samples: int) -> dict[str, list[Any]]:
     """Return the columns of `labels` (first, if given) and `about` by name."""
-    # A Series has items too, but no columns.
+    # A Series has items, too, but no columns.
     if not (about is None or isinstance(about, Mapping) or hasattr(about, "columns")):
         raise TypeError(
             f"about must be a dict or a DataFrame, got {type(about).__name__}: name its values, "
@@ -208,12 +209,12 @@ def _check_columns(labels: Any, about: Any, n_samples: int) -> dict[str, list[An
 
 
 def _check_ids(ids: Any, n_samples: int) -> list[str]:
-    """Return unique ids as text; None takes the row numbers."""
+    """Return unique ids as text; None is the row numbers."""
     advice = "Each glitch needs a unique id: rename it, or pass ids=None for row numbers."
     row_of: dict[str, int] = {}
     values = range(n_samples) if ids is None else check_column(ids, "ids", n_samples)
     for row, value in enumerate(values):
-        # NaN is not equal to itself, and comparisons of NA are neither true nor false.
+        # NaN is not equal to itself, and comparisons with NA are neither True nor False.
         if value is None or (value == value) is not True or value == "":
             raise ValueError(f"ids[{row}]={value!r} is missing. {advice}")
         first = row_of.setdefault(str(value), row)
@@ -225,7 +226,7 @@ def _check_ids(ids: Any, n_samples: int) -> list[str]:
 def _check_pictures(
     X: Any, durations: Any, frange: Any, n_samples: int
 ) -> tuple[np.ndarray, tuple[float, ...], tuple[float, float]]:
-    """Check pictures, except for values of pixels, without copying a memory map."""
+    """Check pictures, except for pixel values, without copying a memory map."""
     array = np.asarray(as_pixels(X))
     if array.ndim == 0 or len(array) != n_samples:
         raise ValueError(f"X has shape {array.shape}, but the map has {n_samples} glitches.")

@@ -1,4 +1,4 @@
-"""The explorer's page: data and pictures that a browser reads, and the template around them."""
+"""The page of the explorer: data and pictures for a browser, and the template."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from ._axes import COLORS
 from ._maps import format_value, is_whole
 from ._spectrogram import LEVELS_PER_ENERGY, check_views
 
-# Energies come back to within three levels of 255 on average, in an eighth of the bytes that a
-# PNG takes. Slower methods than 1 save another eighth, in three times the time.
+# The average error is below three of 255 levels, at an eighth of the size of a PNG. Methods above 1
+# save another eighth, but take three times as long.
 _WEBP = {"quality": 50, "method": 1}
-# A browser decodes a sheet in some milliseconds to show one of its glitches.
+# A browser decodes a sheet of this size in some milliseconds.
 _PIXELS_PER_SHEET = 250_000
-# With fewer pixels, glitches can no longer be distinguished by eye.
+# With fewer pixels, glitches cannot be distinguished by eye.
 _SMALLEST_HEIGHT = 32
 _STEP = 0.9
 # The number of glitches that are encoded to predict the size of all.
 _N_TRIAL = 48
-# Neither side of a WebP can be longer.
+# The largest width and height of a WebP.
 _LONGEST_SIDE = 16_383
 _SCRIPTS = ("points.js", "pictures.js", "controls.js")
-# Without black, which is invisible on a dark page. With the seven markers of the page, 42 classes
-# look different: six and seven are coprime.
+# Without black, which is invisible on a dark page. With the seven markers of the page, combinations
+# are unique for 42 classes, as six and seven are coprime.
 _COLORS = COLORS[:6]
 
 
 def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Encode classes as numbers, with the same number, and color, in all columns."""
+    """Encode classes as numbers. A class has the same number, and so color, in all columns."""
     labels: list[str] = []
     encoded = []
     for name, values in columns.items():
@@ -57,7 +57,7 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
             encoded.append({"name": name, "numbers": numbers})
             continue
         texts = [format_value(v) if flag else "" for v, flag in zip(values, is_known, strict=True)]
-        # 10 is after 9, and numbers before words.
+        # 9 before 10, and numbers before words.
         classes = sorted(
             set(texts) - {""}, key=lambda t: (int(t), "") if t.isdecimal() else (np.inf, t)
         )
@@ -65,7 +65,7 @@ def encode_columns(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
             labels = classes
         elif set(labels) & set(classes):
             classes = labels + [text for text in classes if text not in set(labels)]
-        # Those without a class, -1, become the largest number.
+        # -1, no class, becomes the largest number.
         codes = in_base64(find_positions(texts, classes), "<u4")
         encoded.append({"name": name, "classes": classes, "codes": codes})
     return encoded
@@ -77,7 +77,7 @@ def in_base64(array: Any, dtype: str) -> str:
 
 
 def page(data: dict[str, Any], sheets: Iterable[str]) -> Iterator[str]:
-    """Fill in the template and yield it in parts, as sheets of pictures can be large."""
+    """Render the template in parts, as sheets of pictures can be large."""
     folder = resources.files(__package__) / "_explorer"
     script = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     style = (folder / "style.css").read_text(encoding="utf-8")
@@ -104,7 +104,7 @@ def _sha256(text: str) -> str:
 def encode_pictures(
     X: Any, durations: tuple[float, ...], frange: tuple[float, float], max_megabytes: float
 ) -> tuple[dict[str, Any], Iterator[str]]:
-    """Return what the page must know of the pictures, and their sheets."""
+    """Return what the page needs to know about the pictures, and their sheets."""
     import matplotlib
 
     height, width = size = fit_size(X, durations, max_megabytes)
@@ -122,7 +122,7 @@ def encode_pictures(
 
 
 def fit_size(X: Any, durations: tuple[float, ...], max_megabytes: float) -> tuple[int, int]:
-    """Find the largest height and width of views with which all pictures fit into a file."""
+    """Find the largest height and width of views for which all pictures fit."""
     some = np.linspace(0, len(X) - 1, min(len(X), _N_TRIAL)).astype(int)
     height, width = full = np.shape(X[0])[-2:]
     smallest = min(height, _SMALLEST_HEIGHT)

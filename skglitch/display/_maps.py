@@ -21,13 +21,13 @@ UNLABELED_STYLE = {"color": GRAY, "marker": ".", "linewidths": 0}
 # The label of noise in clusterings.
 _NOISE = -1
 METHOD_NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
-# Features that differ by at most this many units in the last place are constant: networks return
-# such differences for one glitch in different batches.
+# Features that differ by at most this many units in the last place are constant, as features of the
+# same glitch in different batches differ by so much.
 _MAX_ROUNDING_STEPS = 8
 
 
 def check_embeddings(embeddings: ArrayLike) -> np.ndarray:
-    """Return embeddings that can be mapped."""
+    """Check embeddings, and return them as an array."""
     array = np.asarray(unmask(embeddings))
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -62,8 +62,8 @@ def compute_map(
     largest = np.abs(embeddings).max(axis=0)
     with np.errstate(over="ignore"):
         spread = np.ptp(embeddings, axis=0)
-    # t-SNE divides by distances, and crashes the interpreter if all are zero. Squares of tiny
-    # numbers are zero, and squares of huge numbers overflow: divide by a power of two.
+    # t-SNE divides by distances, and crashes the interpreter if all are zero. Features are divided
+    # by a power of two, as squares of tiny numbers underflow, and squares of huge ones overflow.
     features = embeddings[:, spread > _MAX_ROUNDING_STEPS * eps * largest]
     power = np.frexp(np.abs(features).max(initial=0))[1]
     features = np.ldexp(features, -power)
@@ -75,7 +75,7 @@ def compute_map(
 
         n_found = min(n_components, n_samples, n_features)
         found = PCA(n_found, random_state=random_state).fit_transform(features)
-        # There are at most as many directions as glitches or features.
+        # There are at most as many components as glitches or features.
         return np.ldexp(np.pad(found, ((0, 0), (0, n_components - n_found))), power)
     if method == "tsne":
         from sklearn.manifold import TSNE
@@ -83,8 +83,8 @@ def compute_map(
         reducer = TSNE(
             n_components,
             perplexity=min(30.0, (n_samples - 1) / 3),
-            # The value of van der Maaten and Hinton (2008). With scikit-learn's 12, few glitches
-            # make too long steps, and some end far from all others.
+            # As in van der Maaten and Hinton (2008). With scikit-learn's 12, steps are too long for
+            # few glitches, and some end far from all others.
             early_exaggeration=4.0,
             init="pca" if n_components <= min(n_samples, n_features) else "random",
             random_state=random_state,
@@ -96,10 +96,10 @@ def compute_map(
     reducer = umap.UMAP(
         min(15, n_samples - 1),
         n_components,
-        # The spectral initialization needs more eigenvectors than few glitches have.
+        # Spectral initialization needs more eigenvectors than few glitches have.
         init="spectral" if n_samples > n_components + 1 else "random",
         random_state=random_state,
-        # With a seed UMAP runs on one thread, and warns unless n_jobs is 1.
+        # With a seed, UMAP uses one thread, and warns unless n_jobs is 1.
         **({} if random_state is None else {"n_jobs": 1}),
     )
     return reducer.fit_transform(features)
@@ -108,11 +108,11 @@ def compute_map(
 class MapClasses(NamedTuple):
     """Classes on a map."""
 
-    codes: NDArray[np.intp]  # the number of the class of each glitch; -1 without a label
+    codes: NDArray[np.intp]  # the class of each glitch; -1 without a label
     names: list[str]
-    is_colored: list[bool]  # all others are gray
+    is_colored: list[bool]  # others are gray
     styles: list[dict[str, Any]]  # options of matplotlib
-    unlabeled: str  # the name of glitches without a label
+    unlabeled: str  # the name for glitches without a label
 
 
 def find_classes(labels: ArrayLike | None, n_samples: int, highlight: Any) -> MapClasses:
@@ -156,7 +156,7 @@ def _style(number: int) -> dict[str, Any]:
 
 
 def check_column(values: ArrayLike, name: str, n_samples: int) -> list[Any]:
-    """Convert one value per glitch to a list of Python values, or refuse another number."""
+    """Convert one value per glitch to a list of Python values, and check their number."""
     shape = np.shape(np.asarray(values, dtype=object))
     if shape not in ((n_samples,), (n_samples, 1)):
         raise ValueError(
@@ -172,20 +172,20 @@ def is_whole(value: Any) -> bool:
 
 
 def format_value(value: Any) -> str:
-    """Convert a value to text, floats that are whole to integers."""
+    """Convert a value to text, and whole floats to integers."""
     return str(int(value)) if is_whole(value) else str(value)
 
 
-# The number of members that are enough to find the densest point of a class.
+# The number of members from which the densest point of a class is found.
 _MAX_MEMBERS = 500
 _N_ANGLES = 24
-# The cost of a covered point, as a distance of the name in pixels.
+# The cost of a covered point, as a distance in pixels.
 _COVERED = 3.0
 _GAP = 2.0
 
 
 def find_densest(points: np.ndarray) -> np.ndarray:
-    """Return the most central member; a mean may be far from all members."""
+    """Return the most central member, as the mean may be far from all members."""
     step = -(-len(points) // _MAX_MEMBERS)
     members = points[::step]
     distance = np.linalg.norm(members[:, None] - members, axis=2)

@@ -35,7 +35,7 @@ class SaliencyDisplay:
     views : array-like of shape (n_views, height, width)
         One glitch of X.
     maps : array-like of shape (n_views, height, width)
-        Its maps by :func:`compute_saliency_maps`. Views of NaN are left out.
+        Its maps from :func:`compute_saliency_maps`. Views whose map is NaN are left out.
     durations, frange, title
         As in :class:`SpectrogramDisplay`.
 
@@ -84,7 +84,7 @@ class SaliencyDisplay:
         views : array-like of shape (n_views, height, width)
             One glitch of X.
         label : str or int, default=None
-            The class. None takes the predicted class.
+            The class. None is the predicted class.
         layer, method
             As in :func:`compute_saliency_maps`.
         frange : tuple of float, default=(10.0, 2048.0)
@@ -163,17 +163,17 @@ def compute_saliency_maps(
     X : array-like
         Glitches of the shape seen in fit.
     labels : array-like of shape (n_samples,), default=None
-        The class for each sample. None takes the predicted classes.
+        The class for each sample. None is the predicted class.
     layer : str, default=None
-        The name of a module of the backbone that returns feature maps. None takes the last one
-        with more than one pixel, except pooling.
+        The name of a module of the backbone that returns feature maps. None is the last one with
+        more than one pixel, except pooling layers.
     method : {"gradient_activation", "grad_cam"}, default="gradient_activation"
         The method, see Notes.
 
     Returns
     -------
     maps : ndarray of shape (n_samples, n_views, height, width), dtype float32
-        Non-negative, on the scale of logits. NaN in views that the network does not use.
+        Non-negative, in units of logits. NaN in views that the network does not use.
 
     Raises
     ------
@@ -188,8 +188,8 @@ def compute_saliency_maps(
     (HiResCAM [1]_) omits the average, :math:`\sum_c g_c(x) A_c(x)`. Both are equal for mean
     pooling. For standard-deviation pooling, as in the default encoder, average gradients vanish.
 
-    Maps are interpolated from the few pixels of the layer. With ``views="channels"`` the first
-    layer mixes the views, which all get the same map.
+    Maps are interpolated from the coarse resolution of the layer. With ``views="channels"`` the
+    first layer mixes the views, so all of them get the same map.
 
     References
     ----------
@@ -228,11 +228,11 @@ def compute_saliency_maps(
     caught: list[torch.Tensor] = []
 
     def catch(_module: nn.Module, _args: Any, output: Any) -> Any:
-        """Start the graph at this layer: earlier ones may be frozen."""
+        """Start the autograd graph at this layer, as earlier ones may be frozen."""
         if not isinstance(output, torch.Tensor):
             return output
         caught[:] = [output.detach().requires_grad_()]
-        return caught[0].clone()  # later layers may work in place
+        return caught[0].clone()  # later layers may operate in place
 
     maps = np.empty(images.shape, dtype=np.float32)
     hook = net.encoder.backbone.net.get_submodule(layer).register_forward_hook(catch)
@@ -289,13 +289,13 @@ def _find_map_layer(net: GlitchNet, images: torch.Tensor) -> str:
 
 
 def to_views(maps: torch.Tensor, layout: ViewLayout, shape: tuple[int, ...]) -> torch.Tensor:
-    """Map maps of arranged images back to the views, NaN in views that are not used."""
+    """Convert maps of arranged images to maps of the views, NaN in views that are not used."""
     import torch
 
     n, *image_shape = shape
     size = layout.image_size(*image_shape[1:])
     large = torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-    # The layout arranges the numbers of pixels, the source of each value. Zeros are padding.
+    # Arranged pixel numbers are the source of each value. Zeros are padding.
     n_pixels = int(np.prod(image_shape))
     numbers = torch.arange(1, n_pixels + 1, dtype=torch.float64).reshape(1, *image_shape)
     arranged = layout.arrange(numbers).long().to(maps.device)

@@ -1,4 +1,4 @@
-"""Scores of classifiers: each class, reliability of probabilities and top-k accuracy."""
+"""Scores per class, reliability diagrams and top-k accuracy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ClassScoresDisplay:
     Parameters
     ----------
     table : pandas.DataFrame
-        The table that :func:`skglitch.metrics.classification_table` returns.
+        The table from :func:`skglitch.metrics.classification_table`.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class ClassScoresDisplay:
         ax : matplotlib Axes, Figure or SubFigure, default=None
             Where to plot; None creates a figure.
         sort_by : {"precision", "recall", "f1", "support"} or None, default=None
-            The score to sort the classes by, highest at the top. None keeps their order.
+            The score by which classes are sorted, highest first. None keeps their order.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class ReliabilityDisplay:
     Parameters
     ----------
     table : pandas.DataFrame
-        The table that :func:`skglitch.metrics.reliability_table` returns.
+        The table from :func:`skglitch.metrics.reliability_table`.
     error : float, default=None
         The expected calibration error, for the title.
     name : str, default=None
@@ -217,7 +217,7 @@ class ReliabilityDisplay:
         X, y : array-like
             Samples and their true labels.
         name : str, default=None
-            The name of the classifier, for the title. None takes the name of its class.
+            The name of the classifier, for the title. None is the name of its Python class.
         **kwargs
             `ax`, `n_bins` and `strategy`, passed to :meth:`from_predictions`.
 
@@ -235,7 +235,7 @@ class ReliabilityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure. Two axes replace given ones.
+            Where to plot; None creates a figure. Axes are replaced by two.
 
         Returns
         -------
@@ -273,7 +273,7 @@ class TopKDisplay:
     Parameters
     ----------
     tables : pandas.DataFrame or dict of str to pandas.DataFrame
-        The table of :func:`skglitch.metrics.top_k_table`, or those of classifiers by name.
+        The table from :func:`skglitch.metrics.top_k_table`, or tables by name of the classifier.
 
     Attributes
     ----------
@@ -311,7 +311,7 @@ class TopKDisplay:
         y_true : array-like of shape (n_samples,)
             True labels.
         y_score : array-like of shape (n_samples, n_labels) or dict of str to array-like
-            Scores, higher for more likely classes, or scores of several classifiers by name.
+            Scores, higher for more likely classes, or scores by name of the classifier.
         labels, ks, confidence_level
             As in :func:`skglitch.metrics.top_k_table`.
         ax : matplotlib Axes, Figure or SubFigure, default=None
@@ -364,7 +364,7 @@ class TopKDisplay:
         has_names = isinstance(self.tables, Mapping)
         tables: Any = self.tables if has_names else {"": self.tables}
         self.figure_, (self.ax_,) = make_axes(ax, (5.2, 3.8))
-        # Side by side, since intervals on top of each other cannot be read.
+        # Side by side, as overlapping intervals cannot be read.
         offsets = 0.08 * (np.arange(len(tables)) - (len(tables) - 1) / 2)
         for number, (name, table) in enumerate(tables.items()):
             style = {"label": name, "markersize": 5, **color_and_marker(number)}

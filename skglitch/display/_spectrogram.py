@@ -58,7 +58,7 @@ def plot_view(
     ax.set_yscale("log", base=2)
     ax.set_ylim(*frange)
     ax.yaxis.set_major_formatter("{x:g}")
-    # Fixed ticks are the same in all views.
+    # Fixed ticks, so that they are the same in all views.
     exponents = np.arange(math.ceil(math.log2(frange[0])), math.log2(frange[1]) + 1e-9)
     ax.set_yticks(2.0 ** exponents[:: max(1, round(len(exponents) / 4))])
     ax.minorticks_off()
@@ -69,7 +69,7 @@ def plot_view(
 def plot_energy(
     ax: Axes, view: np.ndarray, duration: float, frange: tuple[float, float], cmap: Any
 ) -> Any:
-    """Plot normalized energies; bytes are ten times the energy."""
+    """Plot normalized energies; uint8 values are ten times the energy."""
     energy = view / LEVELS_PER_ENERGY if view.dtype == np.uint8 else view
     return plot_view(ax, energy, duration, frange, vmin=0, vmax=_MAX_ENERGY, cmap=cmap)
 
@@ -81,10 +81,10 @@ class SpectrogramDisplay:
     Parameters
     ----------
     views : array-like of shape (n_views, height, width) or (height, width)
-        One glitch of X. Row 0 is the highest frequency. Values of type uint8 are ten times the
-        normalized energy, all others the energy.
+        One glitch of X. Row 0 is the highest frequency. uint8 values are ten times the normalized
+        energy, other values the energy.
     durations : float or sequence of float, default=None
-        The duration in s of each view. None means 0.5, 1, 2 and 4 s, as in Gravity Spy.
+        The duration in s of each view. None is 0.5, 1, 2 and 4 s, as in Gravity Spy.
     frange : tuple of float, default=(10.0, 2048.0)
         The lowest and highest frequency in Hz.
     title : str, default=None
@@ -125,7 +125,7 @@ class SpectrogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, Figure or SubFigure, default=None
-            Where to plot; None creates a figure. Several axes replace given ones.
+            Where to plot; None creates a figure. Axes are replaced by several if needed.
         n_columns : int, default=None
             The number of columns. None plots all views in one row.
         colorbar : bool, default=True
@@ -160,7 +160,7 @@ def view_axes(
     figsize: tuple[float, float] | None = None,
     **options: Any,
 ) -> tuple[Any, np.ndarray]:
-    """Create axes for views, with labels at the left and at the bottom."""
+    """Create axes for views, with labels only at the left and at the bottom."""
     columns = n_views if n_columns is None else min(n_columns, n_views)
     rows = math.ceil(n_views / columns)
     figsize = figsize or (2.4 * columns + 1.4, 2.2 * rows + 0.6)
@@ -203,7 +203,7 @@ class GalleryDisplay:
     frange : tuple of float, default=(10.0, 2048.0)
         The lowest and highest frequency in Hz.
     marked : sequence of bool, default=None
-        Which titles to color. None colors none.
+        The glitches whose titles are colored. None colors none.
     indices : sequence of int, default=None
         The rows of the glitches in X.
 
@@ -246,28 +246,28 @@ class GalleryDisplay:
         random_state: Any = 0,
         **kwargs: Any,
     ) -> GalleryDisplay:
-        """Plot given or random glitches, of all classes or of one.
+        """Plot selected or random glitches, of all classes or of one.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
-            Glitches; may be a memory map, of which only plotted glitches are read.
+            Glitches. Of a memory map, only plotted glitches are read.
         y : array-like of shape (n_samples,), default=None
             The labels, for titles and `label`.
         label : str or int, default=None
             The class to choose from. None chooses from all glitches.
         indices : array-like of int, default=None
-            The rows of the glitches to plot. None chooses at random.
+            The rows of the glitches to plot. None chooses random ones.
         n_glitches : int, default=12
             The maximum number of glitches.
         durations : float or sequence of float, default=None
             As in :class:`SpectrogramDisplay`.
         duration : float, default=None
-            The duration of the view to plot. None takes the one closest to 2 s.
+            The duration in s of the view to plot. None is the one closest to 2 s.
         frange : tuple of float, default=(10.0, 2048.0)
             The lowest and highest frequency in Hz.
         random_state : int, RandomState instance or None, default=0
-            The seed of the choice.
+            The seed for random glitches.
         **kwargs
             `ax` and others, passed to :meth:`plot`.
 
@@ -278,7 +278,7 @@ class GalleryDisplay:
         Raises
         ------
         ValueError
-            If there is no glitch to plot, or no view of this duration.
+            If there is no glitch to plot, or no view with this duration.
         """
         labels: list[Any] = [None] * len(X) if y is None else as_labels(y)
         is_known = is_labeled(labels, minus_one_is_class=True)
@@ -317,12 +317,12 @@ class GalleryDisplay:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_views, height, width)
-            Glitches; may be a memory map, of which only plotted glitches are read.
+            As in :meth:`from_data`.
         y_true, y_prob, labels
             As in :func:`skglitch.metrics.reliability_table`.
         show : {"confident_errors", "unsure"}, default="confident_errors"
-            Errors, the highest probabilities first, or correct and wrong predictions with the
-            smallest margins between the two highest probabilities.
+            Errors, those with the highest probability first, or all predictions, those with the
+            smallest margin between the two highest probabilities first.
         n_glitches : int, default=12
             The maximum number of glitches.
         **kwargs
@@ -336,7 +336,7 @@ class GalleryDisplay:
         ------
         ValueError
             If `show` is invalid, lengths differ, rows of `y_prob` are not probabilities, there are
-            no errors, or there is no view of this duration.
+            no errors, or there is no view with this duration.
         """
         codes, known = check_known_labels(y_true, labels)
         prob = check_probabilities(y_prob, len(codes), known)
@@ -425,7 +425,7 @@ class GalleryDisplay:
 def _select_view(
     X: Any, rows: np.ndarray, durations: Any, duration: float | None
 ) -> tuple[np.ndarray, float]:
-    """Return one view of each of these glitches, and its duration in s."""
+    """Return one view of each glitch in `rows`, and its duration in s."""
     X = as_pixels(X)
     glitches = np.asarray(X[rows] if hasattr(X, "shape") else [X[row] for row in rows])
     if glitches.ndim != 4:
