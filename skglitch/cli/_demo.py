@@ -1,4 +1,4 @@
-"""``skglitch demo``: the library on simulated glitches."""
+"""``skglitch demo``: a demonstration on simulated glitches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from sklearn.utils import Bunch
 
-# Not in the training set: the mirror image of Chirp, as in the paper.
+# Not in the training set: the mirror image of Chirp, as in George, Shen & Huerta (2017).
 NEW_CLASS = "Reverse_Chirp"
 _FILES = ("model.skglitch", "demo.json", "per_class.csv", "classes.png", "map.png", "confusion.png")
 
@@ -77,7 +77,7 @@ def demo(ctx: click.Context, output: Path, overwrite: bool, as_json: bool, **opt
 
     names = ("backbone", "max_epochs", "device")
     classifier = CNNClassifier(
-        # A quarter of the pixels of a mosaic, which saves time.
+        # A quarter of the pixels of a mosaic, to save time.
         views="channels",
         encoder=Encoder(durations=known.durations),
         random_state=seed,
@@ -159,7 +159,7 @@ def find_new_class(
 
 
 def describe_new_class(found: dict[str, Any]) -> str:
-    """Say how well the new class was found."""
+    """Describe how well the new class was found."""
     clusters = f"No new cluster has any of the {NEW_CLASS} glitches."
     if found["cluster_recall"]:
         clusters = (

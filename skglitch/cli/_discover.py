@@ -34,8 +34,8 @@ _N_ISSUES = 10
 @click.option(
     "--predicted",
     is_flag=True,
-    help="The labels of SOURCE are predictions of MODEL, as skglitch watch writes them. Glitches "
-    "that are novel to MODEL count as unlabeled.",
+    help="The labels of SOURCE are predictions of MODEL, as from skglitch watch. Glitches that are "
+    "novel to MODEL count as unlabeled.",
 )
 @click.option(
     "--unlabeled",
@@ -48,7 +48,7 @@ _N_ISSUES = 10
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="X",
     default=0.05,
-    help="Fraction of known glitches that are called novel.",
+    help="Fraction of known glitches that are classified as novel.",
 )
 @_options.choice(
     "--novelty-method",
@@ -79,7 +79,7 @@ def discover(
 ) -> None:
     """Find new classes, novel glitches, wrong labels and onsets in SOURCE.
 
-    Glitches are embedded by a saved model or a pretrained backbone, or EMBEDDINGS are a file of
+    Glitches are embedded by a saved model or a pretrained backbone, or EMBEDDINGS are a file from
     skglitch embed, without SOURCE. Labeled glitches are known. Clusters of others are new classes.
 
     The folder gets clusters.csv (size, stability, similar classes, ids of typical members),
@@ -100,7 +100,7 @@ def discover(
     runs = options["runs"]
     if runs is not None:
         runs = "LIGO" if runs == "ligo" else read_runs(Path(runs))
-    # Wrong segments or runs are an error before the embedding, which takes long.
+    # Check segments and runs before the embedding, which takes long.
     find_onsets([], [], ifo=[], segments=segments, runs=runs)
     embeddings, glitches = _read(ctx, model, source)
     found = search(
@@ -138,7 +138,7 @@ def discover(
         tables["glitches"] = tables["glitches"].join(issues.add_prefix("label_"))
     for name in _TABLES:
         path = paths[f"{name}.{suffix}"]
-        # A table of an earlier search does not belong to this one.
+        # Remove a table of an earlier search.
         path.unlink(missing_ok=True)
         if name in tables:
             write_table(tables[name], path)

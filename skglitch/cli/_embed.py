@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Embedder:
-    """A saved model or a backbone, by its path or name, that embeds one source after the other."""
+    """A saved model or a backbone, by path or name, that embeds sources one by one."""
 
     def __init__(self, name: str, ctx: click.Context) -> None:
         self._name, self._options = name, ctx.params
@@ -99,10 +99,10 @@ class Embedder:
 def embed(
     ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any
 ) -> None:
-    """Compute embeddings of the glitches of SOURCE by a saved model or a pretrained backbone.
+    """Compute embeddings of the glitches in SOURCE by a saved model or a pretrained backbone.
 
-    A .npz, .h5 or .hdf5 file has the arrays embeddings, id, ifo and, where known, gps_time and
-    label. A .csv or .parquet file has them as columns. A .npy file has the embeddings alone, and
+    A .npz, .h5 or .hdf5 file has the arrays embeddings, id, ifo and, if known, gps_time and label.
+    A .csv or .parquet file has them as columns. A .npy file has only the embeddings, and
     <name>_ids.csv describes its rows.
     """
     check_suffix(output, EMBEDDINGS)

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 def explore(
     ctx: click.Context, model: str, source: Path | None, output: Path, **options: Any
 ) -> None:
-    """Write a map of the glitches of SOURCE, as one file for any browser.
+    """Write a map of the glitches in SOURCE, as one file for any browser.
 
-    Glitches are embedded by a saved model or a pretrained backbone, or EMBEDDINGS are a file of
+    Glitches are embedded by a saved model or a pretrained backbone, or EMBEDDINGS are a file from
     skglitch embed. SOURCE is then optional and has the pictures, which are found by id. Without
     labels, the predictions of a classifier color the map.
     """
@@ -91,7 +91,7 @@ def _find_rows(bunch: Bunch, ids: np.ndarray) -> np.ndarray:
     duplicates = index[index.duplicated()].intersection(ids.astype(str))
     if len(duplicates):
         raise ValueError(f"SOURCE has several glitches with the id {duplicates[0]!r}.")
-    # Ids that no row is looked up by may be duplicates.
+    # Ids that are not looked up may be duplicates.
     rows = pd.Series(range(len(index)), index)[~index.duplicated()].reindex(ids.astype(str))
     missing = rows.index[rows.isna()]
     if len(missing):

@@ -66,9 +66,9 @@ def fit(
     class is held out (--test-fraction), and scores on it go to stdout: top-1 to top-5 accuracy with
     95 % intervals, and precision and recall per class.
 
-    The folder OUTPUT.checkpoint keeps the state after each epoch until the training is done: if it
-    was killed, the same command goes on from there. Ctrl-C stops the training and saves the current
-    network, with exit code 130.
+    The folder OUTPUT.checkpoint has the state after each epoch until the training is complete. If
+    it was killed, the same command resumes from there. Ctrl-C stops the training and saves the
+    current network, with exit code 130.
 
     Defaults are the same as in skglitch.CNNClassifier.
     """
@@ -80,7 +80,7 @@ def fit(
     params = {name: options[name] for name in _PARAMETERS if options[name] is not None}
     params |= parse_weights(options["weights"]) | {"verbose": int(not options["quiet"])}
     if "backbone" in params:
-        # Fails before the data are read, which can take minutes.
+        # An unknown name fails before the data are read, which can take minutes.
         backbone_info(params["backbone"])
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     classifier = CNNClassifier(**params, checkpoint=checkpoint)
@@ -107,7 +107,7 @@ def fit(
         # Indexing by all rows would copy a memory map.
         classifier.fit(bunch.data, bunch.target)
     seconds = time.perf_counter() - started
-    # How this run went is not part of the model.
+    # Settings of this run are not part of the model.
     save(classifier.set_params(verbose=0, checkpoint=None), output)
     is_interrupted = bool(classifier.net_.interrupted_)
     if not is_interrupted:

@@ -1,4 +1,4 @@
-"""Reading of glitches and models, as the options say."""
+"""Loading of glitches and models by the options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_source(
     size: tuple[int, int] | None,
     options: Mapping[str, Any],
 ) -> Bunch:
-    """Read the glitches of SOURCE or ``--triggers``; target and gps are None where unknown."""
+    """Read the glitches of SOURCE or ``--triggers``; target and gps are None if unknown."""
     triggers: Path | None = options["triggers"]
     if (source is None) == (triggers is None):
         raise click.UsageError("Exactly one of SOURCE and --triggers is needed.")
@@ -120,7 +120,7 @@ def _parse_channels(channels: Sequence[str]) -> Any:
 
 
 def gps_of_ids(ids: Sequence[str]) -> np.ndarray | None:
-    """Return the GPS times that ids consist of, or None if some id is not a GPS time."""
+    """Return the GPS times in ids, or None if some id has none."""
     import numpy as np
 
     matches = [_GPS.fullmatch(str(name)) for name in ids]
@@ -140,7 +140,7 @@ def load_for_model(source: Path | None, model: Any, options: Mapping[str, Any]) 
 
 
 def load_model(path: Path, kinds: Sequence[str], options: Mapping[str, Any]) -> Any:
-    """Load a model of one of some classes, and set the parameters that options give."""
+    """Load a model of one of some classes, and set parameters from options."""
     from ..persistence import load
 
     model = load(path, device=options["device"])
@@ -163,7 +163,7 @@ def parse_weights(value: str | None) -> dict[str, Any]:
 
 
 def refuse_options(ctx: click.Context, names: Sequence[str], reason: str) -> None:
-    """Raise UsageError if options are given that would have no effect."""
+    """Raise UsageError if options without effect are given."""
     given = [
         f"--{name.replace('_', '-')}" for name in names if ctx.get_parameter_source(name) in _GIVEN
     ]

@@ -1,4 +1,4 @@
-"""The group of commands and its handling of errors."""
+"""The command group and its error handling."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._predict import predict
 from ._report import report
 from ._watch import watch
 
-# Options that take all values up to the next option, for *.hdf5 in the shell.
+# Options that take all values up to the next option, such as *.hdf5 in the shell.
 _GREEDY = {"--strain"}
 
 
@@ -47,7 +47,7 @@ class SafeGroup(click.Group):
                 click.echo("Interrupted.", err=True)
                 ctx.exit(INTERRUPTED)
             except Exception as error:
-                # click handles a closed pipe.
+                # A closed pipe is handled by click.
                 is_closed_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE
                 if is_closed_pipe or ctx.meta.get("debug"):
                     raise
@@ -56,8 +56,7 @@ class SafeGroup(click.Group):
 
 def _describe(error: Exception) -> str:
     """Return the message of an error, with its type if the input is not the cause."""
-    # An ImportError of this library names the package to install. Others, and errors of other
-    # types, are not caused by the input.
+    # ImportErrors of this library name the package to install.
     is_ours = isinstance(error, ImportError) and "pip install" in str(error)
     if not (is_ours or isinstance(error, ValueError | OSError)):
         return f"{type(error).__name__}: {error}\n(--debug shows the traceback.)"
@@ -71,7 +70,7 @@ def _show_warning(message: Any, category: Any, *_args: Any, **_kwargs: Any) -> N
 
 
 def _repeat_greedy(args: list[str]) -> list[str]:
-    """Turn ``--strain a b`` into ``--strain a --strain b``."""
+    """Convert ``--strain a b`` to ``--strain a --strain b``."""
     repeated: list[str] = []
     option: str | None = None
     for number, arg in enumerate(args):
@@ -108,7 +107,7 @@ def main() -> None:
 @_options.as_json
 @_options.common
 def info(model: Path, as_json: bool, **_: Any) -> None:
-    """Print what the file of a MODEL says: scores, versions, training data, classes, parameters."""
+    """Print the metadata of a MODEL: scores, versions, training data, classes, parameters."""
     import pandas as pd
 
     from .._tables import format_table, to_json

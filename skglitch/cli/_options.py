@@ -1,4 +1,4 @@
-"""Options of several commands, the types of their values, and their defaults in a file."""
+"""Options of several commands, their types, and defaults from a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parse_durations(value: str) -> tuple[float, ...] | None:
 
 
 def parse_views(value: str) -> str | float | tuple[float, ...] | None:
-    """Keep an arrangement, and convert ``"1.0"`` to a float and ``"0.5,1,2"`` to a tuple."""
+    """Keep the name of a layout, and convert ``"1.0"`` to a float and ``"0.5,1,2"`` to a tuple."""
     if value in ("mosaic", "channels", "separate"):
         return value
     durations = parse_durations(value)
@@ -43,7 +43,7 @@ def parse_size(value: str) -> tuple[int, int]:
 
 
 class FileOr(click.Path):
-    """A file that exists, or one of some words."""
+    """An existing file, or one of some words."""
 
     def __init__(self, *words: str) -> None:
         super().__init__(dir_okay=False)
@@ -58,7 +58,7 @@ class FileOr(click.Path):
 
 
 class ModelPath(click.Path):
-    """A path, or the word for the ready-made model, which goes before a file of that name."""
+    """A path, or the name of the ready-made model, which precedes a file of that name."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the path of the model."""
@@ -73,7 +73,7 @@ class ModelPath(click.Path):
 
 
 def read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
-    """Make the values in a file the defaults of options, which those of a command replace."""
+    """Use the values in a file as defaults of options, which the command line overrides."""
     if path is None:
         return
     try:
@@ -98,7 +98,7 @@ def read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) 
 def _read_option(
     ctx: click.Context, where: str, command: click.Command, key: str, value: Any
 ) -> tuple[str, Any]:
-    """Return the parameter of an option, and its value as it is typed in the command line."""
+    """Return the parameter of an option, and its value as typed on the command line."""
     options = {
         text: param
         for param in command.params
@@ -110,7 +110,7 @@ def _read_option(
         raise click.UsageError(f"{where}: {key!r} is not one of {', '.join(sorted(options))}.", ctx)
     texts = [str(item) for item in value] if isinstance(value, list) else [str(value)]
     typed = texts if getattr(option, "multiple", False) else ",".join(texts)
-    # Files need not be there yet: another command of the file may write them.
+    # Files need not exist yet, as another command may write them.
     if not isinstance(option.type, click.Path):
         try:
             option.type_cast_value(ctx, typed)
@@ -130,7 +130,7 @@ def choice(name: str, allowed: Sequence[str], **params: Any) -> Callable[[F], F]
 
 
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
-# Not required, since --triggers and --strain may replace it.
+# Not required, as --triggers and --strain may replace it.
 _existing = click.Path(exists=True, path_type=Path)
 source = click.argument("source", required=False, metavar="[SOURCE]", type=_existing)
 model = click.argument("model", type=ModelPath(exists=True, dir_okay=False, path_type=Path))

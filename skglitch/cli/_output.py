@@ -1,4 +1,4 @@
-"""Messages, scores, and checks of output files before the work starts."""
+"""Messages, scores, and early checks of output files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-# Exit code of a shell for a program that Ctrl-C ended: 128 and the number of the signal.
+# Exit code of a shell for a program that was ended by Ctrl-C: 128 plus the signal number.
 INTERRUPTED = 130
 HDF5 = (".h5", ".hdf5")
 TABLES = (".csv", ".parquet", *HDF5)
@@ -38,7 +38,7 @@ def check_output(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise bad_output(f"{str(path)!r} exists: --overwrite replaces it.")
     try:
-        # Permissions are not enough: a read-only file system only shows when it is written to.
+        # Not by permissions, which do not reveal a read-only file system.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
@@ -58,7 +58,7 @@ def check_folder(folder: Path, names: Iterable[str], overwrite: bool) -> dict[st
 
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> None:
-    """Raise if a file has another format, or one whose package is not installed."""
+    """Raise an error if a file has another format, or one whose package is not installed."""
     from .._hdf5 import import_h5py
     from .._tables import import_pyarrow
 

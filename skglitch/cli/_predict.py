@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 @_options.batch_size
 @_options.reading
 def predict(model: Path, source: Path | None, output: Path | None, **options: Any) -> None:
-    """Predict the classes of the glitches of SOURCE, labeled or not, by a saved MODEL.
+    """Predict the classes of the glitches in SOURCE, labeled or not, by a saved MODEL.
 
-    The columns are id, ifo, gps_time and label (where known), prediction and probability; with
+    The columns are id, ifo, gps_time and label (if known), prediction and probability; with
     --top 2 also prediction_2 and probability_2, and so on. pretrained adds novelty_p_value, which
     is low for glitches of unknown classes. If there are labels, the top-k accuracy goes to stderr.
     """
@@ -85,7 +85,7 @@ def tabulate_predictions(
     """Return the columns ``prediction``, ``probability``, ``prediction_2``, and so on."""
     import numpy as np
 
-    # Stable, so that ties go to the class that predict returns.
+    # Stable, so that ties are resolved as in predict.
     order = np.argsort(-y_prob, axis=1, kind="stable")[:, :n_classes]
     columns = {}
     for rank, codes in enumerate(order.T, start=1):

@@ -27,7 +27,7 @@ from ._output import bad_output, check_output, say
 @_options.batch_size
 @_options.reading
 def report(model: Path, source: Path | None, output: Path, **options: Any) -> None:
-    """Write a page on the predictions of a saved MODEL (or pretrained) for the glitches of SOURCE.
+    """Write a page on the predictions of a saved MODEL (or pretrained) for the glitches in SOURCE.
 
     It covers the data, scores, confusions, calibration, a map, errors that may be wrong labels,
     novel glitches, saliency maps, run time, parameters and versions. Use glitches that the model

@@ -48,7 +48,7 @@ def write_embeddings(path: Path, embeddings: np.ndarray, columns: dict[str, Any]
 
 
 def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """Read embeddings, and the columns that describe their rows; the label is "" without one."""
+    """Read embeddings, and the columns that describe their rows; a missing label is ""."""
     try:
         embeddings, table = _read_arrays(path)
         return embeddings, _read_columns(embeddings, table)
@@ -56,7 +56,7 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         # Nothing is wrong with the file.
         raise
     except Exception as error:
-        # What is damaged makes each of the libraries raise errors of many types.
+        # For damaged files, the libraries raise errors of many types.
         raise ValueError(f"{str(path)!r} is not a file of embeddings: {error}") from error
 
 
@@ -130,7 +130,7 @@ def _read_wide_csv(path: Path) -> pd.DataFrame:
     """Read numbers and the columns that describe rows, which stay text."""
     import pandas as pd
 
-    # pandas would rename a second column of a name, but refuses to name two alike.
+    # Explicit names, of which pandas refuses duplicates; those in the file it would rename.
     header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
     names = [name.strip() for name in header.iloc[0]]
     texts = dict.fromkeys(_COLUMNS, str)

@@ -25,8 +25,8 @@ _SUFFIXES = (".csv", ".jsonl", ".parquet")
     type=_options.ModelPath(exists=True, dir_okay=False, path_type=Path),
     help="The model.",
 )
-@click.option("--ifo", help="The detector, where files do not contain it or there are others.")
-# One of the single detector, where other commands take one of each.
+@click.option("--ifo", help="The detector, if files do not name it or are from several.")
+# For a single detector, where other commands take one per detector.
 @click.option(
     "--channel", "only_channel", help="Channel of frame files, or data set of HDF5 files."
 )
@@ -49,28 +49,28 @@ _SUFFIXES = (".csv", ".jsonl", ".parquet")
     metavar="FILE.html",
     help="Page with rates, glitches, latency and messages, which reloads itself.",
 )
-@click.option("--once", is_flag=True, help="End when all files that are there are done.")
+@click.option("--once", is_flag=True, help="Exit when all files in the folder are done.")
 @click.option(
     "--replay",
     "speed",
     type=click.FloatRange(0, min_open=True),
     metavar="SPEED",
-    help="Take recorded files as if they arrived now, so many times faster, and end with them.",
+    help="Replay recorded files, faster by this factor, and exit.",
 )
 @click.option(
     "--poll",
     type=click.FloatRange(0, min_open=True),
     default=0.1,
     metavar="S",
-    help="Time in s between looks at the folder.",
+    help="Time in s between scans of the folder.",
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps.")
 @_options.common
 def watch(path: Path, output: Path, **options: Any) -> None:
     """Find, classify and list the glitches in strain files that arrive in the folder PATH.
 
-    Each new file is read once it is complete. The rows that are certain with it are appended to
-    the table. A process that was killed goes on when it is started again.
+    Each new file is read once it is complete. Triggers that later strain cannot change are
+    appended to the table. A process that was killed resumes when it is started again.
     """
     is_stdout = str(output) == "-"
     if not is_stdout:
