@@ -1,4 +1,4 @@
-"""Which files of a folder are new and complete."""
+"""New and complete files in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SUFFIXES = (".hdf5", ".hdf", ".h5", ".gwf")
-# A file is read when it has not changed for this long in s, and given up after the second.
+# A file is read when it has not changed for the first time in s, and given up after the second.
 _SETTLED, _PATIENCE = 0.1, 10.0
 _GPS = re.compile(r"\d{9,10}")
 _SPAN = re.compile(r"-(\d{9,10})-(\d+)\.\w+$")
@@ -20,22 +20,22 @@ _SPAN = re.compile(r"-(\d{9,10})-(\d+)\.\w+$")
 @dataclass
 class _File:
     state: tuple[int, int]
-    # On the clock of time.monotonic, which never jumps.
+    # By time.monotonic, which never jumps.
     since: float
     given_up: bool = False
 
 
 class Arrivals:
-    """Strain files of a folder that are not done yet.
+    """Strain files in a folder that were not processed yet.
 
-    With a speed, recorded files arrive as if they were written now, and time passed so much faster.
+    With a speed, recorded files arrive as in a replay that is faster by this factor.
     """
 
     def __init__(
         self, folder: Path, done: set[str], say: Callable[[str], None], speed: float | None = None
     ) -> None:
         self.folder, self.done, self.say, self.speed = folder, done, say, speed
-        # When it first looked, and the GPS time then in a replay.
+        # Time of the first look, and the GPS time then in a replay.
         self.began, self._gps = math.inf, 0.0
         self._files: dict[str, _File] = {}
 
@@ -75,19 +75,19 @@ class Arrivals:
         return time.monotonic() - abs(time.time() - changed)
 
     def waited(self, name: str) -> float | None:
-        """Time in s since a file arrived, None if it was there from the beginning."""
+        """Time in s since a file arrived, None if it was there at the start."""
         since = self._files[name].since
         return time.monotonic() - since if since >= self.began else None
 
     def end(self, name: str) -> None:
-        """Note that a file is done."""
+        """Mark a file as processed."""
         self.done.add(name)
         self._files.pop(name, None)
 
     def fail(self, name: str, error: Exception) -> None:
-        """Note that a file could not be read, and say so once it has stopped changing."""
+        """Report a file that cannot be read, once it has stopped changing."""
         file = self._files[name]
-        is_there = (self.folder / name).exists()  # look tells of others
+        is_there = (self.folder / name).exists()  # look reports others
         if is_there and time.monotonic() - file.since >= _PATIENCE:
             file.given_up = True
             self.say(f"{error} It is skipped unless it changes.")

@@ -1,4 +1,4 @@
-"""The page that a person leaves open while a folder is watched."""
+"""The web page on the state of a watched folder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..display import SpectrogramDisplay
 
 _HOUR, _N_HOURS = 3600.0, 24
 _N_PICTURES, _N_MESSAGES, _N_FILES = 8, 30, 200
-# Pictures show the view whose duration in s is nearest to this one.
+# Pictures show the view whose duration in s is closest to this.
 _DURATION = 2.0
 _BARS = "▁▂▃▄▅▆▇█"
 _PICTURE = re.compile(r'base64,([^"]+)" alt="Spectrogram of (\S+)"')
 
 
 class Page:
-    """One file for any browser, which loads itself again: rates, glitches, latency and messages.
+    """Self-contained page that reloads itself: rates, glitches, latency and messages.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Page:
         self.view = int(np.argmin(np.abs(np.array(durations) - _DURATION)))
         self.messages: deque[dict[str, str]] = deque(maxlen=_N_MESSAGES)
         self.latencies: deque[float] = deque(maxlen=_N_FILES)
-        # The page itself keeps its pictures over a restart.
+        # After a restart, pictures are read from the page.
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         self.pictures = {name: base64.b64decode(data) for data, name in _PICTURE.findall(text)}
 
@@ -58,7 +58,7 @@ class Page:
     ) -> None:
         """Add rows, the views of some by their ids, and the time since their file arrived."""
         self.latencies += [] if waited is None else [waited]
-        # As those of load_triggers.
+        # As in load_triggers.
         ids = [f"{ifo}_{gps!r}" for ifo, gps in zip(rows["ifo"], rows["gps"].tolist(), strict=True)]
         rows = rows.assign(id=ids)
         rows = pd.concat([table for table in (self.rows, rows) if len(table)] or [rows])

@@ -1,4 +1,4 @@
-"""A table that grows, and a journal of what it contains."""
+"""A table that grows, and its journal."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ except ImportError:  # not on Windows
 
 
 class GrowingTable:
-    """Rows in a file, or in stdout, and a line per step in a journal beside the file.
+    """Append-only table in a file, or on stdout, with a journal of steps next to the file.
 
-    A step is done once its line is in the journal. The line records the size of the table: bytes,
-    or files of a Parquet data set. On opening, the table is cut to the size in the last line, so a
-    step is done as a whole or not at all, whenever the process is killed.
+    A line in the journal commits a step. It records the size of the table: bytes, or files of a
+    Parquet data set. On opening, the table is truncated to the size in the last line, so that steps
+    are atomic, whenever the process is killed.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class GrowingTable:
         A ``.csv`` file, a ``.parquet`` folder, or a file of JSON lines. None is stdout, without a
         journal.
     settings : dict
-        What the rows depend on. An existing table must have been written with the same.
+        What the rows depend on. An existing table must have been written with the same settings.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class GrowingTable:
             path.touch()
         if self._measure() and not where.exists():
             raise FileExistsError(f"{str(path)!r} exists, but not its journal {where.name!r}.")
-        # A process may have been killed before its first line: the table is empty then.
+        # If a process was killed before its first line, the table is empty.
         self._journal = where.open("a+b", buffering=0)
         self._lock(where)
         self._journal.seek(0)
@@ -92,7 +92,7 @@ class GrowingTable:
         return len(self._parts()) if self._suffix == ".parquet" else self.path.stat().st_size
 
     def _cut(self) -> None:
-        """Remove what is in no step."""
+        """Remove what was not committed."""
         if self._suffix != ".parquet":
             os.truncate(self.path, self._size)
             return
@@ -113,7 +113,7 @@ class GrowingTable:
         return pd.read_json(self.path, lines=True, precise_float=True)
 
     def append(self, rows: pd.DataFrame, step: dict[str, Any]) -> None:
-        """Write rows and the step that they are from, or raise OSError and write neither."""
+        """Write rows and commit their step, or raise OSError and write neither."""
         if self.path is None:
             sys.stdout.write(self._as_text(rows))
             sys.stdout.flush()
@@ -134,7 +134,7 @@ class GrowingTable:
     def _write_rows(self, rows: pd.DataFrame) -> int:
         """Write rows, and return the size of the table with them."""
         if self._suffix == ".parquet":
-            # The first one tells what columns there are.
+            # The first file defines the columns.
             if len(rows) or not self._size:
                 with written_whole(self.path / f"part-{self._size:08d}.parquet") as file:
                     rows.to_parquet(file, index=False)
@@ -152,7 +152,7 @@ class GrowingTable:
 
 
 def _write(file: Any, content: bytes) -> None:
-    """Write all of it to a file without a buffer, and to the disk."""
+    """Write all content to an unbuffered file, and flush it to disk."""
     while content:
         content = content[file.write(content) :]
     os.fsync(file.fileno())

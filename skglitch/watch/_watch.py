@@ -1,4 +1,4 @@
-"""Triggers in files of strain, whatever the files are cut at."""
+"""Triggers in strain files, independent of where files start and end."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ._table import GrowingTable
 if TYPE_CHECKING:
     import pandas as pd
 
-# In s: strain before a trigger on which its spectrum and block depend, strain after it that a
-# search needs, and the part of an end that has no triggers, from find_triggers' fftlength.
+# In s: strain before a trigger that its spectrum and block depend on, strain after it that a search
+# needs, and the part of an end without triggers, from find_triggers' fftlength.
 _CONTEXT, _WAIT, _LOST = 160.0, 92.0, 2.0 * LOST_AT_GAPS
-# Strain on the two sides of a longer gap is searched separately, as gaps take memory.
+# Strain on the two sides of longer gaps is searched separately, as gaps take memory.
 _LONGEST_GAP = 512.0
-# A detector is silent without a file for this long in s, or twice the duration of its last file.
+# Longest time in s without a file before a detector is silent, or twice the duration of its last.
 _SILENCE = 600.0
 
 
@@ -49,7 +49,7 @@ class _Detector:
     spans: list[tuple[float, float]] = field(default_factory=list)
     until: float = 0.0
     sample_rate: float = 0.0
-    # By time.monotonic, and infinite once its silence was reported.
+    # By time.monotonic; infinite once its silence was reported.
     heard: float = field(default_factory=time.monotonic)
 
     def add(self, part: _Part) -> None:
@@ -66,9 +66,9 @@ class Watch:
     folder : pathlib.Path
         The folder.
     classifier : CNNClassifier
-        Fitted.
+        The fitted classifier.
     table : GrowingTable
-        Gets the rows, and its steps are the files that are done already.
+        The table for the rows. Its steps are the files that were already processed.
     ifo, channel : str, default=None
         As ``ifo`` and ``dataset`` of :func:`~skglitch.datasets.load_strain`.
     pictures : pathlib.Path, default=None
@@ -76,9 +76,9 @@ class Watch:
     page : Page, default=None
         Page to write after each file.
     speed : float, default=None
-        Replays recorded files, so many times faster than they were recorded.
+        Replay recorded files, faster by this factor.
     say : callable, default=print
-        Is called with each message.
+        Called with each message.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Watch:
         self._arrivals = Arrivals(folder, done, self.say, speed)
 
     def run(self, *, once: bool, poll: float, stop: Event) -> None:
-        """Do the files of the folder, and then its end (``once``) or those that arrive."""
+        """Process the files in the folder, and then its end (``once``) or new files."""
         if not self.table.steps:
             self.table.append(self._no_rows, {})
         if self.page:
@@ -140,7 +140,7 @@ class Watch:
             self._write_page()
 
     def _do(self, name: str) -> None:
-        """Read a file, and append the triggers that are final with it."""
+        """Read a file, and append the triggers that no later strain can change."""
         path = self.folder / name
         try:
             strain = load_strain(path, dataset=self.channel, ifo=self.ifo)
@@ -177,7 +177,7 @@ class Watch:
         self._write_page()
 
     def _is_of_others(self, path: Path) -> bool:
-        """Whether a file is of other detectors than the one to watch."""
+        """Whether a file is only from other detectors than the one to watch."""
         try:
             ifos = StrainFiles([path], dataset=self.channel).ifos if self.ifo else []
         except (OSError, ValueError):
@@ -199,7 +199,7 @@ class Watch:
         table = pd.concat(rows) if rows else self._no_rows
         views, self._views = self._views, {}
         if self.pictures:
-            # Before the rows, so that none is missing whenever the process is killed.
+            # Before the rows, so that no picture is missing if the process is killed.
             for name in views:
                 with written_whole(self.pictures / f"{name}.png") as file:
                     file.write(draw_glitch(views[name], self.classifier.durations_, (6.2, 5.0)))
@@ -231,7 +231,7 @@ class Watch:
             self.say(f"The page cannot be written: {error}")
 
     def _search(self, ifo: str, detector: _Detector, at_end: bool = False) -> list[pd.DataFrame]:
-        """Classify triggers that are not in the table and that more strain cannot change."""
+        """Classify triggers that are not in the table and that later strain cannot change."""
         rows = []
         runs = _merge(detector.spans, _LONGEST_GAP)
         for start, stop in runs:
@@ -272,7 +272,7 @@ class Watch:
         rate = detector.sample_rate
         start = first.t0 + math.floor(max(start - first.t0, 0) * rate) / rate
         data = np.full(round((stop - start) * rate), np.nan)
-        for part in reversed(near):  # of strain that is there twice, the first is taken
+        for part in reversed(near):  # earlier files overwrite later ones
             strain = self._load(part)
             if strain is not None:
                 place = round((part.t0 - start) * rate)
@@ -299,7 +299,7 @@ class Watch:
             return None
 
     def _classify(self, triggers: pd.DataFrame, strain: Strain) -> pd.DataFrame:
-        """Add the columns of the model, where there is enough strain."""
+        """Add the columns of the model, if there is enough strain."""
         _, height, width = self.classifier.image_shape_
         transformer = QTransformer(
             strain.sample_rate,
@@ -345,7 +345,7 @@ class Watch:
 def _merge(
     spans: list[tuple[float, float]], longest_gap: float = 1e-3
 ) -> list[tuple[float, float]]:
-    """Join spans between which there are no gaps, or only short ones."""
+    """Merge spans that are separated by no gap, or only by a short one."""
     joined: list[tuple[float, float]] = []
     for start, stop in sorted(spans):
         if joined and start <= joined[-1][1] + longest_gap:
@@ -356,7 +356,7 @@ def _merge(
 
 
 def _is_inside(gps: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
-    """Whether times are in spans, without what is lost at their ends."""
+    """Whether times are in spans, except for the ends, where triggers are lost."""
     starts, stops = np.reshape(spans, (-1, 2)).T
     times = gps[:, None]
     is_inside: np.ndarray = (times >= starts + _LOST) & (times < stops - _LOST)
