@@ -15,9 +15,9 @@ from ._findings import Findings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# In inches; two side by side can be read on a phone.
+# In inches, so that two side by side can be read on a phone.
 _SMALL = (2.5, 2.05)
-# Small pictures show the view whose duration in s is nearest to this one.
+# Small pictures show the view whose duration in s is closest to this.
 _USUAL_DURATION = 2.0
 _COLORS, _LINE_STYLES = ("#0072B2", "#D55E00", "#009E73"), ("-", "--", ":")
 
@@ -28,7 +28,7 @@ def draw_glitches(findings: Findings, rows: np.ndarray, name: str) -> dict[str, 
 
     def plot(row: int, figure: Figure) -> None:
         display = SpectrogramDisplay(findings.X[row, view], findings.durations[view])
-        # More ticks would overlap in such a small picture.
+        # More ticks would overlap in a small picture.
         display.plot(figure, colorbar=False).axes_[0].locator_params(axis="x", nbins=2)
 
     return {
@@ -38,7 +38,7 @@ def draw_glitches(findings: Findings, rows: np.ndarray, name: str) -> dict[str, 
 
 
 def draw_saliency(findings: Findings, rows: np.ndarray, maps: np.ndarray) -> dict[str, bytes]:
-    """Draw the saliency maps of some glitches over all of their views."""
+    """Draw the saliency maps of some glitches over all their views."""
     n_views = len(findings.durations)
     n_columns = min(2, n_views)
     size = (2.4 * n_columns + 1.0, 2.1 * -(-n_views // n_columns) + 0.4)

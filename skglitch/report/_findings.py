@@ -1,4 +1,4 @@
-"""Predictions on the data and what follows from them, computed once for all sections."""
+"""Predictions and results of searches, computed once for all sections."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..discovery import NoveltyDetector, find_label_issues
 from ..estimators import CNNClassifier
 
 FALSE_ALARM_PROBABILITY = 0.05
-# Embeddings of one training glitch in float32 and in bfloat16 differed by up to 0.11 of the
-# distance to the nearest other training glitch; other glitches were at 0.59 and more.
+# Embeddings of a training glitch in float32 and bfloat16 differed by up to 0.11 of the distance to
+# the nearest other training glitch. Other glitches were at 0.59 or more.
 _MAX_RELATIVE_DISTANCE = 0.25
-# find_label_issues compares all pairs of embeddings, so larger data use the probabilities alone.
+# find_label_issues compares all pairs of embeddings, so larger data sets use probabilities only.
 _MAX_PAIRED = 20_000
 
 
@@ -28,8 +28,8 @@ _MAX_PAIRED = 20_000
 class Findings:
     """The data, the predictions and the results of the searches.
 
-    ``labels`` is an object array with None where there is no label. ``novelty`` is None where the
-    classifier keeps too few training glitches, and ``issues`` for the reason ``no_issues``.
+    ``labels`` is an object array with None for no label. ``novelty`` is None if the classifier has
+    too few exemplars, and ``issues`` is None for the reason in ``no_issues``.
     """
 
     classifier: CNNClassifier
@@ -76,7 +76,7 @@ class Findings:
 
     @property
     def unknown_classes(self) -> list[Any]:
-        """Classes of the data that the classifier does not know."""
+        """Classes in the data that the classifier does not know."""
         return sorted(set(self.labels[self.is_labeled & ~self.is_known].tolist()))
 
     @property
@@ -96,7 +96,7 @@ class Findings:
             false_alarm_probability=FALSE_ALARM_PROBABILITY, random_state=random_state
         )
         with warnings.catch_warnings():
-            # Warns of few references, whose number is on the page.
+            # Warns about few references, whose number is on the page.
             warnings.simplefilter("ignore", UserWarning)
             detector.fit(references, self.classifier.exemplar_classes_)
         scores = detector.score_samples(self.embeddings)
@@ -123,7 +123,7 @@ class Findings:
                 classes=self.classes,
             )
         except ValueError as error:
-            # Too few glitches or classes; the message says of what.
+            # Too few glitches or classes, which the message explains.
             self.no_issues = str(error)
 
 

@@ -46,5 +46,5 @@ def parts_of(page: Path) -> set[str]:
     text = page.read_text(encoding="utf-8", errors="replace")
     found = re.search(r'<meta name="skglitch-parts" content="([^"]*)">', text)
     names = unescape(found[1]).split() if found else []
-    # Whoever wrote the page, no file elsewhere is deleted.
+    # Whoever wrote the page, no file outside of its folder is deleted.
     return {name for name in names if re.fullmatch(r"[\w-]+\.(png|csv)", name)}

@@ -1,4 +1,4 @@
-"""The report: made once, written as one page and its parts."""
+"""The report, as an HTML page and its parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ._sections import add_map, add_novelty, add_saliency, add_scores
 if TYPE_CHECKING:
     import pandas as pd
 
-# The page shows so many rows of a table of glitches; its CSV file has all.
+# Number of rows of a table of glitches on the page. The CSV file has all.
 _N_ROWS = 20
 
 
@@ -42,11 +42,11 @@ class Report:
     title : str
         The title.
     numbers : dict
-        The main results, fit for ``json.dump``. Those that could not be computed are None.
+        The main results, serializable by ``json.dump``. None if a result is not available.
     tables : dict of str to pandas.DataFrame
-        All tables, by the names of their CSV files.
+        All tables by name.
     pictures : dict of str to bytes
-        All pictures as PNG, by the names of their files.
+        All pictures by name, as PNG.
     """
 
     title: str
@@ -56,7 +56,7 @@ class Report:
     _html: str
 
     def html(self) -> str:
-        """Return the page as text, which needs no other file."""
+        """Return the self-contained page as HTML."""
         return self._html
 
     def write(self, path: str | os.PathLike[str]) -> Path:
@@ -65,9 +65,9 @@ class Report:
         Parameters
         ----------
         path : path
-            A file that ends in ``.html``, for the page alone, or a folder, which is created if
-            needed: the page is then ``report.html`` in it, and tables (CSV) and pictures (PNG)
-            are in its folder ``parts``. Files of an earlier report are replaced; others stay.
+            A file that ends in ``.html``, for only the page, or a folder, which is created if
+            needed, for the page ``report.html`` and the subfolder ``parts`` with tables (CSV) and
+            pictures (PNG). Files of an earlier report are replaced; others are kept.
 
         Returns
         -------
@@ -127,32 +127,32 @@ def make_report(
         The glitches, as in :meth:`skglitch.CNNClassifier.predict`, preferably not the training
         data. A memory map is read batch by batch.
     y : array-like of shape (n_samples,), default=None
-        The labels. None, NaN and empty strings are glitches without a label.
+        The labels. None, NaN and empty strings stand for no label.
     ids : array-like of shape (n_samples,), default=None
-        The names of the glitches. None numbers the rows.
+        The ids of the glitches. None is the row numbers.
     ifo : array-like of shape (n_samples,), default=None
         The interferometers, such as ``"H1"``.
     gps : array-like of shape (n_samples,), default=None
-        The GPS times in s; NaN where unknown.
+        The GPS times in s, NaN if unknown.
     durations : tuple of float, default=None
-        The durations of the views in s. None uses the durations of the classifier.
+        The durations of the views in s. None is the durations of the classifier.
     title : str, default=None
-        The title. None writes one with the number of glitches.
+        The title. None is a title with the number of glitches.
     source : str, default=None
-        The origin of the data, mentioned on the page.
+        The origin of the data, for the page.
     model_file : path, default=None
-        The file of the classifier. The page gives its size, SHA-256 and versions of packages.
+        The file of the classifier, whose size, SHA-256 and package versions are listed on the page.
     n_pictures : int, default=12
         The maximum number of pictures of errors and of novel glitches.
     max_mapped : int, default=2000
-        The maximum number of glitches on the map. Of larger data it shows a random sample.
+        The maximum number of glitches on the map, which is a random sample of larger data sets.
     random_state : int, default=0
         The seed of the map, its sample and the novelty detector.
 
     Returns
     -------
     report : Report
-        ``report.write(path)`` writes it, and ``report.html()`` returns the page.
+        ``report.write(path)`` writes it.
 
     Raises
     ------
@@ -280,7 +280,7 @@ def make_report(
 
 
 def _check_labels(y: Any, n_samples: int, classifier: CNNClassifier) -> np.ndarray:
-    """Labels as an object array with None where there is no label."""
+    """Convert labels to an object array with None for no label."""
     values = [None] * n_samples if y is None else as_labels(y)
     labels = _check_column("y", np.array(values, dtype=object), n_samples)
     labeled = is_labeled(labels)

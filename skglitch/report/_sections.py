@@ -1,4 +1,4 @@
-"""Sections of a report that need more than a table: scores, the map, novelty and saliency."""
+"""Sections of a report with figures: scores, map, novelty and saliency."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _N_BINS = 10
-# With fewer glitches t-SNE shows no more than principal components do.
+# With fewer glitches, t-SNE shows no more than PCA.
 _MIN_TSNE = 20
 
 Tables = dict[str, pd.DataFrame]
@@ -77,7 +77,7 @@ def add_scores(findings: Findings, tables: Tables, pictures: Pictures) -> dict[s
         (5.0, 5.2),
         lambda figure: ReliabilityDisplay.from_predictions(y_true, y_prob, ax=figure, **bins),
     )
-    # Probabilities in float32 add up to 1 within rounding only, of which scikit-learn warns.
+    # Renormalized, as scikit-learn warns about rounding errors of float32.
     exact = y_prob.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
 

@@ -1,4 +1,4 @@
-"""The tables of a report, as data frames: the page shows their first rows, the CSV files all."""
+"""The tables of a report, as data frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LIBRARIES = (
     *("torch", "torchvision", "timm", "skorch", "scikit-learn"),
     *("numpy", "pandas", "matplotlib", "jinja2"),
 )
-# The value of a parameter may be a whole module.
+# The value of a parameter may be a module.
 _MAX_CHARACTERS = 200
 
 
@@ -154,12 +154,12 @@ def choose_examples(findings: Findings) -> np.ndarray:
     frequent = _count(findings.predictions[right])[0][:N_SALIENCY_CLASSES]
     examples = [most_confident(findings, right & (findings.predictions == n))[0] for n in frequent]
     rows = [*examples, *most_confident(findings, findings.is_wrong)[:N_SALIENCY_ERRORS]]
-    # Where all glitches are of unknown classes, one of them is still of interest.
+    # If all glitches are of unknown classes, show one of them.
     return np.array(rows or [findings.confidences.argmax()], dtype=int)
 
 
 def measure_cost(findings: Findings, processor_seconds: float) -> pd.DataFrame:
-    """Measure the size of the network, and collect the times of this report."""
+    """Count the parameters and operations of the network, and collect run times."""
     classifier, seconds = findings.classifier, findings.seconds
     device = classifier.net_.module_.encoder.device
     parameters = list(classifier.net_.module_.parameters())
@@ -218,7 +218,7 @@ def list_parameters(classifier: CNNClassifier) -> pd.DataFrame:
 
 
 def list_versions(model_file: Path | None) -> pd.DataFrame:
-    """List the versions of libraries, here and where the model was saved."""
+    """List the versions of libraries, now and when the model was saved."""
     versions = {"skglitch": __version__} | {name: metadata.version(name) for name in _LIBRARIES}
     versions["Python"] = platform.python_version()
     table = pd.DataFrame({"library": list(versions), "version": list(versions.values())})
