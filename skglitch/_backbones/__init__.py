@@ -1,4 +1,4 @@
-"""Image nets: names, weights, and how the head comes off."""
+"""Backbones: names, weights, removal of the head, and readout."""
 
 from ._backbone import PENULTIMATE, POOLINGS, Backbone, Readout
 from ._make import IMAGENET, make_backbone

@@ -1,4 +1,4 @@
-"""A net without its head: what is fine-tuned and what is read for embeddings."""
+"""A network without its head, and the readout of its layers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ POOLINGS = ("mean", "std", "max")
 
 @dataclass(frozen=True)
 class Readout:
-    """Layers to read, and the pooling of their maps ``(n, channels, height, width)``.
+    """Layers to read, and the pooling of their feature maps ``(n, channels, height, width)``.
 
-    `n_bands` horizontal stripes, which are bands of frequency in a spectrogram, are pooled
-    separately. They overlap by a row if the height is not divisible. Penultimate features mostly
-    have no position and are left as they are.
+    `n_bands` horizontal stripes, which are frequency bands of a spectrogram, are pooled separately.
+    They overlap by a row if the height is not divisible. Features without position, such as most
+    penultimate ones, are not pooled.
     """
 
     layers: tuple[str, ...] = (PENULTIMATE,)
@@ -30,7 +30,7 @@ class Readout:
     n_bands: int = 1
 
     def pool(self, output: torch.Tensor) -> torch.Tensor:
-        """Features ``(n, n_features)`` in float32 of what a layer returned."""
+        """Pool the output of a layer to features ``(n, n_features)`` in float32."""
         output = output.float()
         if output.ndim == 4:
             bands = [output[:, :, rows].flatten(2) for rows in self._rows(output.shape[2])]
@@ -40,7 +40,7 @@ class Readout:
         return pool(output)
 
     def _rows(self, height: int) -> list[slice]:
-        """Rows of each band, as adaptive pooling has them."""
+        """Rows of each band, as in adaptive pooling."""
         n = self.n_bands
         return [slice(i * height // n, -(-(i + 1) * height // n)) for i in range(n)]
 
@@ -49,17 +49,17 @@ class Readout:
             return values.mean(dim=2)
         if self.pooling == "max":
             return values.amax(dim=2)
-        # The root of a variance of zero has no gradient.
+        # The square root of zero has no finite gradient.
         return values.var(dim=2, correction=0).add(1e-8).sqrt()
 
 
 class Backbone(nn.Module):
-    """An image net without its head, with the size and the normalization of its pictures.
+    """A network without its head, which resizes and normalizes its input.
 
-    Pictures smaller than `min_size` are enlarged, or all resized to `fixed_size`, and normalized by
-    `mean` and `std` for pixels from 0 to 1. `loaded` describes the weights: ``source`` and
-    ``extent``, which is "whole" for a file, "none" for random ones, and "own" for those a module
-    came with.
+    Images smaller than `min_size` are enlarged, or all are resized to `fixed_size`, and normalized
+    by `mean` and `std` for pixels from 0 to 1. `loaded` describes the weights: ``source`` and
+    ``extent``, which is "whole" for a file, "none" for random weights, and "own" for those of a
+    module.
     """
 
     mean: torch.Tensor
@@ -90,11 +90,11 @@ class Backbone(nn.Module):
         self.register_buffer("scale", 1.0 / torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Features ``(n, width)`` of pictures ``(n, 1 or 3, h, w)`` with pixels from 0 to 1."""
+        """Features ``(n, width)`` of images ``(n, 1 or 3, h, w)`` with pixels from 0 to 1."""
         return pool(self.net(self.prepare(pictures)))
 
     def read(self, pictures: torch.Tensor, readout: Readout) -> list[torch.Tensor]:
-        """Features ``(n, n_features)``, float32, of each layer of `readout`; others may not run."""
+        """Features ``(n, n_features)``, float32, of each layer in `readout`."""
         layers = set(readout.layers) - {PENULTIMATE}
         for name in layers:
             hooks: Any = self.net.get_submodule(name)._forward_hooks
@@ -102,7 +102,7 @@ class Backbone(nn.Module):
             if not taps:
                 self.net.get_submodule(name).register_forward_hook(_Tap(name))
             elif next(reversed(hooks)) != taps[0]:
-                hooks.move_to_end(taps[0])  # it ends the pass, and hooks of the user come first
+                hooks.move_to_end(taps[0])  # it ends the pass, so hooks of the user must come first
         outputs: dict[str, torch.Tensor] = {}
         last = None if PENULTIMATE in readout.layers else layers
         token = _READING.set((outputs, last))
@@ -118,27 +118,27 @@ class Backbone(nn.Module):
         return [readout.pool(outputs[name]) for name in readout.layers]
 
     def prepare(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Resize and normalize pictures to what the net expects."""
+        """Resize and normalize images for the net."""
         size = self.input_size(pictures.shape[-2], pictures.shape[-1])
         if size != tuple(pictures.shape[-2:]):
             pictures = nn.functional.interpolate(
                 pictures, size=size, mode="bilinear", align_corners=False, antialias=True
             )
         if pictures.shape[1] != self.in_channels:
-            # One gray picture in every color, or colors to gray for a one-channel net.
+            # Gray in every channel, or colors averaged for a net with one channel.
             gray = pictures if pictures.shape[1] == 1 else pictures.mean(dim=1, keepdim=True)
             pictures = gray.expand(-1, self.in_channels, -1, -1)
         pictures = (pictures - self.mean) * self.scale
         return pictures.contiguous(memory_format=torch.channels_last)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width to which pictures of ``height`` x ``width`` are resized."""
+        """Height and width to which images of ``height`` x ``width`` are resized."""
         if self.fixed_size is not None:
             return self.fixed_size
         return max(height, self.min_size), max(width, self.min_size)
 
     def check_layer(self, layer: str, parameter: str = "layer") -> str:
-        """Return ``layer`` if the net has it, else fail with the nearest names."""
+        """Return ``layer`` if the net has it, else raise an error with the closest names."""
         names = [PENULTIMATE, *(name for name, _ in self.net.named_modules() if name)]
         if layer in names:
             return layer
@@ -155,17 +155,17 @@ class _CompleteError(Exception):
     """Raised by a hook to leave the forward pass once all layers were read."""
 
 
-# What this thread has read, by layer, and the layers after which it can stop.
+# Outputs read in this thread, by layer, and the layers after which it can stop.
 _READING: ContextVar[tuple[dict[str, torch.Tensor], set[str] | None] | None] = ContextVar(
     "_READING", default=None
 )
 
 
 class _Tap:
-    """A hook that keeps what a layer returns, if the thread in which the layer runs reads it."""
+    """A forward hook that keeps the output of a layer, if it runs in a thread that reads it."""
 
-    # It stays on the layer: threads that add and remove hooks of the same net would read each
-    # other's outputs, and a net could not be pickled while another thread reads it.
+    # It stays on the layer. Threads that add and remove hooks of one net would read each other's
+    # outputs, and the net could not be pickled in the meantime.
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -175,6 +175,6 @@ class _Tap:
             return
         outputs, wanted = reading
         outputs[self.name] = output
-        # Exports leave out the rest themselves.
+        # Exports remove unused layers themselves.
         if wanted and wanted <= outputs.keys() and not torch.compiler.is_exporting():
             raise _CompleteError

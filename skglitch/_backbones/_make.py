@@ -1,4 +1,4 @@
-"""From a name, or a module of the user's own, to a backbone that is ready to train."""
+"""Backbones from names or modules."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def _make_named(name: str, weights: Any, input_size: Any) -> Backbone:
         net, source = _load_by_timm(info)
     else:
         state, source = _read(info, weights)
-        # Weights that are overwritten must not move the random numbers of the training.
+        # Initial weights that are overwritten must not change the random numbers of the training.
         with torch.random.fork_rng(devices=(), enabled=state is not None):
             net = info.build()
         if state is not None and weights == IMAGENET and is_packaged:
-            # The package has other names for the same tensors in the same order.
+            # The package has the same tensors in the same order, under other names.
             state = dict(zip(net.state_dict(), state.values(), strict=True))
         net, cut = cut_head(net)
         if state is not None:
             load(net, state, cut=cut, source=str(source))
         if hasattr(net, "transform_input"):
-            # torchvision switches this on with its own weights, which were trained that way.
+            # torchvision sets this for its own weights, which were trained with it.
             net.transform_input = state is not None  # type: ignore[assignment]
     trial_size = info.input_size if info.fixed_size else (info.min_size,) * 2
     return Backbone(
@@ -137,7 +137,7 @@ def _info_for(name: str, weights: Any) -> BackboneInfo:
             f"weights={IMAGENET!r}: there are no published weights of {name!r}. Train it from "
             "scratch with weights=None, or give a file of your own as weights=PATH."
         )
-    # An Enum stands for torchvision's weights: importing torchvision takes seconds.
+    # torchvision, whose weights are enums, is imported late, as this takes seconds.
     if not isinstance(weights, Enum):
         return info
     from torchvision.models import get_model_weights
@@ -148,7 +148,7 @@ def _info_for(name: str, weights: Any) -> BackboneInfo:
 
 
 def _size_for(info: BackboneInfo, wanted: Any) -> tuple[int, int] | None:
-    """Size to which pictures are resized, None for their own."""
+    """Size to which images are resized, None for no resizing."""
     native = info.input_size
     if wanted == NATIVE or (wanted is None and info.fixed_size):
         return native
@@ -175,7 +175,7 @@ def _checked_size(wanted: Any, smallest: int) -> tuple[int, int] | None:
 
 
 def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | None]:
-    """State dict that ``weights`` stands for, and where it is from."""
+    """Read the state dict for ``weights``, and describe its source."""
     if weights is None:
         return None, None
     if isinstance(weights, Mapping):
@@ -188,7 +188,7 @@ def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | Non
 
 
 def _load_by_timm(info: BackboneInfo) -> tuple[nn.Module, str]:
-    """Leave the download to timm, which knows its hub."""
+    """Let timm download weights from its hub."""
     import timm
 
     assert info.weights is not None  # checked by _info_for

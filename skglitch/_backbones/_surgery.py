@@ -1,4 +1,4 @@
-"""Cutting the head off a classification net, whatever its kind."""
+"""Removal of the head of any classification network."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-# The auxiliary classifiers of Inception V3 and GoogLeNet, which only help to train from scratch.
+# The auxiliary classifiers of Inception V3 and GoogLeNet, for training from scratch.
 _AUXILIARY = ("AuxLogits", "aux1", "aux2")
 
 
 def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
-    """Cut head and auxiliary classifiers off, in place; also return prefixes of the head's keys."""
+    """Remove head and auxiliary classifiers in place, and return the prefixes of their keys."""
     auxiliary: list[str] = []
     if hasattr(net, "aux_logits"):
         auxiliary = [name for name in _AUXILIARY if getattr(net, name, None) is not None]
@@ -32,8 +32,8 @@ def cut_head(net: Any) -> tuple[nn.Module, tuple[str, ...]]:
     convolution = _last_of(net, nn.Conv2d)
     if not convolution:
         raise ValueError("the module has no torch.nn.Linear or Conv2d to cut off.")
-    # A convolution that classifies (SqueezeNet) stands in a block with the dropout before
-    # it and the pooling behind it: the block goes as one, and pooling takes its place.
+    # A convolution that classifies (SqueezeNet) is in a block with dropout and pooling. The whole
+    # block is replaced by pooling.
     block = convolution.rpartition(".")[0]
     if not block:
         _replace(net, convolution, nn.Identity())
@@ -54,7 +54,7 @@ def pool(features: torch.Tensor) -> torch.Tensor:
 
 
 def input_channels(net: nn.Module) -> int:
-    """Colors that the first convolution of ``net`` takes; 3 where it has none."""
+    """Count the input channels of the first convolution of ``net``, 3 if it has none."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels
@@ -62,7 +62,7 @@ def input_channels(net: nn.Module) -> int:
 
 
 def output_width(net: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
-    """Count the features that a net computes, by a trial with a picture of this size."""
+    """Count the features of a net, by a trial with an image of this size."""
     device = next((tensor.device for tensor in net.parameters()), torch.device("cpu"))
     was_training = net.training
     net.eval()

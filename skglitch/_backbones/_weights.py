@@ -1,4 +1,4 @@
-"""Reading weights: once per process, never by running code in a file."""
+"""Loading of weights: once per process, without running code in a file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from torch import nn
 from .._files import refuse_bomb
 
 StateDict = Mapping[str, torch.Tensor]
-# Names as torchvision's file for DenseNet has them: "norm.1" is "norm1" today.
+# Old names in torchvision's file for DenseNet: "norm.1" is now "norm1".
 _OLD_DENSENET_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
-    """Read a state dict, which callers share and must not change, once per process."""
+    """Read a state dict, once per process. Callers share it and must not change it."""
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"weights: there is no file {str(file)!r}.")
@@ -32,7 +32,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
 
 @functools.lru_cache(maxsize=4)
 def _read_cached(path: str, _mtime_ns: int, _size: int) -> StateDict:
-    # Modification time and size are there to make a changed file another key.
+    # Modification time and size invalidate the cache when a file changes.
     try:
         if path.endswith(".safetensors"):
             from safetensors.torch import load_file
@@ -70,7 +70,7 @@ def _read_model(path: str) -> StateDict:
 
 
 def check_state_dict(state: Any, source: str) -> StateDict:
-    """Return ``state`` if it is a mapping of names to tensors of numbers, else fail."""
+    """Return ``state`` if it is a mapping from names to real tensors, else raise ValueError."""
     if not isinstance(state, Mapping) or not all(
         isinstance(name, str) and _holds_numbers(value) for name, value in state.items()
     ):
@@ -79,14 +79,14 @@ def check_state_dict(state: Any, source: str) -> StateDict:
 
 
 def _holds_numbers(value: Any) -> bool:
-    # Complex numbers would lose their imaginary part, and "meta" is a device without numbers.
+    # Complex numbers would lose their imaginary part, and "meta" tensors have no values.
     return torch.is_tensor(value) and not value.is_complex() and value.device.type != "meta"
 
 
 def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str) -> None:
-    """Copy a state dict into a net without its head, which keeps its number format."""
+    """Copy a state dict into a net without its head, keeping the dtypes of the net."""
     expected = net.state_dict()
-    # Batch norms count batches in it; old files have none.
+    # The counters of batch norms, which old files lack.
     counters = {key for key in expected if key.rpartition(".")[2] == "num_batches_tracked"}
     renamed = {_OLD_DENSENET_NAME.sub(r"\1\2", key): value for key, value in state.items()}
     given = OrderedDict((key, v) for key, v in renamed.items() if not key.startswith(cut))
@@ -107,7 +107,7 @@ def load(net: nn.Module, state: StateDict, *, cut: tuple[str, ...], source: str)
         )
     for key in counters - given.keys():
         given[key] = torch.zeros_like(expected[key])
-    # Some nets look there for the version of the layout of their weights.
+    # Some nets read the version of their state dict from it.
     if hasattr(state, "_metadata"):
         given._metadata = state._metadata  # type: ignore[attr-defined]
     net.load_state_dict(given)
