@@ -1,4 +1,4 @@
-"""What stands between X and a trained net: views, augmentation, encoder, head, training."""
+"""Training and inference: views, augmentation, encoder, head, skorch net."""
 
 from ._augment import SpectrogramAugment
 from ._checkpoint import checkpoint_file

@@ -1,4 +1,4 @@
-"""Changes to training images that keep the class of a glitch."""
+"""Augmentation of training images."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from torch import nn
 
 
 class SpectrogramAugment(nn.Module):
-    """Shift in time, scale the energy and mask stripes of training images, at random.
+    """Augment spectrograms by random time shifts, energy scales and masks.
 
-    There are no flips: a chirp mirrored in time is another class (Reverse_Chirp), and a glitch
-    mirrored in frequency does not occur.
+    There are no flips: a chirp reversed in time is another class (Reverse_Chirp), and glitches
+    flipped in frequency do not occur.
 
     Parameters
     ----------
     time_shift : float, default=0.1
-        Largest shift in time, as a fraction of the width. Shifts are circular.
+        Largest circular shift in time, as a fraction of the width.
     gain : float, default=0.2
-        Largest change of the energy scale: factors are drawn between ``1 - gain`` and
-        ``1 + gain``, as glitches of a class have different signal-to-noise ratios.
+        Largest relative change of the energies, whose factors are from ``1 - gain`` to
+        ``1 + gain``.
     time_mask, frequency_mask : float, default=0.1
-        Largest width of one masked stripe, as a fraction of the width or the height [1]_.
+        Largest width of the masked stripe in time and in frequency [1]_, as a fraction of the width
+        and of the height.
 
     See Also
     --------
-    CNNClassifier : Takes it as ``augment``.
+    CNNClassifier : Takes this as ``augment``.
 
     References
     ----------
@@ -54,7 +55,7 @@ class SpectrogramAugment(nn.Module):
         self.frequency_mask = frequency_mask
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Change images, each in its own way.
+        """Augment each image independently.
 
         Parameters
         ----------
@@ -85,7 +86,7 @@ def _roll(images: torch.Tensor, fraction: float) -> torch.Tensor:
 
 
 def _stripe(images: torch.Tensor, fraction: float, dim: int) -> torch.Tensor:
-    """Where one random stripe along ``dim`` leaves each sample visible."""
+    """Make a mask that is False in one random stripe along ``dim`` of each sample."""
     size = images.shape[dim]
     length = (_uniform(images) * fraction * size).floor()
     start = _uniform(images) * (size - length)

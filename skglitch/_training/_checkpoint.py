@@ -20,12 +20,12 @@ from .._files import written_whole
 from .._lazy_array import LazyArray, read_parts
 from .._version import __version__
 
-# The first two are in the net, the others do not change its weights on a CPU.
+# The first two are hashed with the net, the others do not change its weights on a CPU.
 _LEFT_OUT = {"backbone", "weights", "checkpoint", "device", "engine", "verbose"}
 
 
 class _Hasher(NumpyHasher):
-    """joblib's, but for tensors by their values, which it takes by their addresses."""
+    """joblib's hasher, but for tensors by value, not by address."""
 
     def save(self, obj: Any) -> None:
         if isinstance(obj, LazyArray):
@@ -54,14 +54,14 @@ def checkpoint_file(folder: Path, params: Mapping[str, Any], net: nn.Module, *da
 
 
 class EpochCheckpoint(Callback):
-    """Writes all that the next epoch depends on to a file, and restores it before the first."""
+    """Save everything that the next epoch depends on, and restore it before the first."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.can_write_ = True
 
     def restore(self, net: NeuralNet) -> None:
-        """Put `net`, which is about to train, into the state that is on disk, if any."""
+        """Restore the state on disk, if any, of `net`, whose training is about to start."""
         try:
             state = torch.load(self.file, map_location="cpu", weights_only=True)
         except (FileNotFoundError, NotADirectoryError):
@@ -95,7 +95,7 @@ class EpochCheckpoint(Callback):
             "schedule": schedulers[0].state_dict(),
             "generators": _get_generators(torch.device(net.device)),
         }
-        # On a full disk, torch.save turns OSError into RuntimeError.
+        # Via memory, as torch.save converts OSError to RuntimeError on a full disk.
         content = io.BytesIO()
         torch.save(state, content)
         try:
@@ -115,7 +115,7 @@ def _fitted(callback: Callback) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Copy numbers, texts and tensors, in containers too, and leave out all else."""
+    """Copy numbers, strings and tensors, also in containers, and drop everything else."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""From arrays on disk or in memory to batches, and through a net."""
+"""Batches of arrays on disk or in memory, and inference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._device import autocast, computing, explaining_memory, free_memory, to_de
 from .._engine import choose_forward
 from ._scale import PixelScale
 
-# Images that are copied to a GPU at a time.
+# Number of images to copy to a GPU at a time.
 _COPIED = 256
 
 
@@ -62,7 +62,7 @@ class ImageDataset(Dataset):
             yield to_device(self._fetch(part), device)
 
     def copy_to(self, device: torch.device) -> None:
-        """Copy the images to a GPU if they are bytes that fit into half of its free memory."""
+        """Copy the images to a GPU if they are uint8 and fit into half of its free memory."""
         memory = free_memory(device)
         size = (len(self), *self.images.shape[1:])
         is_uint8 = self.images.dtype == np.uint8 and self.scale.is_uint8
@@ -82,7 +82,7 @@ class ImageDataset(Dataset):
 
 
 def as_batch(images: np.ndarray, scale: PixelScale) -> torch.Tensor:
-    """Turn rows of X into a tensor: bytes stay bytes, to be widened on the device."""
+    """Convert rows of X to a tensor: uint8 stays uint8, and is converted on the device."""
     images = np.asarray(images)  # reads a LazyArray
     if images.dtype == np.uint8 and scale.is_uint8:
         # A memory map is read-only, which torch refuses to share.
@@ -104,12 +104,12 @@ def run_in_batches(
     finish: Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: str = "",
 ) -> np.ndarray:
-    """Apply ``function`` of ``module`` to images, with heavy layers in `precision`, as float32.
+    """Apply ``function`` of ``module`` to images in `precision`, and return float32.
 
-    It may be run by another engine than torch, but not ``finish``, which follows it. A GPU that
-    runs out of memory gets half as many images at a time.
+    Another engine than torch may run it, but not ``finish``, which is applied to its result. If a
+    GPU runs out of memory, the batch size is halved.
     """
-    if module.training:  # going through all modules takes a tenth of the time of one glitch
+    if module.training:  # eval() takes a tenth of the time of one glitch
         module.eval()
     output: np.ndarray | None = None
     start, n_images = 0, len(images)
@@ -140,7 +140,7 @@ def run_in_batches(
                 with explaining_memory(device, batch_size):
                     result = function(batch)
                     result = (result if finish is None else finish(result)).float()
-                    # A GPU computes while the host reads the next batch.
+                    # The GPU computes while the host reads the next batch.
                     if rows.stop < n_images:
                         batch = load(rows.stop)
             except torch.OutOfMemoryError as error:
@@ -151,7 +151,7 @@ def run_in_batches(
                 batch = load(start)
                 continue
             if output is None:
-                # Filled in place: joining batches at the end would take twice the memory.
+                # Filled in place, as concatenating batches would take twice the memory.
                 output = np.empty((n_images, result.shape[1]), dtype=np.float32)
             output[rows] = result.cpu().numpy()
             bar.update(len(result))
@@ -161,14 +161,14 @@ def run_in_batches(
 
 
 def keep_batch(batch: Any) -> Any:
-    """Collate nothing: the data set has fetched a whole batch at once."""
+    """Return a batch as is, since the data set fetches whole batches."""
     return batch
 
 
 class EvenBatches:
-    """Shuffled batches of nearly equal size, every sample once per epoch, in a new order."""
+    """Batches of nearly equal size, shuffled in each epoch."""
 
-    # A last batch of one or two samples would give batch norms no useful statistics.
+    # A last batch of one or two samples would have no useful statistics for batch norms.
     def __init__(self, n_samples: int, batch_size: int, seed: int, epoch: int = 0) -> None:
         self.n_samples = n_samples
         self.n_batches = -(-n_samples // batch_size)
@@ -179,7 +179,7 @@ class EvenBatches:
         return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        # A training that goes on from an epoch draws what it would have drawn.
+        # By epoch, so that a resumed training draws the same numbers.
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.n_samples)
         self.epoch += 1
         for part in np.array_split(order, self.n_batches):
@@ -189,7 +189,7 @@ class EvenBatches:
 def split_rows(
     targets: np.ndarray, fraction: float, random_state: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows class by class into training, with at least one of each, and validation."""
+    """Stratified split of rows into training, with at least one per class, and validation."""
     train, valid = [], []
     for code in np.unique(targets):
         rows = random_state.permutation(np.flatnonzero(targets == code))

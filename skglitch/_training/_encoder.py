@@ -1,4 +1,4 @@
-"""From the views of a glitch to features: layout, colors, backbone, readout, normalization."""
+"""The encoder, from views to features: layout, colors, backbone, readout, normalization."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .._backbones import Backbone, Readout
 from ._views import ViewLayout
 
 COLORMAPS = ("viridis", "gray")
-# Length of the normalized features of each layer: at this scale the default regularization of
-# scikit-learn's LogisticRegression suits them.
+# Length of the normalized features of each layer, which suits the default regularization of
+# scikit-learn's LogisticRegression.
 _LENGTH = 4.0
 
 
 class ViewEncoder(nn.Module):
-    """A backbone that reads the views of a glitch in one layout.
+    """A backbone for the views of a glitch in one layout.
 
     `image_shape` is ``(n_views, height, width)``, required unless `readout` is the default. With
-    `normalize`, a center is subtracted from the features of each layer, which are scaled to one
-    length. `colormap` colors gray pictures for nets of three colors.
+    `normalize`, features are centered and those of each layer are scaled to the same length.
+    `colormap` colors gray images for nets with three channels.
     """
 
     center: torch.Tensor
@@ -49,7 +49,7 @@ class ViewEncoder(nn.Module):
         palette = palette.to(self.device)
         self.register_buffer("palette", palette, persistent=False)
         self.widths = self._widths(image_shape)
-        # Not persistent without need, so that state dicts of nets without it lack it.
+        # Only persistent with `normalize`, so that other state dicts lack it.
         center = torch.zeros(self.width if normalize else 0, device=self.device)
         self.register_buffer("center", center, persistent=normalize)
 
@@ -60,7 +60,7 @@ class ViewEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the encoder computes."""
+        """Device of the encoder."""
         return self.backbone.mean.device
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -70,12 +70,12 @@ class ViewEncoder(nn.Module):
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Features before the normalization."""
         features = self.backbone.read(self.pictures(images), self.readout)
-        # One row per glitch, with the features of all its passes side by side, layer by layer.
+        # Per glitch, concatenate the features of all passes, layer by layer.
         n_passes = self.layout.n_passes
         return torch.cat([p.reshape(-1, n_passes * p.shape[1]) for p in features], dim=1)
 
     def pictures(self, images: torch.Tensor) -> torch.Tensor:
-        """Arrange images as the backbone takes them, colored by the colormap."""
+        """Arrange images for the backbone, and apply the colormap."""
         pictures = self.layout.arrange(as_unit_interval(images))
         if self.colormap == "gray" or pictures.shape[1] != 1:
             return pictures
@@ -95,7 +95,7 @@ class ViewEncoder(nn.Module):
         return torch.cat([_LENGTH * nn.functional.normalize(part, dim=1) for part in parts], dim=1)
 
     def get_facts(self) -> dict[str, Any]:
-        """Return what a rebuilt encoder needs beside its parameters and its state dict."""
+        """Return what rebuilding the encoder needs besides its parameters and state dict."""
         backbone = self.backbone
         facts = {
             "layer": self.readout.layers,
@@ -111,12 +111,12 @@ class ViewEncoder(nn.Module):
             "scale": backbone.scale.flatten().tolist(),
         }
         if hasattr(backbone.net, "transform_input"):
-            # Inception and GoogLeNet: torchvision switches it on with its own weights.
+            # Inception and GoogLeNet: torchvision sets it for its own weights.
             facts["transform_input"] = bool(backbone.net.transform_input)
         return facts
 
     def set_backbone_facts(self, facts: dict[str, Any]) -> None:
-        """Set what :meth:`get_facts` returned of the backbone."""
+        """Set the facts of the backbone from :meth:`get_facts`."""
         backbone = self.backbone
         for name in ("min_size", "fixed_size", "in_channels", "loaded"):
             setattr(backbone, name, facts[name])
@@ -127,7 +127,7 @@ class ViewEncoder(nn.Module):
             backbone.net.transform_input = facts["transform_input"]
 
     def _widths(self, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
-        """Count the features of each layer, by a trial where they depend on the picture."""
+        """Count the features of each layer, by a trial if they depend on the image."""
         if self.readout == Readout():
             return (self.backbone.width * self.layout.n_passes,)
         if image_shape is None:
@@ -142,12 +142,12 @@ class ViewEncoder(nn.Module):
 
 
 def as_unit_interval(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 into floats from 0 to 1, on the device of the images."""
+    """Convert uint8 to floats from 0 to 1, on the device of the images."""
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
 def _viridis() -> torch.Tensor:
-    """Look up the 256 colors of Gravity Spy's pictures, ``(256, 3)`` from 0 to 1."""
+    """Return the 256 colors of Gravity Spy's pictures, ``(256, 3)`` from 0 to 1."""
     import matplotlib
 
     colors = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]

@@ -1,4 +1,4 @@
-"""Heads by logistic regression: where fine-tuning starts, and how a class is added."""
+"""Heads by logistic regression, to initialize fine-tuning and to add classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-# The regression has to separate the few images there are, not to shrink: weak regularization.
+# Weak regularization, as the regression must separate few images.
 _C = 10.0
 
 
@@ -21,15 +21,15 @@ def regress_head(
     sample_weight: np.ndarray | None = None,
 ) -> None:
     """Set ``head`` by logistic regression on features ``(n_samples, n_features)``."""
-    # Random heads would distort pretrained features at first (Kumar et al., arXiv:2202.10054).
+    # Random heads distort pretrained features (Kumar et al., arXiv:2202.10054).
     regression = LogisticRegression(C=_C, max_iter=1000)
     with warnings.catch_warnings():
-        # Training goes on from it, wherever it has got to.
+        # Training continues from it, even if it did not converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
         regression.fit(features, targets, sample_weight=sample_weight)
     weight, bias = regression.coef_, regression.intercept_
     if len(weight) == 1:
-        # Of two classes there is one row, of which each class gets one half.
+        # For two classes there is one row, of which each class gets half.
         weight, bias = np.vstack([-weight / 2, weight / 2]), np.hstack([-bias / 2, bias / 2])
     with torch.no_grad():
         head.weight.copy_(torch.tensor(weight, dtype=torch.float32))
@@ -39,10 +39,10 @@ def regress_head(
 def add_rows(
     head: nn.Linear, features: np.ndarray, targets: np.ndarray, order: np.ndarray
 ) -> nn.Linear:
-    """Return a head with rows for further classes: row ``order[i]`` of old and new is in place i.
+    """Return a head with rows for new classes; its row i is row ``order[i]`` of old and new rows.
 
-    Rows of old classes stay the same. The new ones minimize the cross-entropy, balanced over
-    classes, with an L2 penalty, which is a convex problem.
+    Rows of old classes do not change. New rows minimize the class-balanced cross-entropy with an L2
+    penalty, which is a convex problem.
     """
     x = torch.as_tensor(features, dtype=torch.float64)
     y = torch.as_tensor(order[targets])

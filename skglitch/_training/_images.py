@@ -1,4 +1,4 @@
-"""From anything scikit-learn users pass as X to (n_samples, n_views, height, width)."""
+"""Conversion of X to (n_samples, n_views, height, width)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Shape = tuple[int, int, int]
 
 
 def read_images(estimator: Any, X: Any, *, reset: bool = False) -> Any:
-    """Return X as ``(n_samples, n_views, height, width)``; with `reset`, learn shape and range.
+    """Return X as ``(n_samples, n_views, height, width)``; with `reset`, store shape and range.
 
-    What is on disk stays there, as a LazyArray.
+    Arrays on disk become a LazyArray.
     """
     X = as_lazy(unfold_views(unmask(X)))
     is_lazy = isinstance(X, LazyArray)
@@ -53,7 +53,7 @@ def read_images(estimator: Any, X: Any, *, reset: bool = False) -> Any:
 
 
 def _are_bytes(X: Any, array: np.ndarray) -> bool:
-    """Whether X holds uint8, or what uint8 becomes in pandas, lists, objects and text files."""
+    """Whether X is uint8, or was before conversion to pandas, lists, objects or text files."""
     dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", array.dtype)]
     if {str(dtype).lower() for dtype in dtypes} <= {"uint8", "uint8[pyarrow]"}:
         return True
@@ -69,12 +69,12 @@ def _are_bytes(X: Any, array: np.ndarray) -> bool:
 def _n_dimensions(X: Any) -> int:
     if hasattr(X, "shape"):
         return len(X.shape)
-    # In a list of arrays or of lists, the first sample decides.
+    # For a list, by the first sample.
     return 1 + np.ndim(X[0]) if isinstance(X, list | tuple) and len(X) else 2
 
 
 def _image_shape(array: np.ndarray, image_shape: Any = None) -> Shape:
-    """``(n_views, height, width)`` of a sample: ``image_shape`` if given, else by X itself."""
+    """``(n_views, height, width)`` of a sample: ``image_shape`` if given, else from X."""
     n_dimensions = len(array.shape)
     if n_dimensions > 4:
         raise ValueError(
@@ -83,7 +83,7 @@ def _image_shape(array: np.ndarray, image_shape: Any = None) -> Shape:
         )
     sample = array.shape[1:]
     if len(sample) == 1:
-        # A flat sample is a square image where possible, else one row.
+        # A flat sample is a square image if possible, else one row.
         side = math.isqrt(sample[0])
         natural = (1, side, side) if side * side == sample[0] else (1, 1, sample[0])
     else:

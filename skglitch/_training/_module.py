@@ -1,4 +1,4 @@
-"""The whole net: views in, logits out."""
+"""The whole net, from views to logits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL, HEAD = "all", "head"
 
 
 class GlitchNet(nn.Module):
-    """An encoder and a linear head; images are augmented first in training mode."""
+    """An encoder and a linear head, with augmentation in training mode."""
 
     def __init__(
         self, encoder: ViewEncoder, n_classes: int, augment: nn.Module | None = None
@@ -25,11 +25,10 @@ class GlitchNet(nn.Module):
         self.encoder = encoder
         self.augment = augment
         self.head = nn.Linear(encoder.width, n_classes)
-        # A head of zeros starts from equal probabilities, so that the first steps do not
-        # push random directions through the pretrained layers.
+        # Zeros, so that the first gradients do not distort the pretrained layers at random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        # Parts of the backbone's net that are not trained, "" for all of it.
+        # Modules of the backbone's net that are not trained, "" for all of it.
         self.frozen: tuple[str, ...] = ()
         self.batch_norm_is_fixed = False
 
@@ -37,12 +36,12 @@ class GlitchNet(nn.Module):
         """Logits ``(n, n_classes)`` of a part of images ``(n_images, n_views, height, width)``."""
         if self.training and self.augment is not None:
             images = self.augment(as_unit_interval(images))
-        # All are augmented, so that random numbers do not depend on the part.
+        # All images are augmented, so that random numbers do not depend on the part.
         return self.classify(self.encoder.features(images[part]))
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits of what ``encoder.features`` returned."""
-        # Cheap, and where sums of a thousand features decide between classes.
+        """Logits of features from ``encoder.features``."""
+        # In float32, which is cheap, as sums of a thousand features decide between classes.
         with exactly(features.device):
             return self.head(self.encoder.normalized(features).float())
 
@@ -65,7 +64,7 @@ class GlitchNet(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> GlitchNet:
-        """Set the mode of all layers but the frozen ones, which stay in evaluation mode."""
+        """Set the mode of all layers, except frozen ones, which stay in evaluation mode."""
         super().train(mode)
         if self.batch_norm_is_fixed:
             for module in self.modules():
@@ -86,7 +85,7 @@ def _is_in(name: str, part: str) -> bool:
 
 
 def _modules_before(net: nn.Module, start: str) -> tuple[str, ...]:
-    """Outermost modules that are complete before ``start`` in the order of definition."""
+    """Outermost modules that end before ``start`` in the order of definition."""
     before: list[str] = []
     for name, _ in net.named_modules():
         if name == start:
@@ -97,9 +96,9 @@ def _modules_before(net: nn.Module, start: str) -> tuple[str, ...]:
 
 
 def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
-    """Measure the statistics of the trainable batch norms on ``batches`` of training images."""
-    # Averages over a few dozen training steps lag behind the layers before them. Measured when
-    # training is over, the statistics fit (Li et al., arXiv:1603.04779).
+    """Estimate the statistics of the trainable batch norms on ``batches`` of training images."""
+    # After training, as moving averages over a few dozen steps lag behind the weights (Li et al.,
+    # arXiv:1603.04779).
     norms = [
         module
         for module in net.modules()
@@ -113,7 +112,7 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
     measured: set[nn.Module] = set()
     hooks = [norm.register_forward_hook(lambda norm, *_: measured.add(norm)) for norm in norms]
     was_training = net.training
-    net.eval()  # no dropout in the backbone; only the norms themselves train
+    net.eval()  # without dropout; only the norms are in training mode
     for norm in norms:
         norm.reset_running_stats()
         norm.train()
@@ -121,8 +120,8 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
         with torch.no_grad():
             for n_before, images in enumerate(batches):
                 for norm in norms:
-                    # The plain average over all batches. momentum=None would be the same, but
-                    # the host would wait for a GPU's count of the batches at each norm.
+                    # The average over all batches, as with momentum=None, for which the host waits
+                    # for a GPU at each norm.
                     norm.momentum = 1 / (n_before + 1)
                 net.encoder.features(images)
     finally:
@@ -130,6 +129,6 @@ def measure_batch_norm(net: GlitchNet, batches: Iterable[torch.Tensor]) -> None:
             hook.remove()
             norm.momentum = momentum
             if norm not in measured:
-                # A layer after the last one that is read: nothing has been measured.
+                # A layer after the last one that is read was not measured.
                 norm.load_state_dict(buffers, strict=False)
         net.train(was_training)

@@ -1,4 +1,4 @@
-"""The skorch net behind the classifier, its callbacks and its learning rate."""
+"""The skorch net of the classifier, its callbacks and learning rate schedule."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self.processes_ = Processes()
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
-        """Fetch batches as a whole, of even size when training."""
+        """Fetch whole batches, of nearly equal size in training."""
         if not training:
             params = {"batch_size": self.batch_size, **self.get_params_for("iterator_valid")}
         else:
@@ -70,7 +70,6 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self, prefix: str, named_parameters: Any
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Exclude biases and the scales of batch norms from the weight decay."""
-        # Pulling them to zero changes what a layer computes without making it simpler.
         (given,), params = super().get_params_for_optimizer(prefix, named_parameters)
         groups = []
         for group in given:
@@ -81,7 +80,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         return (groups,), params
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
-        """Logits in float32, whatever the layers before computed in."""
+        """Logits in float32 for any precision."""
         device, n_images = torch.device(self.device), len(x["images"])
         with autocast(device, self.precision):
             part = self.processes_.part(n_images)
@@ -106,7 +105,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         return losses.mean()
 
     def fit_loop(self, *args: Any, **kwargs: Any) -> GlitchNetClassifier:
-        """Train, and remember whether the user interrupted it."""
+        """Train, and record whether the user interrupted it."""
         self.interrupted_ = False
         self.scaler_ = loss_scaler(torch.device(self.device), self.precision)
         self.processes_ = PROCESSES.get()
@@ -121,7 +120,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
             stoppers = [cb for _, cb in self.callbacks_ if isinstance(cb, EarlyStopping)]
             self.interrupted_ = not any(cb.misses_ == cb.patience for cb in stoppers)
             if self.interrupted_ and self.processes_.size > 1:
-                # Of what skorch would keep, each process would have something else.
+                # The processes would keep different weights.
                 raise RuntimeError("The training was interrupted in one process.") from None
             raise
         finally:
@@ -135,7 +134,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         step_fn: Callable[..., dict[str, torch.Tensor]],
         **fit_params: Any,
     ) -> None:
-        """Like skorch's, but a GPU goes on computing while the host looks at past losses."""
+        """Like in skorch, but without waiting for the GPU to compute the loss of each batch."""
         if iterator is None:
             return
         n_batches, losses = 0, []
@@ -154,7 +153,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self.history.record(f"{prefix}_batch_count", n_batches)
 
     def _record(self, losses: list[torch.Tensor], prefix: str, n_batches: int) -> None:
-        """Write the losses of the last batches to the history, and empty the list."""
+        """Move the losses of the last batches to the history."""
         if not losses:
             return
         values = torch.stack(losses).tolist()  # the only place where the host waits
@@ -171,7 +170,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
                 )
 
     def _set_training(self, training: bool = True) -> None:
-        # skorch walks through hundreds of modules in each step.
+        # skorch sets the mode of hundreds of modules in each step.
         if self.module_.training != training:
             super()._set_training(training)
 
@@ -195,11 +194,11 @@ class GlitchNetClassifier(NeuralNetClassifier):
             super()._step_optimizer(step_fn)
             return
         step_fn()
-        self.scaler_.step(self.optimizer_)  # left out if gradients overflowed
+        self.scaler_.step(self.optimizer_)  # skipped if gradients overflowed
         self.scaler_.update()
 
     def __getstate__(self) -> dict[str, Any]:
-        # The parameter module is the trained module_: skorch would write it twice.
+        # The parameter module is the trained module_, which skorch would pickle twice.
         return {**super().__getstate__(), "module": None, "processes_": Processes()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -207,7 +206,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
         self.module = self.module_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks, and explain a missing score where there is no validation data."""
+        """Call the callbacks, and explain missing scores if there is no validation data."""
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyError as error:
@@ -220,7 +219,7 @@ class GlitchNetClassifier(NeuralNetClassifier):
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> None:
-    """Refuse callbacks that compute or watch validation scores if nothing is validated."""
+    """Refuse callbacks that compute or monitor validation scores without validation data."""
     for given in callbacks:
         item = _unwrap(given)
         watched = getattr(item, "monitor", None)
@@ -237,18 +236,18 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
 
 
 def without_writers(callbacks: Sequence[Any]) -> tuple[Any, ...]:
-    """Leave out callbacks that write files or print, for all processes but the first."""
+    """Remove callbacks that write files or print, for all processes except the first."""
     return tuple(given for given in callbacks if not isinstance(_unwrap(given), _WRITERS))
 
 
 def _unwrap(given: Any) -> Any:
-    """Return a callback that may be given with its name, and as a class."""
+    """Return a callback, which may be given with its name or as a class."""
     item = given[1] if isinstance(given, tuple) else given
     return item() if isinstance(item, type) else item
 
 
 class EpochProgress(Callback):
-    """One progress bar for the whole training, with the losses beside it."""
+    """One progress bar for the whole training, with the losses."""
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open the bar."""
@@ -262,13 +261,13 @@ class EpochProgress(Callback):
         self.bar_.update(len(net.history) - self.bar_.n)  # some may come from a checkpoint
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Close the bar; without it the net can be pickled."""
+        """Close and delete the bar, which cannot be pickled."""
         self.bar_.close()
         del self.bar_
 
 
 def warm_up_and_decay(optimizer: Optimizer, total_steps: int, last_epoch: int = -1) -> LambdaLR:
-    """Linear warm-up, then half a cosine to zero (Loshchilov, Hutter, arXiv:1608.03983)."""
+    """Linear warm-up, then cosine annealing to zero (Loshchilov, Hutter, arXiv:1608.03983)."""
     factor = functools.partial(_rate_factor, total_steps=total_steps)
     return LambdaLR(optimizer, factor, last_epoch=last_epoch)
 
@@ -277,6 +276,6 @@ def _rate_factor(step: int, total_steps: int) -> float:
     n_rising = max(1, round(0.25 * total_steps))
     if step < n_rising:
         return (step + 1) / n_rising
-    # skorch asks once more after the last step, hence the bound.
+    # Bounded, as skorch takes one more step at the end.
     progress = min(1.0, (step - n_rising) / max(1, total_steps - n_rising))
     return 0.5 * (1 + math.cos(math.pi * progress))

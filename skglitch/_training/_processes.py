@@ -1,7 +1,7 @@
-"""Processes that train one net together: each computes with its part of every batch.
+"""Distributed training, in which each process computes its part of every batch.
 
-All draw and augment whole batches from the same seed, and all get the loss of the whole batch.
-So their sum of gradients is the gradient in one process, whatever the criterion and the weights.
+All processes draw and augment whole batches from the same seed, and get the loss of the whole
+batch. So the sum of their gradients is that of a single process, for any criterion and weights.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from torch import distributed, nn
 
 
 class _FailedError(Exception):
-    """Carries the error of one process to all."""
+    """Error of one process, to be raised in all."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a fit, of which this is number ``rank``. A single one shares nothing."""
+    """The processes of a fit, of which this is number ``rank``."""
 
     rank: int = 0
     size: int = 1
-    host: Any = None  # group of torch.distributed for what is not on a GPU
+    host: Any = None  # group of torch.distributed for data on the host
 
     def part(self, n_samples: int) -> slice:
         """Rows of a batch that this process computes, at least one."""
@@ -38,7 +38,7 @@ class Processes:
         return slice(start, max(stop, start + 1))
 
     def join(self, part: torch.Tensor, n_samples: int) -> torch.Tensor:
-        """Rows of the whole batch; gradients flow to those of this process."""
+        """Gather the rows of the whole batch; gradients flow to those of this process."""
         if self.size == 1:
             return part
         start, stop = self._bounds(n_samples)
@@ -49,7 +49,7 @@ class Processes:
         return torch.cat([whole[:start], own, whole[stop:]])
 
     def sum_gradients(self, module: nn.Module) -> None:
-        """Give all processes the sum of their gradients."""
+        """Replace the gradients by their sum over all processes."""
         if self.size == 1:
             return
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
@@ -60,7 +60,7 @@ class Processes:
             gradient.copy_(values.view_as(gradient))
 
     def share_weights(self, module: nn.Module) -> None:
-        """Give all processes the parameters and buffers of the first."""
+        """Broadcast the parameters and buffers of the first process."""
         if self.size == 1:
             return
         self.agree()
@@ -102,7 +102,7 @@ class Processes:
     def agree(self, error: Exception | None = None) -> None:
         """Wait for the other processes; if there is an error in one, raise it in all.
 
-        Call this before all communication: a process that has failed would never answer.
+        Call this before all communication, as a process that has failed does not take part.
         """
         n_failed = torch.tensor([int(error is not None)])
         distributed.all_reduce(n_failed, group=self.host)
@@ -114,7 +114,7 @@ class Processes:
 
 
 def _as_message(error: Exception | None) -> Exception | None:
-    """Return what can be sent of an error."""
+    """Return an error that can be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -122,7 +122,7 @@ def _as_message(error: Exception | None) -> Exception | None:
     return error
 
 
-# Those that share the fits of a block, as skglitch.all_gpus_per_fit sets them.
+# The processes that share a fit, set by skglitch.all_gpus_per_fit.
 PROCESSES = ContextVar("PROCESSES", default=Processes())  # noqa: B039 (frozen)
 
 

@@ -1,6 +1,6 @@
-"""How a net is trained: epochs, learning rate, batch norms, start of the head, optimizer.
+"""Training recipe: epochs, learning rate, batch norms, initialization of the head, optimizer.
 
-The numbers of the "auto" rules were measured on Gravity Spy pictures: see benchmarks/recipe.py.
+The "auto" rules were measured on Gravity Spy pictures: see benchmarks/recipe.py.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from ._module import GlitchNet, measure_batch_norm
 from ._net import EpochProgress, GlitchNetClassifier, warm_up_and_decay
 from ._processes import PROCESSES
 
-# Never fewer epochs, and never fewer steps of the optimizer. A head that starts from zeros needs
-# more than a net that only adapts: of three real classes with 50 glitches each, 68 % were
-# classified correctly after 40 steps and 97 % after 200.
+# Smallest numbers of epochs and of optimizer steps. A head that starts from zeros needs more: of
+# three real classes with 50 glitches each, 68 % were classified correctly after 40 steps, and 97 %
+# after 200.
 _MIN_EPOCHS = 8
 _MIN_STEPS = 40
 _MIN_STEPS_FROM_ZEROS = 200
-# Highest learning rate of a net whose head starts from a regression, which the first steps
-# should not undo, and of one whose head starts from zeros.
+# Highest learning rate if the head starts from a regression, which the first steps should not undo,
+# and if it starts from zeros.
 _RATE = 3e-4
 _RATE_FROM_ZEROS = 1e-3
-# Few images do not teach much more than the regression knows, so that there is more to lose;
-# with more of them the rate rises by this much per image, up to the maximum of the backbone.
+# Few images improve little on the regression, so the rate is low. It rises by this much per image,
+# up to the maximum of the backbone.
 _RATE_PER_IMAGE = 1.5e-6
-# Largest numbers of images for the regression, for the center of the features and for the
-# statistics of batch norms: more would hardly change them.
+# Largest numbers of images for the regression, the center of the features and the statistics of
+# batch norms. More would hardly change them.
 _REGRESSION_IMAGES = 4096
 CENTER_IMAGES = 512
 _BATCH_NORM_IMAGES = 512
 
-# Steps of a GPU between looks at their losses, for which the host waits. Callbacks of the user's
-# own may look at the loss of each step.
+# Number of steps whose losses are read from a GPU at a time, as the host waits for them. With
+# callbacks from the user, which may need each loss, it is 1.
 _LOSSES_AT_ONCE = 16
 
 _ITERATORS = ("train", "valid")
@@ -56,7 +56,7 @@ _NET_PARAMS = ("criterion", "optimizer", "iterator_train", "iterator_valid")
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How a module is trained, with all choices made."""
+    """Settings of a training, with "auto" resolved."""
 
     max_epochs: int
     learning_rate: float  # the highest one
@@ -66,11 +66,11 @@ class TrainingRecipe:
     patience: int | None  # epochs without a lower validation loss
     callbacks: tuple[Any, ...]
     net_params: Mapping[str, Any]
-    precision: str  # of heavy layers
+    precision: str
     verbose: int
 
     def prepare(self, module: GlitchNet, train: ImageDataset) -> None:
-        """Settle the batch norms and the center of the features, and initialize the head."""
+        """Set the batch norms and the center of the features, and initialize the head."""
         if self.keep_batch_norm:
             module.fix_batch_norm()
         encoder = module.encoder
@@ -110,9 +110,9 @@ class TrainingRecipe:
         seed: int,
         checkpoint: Path | None = None,
     ) -> GlitchNetClassifier:
-        """Train ``module`` in place, watching ``valid``, and return the skorch net around it.
+        """Train ``module`` in place, validating on ``valid``, and return its skorch net.
 
-        What the file ``checkpoint`` holds of the same training is not done again.
+        Training resumes from the file ``checkpoint``, if there is one.
         """
         processes = PROCESSES.get()
         processes.share_weights(module)
@@ -125,7 +125,7 @@ class TrainingRecipe:
             callbacks.append(("early_stopping", stopper))
         if self.verbose:
             callbacks.append(("progress", EpochProgress()))
-        # Last, so that it writes what the others have done in an epoch.
+        # Last, so that it saves the state of the others after an epoch.
         last = [] if checkpoint is None else [("checkpoint", EpochCheckpoint(checkpoint))]
         on_gpu = module.encoder.device.type != "cpu"
         net = self.wrap(
@@ -136,7 +136,7 @@ class TrainingRecipe:
             losses_at_once=_LOSSES_AT_ONCE if on_gpu and not self.callbacks else 1,
         )
         if not any(self.net_params.get(f"iterator_{name}__num_workers") for name in _ITERATORS):
-            for data in (train, valid):  # worker processes could not read a GPU
+            for data in (train, valid):  # worker processes cannot read from a GPU
                 if data is not None:
                     data.copy_to(module.encoder.device)
         if module.batch_norm_is_fixed:
@@ -148,8 +148,8 @@ class TrainingRecipe:
             batches = train.sample(_BATCH_NORM_IMAGES, self.batch_size, module.encoder.device)
             measure_batch_norm(module, batches)
         processes.share_weights(module)
-        # What only training needed is not kept: validation images, gradients and their moments,
-        # a second copy of the weights, and the optimizer, which add_classes replaces.
+        # Drop what only training needs: validation images, gradients and their moments, and a
+        # second copy of the weights.
         net.train_split = None
         net.optimizer_.state.clear()
         module.zero_grad(set_to_none=True)
@@ -207,7 +207,7 @@ def check_net_params(net_params: Mapping[str, Any] | None) -> dict[str, Any]:
     if "criterion" not in params:
         params = {"criterion": nn.CrossEntropyLoss, "criterion__reduction": "none"} | params
     if "optimizer" not in params:
-        # One kernel for all parameters instead of several for each group.
+        # Fused: one kernel for all parameters.
         default = {"optimizer__weight_decay": 0.05, "optimizer__fused": True}
         params = {"optimizer": torch.optim.AdamW, **default, **params}
     return params

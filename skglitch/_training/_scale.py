@@ -1,4 +1,4 @@
-"""Pixel values of any dtype to the unit interval that the nets take."""
+"""Scaling of pixel values of any dtype to the range from 0 to 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._lazy_array import find_range, read_parts
 
 @dataclass(frozen=True)
 class PixelScale:
-    """Affine map of pixel values, `low` to 0 and `high` to 1; of uint8 always 0 and 255."""
+    """Affine map of pixel values, from `low` to 0 and from `high` to 1 (0 and 255 for uint8)."""
 
     low: float
     high: float
@@ -20,7 +20,7 @@ class PixelScale:
 
     @classmethod
     def fit(cls, images: np.ndarray) -> PixelScale:
-        """Take 0 to 255 for uint8, and the range of the values for anything else."""
+        """Use 0 to 255 for uint8, and the range of the values for other dtypes."""
         if images.dtype == np.uint8:
             return cls(0.0, 255.0, True)
         low, high = find_range(images)
@@ -30,7 +30,7 @@ class PixelScale:
         """Map ``images`` to float32 with ``low`` at 0 and ``high`` at 1."""
         span = (self.high - self.low) or 1.0
         if images.dtype == np.uint8:
-            # Straight to float32: a float64 detour would double the cost of each batch.
+            # Directly to float32, as float64 would double the cost of each batch.
             scaled = images.astype(np.float32)
             scaled -= np.float32(self.low)
             scaled *= np.float32(1.0 / span)
@@ -38,7 +38,7 @@ class PixelScale:
         return ((images - self.low) / span).astype(np.float32)
 
     def check(self, images: np.ndarray) -> None:
-        """Raise or warn if values cannot mean what they meant in ``fit``."""
+        """Raise an error or warn if values are not scaled as in ``fit``."""
         if images.dtype == np.uint8 or not len(images):
             return
         low, high = map(float, find_range(images))

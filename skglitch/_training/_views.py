@@ -1,4 +1,4 @@
-"""How the views of one glitch become the picture, or pictures, that a net takes."""
+"""Layout of the views of a glitch as one or several input images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .._pictures import DURATIONS
 
 @dataclass(frozen=True)
 class ViewLayout:
-    """Arrangement of ``(n, n_views, height, width)`` as input of an image net.
+    """Arrangement of ``(n, n_views, height, width)`` as input of a net.
 
-    "mosaic" joins the views to one gray picture, "channels" puts one view in each color, "separate"
-    feeds each view on its own. `chosen` are the views of X that are used, in this order.
+    "mosaic" tiles the views into one gray image, "channels" has one view per color channel,
+    "separate" has one image per view. `chosen` are the views of X that are used, in this order.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class ViewLayout:
 
     @property
     def n_passes(self) -> int:
-        """Number of pictures per glitch."""
+        """Number of images per glitch."""
         return len(self.chosen) if self.kind == "separate" else 1
 
     def arrange(self, images: torch.Tensor) -> torch.Tensor:
@@ -58,11 +58,11 @@ class ViewLayout:
             return images.flatten(0, 1).unsqueeze(1)
         if self.kind == "mosaic":
             return _mosaic(images)
-        # With two views the longer one fills the third color too.
+        # With two views, the second one also fills the third channel.
         return images if images.shape[1] == 3 else _select(images, (0, 1, 1))
 
     def image_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the arranged picture for views of ``height`` x ``width``."""
+        """Height and width of the arranged image for views of ``height`` x ``width``."""
         if self.kind != "mosaic":
             return height, width
         rows, columns = _grid(len(self.chosen))
@@ -70,7 +70,7 @@ class ViewLayout:
 
 
 def _select(images: torch.Tensor, views: Iterable[int]) -> torch.Tensor:
-    # A list as an index would be copied to a GPU each time, and the host would wait.
+    # Not by a list as index, which is copied to the GPU synchronously.
     return torch.stack([images[:, view] for view in views], dim=1)
 
 
@@ -80,7 +80,7 @@ def _grid(n_views: int) -> tuple[int, int]:
 
 
 def _mosaic(images: torch.Tensor) -> torch.Tensor:
-    """Fill the grid column by column: [[0.5, 2.0], [1.0, 4.0]] as in the Gravity Spy papers."""
+    """Fill a grid column by column, [[0.5, 2.0], [1.0, 4.0]] as in the Gravity Spy papers."""
     n, n_views, height, width = images.shape
     rows, columns = _grid(n_views)
     if rows * columns > n_views:
@@ -91,7 +91,7 @@ def _mosaic(images: torch.Tensor) -> torch.Tensor:
 
 
 def find_durations(durations: Any, views: Any, *, n_views: int) -> tuple[float, ...] | None:
-    """Find the durations of the views of X from parameters; None if they are unknown."""
+    """Find the durations of the views of X from parameters, None if unknown."""
     if durations is not None:
         if len(durations) != n_views:
             raise ValueError(
@@ -105,7 +105,7 @@ def find_durations(durations: Any, views: Any, *, n_views: int) -> tuple[float, 
 
 
 def _find_view(duration: Any, durations: tuple[float, ...] | None, views: Any) -> int:
-    """Position of the view of that duration in X."""
+    """Find the position of the view with this duration in X."""
     if durations is None:
         raise ValueError(
             f"views={views!r} names durations, but those of X are unknown: set durations, such as "
