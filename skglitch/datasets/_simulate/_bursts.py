@@ -42,7 +42,7 @@ def _scratchy(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Helix", snr=(7.5, 25.0, 6.0), jitter=0.008)
 def _helix(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw columns at 20 to 600 Hz, like strands that wind around each other, again and again."""
+    """Draw repeated columns at 20 to 600 Hz, like strands that wind around each other."""
     reach = canvas.duration / 2 if rng.random() < 0.75 else rng.uniform(0.0, 1.5)
     spacing = log_uniform(rng, 0.06, 0.9)
     # Two broad pulses in quick succession: where they overlap, they interfere.
@@ -117,7 +117,7 @@ def _extremely_loud(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
         level = np.exp(-np.abs(t) / width) * rng.normal(size=len(t))
         canvas.add(part, level, log_uniform(rng, 0.02, 0.5))
     elif kind > 0.85:
-        # Or most of the time, so that whitening hides all else, if not the glitch.
+        # Or most of the time, so that whitening hides everything else, if not the glitch.
         level = (np.abs(t) > rng.uniform(0.5, 3.0)) * rng.normal(size=len(t))
         canvas.add(part, level, log_uniform(rng, 1.0, 100.0))
     ring_violins(rng, canvas, 0.0, rng.uniform(0.003, 0.2))

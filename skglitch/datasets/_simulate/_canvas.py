@@ -1,4 +1,4 @@
-"""Whitened strain that glitches are drawn on, and the registry of functions that draw them."""
+"""Whitened strain to draw glitches on, and the registry of functions that draw them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 # Pulses are computed in a window of this many s.
 _PULSE = 1.0
-# Drawn frequencies end this far below half the sample rate, and where pictures end, in Hz.
+# Highest frequencies, as a fraction of the Nyquist frequency, and that of pictures in Hz.
 _TOP, _HIGHEST = 0.95, 2048.0
 # Durations of tiles in s, and the largest number of cycles in a tile.
 _TILES = tuple(2.0**-i for i in range(9))
@@ -21,12 +21,12 @@ Response = Callable[[np.ndarray], np.ndarray]
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a number with a uniform logarithm."""
+    """Draw a number from a log-uniform distribution."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def power_law(rng: np.random.Generator, low: float, high: float, slope: float) -> float:
-    """Draw a number from a density of x**-slope between two bounds; slope 1 is not allowed."""
+    """Draw a number from a power law x**-slope between two bounds; slope 1 is not allowed."""
     a, b = low ** (1 - slope), high ** (1 - slope)
     return float((a + rng.random() * (b - a)) ** (1 / (1 - slope)))
 

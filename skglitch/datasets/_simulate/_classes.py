@@ -1,10 +1,10 @@
-"""The classes: names, how many Gravity Spy has of each, and what they look like."""
+"""Simulated classes: names, numbers in Gravity Spy, and descriptions."""
 
 from __future__ import annotations
 
 # Counts are those of Table 1 of S. Bahaadini et al., "Machine learning for Gravity Spy: glitch
 # classification and dataset", Information Sciences 444, 172 (2018): 8,583 glitches of 22 classes.
-# Later versions of the set dropped a few hundred. Later classes, and an imaginary one, are 0.
+# Later versions of the set have a few hundred less. Later classes, and an imaginary one, are 0.
 _CLASSES: dict[str, tuple[int, str]] = {
     "1080Lines": (328, "String of dots near 1080 Hz across the picture; cause unknown."),
     "1400Ripples": (232, "Ripples of up to half a second near 1400 Hz; cause unknown."),

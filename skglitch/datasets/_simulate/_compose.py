@@ -15,8 +15,8 @@ from ._noise import Noise, NoiseModel, measured_noise, median_density
 _REACH = 2.0
 # Signal-to-noise ratios are those above this frequency in Hz.
 _LOWEST = 10.0
-# A glitch is drawn again if its loudest tile is not typical of the class, or if whitening hides
-# it. Noise may allow no typical frequency at all: after this many times the last one is used.
+# A glitch is drawn again if its loudest tile is not typical of the class, or if whitening hides it,
+# at most this many times, as some noise allows no typical frequency. Then the last one is used.
 _MOST_DRAWS = 30
 # Signal-to-noise ratio that a search requires, and the one of the loudest tile after whitening by
 # the strain's own density below which a picture shows almost nothing.
@@ -53,7 +53,7 @@ def simulate_glitch(
     left = _interpolated(background.frequencies, background.smooth / background.seen)
     n_times = len(background.strain)
     for _ in range(_MOST_DRAWS):
-        # On an empty canvas, scaled, and with the loudest tile in the middle.
+        # On an empty canvas, then scaled, with the loudest tile in the middle.
         canvas = Canvas(sample_rate, duration + 2 * _REACH, asd, rng)
         parameters = recipe.draw(rng, canvas)
         tile = canvas.loudest(_REACH, left)
@@ -80,7 +80,7 @@ def simulate_glitch(
 
 
 def _interpolated(frequencies: np.ndarray, power: np.ndarray) -> Response:
-    """Return the root of a density as a function of frequency."""
+    """Return the amplitude spectral density as a function of frequency."""
     logarithm = 0.5 * np.log(power)
     return lambda f: np.exp(np.interp(f, frequencies, logarithm))
 

@@ -1,4 +1,4 @@
-"""Detector noise: colored, with lines, and not quite stationary."""
+"""Detector noise: colored, with lines, and not exactly stationary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._canvas import log_uniform
 
 Psd = str | Callable[[np.ndarray], np.ndarray] | tuple[np.ndarray, np.ndarray]
 
-# Time in s that is generated in addition and cut off, so that the two ends are not correlated.
+# Extra time in s that is generated and cut off, so that the two ends are not correlated.
 _MARGIN = 2.0
 # Frequency ranges in Hz of the groups of violin modes, for each of the two detectors.
 VIOLINS = (
@@ -87,7 +87,7 @@ class NoiseModel:
             return np.asarray(self.psd(f), dtype=float)
         if not isinstance(self.psd, str):
             return np.interp(f, *self.psd)
-        # Curves are smooth, so that few points are enough.
+        # Curves are smooth, so few points are enough.
         knots = np.geomspace(4.0, f[-1], 400)
         if self.psd == "aligo" or (self.psd == "random" and rng.random() < 0.08):
             values = design_psd(knots)
@@ -156,7 +156,7 @@ def _add_line(out: np.ndarray, f: np.ndarray, frequency: float, power: float, wi
     near = slice(max(center - reach, 0), min(center + reach + 1, len(f)))
     if near.start >= near.stop:
         return
-    # At least half a bin wide: a line between two bins would vanish.
+    # At least half a bin wide, as a line between two bins would vanish.
     scale = max(width, step / 2)
     shape = 1.0 / (1.0 + ((f[near] - frequency) / scale) ** 2)
     out[near] += power / step * shape / shape.sum()
@@ -170,7 +170,7 @@ def measured_noise(strain: np.ndarray, sample_rate: float) -> Noise:
     smooth = median_filter(psd, max(3, round(8.0 / f[1])), mode="nearest")
     # A median over 8 Hz would flatten the seismic wall.
     smooth = np.where(f < 40.0, median_filter(psd, 3, mode="nearest"), smooth)
-    # The inverse of a noisy density is too large on average: only lines are kept unsmoothed.
+    # Except for lines, smoothed, as the inverse of a noisy density is too large on average.
     psd = np.where(psd > _LINE_HEIGHT * smooth, psd, smooth)
     return Noise(strain, f, psd, smooth, psd)
 

@@ -16,7 +16,7 @@ _FADE = 0.3
 
 
 def fringe_frequency(velocity: np.ndarray | float, bounces: int = 1) -> np.ndarray:
-    """Frequency in Hz of light off a surface of a velocity in m/s (CQG 27, 194011)."""
+    """Frequency in Hz of light scattered by a surface with a velocity in m/s (CQG 27, 194011)."""
     return np.abs(2.0 * bounces * np.asarray(velocity) / WAVELENGTH)
 
 
@@ -51,7 +51,7 @@ def _scattered_light(rng: np.random.Generator, canvas: Canvas) -> dict[str, floa
     # A second motion tilts the arch and makes neighboring arches unequal.
     other = rng.uniform(0.0, 0.35) * 0.5 * WAVELENGTH * top
     velocity += other * np.cos(2 * np.pi * log_uniform(rng, 0.05, 1.0) * t + random_phase(rng))
-    # The amount of light that returns varies as the beam moves over the surface.
+    # The amount of scattered light varies as the beam moves over the surface.
     width = rng.uniform(0.15, 0.6) / swing
     amplitude = np.exp(-0.5 * ((t - rng.normal(0, 0.1)) / width) ** 2)
     peak = float(fringe_frequency(np.abs(velocity).max()))

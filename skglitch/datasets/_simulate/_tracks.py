@@ -52,7 +52,7 @@ def _whistle(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
 
 @draws("Chirp", snr=(7.5, 60.0, 2.8), centered=False, jitter=0.015)
 def _chirp(rng: np.random.Generator, canvas: Canvas) -> dict[str, float]:
-    """Draw a frequency that rises faster and faster up to the merger of two compact objects."""
+    """Draw the chirp of a compact binary coalescence."""
     return _coalescence(rng, canvas, backwards=False)
 
 
@@ -149,7 +149,7 @@ def _low_frequency_lines(rng: np.random.Generator, canvas: Canvas) -> dict[str, 
         time = 0.0 if i == 0 else rng.normal(0, 0.5)
         width = sigma * rng.uniform(0.7, 1.3)
         size = 1.0 if i == 0 else rng.uniform(0.2, 0.7)
-        # A line swells and fades, and shifts by a fraction of a Hz.
+        # Lines vary in amplitude, and by a fraction of a Hz in frequency.
         part, t = canvas.times(time - 3 * width, time + 3 * width)
         swell = 0.5 * wandering(rng, len(t), canvas.duration, rng.uniform(0.3, 1.5))
         level = np.exp(swell - 0.5 * ((t - time) / width) ** 2)
@@ -180,7 +180,7 @@ def _wandering_line(rng: np.random.Generator, canvas: Canvas) -> dict[str, float
     level = np.exp(rng.uniform(0.1, 0.6) * wandering(rng, len(t), 2 * reach, 0.4))
     level *= np.clip((reach - np.abs(t)) / 0.05, 0, 1)
     if rng.random() < 0.25:
-        # It comes and goes.
+        # Intermittent.
         level *= wandering(rng, len(t), 2 * reach, log_uniform(rng, 0.03, 0.4)) > rng.normal(0, 0.5)
     track = frequency * np.exp(depth * path)
     canvas.track(part, track, level, 1.0)
