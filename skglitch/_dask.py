@@ -1,4 +1,4 @@
-"""Dask arrays as X: each block of rows is a task, which runs when the result is computed."""
+"""Dask arrays as X: each block of rows is a task, evaluated lazily."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sklearn.utils._set_output import _get_output_config
 def is_dask(X: Any) -> bool:
     """Whether X is a Dask collection, without importing Dask."""
     graph = getattr(X, "__dask_graph__", None)
-    # xarray has the method for arrays in memory, too.
+    # In xarray, arrays in memory also have this method.
     return graph is not None and graph() is not None
 
 
 def refuse_dask(X: Any) -> None:
-    """Raise TypeError for a Dask collection, which numpy would compute and load as a whole."""
+    """Raise TypeError for a Dask collection, which numpy would load into memory."""
     if is_dask(X):
         raise TypeError(
             f"Got a Dask {type(X).__name__}. Only predict, predict_proba and transform take Dask "
@@ -25,7 +25,7 @@ def refuse_dask(X: Any) -> None:
 
 
 def by_blocks(estimator: Any, method: str, X: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return the results of a method, with `shape` for each row of X, as a Dask array."""
+    """Apply a method to blocks of X; its results, of `shape` per row, are a Dask array."""
     import dask
     import dask.array as da
 
@@ -34,14 +34,14 @@ def by_blocks(estimator: Any, method: str, X: Any, shape: tuple[int, ...], dtype
     if method == "transform" and _get_output_config(method, estimator)["dense"] != "default":
         raise ValueError("X is a Dask array, which set_output cannot make a data frame of.")
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
-    # Axes by number, of which results share only the first with X.
+    # Axes by number. Only the first is shared by X and results.
     axes = range(X.ndim, X.ndim + len(shape))
     return da.blockwise(
         _call,
         (0, *axes),
         X,
         tuple(range(X.ndim)),
-        # A task of its own, so that it is sent to each worker once, and again if all had died.
+        # A separate task, so that it is sent to each worker once, also to restarted ones.
         dask.delayed(estimator),
         None,
         method=method,
@@ -57,7 +57,7 @@ def by_blocks(estimator: Any, method: str, X: Any, shape: tuple[int, ...], dtype
 def _call(
     block: Any, estimator: Any, method: str, shape: tuple[int, ...], out_dtype: Any
 ) -> np.ndarray:
-    while isinstance(block, list):  # of the only block along each axis that results lack
+    while isinstance(block, list):  # one block along each axis that results lack
         (block,) = block
     if not len(block):
         return np.empty((0, *shape), dtype=out_dtype)

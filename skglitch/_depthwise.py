@@ -1,4 +1,4 @@
-"""Gradients of depthwise convolutions on a CPU, where torch is slow with them in bfloat16."""
+"""Fast gradients of depthwise convolutions in bfloat16 on a CPU."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch.overrides import TorchFunctionMode
 
 _Pair = tuple[int, int]
 
-# Gradients of kernels up to this size are fast, those of larger ones take some 25 times as long.
+# In torch, gradients of kernels up to this size are fast. Larger kernels are about 25 times slower.
 _FAST_SIZE = 3
 
 
 class DepthwiseGradients(TorchFunctionMode):
-    """Context in which autocast depthwise convolutions have gradients fast on a CPU."""
+    """Context in which autocast depthwise convolutions have fast gradients on a CPU."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Take over calls of ``conv2d`` with as many groups as channels."""
+        """Override ``conv2d`` if it has as many groups as channels."""
         if func is torch.conv2d and not kwargs and len(args) == 7:
             x, weight, bias, stride, padding, dilation, groups = args
             if _is_ours(x, weight, padding, dilation, groups):
@@ -32,7 +32,7 @@ class DepthwiseGradients(TorchFunctionMode):
 def _is_ours(
     x: torch.Tensor, weight: torch.Tensor, padding: _Pair | str, dilation: _Pair, groups: int
 ) -> bool:
-    # What padding a name stands for is left to torch.
+    # Named paddings are left to torch.
     if isinstance(padding, str) or not torch.is_autocast_enabled(x.device.type):
         return False
     is_depthwise = groups == x.shape[-3] == len(weight) > 1 and x.ndim == 4
@@ -76,7 +76,7 @@ class _Depthwise(torch.autograd.Function):
 def _of_input(
     slope: torch.Tensor, x: torch.Tensor, kernel: torch.Tensor, stride: _Pair, padding: _Pair
 ) -> torch.Tensor:
-    """Compute the transposed convolution as a plain one."""
+    """Compute the transposed convolution as an ordinary one."""
     size = kernel.shape[2:]
     if tuple(stride) != (1, 1):
         height, width = (
@@ -95,8 +95,8 @@ def _of_kernel(
     if max(kernel.shape[2:]) <= _FAST_SIZE:
         return _of_small_kernel(slope, x, kernel, stride, padding)
     # Each piece of the kernel reads the padded images from another pixel on, which is a view, as
-    # they lie in memory one after the other. Its last columns are pixels of the row below, its last
-    # rows those of the next image, to which the slope gives no weight.
+    # images are contiguous. Its last columns are from the row below and its last rows from the next
+    # image, where the slope is zero.
     height, width = (n + 2 * pad for n, pad in zip(x.shape[2:], padding, strict=True))
     rows, columns = (_pieces(k) for k in kernel.shape[2:])
     beyond = rows[-1].start * width + columns[-1].start
@@ -128,14 +128,14 @@ def _of_small_kernel(
 
 
 def _pieces(size: int) -> list[slice]:
-    """Where the pieces of a side of a kernel begin and end; the last two may overlap."""
+    """Divide a side of a kernel into pieces, of which the last two may overlap."""
     last = max(0, size - _FAST_SIZE)
     starts = [*range(0, last, _FAST_SIZE), last]
     return [slice(start, min(size, start + _FAST_SIZE)) for start in starts]
 
 
 def _as_images(pixels: torch.Tensor, n: int, height: int, width: int) -> torch.Tensor:
-    """Pixels of shape (n_pixels, n_channels), in the order of rows, as images channels last."""
+    """View pixels (n_pixels, n_channels) in row-major order as images in channels-last format."""
     return pixels[: n * height * width].view(n, height, width, -1).permute(0, 3, 1, 2)
 
 

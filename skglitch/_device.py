@@ -1,4 +1,4 @@
-"""Where and in which number format a net runs: the only module that knows about devices."""
+"""Devices and number formats. No other module deals with devices."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ from torch import nn
 
 from ._depthwise import DepthwiseGradients
 
-# Two departures from what torch and the C library do on a CPU, which SKGLITCH_TUNE_CPU=0 in the
-# environment switches off. Time of a step of efficientnet_lite0 (batch of 32, one thread of a Xeon
-# with AMX) without them, over the time with them, as medians of alternating pairs:
+# Two CPU optimizations, which SKGLITCH_TUNE_CPU=0 in the environment disables. Speedups of a step
+# of efficientnet_lite0 (batch of 32, one thread of a Xeon with AMX), medians of alternating pairs:
 # - freed memory is kept for the next step (kept_memory): on 140 x 170 pixels 1.5 in float32 and 1.2
 #   in bfloat16, on mosaics of 280 x 340 1.3 in both; for predictions 1.2, 0.9, 1.6 and 1.1;
 # - gradients of depthwise convolutions in bfloat16 (_depthwise.py): 2.1 on either size.
 _TUNING = "SKGLITCH_TUNE_CPU"
 
-# Numbers of glibc's malloc.h. A block above the mmap threshold is fetched from the kernel and
-# given back each time; free memory above the trim threshold at the end of the heap is given back.
+# Constants of glibc's malloc.h. Blocks above the mmap threshold are mapped and unmapped each time.
+# Free memory above the trim threshold at the end of the heap is returned to the system.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEEP = {_MMAP_THRESHOLD: 2**30, _TRIM_THRESHOLD: 2**31 - 1}
-# What glibc itself arrives at once a program has freed a block of 32 MB. Dask sets the variable in
-# all of its workers, where predictions by torch took 1.6 times as long if it held during them.
+# The thresholds that glibc chooses after a program has freed a block of 32 MB. Dask sets the
+# variable in its workers, which made predictions by torch take 1.6 times as long.
 _USUAL = {
     _MMAP_THRESHOLD: 2**25,
     _TRIM_THRESHOLD: int(os.environ.get("MALLOC_TRIM_THRESHOLD_") or 2**26),
 }
 _USERS_SETTINGS = {"GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_"}
-# In s. Shorter calls do not give memory back.
+# In s. Shorter calls do not return memory to the system.
 _LONG = 0.2
 _lock = threading.Lock()
 _users = 0
@@ -52,7 +51,7 @@ PRECISIONS = ("auto", "float32", "tf32", *_HALF, "int8")
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
-    """Return the device that ``device`` names, with its index; "auto" is a GPU if there is one."""
+    """Return a device with its index; "auto" is a GPU if there is one."""
     kind, n_devices = _accelerator()
     if isinstance(device, str) and device == "auto":
         device = kind or "cpu"
@@ -70,7 +69,7 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
             f"device={str(device)!r} is not there: this machine offers {found}. Use device='auto' "
             "to take the best one."
         )
-    # Without an index it would be another device after torch.cuda.set_device.
+    # With an index, as otherwise torch.cuda.set_device would change it.
     index = torch.accelerator.current_device_index() if chosen.index is None else chosen.index
     return torch.device(kind, index)
 
@@ -82,7 +81,7 @@ def _accelerator() -> tuple[str, int]:
 
 
 def replace_missing(device: Any) -> tuple[Any, str]:
-    """Return ``device`` and "", or "auto" and a remark if this machine lacks the device."""
+    """Return ``device`` and "", or "auto" and a remark if there is no such device."""
     try:
         choose_device(device)
     except ValueError:
@@ -103,13 +102,13 @@ def choose_exact_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """Return the format of the heavy layers; weights and results are float32 in any case.
+    """Return the number format of convolutions and matrix products.
 
-    Only the engine of predictions knows "int8", which here is "auto".
+    "int8" is for the inference engine only, and is "auto" here.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is not one of {', '.join(PRECISIONS)}.")
-    # bfloat16 that is emulated is several times slower.
+    # Emulated bfloat16 is several times slower.
     automatic = "bfloat16" if has_fast_bfloat16(device) else "float32"
     return automatic if precision in ("auto", "int8") else precision
 
@@ -117,18 +116,18 @@ def choose_precision(precision: str, device: torch.device) -> str:
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Return whether ``device`` multiplies bfloat16 matrices in hardware."""
     if device.type == "cpu":
-        # torch has no public question for this in the oldest supported release.
+        # The oldest supported release of torch has no public function for this.
         queries = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
         return any(getattr(torch.cpu, query, bool)() for query in queries)
     module = torch.get_device_module(device)
     if not hasattr(module, "is_bf16_supported"):
         return False
-    with module.device(device.index):  # the question is about the current device
+    with module.device(device.index):  # the function checks the current device
         return module.is_bf16_supported(including_emulation=False)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
-    """Context in which heavy layers run in 16 bits, if ``precision`` says so."""
+    """Context of autocast to ``precision``, if it has 16 bits."""
     if precision not in _HALF:
         return contextlib.nullcontext()
     dtype = _HALF[precision]
@@ -141,16 +140,16 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def computing(
     device: torch.device, precision: str = "float32", *, training: bool = False
 ) -> Iterator[None]:
-    """Context of many steps of one size, in which memory is kept and float32 is not TF32.
+    """Context of many steps of one size, in which memory is kept.
 
-    With ``precision="tf32"`` it is TF32.
+    It also sets whether float32 is TensorFloat-32 on Nvidia GPUs.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(kept_memory(device))
         if device.type == "cuda":
             backends: Any = torch.backends
             value = "tf32" if precision == "tf32" else "ieee"
-            # All three, as torch refuses to tell one setting if those of cuDNN differ.
+            # All three, as torch raises an error if those of cuDNN differ.
             for owner in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
                 stack.enter_context(_set_for_a_while(owner, "fp32_precision", value))
             if training:
@@ -169,8 +168,8 @@ def _set_for_a_while(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler | None:
-    """Return what scales the loss for float16, in which small gradients would vanish."""
-    # From torch's initial scale, which is higher, the first steps would overflow and be lost.
+    """Return a scaler of the loss for float16, in which small gradients underflow."""
+    # With torch's initial scale, which is higher, the first steps overflow and are skipped.
     return torch.amp.GradScaler(device.type, init_scale=1024.0) if precision == "float16" else None
 
 
@@ -182,9 +181,9 @@ def _autocast_to_train(dtype: torch.dtype) -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_memory(device: torch.device) -> Iterator[None]:
-    """Context of steps of one size, for which a CPU keeps freed memory, unless malloc is set up."""
-    # Activations are tens of megabytes each. By default glibc maps such blocks anew for every layer
-    # of every step, and the kernel fills their pages with zeros.
+    """Context in which freed memory of a CPU is kept, unless the user has configured malloc."""
+    # Activations take tens of megabytes. By default glibc maps such blocks for every layer of every
+    # step, and the kernel fills their pages with zeros.
     libc = _glibc() if _tunes(device) and not _USERS_SETTINGS & os.environ.keys() else None
     if libc is None:
         yield
@@ -202,7 +201,7 @@ def kept_memory(device: torch.device) -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _set(libc, _USUAL)
-                # Giving memory back and mapping it again takes as long as a single glitch.
+                # Returning memory and mapping it again takes as long as a single glitch.
                 if time.monotonic() - start > _LONG:
                     libc.malloc_trim(0)
 
@@ -225,7 +224,7 @@ def _tunes(device: torch.device) -> bool:
 
 
 def exactly(device: torch.device) -> AbstractContextManager:
-    """Context in which all layers run in float32, inside of `autocast` too."""
+    """Context in which all layers run in float32, even inside `autocast`."""
     return torch.autocast(device.type, enabled=False)
 
 
@@ -236,21 +235,21 @@ def to_channels_last(module: Module, device: torch.device) -> Module:
 
 
 def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move ``batch`` to ``device``. The host does not wait for a copy to a CUDA device."""
+    """Move ``batch`` to ``device``, asynchronously if it is a CUDA device."""
     if device.type == "cuda" and batch.device.type == "cpu":
         return batch.pin_memory().to(device, non_blocking=True)
     return batch.to(device)
 
 
 def free_memory(device: torch.device) -> tuple[int, int] | None:
-    """Return the free and total bytes of a GPU, None where torch cannot tell."""
+    """Return the free and total memory of a GPU in bytes, None if unknown."""
     module: Any = None if device.type == "cpu" else torch.get_device_module(device)
     return module.mem_get_info(device) if hasattr(module, "mem_get_info") else None
 
 
 @contextlib.contextmanager
 def explaining_memory(device: torch.device, batch_size: int) -> Iterator[None]:
-    """Context in which an out-of-memory error of the GPU says what to do."""
+    """Context that adds advice to out-of-memory errors of the GPU."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -265,13 +264,13 @@ def explaining_memory(device: torch.device, batch_size: int) -> Iterator[None]:
 
 
 def median(values: torch.Tensor) -> torch.Tensor:
-    """Median along the last dimension, the mean of the middle two of an even number."""
+    """Median along the last dimension, as in numpy."""
     size = values.shape[-1]
     upper = size // 2
     if values.device.type != "cpu":
         ordered = values.sort(dim=-1).values
         return (ordered[..., (size - 1) // 2] + ordered[..., upper]) / 2
-    # An eighth of torch's time. numpy has vector instructions for one place at a time.
+    # An eighth of torch's time. numpy is fast if it partitions at one index.
     parts = np.partition(values.numpy(), upper, axis=-1)
     middle = parts[..., upper]
     if size % 2 == 0:
@@ -283,7 +282,7 @@ def rfft(values: torch.Tensor, n: int | None = None) -> torch.Tensor:
     """Fourier transform of real values along the last dimension."""
     if values.device.type != "cpu":
         return torch.fft.rfft(values, n=n)
-    # A third of torch's time for one long row, for which torch plans each time.
+    # A third of torch's time for one long row, as torch makes a plan each time.
     return torch.from_numpy(fft.rfft(values.numpy(), n=n, workers=torch.get_num_threads()))
 
 
@@ -296,7 +295,7 @@ def irfft(spectrum: torch.Tensor, n: int) -> torch.Tensor:
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device):
-    """Run a block with the generators of CPU and ``device`` seeded, and restore them afterwards."""
+    """Context in which the generators of CPU and ``device`` are seeded, then restored."""
     # torch.manual_seed would also seed all other GPUs. The generator of MPS cannot be restored.
     indices = [] if device.type in ("cpu", "mps") else [device.index]
     with torch.random.fork_rng(indices, device_type=device.type if indices else None):
@@ -311,14 +310,14 @@ def seeded(seed: int, device: torch.device):
 
 
 def dump_module(module: nn.Module) -> bytes:
-    """Return a pickle of ``module`` that `load_module` reads on a machine without its GPU."""
+    """Pickle ``module`` so that `load_module` can load it without a GPU."""
     file = io.BytesIO()
     torch.save(module, file)
     return file.getvalue()
 
 
 def load_module(dump: bytes, device: str | torch.device) -> Any:
-    """Load a pickled module to ``device``, or to another one if it is not there."""
+    """Load a pickled module to ``device``, or to another one if there is no such device."""
     device, remark = replace_missing(device)
     if remark:
         warnings.warn(f"{remark}.", stacklevel=3)

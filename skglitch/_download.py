@@ -1,4 +1,4 @@
-"""Files off the web: continued where they broke off, and compared with a checksum."""
+"""Downloads, which resume after an interruption and are verified by a checksum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._version import __version__
 
 ZENODO = "https://zenodo.org"
 _CHUNK = 1 << 20
-# Errors of the network, not of the disk: those are worth another try.
+# Errors of the network, not of the disk, are worth another try.
 _NETWORK_ERRORS = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -32,7 +32,7 @@ _NETWORK_ERRORS = (
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file with its size in bytes and ``algorithm:checksum``, of 8 digits or more, if known."""
+    """A file, with its size in bytes and ``algorithm:checksum`` (8 digits or more) if known."""
 
     url: str
     size: int | None = None
@@ -64,7 +64,7 @@ def check_transfer(n_retries: Any, delay: Any) -> None:
 
 @dataclass(frozen=True)
 class ZenodoRecord:
-    """Files of a record at Zenodo, which are downloaded into a folder. ``delay`` is in s."""
+    """Files of a Zenodo record, to download to a folder. ``delay`` is in s."""
 
     number: str
     folder: Path
@@ -106,7 +106,7 @@ class ZenodoRecord:
 
     @cached_property
     def _files(self) -> dict[str, RemoteFile]:
-        """Ask for the files of the record, once."""
+        """Get the list of files of the record, once."""
         url = f"{ZENODO}/api/records/{self.number}"
         try:
             with _open(url, {}) as response:
@@ -133,7 +133,7 @@ def download(
             if file.matches(part):
                 part.replace(target)
                 return
-            # There is no telling which bytes are wrong.
+            # It is unknown which bytes are wrong.
             part.unlink()
             raise ConnectionError(f"the file does not have the checksum {file.checksum}")
         except _NETWORK_ERRORS as error:
@@ -144,7 +144,7 @@ def download(
 
 
 def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
-    """Add the bytes that are not there yet."""
+    """Download the missing bytes."""
     have = part.stat().st_size if part.exists() else 0
     if file.size is not None and have > file.size:
         part.unlink()
@@ -156,7 +156,7 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
         if have and not (response.status == 206 and answer.startswith(f"bytes {have}-")):
             if response.status == 206:
                 raise ConnectionError(f"asked for bytes from {have} on, the answer was {answer!r}")
-            # The server knows no ranges and sends everything again.
+            # The server does not support ranges, and sends the whole file.
             have = 0
         total = file.size
         if total is None and response.length is not None:
@@ -183,7 +183,7 @@ def _request(file: RemoteFile, part: Path, have: int) -> Any:
         return _open(file.url, {"Range": f"bytes={have}-"} if have else {})
     except urllib.error.HTTPError as error:
         if error.code == 416 and file.size is None:
-            # The part has as many bytes as the file or more, which cannot be known.
+            # The part may be complete or too long, which cannot be known without the size.
             part.unlink()
             raise ConnectionError(f"there are no bytes from {have} on") from error
         raise

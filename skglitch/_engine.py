@@ -1,4 +1,4 @@
-"""The forward pass of a net on a CPU by OpenVINO, in the place of torch."""
+"""Inference on a CPU by OpenVINO instead of torch."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 ENGINES = ("auto", "torch", "openvino")
 
-# To convert and compile a net takes about two seconds. They pay from about this many pixels on:
-# 336 pictures of 140 x 170, or 84 mosaics of four (benchmarks/throughput.py).
+# Converting and compiling a net takes about two seconds, which pays off from about this many pixels
+# on: 336 images of 140 x 170, or 84 mosaics of four (benchmarks/throughput.py).
 _MIN_PIXELS = 8_000_000
-# Images that a thread computes at a time. More need more memory and are hardly faster.
+# Images per thread at a time. More need more memory and are hardly faster.
 _CHUNK = 8
-# Largest difference of converted features in float32, relative to the largest feature.
+# Largest difference between features by OpenVINO and torch in float32, relative to the largest one.
 _TOLERANCE = 1e-4
-# In integers, the first two convolutions cost 60 % of the error of embeddings and bring little. Nor
-# are the ranges of activations cut, as glitches are seldom and loud (benchmarks/precision.py).
+# The first convolutions are not quantized, as they cause 60 % of the error of embeddings and save
+# little time. Ranges of activations are not clipped, as glitches are rare and loud
+# (benchmarks/precision.py).
 _N_EXACT = 2
 _HINTS = {"bfloat16": "bf16", "float16": "f16"}
 
 _lock = threading.RLock()
-_process = 0  # in which OpenVINO has started its threads
+_process = 0  # the process in which OpenVINO has started its threads
 
 
 def choose_forward(
@@ -51,12 +52,12 @@ def choose_forward(
     precision: str,
     calibration: np.ndarray | None = None,
 ) -> Forward:
-    """Return `function`, a method of `module`, or what computes the same by OpenVINO.
+    """Return `function`, a method of `module`, or its equivalent by OpenVINO.
 
-    `batch` is the first of `n_images` images. With images for `calibration`, it computes in 8-bit
-    integers. What cannot be converted remains with torch.
+    `batch` has the first of `n_images` images. With images for `calibration`, it computes in 8-bit
+    integers. Nets that cannot be converted stay in torch.
     """
-    if engine not in ENGINES:  # set after fit, which has checked it
+    if engine not in ENGINES:  # it may have been set after fit
         raise ValueError(f"engine={engine!r} is not one of {', '.join(ENGINES)}.")
     if calibration is not None:
         if engine == "torch":
@@ -73,7 +74,7 @@ def choose_forward(
     with _lock:
         _process = _process or os.getpid()
         if _process != os.getpid():
-            return function  # its threads do not live on in a fork, and it would wait for ever
+            return function  # a fork lacks the threads of OpenVINO, which would wait forever
         kept = _kept.get(module)
         if kept is None or kept.marks != _marks(module):
             kept = _kept[module] = _Kept(module)
@@ -87,7 +88,7 @@ def choose_forward(
 
 
 def _pays(batch: torch.Tensor, n_images: int, device: torch.device) -> bool:
-    """Whether there are enough images, and OpenVINO is there to compute them."""
+    """Whether there are enough images, and OpenVINO is installed."""
     if device.type != "cpu" or n_images * batch[0].numel() < _MIN_PIXELS:
         return False
     return importlib.util.find_spec("openvino") is not None
@@ -104,15 +105,15 @@ def _say(engine: str, module: nn.Module, error: Exception) -> None:
 
 
 class _Kept:
-    """What was compiled of a module, as long as its weights and the number of threads stay."""
+    """Compiled models of a module, for its current weights and number of threads."""
 
     def __init__(self, module: nn.Module) -> None:
         self.marks = _marks(module)
-        # Held, so that a new tensor cannot have the identity of an old one.
+        # References, so that the id of an old tensor is not reused.
         self.tensors = _tensors(module)
         self.error: Exception | None = None
         self.models: dict[Any, Any] = {}
-        self.calibrations: list[np.ndarray] = []  # held for the same reason
+        self.calibrations: list[np.ndarray] = []  # for the same reason
         self.compiled: dict[tuple, _Compiled] = {}
 
     def compile(
@@ -143,45 +144,45 @@ class _Kept:
         return self.compiled[key]
 
 
-# By module: no copy or pickle of an estimator has any of it, and it goes with the module.
+# By module, so that they are not copied or pickled with estimators, and deleted with the module.
 _kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 
 
 def _tensors(module: nn.Module) -> list[torch.Tensor]:
-    # A quarter of the time that module.parameters() and module.buffers() take, which is felt
-    # when a single glitch is classified.
+    # Four times as fast as module.parameters() and module.buffers(), which matters for single
+    # glitches.
     owners = (part for m in module.modules() for part in (m._parameters, m._buffers))
     return [tensor for owner in owners for tensor in owner.values() if tensor is not None]
 
 
 def _marks(module: nn.Module) -> list[Any]:
-    """Describe what changes with the weights and the threads of torch."""
+    """Return a fingerprint of the weights and the number of threads."""
     versions = [(id(tensor), tensor._version) for tensor in _tensors(module)]
     return [torch.get_num_threads(), *versions]
 
 
 def _split(batch: torch.Tensor) -> tuple[int, int]:
-    """Images in a chunk, and chunks that are computed at a time."""
-    # Threads that each have a chunk to themselves do not wait for each other: 1.5 times the speed
-    # of all of them on one batch. One image is for all threads.
+    """Choose the number of images in a chunk, and of parallel chunks."""
+    # One chunk per thread is 1.5 times as fast as all threads on one batch. A single image is
+    # computed by all threads.
     n_threads = torch.get_num_threads()
     chunk = _CHUNK if len(batch) >= _CHUNK * n_threads else 1
     return chunk, n_threads if len(batch) > 1 else 1
 
 
 class _Compiled:
-    """A net that was compiled for images of one shape."""
+    """A net compiled for images of one shape."""
 
     def __init__(self, model: Any, batch: torch.Tensor, precision: str) -> None:
         openvino = _import_openvino()
         self.chunk, n_streams = _split(batch)
         model.reshape([self.chunk, *batch.shape[1:]])
         settings = {
-            # Otherwise OpenVINO takes bfloat16 where the hardware has it.
+            # By default, OpenVINO uses bfloat16 if the hardware supports it.
             "INFERENCE_PRECISION_HINT": _HINTS.get(precision, "f32"),
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "NUM_STREAMS": n_streams,
-            # Several processes would be pinned to the same cores.
+            # Otherwise, several processes are pinned to the same cores.
             "ENABLE_CPU_PINNING": False,
         }
         compiled = openvino.Core().compile_model(model, "CPU", settings)
@@ -197,15 +198,15 @@ class _Compiled:
         with self.lock:
             for start in range(0, len(images), self.chunk):
                 rows = slice(start, start + self.chunk)
-                # The last chunk is filled up with repetitions.
+                # The last chunk is padded with repetitions.
                 part = np.resize(images[rows], (self.chunk, *images.shape[1:]))
                 self.queue.start_async([part], userdata=output[rows])
             self.queue.wait_all()
         return torch.from_numpy(output + self.shift)
 
     def correct_mean(self, function: Forward, images: torch.Tensor) -> None:
-        """Give each feature the mean that it has by torch."""
-        # Of features that differ little from each other, a shift would change all directions.
+        """Shift each feature to its mean by torch."""
+        # If features differ little between images, a bias changes all directions.
         with _plainly():
             exact = torch.cat([function(part) for part in images.split(_CHUNK)])
         self.shift = (exact - self(images)).mean(dim=0).numpy()
@@ -216,13 +217,13 @@ def _keep_output(request: Any, rows: np.ndarray) -> None:
 
 
 def _import_openvino() -> Any:
-    # With this package, openvino reports imports and conversions to its maker over the network.
+    # Without this module, openvino does not send telemetry over the network.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return import_extra("openvino", "engine='openvino'", "fast")
 
 
 class _Function(nn.Module):
-    """A method of a module as a module, which is what is traced."""
+    """A method of a module as a module, for tracing."""
 
     def __init__(self, module: nn.Module, function: Forward) -> None:
         super().__init__()
@@ -235,30 +236,30 @@ class _Function(nn.Module):
 
 @contextlib.contextmanager
 def _plainly() -> Iterator[None]:
-    """Context in which torch computes in float32, with tensors that may be used anywhere."""
+    """Context in which torch computes in float32, without inference tensors."""
     root = logging.getLogger()
     level = root.level
     try:
         with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
             yield
     finally:
-        root.setLevel(level)  # which OpenVINO changes
+        root.setLevel(level)  # OpenVINO changes it
 
 
 def _convert(module: nn.Module, function: Forward, batch: torch.Tensor) -> Any:
     openvino = _import_openvino()
-    # One image could be taken for an axis without meaning.
+    # Two images, as an axis of one could be removed.
     example = (torch.cat([batch, batch])[:2],)
     with _plainly(), warnings.catch_warnings():
-        # Python numbers are constants, as they should be, and OpenVINO itself traces.
+        # Warnings about Python numbers, which should be constants, and about tracing in OpenVINO.
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(_Function(module, function).eval(), example, check_trace=False)
-        # Shared weights would be freed with the traced module, and become noise.
+        # Not shared, as weights are freed with the traced module.
         return openvino.convert_model(traced, example_input=example, share_weights=False)
 
 
 def _quantize(model: Any, images: np.ndarray) -> Any:
-    """Return a copy of a converted net whose layers multiply 8-bit integers."""
+    """Return a quantized copy of a converted net, in 8-bit integers."""
     import nncf
 
     nncf.set_log_level(logging.ERROR)
@@ -269,7 +270,7 @@ def _quantize(model: Any, images: np.ndarray) -> Any:
         if layer.get_type_name().endswith("Convolution")
     ]
     ranges = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
-    with contextlib.redirect_stdout(io.StringIO()):  # bars of progress
+    with contextlib.redirect_stdout(io.StringIO()):  # progress bars
         return nncf.quantize(
             model,
             nncf.Dataset(images[:, None]),

@@ -1,4 +1,4 @@
-"""Paths, files written whole or not at all, and archives that fit into the memory."""
+"""Paths, atomic writing of files, and protection against zip bombs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy as np
 
 # The ready-made model, in the package.
 PRETRAINED = Path(__file__).with_name("pretrained.skglitch")
-# Data and texts compress to a tenth at best, a constant to a thousandth: no real file is beyond.
+# Zip bombs: more than these bytes, at a compression ratio that no real file reaches.
 _MOST_BYTES, _MOST_EXPANDED = 1 << 22, 100
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
-    """Folder for downloaded data and for caches.
+    """Return the folder for downloaded data and caches.
 
     Parameters
     ----------
     data_home : path, default=None
-        The folder. None takes the environment variable ``SKGLITCH_HOME``, or
-        ``$XDG_CACHE_HOME/skglitch``, or ``~/.cache/skglitch``, whichever is set first.
+        The folder. None is the environment variable ``SKGLITCH_HOME`` if it is set, else
+        ``$XDG_CACHE_HOME/skglitch``, else ``~/.cache/skglitch``.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     Raises
     ------
     OSError
-        If the folder starts with ``~`` and there is no home.
+        If the folder starts with ``~`` and there is no home directory.
 
     Examples
     --------
@@ -51,12 +51,12 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     try:
         return Path(data_home).expanduser().absolute()
     except RuntimeError as error:
-        # A user without a home, as in some containers.
+        # A user without a home directory, as in some containers.
         raise OSError(f"{error} Set SKGLITCH_HOME to a folder") from error
 
 
 def check_path(value: Any, name: str) -> Path:
-    """Return the path of one file or folder, with the home folder for ``~``."""
+    """Return the path of one file or folder, with ``~`` expanded."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(
             f"{name}={value!r} must be one path, a string or pathlib.Path, not a "
@@ -76,11 +76,11 @@ def check_target(path: Any) -> Path:
 
 
 def list_paths(values: Any) -> list[str | os.PathLike[str]] | None:
-    """Return a path, or an iterable of paths, as a list. None stands for anything else."""
+    """Return a path, or an iterable of paths, as a list, and None for anything else."""
     if isinstance(values, str | os.PathLike):
         return [values]
     kind = getattr(getattr(values, "dtype", None), "kind", "O")
-    # Mappings, tables and open files iterate over texts that are no paths.
+    # Mappings, tables and open files iterate over strings that are not paths.
     is_other = isinstance(values, Mapping) or hasattr(values, "columns") or hasattr(values, "read")
     if is_other or kind not in "OUT" or not isinstance(values, Iterable):
         return None
@@ -90,9 +90,9 @@ def list_paths(values: Any) -> list[str | os.PathLike[str]] | None:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` only once it is complete, even in a crash."""
-    # Not tempfile, whose files only their owner may read. The same folder, since a file can
-    # only be renamed within its file system.
+    """Open a file that replaces `path` atomically when it is complete."""
+    # Not tempfile, whose files only their owner may read. In the same folder, as files can only be
+    # renamed within a file system.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with aside.open("x+b") as file:
@@ -105,13 +105,13 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def refuse_bomb(archive: zipfile.ZipFile) -> None:
-    """Raise ValueError if the members of an archive are made to fill the memory."""
+    """Raise ValueError if an archive is a zip bomb."""
     members = archive.infolist()
     stored = sum(member.compress_size for member in members)
     check_expansion(sum(member.file_size for member in members), stored)
 
 
 def check_expansion(n_bytes: int, n_stored: int, most: float = _MOST_EXPANDED) -> None:
-    """Raise ValueError if so few bytes of a file become so many in memory."""
+    """Raise ValueError if few bytes of a file expand to too many in memory."""
     if n_bytes > _MOST_BYTES + most * n_stored:
         raise ValueError(f"its {n_stored} bytes expand to {n_bytes}")

@@ -1,4 +1,4 @@
-"""The one way in which HDF5 files are opened for reading."""
+"""Robust reading of HDF5 files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import numpy as np
 from ._files import check_expansion
 from ._lazy import import_extra
 
-# Texts of variable length are in heaps. h5py puts them beside the tables of contents, at the
-# start or the end of a file, of which this many bytes are searched.
+# Strings of variable length are in heaps. h5py writes them near the start or the end of a file, of
+# which this many bytes are searched.
 _SEARCHED = 2**22
-# As far as gzip can compress. Files with hours of gaps and few data come near.
+# The largest compression ratio of gzip. Files with hours of gaps come close.
 _MOST_EXPANDED = 1032
 # The signature of a heap, its version and three reserved bytes. Eight bytes with its size follow.
 _HEAP = b"GCOL\x01\0\0\0"
@@ -25,7 +25,7 @@ _HEAP = b"GCOL\x01\0\0\0"
 
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading. Errors inside are attributed to it: check values outside."""
+    """Open an HDF5 file for reading. Errors inside name the file, so check values outside."""
     h5py = import_h5py()
     name = repr(str(path))
     check_structure(path)
@@ -43,14 +43,14 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     except MemoryError as error:
         raise ValueError(f"{name} is damaged or too large for the memory: {error}.") from error
     except Exception as error:
-        # Only errors of the system have a number. Of damage, h5py raises errors of many types.
+        # Only system errors have an errno. For damaged files, h5py raises errors of many types.
         if isinstance(error, OSError) and error.errno is not None:
             raise type(error)(f"{name} cannot be read: {error}.") from error
         raise ValueError(f"{name} is damaged: {error}.") from error
 
 
 def check_structure(path: Path) -> None:
-    """Raise an error if an HDF5 file is being written, or if HDF5 could not cope with damage."""
+    """Raise an error if an HDF5 file is being written, or its damage could hang or crash HDF5."""
     if not path.exists():
         raise FileNotFoundError(f"{str(path)!r} does not exist.")
     with path.open("rb") as stream:
@@ -64,9 +64,8 @@ def check_structure(path: Path) -> None:
             f"{str(path)!r} is open for writing in another program, or was not closed by it. In "
             "the latter case h5clear --status makes it readable."
         )
-    # HDF5 walks a heap by the sizes that it finds. Zero makes it loop for ever, and a size beyond
-    # the heap can crash the interpreter. Nothing in Python can interrupt that, and a time limit
-    # would need another process for each file.
+    # HDF5 walks a heap by the sizes in it. A size of zero is an infinite loop, which Python cannot
+    # interrupt, and a size beyond the heap can crash the interpreter.
     for part in parts:
         at = part.find(_HEAP)
         while at >= 0:
@@ -76,11 +75,11 @@ def check_structure(path: Path) -> None:
 
 
 def _is_sound_heap(data: memoryview) -> bool:
-    """Whether objects follow each other within a heap. Its end may be missing."""
+    """Whether the objects in a heap are contiguous. Its end may be missing."""
     size = int.from_bytes(data[8:16], "little")
     place = 16
     while place + 16 <= min(size, len(data)):
-        # Number, references, four reserved bytes and size. Number 0 is free space.
+        # Index, reference count, four reserved bytes and size. Index 0 is free space.
         is_free = data[place : place + 2] == b"\0\0"
         length = int.from_bytes(data[place + 8 : place + 16], "little")
         step = length if is_free else 16 + (length + 7) // 8 * 8
@@ -92,7 +91,7 @@ def _is_sound_heap(data: memoryview) -> bool:
 
 def has_dataset(file: Any, name: str) -> bool:
     """Whether an open HDF5 file has a data set of this name."""
-    # Not get(), which is None where an object is damaged.
+    # Not get(), which returns None for damaged objects.
     return name in file and isinstance(file[name], import_h5py().Dataset)
 
 
@@ -100,7 +99,7 @@ def list_datasets(file: Any) -> list[str]:
     """List the data sets of an open HDF5 file."""
     h5py = import_h5py()
     names = []
-    # Not visititems, which never returns from groups that contain each other.
+    # Not visititems, which does not terminate if groups contain each other.
     todo, seen = [("", file)], set()
     while todo:
         prefix, group = todo.pop()
@@ -132,7 +131,7 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
         is_whole = not series.nbytes or n_bytes > 0
     offset = series.id.get_offset()
     if series.dtype.kind == "O" and offset is not None:
-        # Length, address and number in a heap of each text.
+        # Length, heap address and index of each string.
         with open(file.filename, "rb") as stream:
             stream.seek(offset)
             lengths = np.frombuffer(stream.read(n_bytes // 16 * 16), dtype="<u4")[::4]
@@ -157,7 +156,7 @@ def read_array(file: Any, name: str, part: slice | None = None) -> Any:
 
 
 def _size_of_sources(file: Any, series: Any) -> int:
-    """Bytes of the files that a virtual data set is made of. HDF5 fills in zeros for others."""
+    """Size of the files of a virtual data set. HDF5 fills in zeros for missing files."""
     size = 0
     for path, name in {(source.file_name, source.dset_name) for source in series.virtual_sources()}:
         part = Path(file.filename) if path == "." else Path(file.filename).parent / path
@@ -178,18 +177,18 @@ def read_attribute(item: Any, name: str) -> Any:
 
 
 def _refuse_sequences(dtype: np.dtype, what: str) -> None:
-    # No reader needs them, and damage that turns texts into them can crash h5py.
+    # No reader needs them, and damage that makes them of strings can crash h5py.
     if dtype.kind == "O" and import_h5py().check_string_dtype(dtype) is None:
         raise ValueError(f"{what} holds neither numbers nor text")
 
 
 def read_texts(file: Any, name: str) -> np.ndarray | None:
-    """Read a data set of an open HDF5 file as text, whatever its dtype, or None."""
+    """Read a data set of an open HDF5 file as text, whatever its dtype, None if there is none."""
     values = read_array(file, name)
     if values is None:
         return None
     texts = np.ravel(values).tolist()
-    # An array of texts is as wide as the longest one everywhere.
+    # In an array, every string takes the memory of the longest one.
     lengths = [len(text) for text in texts if isinstance(text, bytes)]
     check_expansion(4 * len(lengths) * max(lengths, default=0), sum(lengths))
     return np.array(

@@ -1,4 +1,4 @@
-"""The one rule for which samples have no label."""
+"""The rule for missing labels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
 UNLABELED = -1
-# What text becomes of missing values, in arrays of numpy and pandas.
+# Strings that missing values become in arrays of numpy and pandas.
 _MISSING_TEXTS = {"", "nan", "<na>", "nat"}
-# What other programs write into text files where there is no label.
+# Strings that other programs write for missing labels.
 _MISSING_IN_FILES = {*_MISSING_TEXTS, "none", "-1", "-1.0"}
 
 
@@ -22,9 +22,9 @@ def is_labeled(
 ) -> NDArray[np.bool_]:
     """Find the samples that have a label.
 
-    No label is: None, NaN, pandas NA and NaT, also where they have become text, a masked entry, a
-    blank string, and -1 where all numbers are integers, unless `minus_one_is_class`, which
-    scikit-learn requires of classifiers.
+    Missing labels are None, NaN, pandas NA and NaT, also as strings, masked entries, blank strings,
+    and -1 if all numbers are integers, unless `minus_one_is_class`, which scikit-learn requires of
+    classifiers.
     """
     values = as_labels(y, name)
     labeled = np.array([not _is_missing(value) for value in values], dtype=bool)
@@ -40,14 +40,14 @@ def is_labeled(
 def refuse_unlabeled(
     y: ArrayLike, name: str = "y", classes: Collection[Any] | None = None, hint: str = ""
 ) -> None:
-    """Raise ValueError, with the number of the first, if there are samples without a label.
+    """Raise ValueError with the first row without a label, if there is one.
 
-    -1 is a label if it is among `classes`, or without these if all labels are -1 and 1.
+    -1 is a label if it is in `classes`, or, if these are None, if the labels are -1 and 1.
     """
     values = as_labels(y, name)
     labeled = is_labeled(values, minus_one_is_class=True)
     if classes is None:
-        # scikit-learn requires a classifier to learn these two.
+        # scikit-learn requires classifiers to support these labels.
         found = {value for value, is_known in zip(values, labeled, strict=True) if is_known}
         classes = found if found == {UNLABELED, 1} else ()
     labeled &= is_labeled(values, minus_one_is_class=UNLABELED in classes)
@@ -61,13 +61,13 @@ def refuse_unlabeled(
 
 def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
     """Convert labels to a list of Python values, with None for masked entries."""
-    # dtype=object: asarray(["a", 1]) would turn the number into a string.
+    # dtype=object, as asarray(["a", 1]) converts the number to a string.
     array = np.asarray(y, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array.ravel()
     if array.ndim != 1:
         raise ValueError(f"{name} must hold one label per sample, got shape {array.shape}.")
-    # numpy's scalars print as np.int64(3) in error messages.
+    # Python values, as numpy scalars print as np.int64(3) in messages.
     values = [value.item() if isinstance(value, np.generic) else value for value in array]
     hidden = find_masked(y)
     is_hidden = np.zeros(len(values), dtype=bool) if hidden is None else hidden.ravel()
@@ -78,7 +78,7 @@ def as_labels(y: ArrayLike, name: str = "y") -> list[Any]:
 
 
 def strip_labels(values: Iterable[Any]) -> list[Any]:
-    """Return labels of a file: text without blanks around it, and "" where it is no label."""
+    """Strip labels from a file, and replace missing ones by ""."""
     values = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in values]
     labels = [value.strip() if isinstance(value, str) else value for value in values]
     return ["" if str(label).casefold() in _MISSING_IN_FILES else label for label in labels]
@@ -86,7 +86,7 @@ def strip_labels(values: Iterable[Any]) -> list[Any]:
 
 def find_masked(values: Any) -> NDArray[np.bool_] | None:
     """Find the entries that numpy or astropy mask, None if there are none."""
-    # pandas has a method of this name, and NA among its values.
+    # In pandas, mask is a method, and missing values are NA.
     mask = getattr(values, "mask", None)
     if not isinstance(mask, np.ndarray | np.bool_) or not np.any(mask):
         return None
@@ -118,7 +118,7 @@ def encode_labels(
 
 
 def sort_labels(labels: Sequence[Any] | set[Any], name: str = "y") -> list[Any]:
-    """Sort distinct labels, all of which must be strings or all of which must be numbers."""
+    """Sort distinct labels, which must be all strings or all numbers."""
     try:
         return sorted(set(labels))
     except TypeError as error:
@@ -132,7 +132,7 @@ def _is_missing(value: Any) -> bool:
     if value is None or isinstance(value, str | bytes):
         text = value.decode(errors="replace") if isinstance(value, bytes) else value
         return text is None or text.strip().casefold() in _MISSING_TEXTS
-    # NaN and NaT are not equal to themselves, and the comparison of pandas NA gives NA.
+    # NaN and NaT are not equal to themselves, and comparing pandas NA gives NA.
     return (value == value) is not True
 
 

@@ -1,4 +1,4 @@
-"""The one way in which tables are printed and written."""
+"""Reading, writing and formatting of tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLE_SUFFIXES = (".csv", ".parquet", *HDF5_SUFFIXES)
 def format_table(
     table: pd.DataFrame, *, percent: Collection[str] = (), decimals: int = 3, na_rep: str = "nan"
 ) -> str:
-    """Format a table as text, with a named index, and the fractions in `percent` in percent."""
+    """Format a table as text, with its index if it has a name, and columns `percent` in percent."""
     shown = table.rename_axis(index=None, columns=table.index.name)
     formatters: dict[str, Any] = {}
     for name in shown.columns.intersection(list(percent)):
@@ -64,7 +64,7 @@ def write_table(table: pd.DataFrame | Mapping[str, Any], path: Path | None) -> N
 
 
 def write_hdf5(columns: Mapping[str, Any], path: Path) -> None:
-    """Write one data set per array: numbers and booleans as they are, all else as text."""
+    """Write one data set per array: numbers and booleans unchanged, other values as text."""
     import pandas as pd
 
     h5py = import_h5py()
@@ -79,7 +79,7 @@ def write_hdf5(columns: Mapping[str, Any], path: Path) -> None:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Write results as JSON: tables as lists of rows, and null for NaN, which JSON lacks."""
+    """Serialize results as JSON, with tables as lists of rows, and null for NaN."""
     return json.dumps(_to_plain(value), indent=indent, allow_nan=False)
 
 
@@ -104,11 +104,11 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV table as text. Names of columns may occur twice, and an empty cell is ""."""
+    """Read a CSV table as text. Column names may be repeated, and empty cells are ""."""
     import pandas as pd
 
-    # With the names of the columns as a row, and this engine, rows that are too long are an error
-    # and those that are too short end with NaN.
+    # With column names as a row and this engine, rows that are too long are an error, and rows that
+    # are too short end with NaN.
     options: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
     try:
         rows = pd.read_csv(path, engine="python", encoding="utf-8-sig", **options)
@@ -127,7 +127,7 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def read_arrow(path: Path) -> pd.DataFrame:
-    """Read a Parquet or Feather table, without what pandas takes on trust: damage can crash it."""
+    """Read a Parquet or Feather table after validating it, as damaged files can crash pandas."""
     import pandas as pd
 
     import_pyarrow()

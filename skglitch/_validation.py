@@ -1,4 +1,4 @@
-"""Checks shared by the rooms: parameters, labels, scores, GPS times and gaps of strain."""
+"""Shared checks of parameters, labels, scores, GPS times and gaps in strain."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CALENDAR = (date, time, timedelta, np.datetime64, np.timedelta64)
 _BOOLEAN = (bool, np.bool_)
 _USUAL = (float, int, type(None))
-# Part of ``fftlength`` at a gap or an end in which find_triggers finds nothing. Strain rises from
-# zero over half of it, and whitening spreads the end of the rise.
+# Fraction of ``fftlength`` at gaps and ends in which find_triggers finds nothing. Strain is tapered
+# over half of it, and whitening spreads the end of the taper.
 LOST_AT_GAPS = 0.75
-# A run of a single value is a gap from this duration in s and number of samples on. Noise in
-# integers repeats a value for a few samples. Of a wave of one step at 10 Hz, the lowest frequency
-# of interest, it does so for half a period, 0.05 s. Zeros that are shorter and outside the view
-# change a signal-to-noise ratio of 16 in real strain by at most 1.
+# Constant samples are a gap from this duration in s and number of samples on. Integer noise repeats
+# a value for a few samples, and an integer wave with an amplitude of one step at 10 Hz, the lowest
+# frequency of interest, for half a period, 0.05 s. Shorter runs of zeros outside the view change a
+# signal-to-noise ratio of 16 in real strain by at most 1.
 _SHORTEST_GAP, _FEWEST = 1 / 16, 32
 _FROM_DATES = "astropy.time.Time(...).gps converts dates."
 
 
 def validated(constraints: dict[str, Any]) -> Callable[[F], F]:
-    """Check parameters like ``validate_params``, which has no type hints and so hides those."""
+    """Check parameters by ``validate_params``, while keeping type hints, which it lacks."""
     decorator: Callable[[F], F] = validate_params(constraints, prefer_skip_nested_validation=True)
     return decorator
 
 
 def check_labels(values: ArrayLike, name: str, classes: Collection[Any] | None = None) -> list[Any]:
-    """Convert labels, strings only or numbers only, to a list of Python values.
+    """Convert labels, all strings or all numbers, to a list of Python values.
 
-    None may be missing. -1 is a label if it is among `classes`.
+    Missing labels are refused. -1 is a label if it is in `classes`.
     """
     labels = as_labels(values, name)
     if not labels:
@@ -61,7 +61,7 @@ def check_seed(checkpoint: Any, random_state: Any) -> None:
 
 
 def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.intp], list[Any]]:
-    """Return the column of each true label, -1 for none, and the classes as Python values."""
+    """Return the column of each true label, -1 if it is unknown, and the classes."""
     known = check_labels(labels, "labels", {UNLABELED})
     true = check_labels(y_true, "y_true", known)
     check_same_kind(y_true=true, labels=known)
@@ -70,7 +70,7 @@ def check_known_labels(y_true: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np
 
 
 def kind_of_labels(labels: Sequence[Any], name: str) -> str:
-    """Return whether labels are "strings" or "numbers", and refuse all others."""
+    """Return whether labels are "strings" or "numbers", and refuse others."""
     kinds = {_kind_of_type(kind) for kind in set(map(type, labels))}
     if len(kinds) > 1 or not kinds <= {"strings", "numbers"}:
         raise ValueError(
@@ -88,7 +88,7 @@ def _kind_of_type(kind: type) -> str:
 
 
 def check_same_kind(**named_labels: Sequence[Any]) -> None:
-    """Refuse to compare strings with numbers, which would silently count as different."""
+    """Refuse to compare strings with numbers, which are never equal."""
     kinds = {name: kind_of_labels(labels, name) for name, labels in named_labels.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(
@@ -98,14 +98,14 @@ def check_same_kind(**named_labels: Sequence[Any]) -> None:
 
 
 def check_unique(labels: Sequence[Any], name: str) -> None:
-    """Refuse a list of classes that has a class more than once."""
+    """Refuse repeated classes."""
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
         raise ValueError(f"{name} must name each class once, found more than once: {repeated}.")
 
 
 def check_length(name: str, length: int, n_samples: int) -> None:
-    """Refuse an array that is not as long as y_true."""
+    """Refuse an array whose length differs from that of y_true."""
     if length != n_samples:
         raise ValueError(f"{name} has {length} samples, but y_true has {n_samples}.")
 
@@ -116,8 +116,7 @@ def order_columns(values: Any, labels: Sequence[Any], name: str) -> Any:
     if columns is None:
         return values
     positions, classes = list(range(len(columns))), list(labels)
-    # The numbers that pandas gives to columns without names. If they are classes as well, in
-    # another order, they could be either.
+    # Default column numbers of pandas are ambiguous if they are also classes in another order.
     if columns == positions and (columns == classes or set(columns) != set(classes)):
         return values
     if columns == positions or len(columns) != len(classes) or set(columns) != set(classes):
@@ -151,7 +150,7 @@ def unfold_views(X: Any) -> Any:
 def check_scores(
     y_score: ArrayLike, n_samples: int, labels: Sequence[Any], name: str = "y_score"
 ) -> NDArray[Any]:
-    """Convert scores, infinite ones too, to an array with a row per sample, a column per class."""
+    """Convert scores, which may be infinite, to an array of shape (n_samples, n_classes)."""
     try:
         scores = np.asarray(unmask(order_columns(y_score, labels, name)))
     except ValueError as error:
@@ -186,7 +185,7 @@ def check_scores(
 def check_probabilities(
     y_prob: ArrayLike, n_samples: int, labels: Sequence[Any]
 ) -> NDArray[np.float64]:
-    """Convert probabilities to float64; sums of rows may differ from 1 by 0.001, for rounding."""
+    """Convert probabilities to float64; sums of rows may differ from 1 by 0.001."""
     prob = check_scores(y_prob, n_samples, labels, name="y_prob").astype(np.float64)
     wrong = (prob < 0).any(axis=1) | ~np.isclose(prob.sum(axis=1), 1, rtol=0, atol=1e-3)
     if wrong.any():
@@ -200,13 +199,13 @@ def check_probabilities(
 
 
 def find_positions(values: Sequence[Any], labels: Sequence[Any]) -> NDArray[np.intp]:
-    """Find the position of each value in a list of classes, -1 for values that are not in it."""
+    """Find the position of each value in a list of classes, -1 if it is not in the list."""
     position = {label: index for index, label in enumerate(labels)}
     return np.array([position.get(value, -1) for value in values], dtype=np.intp)
 
 
 def unmask(values: Any) -> Any:
-    """Return numbers with NaN where they are masked, which scikit-learn overlooks, or NA."""
+    """Replace NA and masked values, which scikit-learn ignores, by NaN."""
     refuse_dask(values)
     if isinstance(values, list | tuple) and any(map(np.ma.isMaskedArray, values)):
         values = np.ma.stack(values)
@@ -221,15 +220,15 @@ def unmask(values: Any) -> Any:
 
 
 def _is_na(value: Any) -> bool:
-    # float() converts neither None nor pandas.NA, whose comparisons are not booleans.
+    # Comparisons with pandas.NA are not booleans.
     return value is None or not isinstance(value == value, _BOOLEAN)
 
 
 def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     """Convert GPS times in s to float64, with NaN for missing ones, in the same shape.
 
-    Takes objects that ``float`` converts, such as ``LIGOTimeGPS``, and quantities of astropy.
-    Refuses dates, which numpy converts with another origin, and floats of fewer than 64 bits.
+    Accepts objects that ``float`` converts, such as ``LIGOTimeGPS``, and quantities of astropy.
+    Refuses dates, which numpy converts with another epoch, and floats with fewer than 64 bits.
     """
     hidden = find_masked(values)
     try:
@@ -258,7 +257,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
     try:
         if array.dtype.kind == "c":
             raise TypeError
-        # As objects, since NumPy takes fifty times the memory of a text to convert it.
+        # As objects, since converting strings takes fifty times their memory in NumPy.
         gps = (array.astype(object) if array.dtype.kind in "SU" else array).astype(np.float64)
     except (TypeError, ValueError) as error:
         shown = f"{array.ravel().tolist()[0]!r}, ..." if array.size else array.dtype
@@ -269,7 +268,7 @@ def check_gps(values: ArrayLike, name: str = "gps") -> NDArray[np.float64]:
 
 
 def _to_seconds(values: Any, name: str) -> Any:
-    """Convert quantities and columns of astropy that have a unit to numbers."""
+    """Convert astropy quantities and columns with a unit to numbers."""
     if isinstance(values, list | tuple):
         return [v if isinstance(v, _USUAL) else _to_seconds(v, name) for v in values]
     unit = getattr(values, "unit", None)
@@ -282,8 +281,8 @@ def _to_seconds(values: Any, name: str) -> Any:
 
 
 def _find_dtypes(values: Any) -> set[Any]:
-    """Find the dtypes of an array, of the columns of a data frame, or of what a list holds."""
-    # numpy converts float32 among other numbers to float64 without a word.
+    """Find the dtypes of an array, of the columns of a data frame, or of the items of a list."""
+    # In a mixed list, numpy silently converts float32 to float64.
     found: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
     if isinstance(values, np.ndarray) and values.dtype.kind == "O":
         values = values.ravel().tolist()
@@ -299,7 +298,7 @@ def _is_narrow(dtype: Any) -> bool:
 
 
 def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[np.str_]:
-    """Return the interferometer of each sample, "" if unknown; a string applies to all."""
+    """Return the interferometer of each sample, "" if unknown; a string is for all samples."""
     listed = [values] * n_samples if isinstance(values, str) else as_labels(values, name)
     if len(listed) != n_samples:
         raise ValueError(f"{name} has {len(listed)} values for {n_samples} samples.")
@@ -311,7 +310,7 @@ def check_ifo(values: ArrayLike, n_samples: int, name: str = "ifo") -> NDArray[n
 
 
 def check_segments(segments: Any, name: str = "segments") -> NDArray[np.float64]:
-    """Check pairs of start and end in GPS s, and sort them. A DataQualityFlag has active ones."""
+    """Check and sort pairs of start and end in GPS s, or the active ones of a DataQualityFlag."""
     pairs = check_gps(getattr(segments, "active", segments), name)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
         raise ValueError(f"{name} must be pairs of start and end, got shape {pairs.shape}.")
@@ -329,7 +328,7 @@ def check_segments(segments: Any, name: str = "segments") -> NDArray[np.float64]
 
 
 def find_gaps(values: NDArray[Any], sample_rate: float) -> NDArray[np.bool_]:
-    """Return a mask of the samples that are not finite or in a long run of a single value."""
+    """Return a mask of the samples that are not finite, or constant for too long."""
     gaps = ~np.isfinite(values)
     n_fewest = max(_FEWEST, math.ceil(_SHORTEST_GAP * sample_rate))
     is_new = values[1:] != values[:-1]
@@ -341,7 +340,7 @@ def find_gaps(values: NDArray[Any], sample_rate: float) -> NDArray[np.bool_]:
 
 
 def describe_gaps(values: NDArray[Any]) -> str:
-    """Say what the samples in gaps are."""
+    """Describe the samples in gaps."""
     if not np.isfinite(values).any():
         return "NaN"
     return f"NaN or a single value for {_SHORTEST_GAP:g} s or longer"

@@ -1,4 +1,4 @@
-"""Pages of one file: pictures, and templates filled with numbers and tables."""
+"""Self-contained HTML pages from templates, tables and pictures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pandas as pd
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 _DPI = 120
-# Wider pictures, in pixels, have several views.
+# Pictures wider than this, in pixels, have several views.
 _MIN_LARGE = 400
 
 
 def render(room: str, **context: Any) -> str:
-    """Render the ``page.html`` of a room, whose variables include tables and PNG files by name."""
+    """Render the ``page.html`` of a package, with tables and PNG files by name."""
     loaders = [PackageLoader(room, "_page"), PackageLoader(__name__, "")]
     environment = Environment(
         loader=ChoiceLoader(loaders),
@@ -41,7 +41,7 @@ def render(room: str, **context: Any) -> str:
         return {"data": data, "width": width, "height": height, "is_large": width > _MIN_LARGE}
 
     return environment.get_template("page.html").render(
-        # Nothing runs and nothing is fetched, whatever the texts hold.
+        # No script is run and nothing is loaded, whatever the texts contain.
         policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'",
         style=style,
         image=image,
@@ -75,14 +75,14 @@ def _listed(names: Collection[Any], n_shown: int = 30) -> str:
 
 
 def draw(figsize: tuple[float, float], plot: Callable[[Any], Any]) -> bytes:
-    """Draw on a new figure, which needs no window, and return it as PNG."""
+    """Draw on a new figure, without a window, and return it as PNG."""
     from matplotlib.figure import Figure
     from PIL import Image
 
     figure = Figure(figsize=figsize, layout="constrained")
     plot(figure)
     file = io.BytesIO()
-    # Tight, since legends may be wider than axes.
+    # Tight, as legends may be wider than axes.
     figure.savefig(file, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
     # A palette of 256 colors halves the size. MAXCOVERAGE keeps colors of few pixels, such as the
     # center of a short glitch, which the default method replaces by others.
