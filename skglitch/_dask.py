@@ -32,7 +32,7 @@ def by_blocks(estimator: Any, method: str, X: Any, shape: tuple[int, ...], dtype
     if not isinstance(X, da.Array):
         refuse_dask(X)
     if method == "transform" and _get_output_config(method, estimator)["dense"] != "default":
-        raise ValueError("X is a Dask array, which set_output cannot make a data frame of.")
+        raise ValueError("X is a Dask array, which set_output cannot convert to a data frame.")
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     # Axes by number. Only the first is shared by X and results.
     axes = range(X.ndim, X.ndim + len(shape))

@@ -175,7 +175,7 @@ def _continue(file: RemoteFile, part: Path, progress: bool) -> None:
                 bar.update(len(chunk))
     size = part.stat().st_size
     if total is not None and size < total:
-        raise ConnectionError(f"the transfer broke off after {size} of {total} bytes")
+        raise ConnectionError(f"the transfer was interrupted after {size} of {total} bytes")
 
 
 def _request(file: RemoteFile, part: Path, have: int) -> Any:

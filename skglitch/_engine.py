@@ -61,7 +61,7 @@ def choose_forward(
         raise ValueError(f"engine={engine!r} is not one of {', '.join(ENGINES)}.")
     if calibration is not None:
         if engine == "torch":
-            raise ValueError("engine='torch' does not know precision='int8': use engine='auto'.")
+            raise ValueError("engine='torch' does not support precision='int8': use engine='auto'.")
         import_extra("nncf", "precision='int8'", "fast")
         engine = "openvino"
     if engine == "torch" or (engine == "auto" and not _pays(batch, n_images, device)):

@@ -69,7 +69,7 @@ def check_target(path: Any) -> Path:
     """Return the path of a file to write, in a folder that exists."""
     target = check_path(path, "path")
     if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder: give the name of a file.")
+        raise IsADirectoryError(f"{str(target)!r} is a folder: pass the path of a file.")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(target.parent)!r} to write to.")
     return target

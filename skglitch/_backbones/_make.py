@@ -35,8 +35,8 @@ def make_backbone(
     _check_weights(weights)
     if weights == GLITCHES and backbone != DEFAULT_BACKBONE:
         raise ValueError(
-            f"weights={GLITCHES!r} are of {DEFAULT_BACKBONE!r} only, not of backbone="
-            f"{backbone!r:.80}: give 'imagenet', a path, a state dict or None."
+            f"weights={GLITCHES!r} are for {DEFAULT_BACKBONE!r} only, not for backbone="
+            f"{backbone!r:.80}: pass 'imagenet', a path, a state dict or None."
         )
     if isinstance(backbone, str):
         return _make_named(backbone, weights, input_size)
@@ -92,7 +92,7 @@ def _wrap_module(backbone: Any, weights: Any, input_size: Any) -> Backbone:
     if isinstance(weights, Enum):
         raise ValueError(f"weights={weights} are for a backbone by name, not for a module.")
     if input_size == NATIVE:
-        raise ValueError("input_size='native' is known for backbones with a name only.")
+        raise ValueError("input_size='native' requires a backbone by name.")
     size = _checked_size(input_size, 1)
     channels = input_channels(net)
     try:
@@ -126,7 +126,7 @@ def _check_weights(weights: Any) -> None:
     if not is_allowed:
         raise ValueError(
             f"weights={weights!r} must be 'imagenet', 'glitches', the path of a file, a state "
-            "dict, weights of torchvision or None."
+            "dict, torchvision weights or None."
         )
 
 
@@ -135,7 +135,7 @@ def _info_for(name: str, weights: Any) -> BackboneInfo:
     if weights == IMAGENET and info.weights is None:
         raise ValueError(
             f"weights={IMAGENET!r}: there are no published weights of {name!r}. Train it from "
-            "scratch with weights=None, or give a file of your own as weights=PATH."
+            "scratch with weights=None, or pass a file as weights=PATH."
         )
     # torchvision, whose weights are enums, is imported late, as this takes seconds.
     if not isinstance(weights, Enum):
@@ -143,7 +143,7 @@ def _info_for(name: str, weights: Any) -> BackboneInfo:
     from torchvision.models import get_model_weights
 
     if name not in torchvision_names() or not isinstance(weights, get_model_weights(name)):
-        raise ValueError(f"weights={weights} are not of backbone={name!r}.")
+        raise ValueError(f"weights={weights} are not for backbone={name!r}.")
     return find_backbone(name, weights)
 
 
@@ -197,8 +197,8 @@ def _load_by_timm(info: BackboneInfo) -> tuple[nn.Module, str]:
         net = timm.create_model(info.name, pretrained=True)
     except Exception as error:
         raise OSError(
-            f"The weights of {info.name!r} could not be downloaded from {url}: {error} Fetch them "
-            "where there is a network and give the file as weights=PATH, use backbone="
+            f"The weights of {info.name!r} could not be downloaded from {url}: {error} Download "
+            "them on another machine and pass the file as weights=PATH, use backbone="
             f"{DEFAULT_BACKBONE!r}, whose weights are installed, or weights=None for random ones."
         ) from error
     return cut_head(net)[0], url

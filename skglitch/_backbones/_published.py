@@ -51,11 +51,11 @@ def weights_file(name: str, weights: PublishedWeights) -> Path:
             if not _is_right(ours, weights):
                 _fetch(weights, ours)
     except OSError as error:
-        wrong = " What is there has another checksum." if ours.exists() else ""
+        wrong = " The file there has another checksum." if ours.exists() else ""
         raise OSError(
-            f"The weights of {name!r} could not be downloaded: {error} Fetch {weights.url} where "
-            f"there is a network, put it (unpacked) at {ours}, checksum {weights.checksum}.{wrong} "
-            "Or give a file as weights=PATH, or weights=None for random ones."
+            f"The weights of {name!r} could not be downloaded: {error} Download {weights.url} on "
+            f"another machine, put it (unpacked) at {ours}, checksum {weights.checksum}.{wrong} "
+            "Or pass a file as weights=PATH, or weights=None for random ones."
         ) from error
     return ours
 

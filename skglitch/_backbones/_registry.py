@@ -277,8 +277,8 @@ def find_backbone(name: str, weights: Any = None) -> BackboneInfo:
     near = difflib.get_close_matches(name, list_backbones(), n=3)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
-        f"backbone={name!r} is not known.{hint} skglitch.backbones.list_backbones() names "
-        "them all; a torch.nn.Module will do too."
+        f"backbone={name!r} is not known.{hint} skglitch.backbones.list_backbones() lists "
+        "all names; a torch.nn.Module is allowed, too."
     )
 
 

@@ -105,7 +105,7 @@ class EpochCheckpoint(Callback):
         except OSError as error:
             if self.can_write_:
                 warnings.warn(
-                    f"The training goes on without a checkpoint: {error}", UserWarning, stacklevel=2
+                    f"Training continues without a checkpoint: {error}", UserWarning, stacklevel=2
                 )
             self.can_write_ = False
 

@@ -147,7 +147,7 @@ def run_in_batches(
                 if batch_size == 1:
                     raise
                 batch_size //= 2
-                warnings.warn(f"{error} Going on with batches of {batch_size}.", stacklevel=2)
+                warnings.warn(f"{error} Continuing with batches of {batch_size}.", stacklevel=2)
                 batch = load(start)
                 continue
             if output is None:

@@ -35,7 +35,7 @@ def load_source(
     if (source is None) == (triggers is None):
         raise click.UsageError("Exactly one of SOURCE and --triggers is needed.")
     if (triggers is None) != (not options["strain"]):
-        raise click.UsageError("--triggers and --strain need each other.")
+        raise click.UsageError("--triggers and --strain must be used together.")
     if triggers is not None:
         bunch = _load_triggers(triggers, durations, size, options)
     elif source is not None and source.is_dir():

@@ -66,7 +66,7 @@ class ModelPath(click.Path):
             from .. import _files
 
             if Path(value).exists():
-                message = "pretrained is the ready-made model, and what is here is ./pretrained."
+                message = "pretrained is the ready-made model; ./pretrained is the file here."
                 warnings.warn(message, UserWarning, stacklevel=2)
             value = str(_files.PRETRAINED)
         return super().convert(value, param, ctx)

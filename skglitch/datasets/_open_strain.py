@@ -201,7 +201,7 @@ def _locate(span: _Span, folder: Path) -> list[str]:
             f"{span.start // 4096 * 4096}-4096.hdf5"
         )
         raise OSError(
-            f"{_HOST} cannot be asked for files of {span} ({error or type(error).__name__}). "
+            f"{_HOST} cannot be queried for files of {span} ({error or type(error).__name__}). "
             f"Alternatively download them from https://gwosc.org/data and put them into {folder} "
             f"under their own names, such as {example}"
         ) from error

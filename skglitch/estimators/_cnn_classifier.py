@@ -477,8 +477,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         missing = np.setdiff1d(self.classes_, labels)
         if len(missing):
             raise ValueError(
-                f"no glitch of {_listed(missing)} is stored to separate new classes from: add some "
-                "to X and y."
+                f"no glitch of {_listed(missing)} is stored, from which new classes must be "
+                "separated: add some to X and y."
             )
         features = np.concatenate([self.exemplars_, self._embed(images)])
         classes = np.concatenate([self.classes_, new])
@@ -680,7 +680,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if net.interrupted_:
             warnings.warn(
                 f"Training was interrupted in epoch {n_epochs} of {net.max_epochs}: the net "
-                "so far is kept.",
+                "trained so far is kept.",
                 UserWarning,
                 stacklevel=5,  # past fit and what is wrapped around it
             )

@@ -76,7 +76,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     write_file(target, record, writer.arrays)
     _warn("Not saved, as predictions do not need it: ", writer.dropped)
     _warn(
-        "Only its weights are saved, so it has to be given again with load(path, backbone=...): ",
+        "Only its weights are saved, so it must be passed to load(path, backbone=...): ",
         writer.given,
     )
 
@@ -132,7 +132,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         if not isinstance(estimator, BaseEstimator):
             raise ValueError(f"it holds a {type(estimator).__name__}, which save does not take")
     if backbone is not None and not reader.used_backbone:
-        raise ValueError(f"{str(file)!r} names its net, so it takes no backbone=.")
+        raise ValueError(f"{str(file)!r} contains the name of its net: leave backbone out.")
     _warn(f"{file.name}: ", reader.remarks)
     return estimator
 

@@ -353,8 +353,8 @@ class Reader:
         name, kind = fields
         if self.backbone is None:
             raise ValueError(
-                f"its {name} was no name but a module or callable ({kind}), whose code is not in "
-                "the file: give it again with load(path, backbone=...)"
+                f"its {name} is a module or callable ({kind}), whose code is not in the file: pass "
+                "it to load(path, backbone=...)"
             )
         self.used_backbone = True
         return self.backbone

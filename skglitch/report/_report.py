@@ -180,7 +180,7 @@ def make_report(
     classifier.predict_proba(images[:1])  # raises where X does not fit the classifier
     durations = durations or classifier.durations_
     if durations is None:
-        raise ValueError("durations=None, but the classifier does not know them: pass them.")
+        raise ValueError("durations=None, but the classifier has none: pass durations.")
     views = tuple(map(float, durations))
     if len(views) != classifier.image_shape_[0]:
         raise ValueError(

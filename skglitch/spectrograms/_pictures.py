@@ -178,7 +178,7 @@ def _read_image(path: Path) -> Image.Image:
         raise
     # The decoder may raise any exception for corrupt content.
     except Exception as error:
-        raise PictureError(path, f"is broken or cut short ({error}).") from error
+        raise PictureError(path, f"is broken or truncated ({error}).") from error
 
 
 def _find_plot(foreign: np.ndarray) -> tuple[slice, slice] | str:

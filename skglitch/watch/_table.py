@@ -127,7 +127,7 @@ class GrowingTable:
             self._cut()
             raise OSError(
                 f"{str(self.path)!r} cannot be written ({error.strerror}). It is complete up to "
-                "the file before, and the next start goes on from there."
+                "the previous file, and the next start resumes from there."
             ) from error
         self._size = size
 
