@@ -188,7 +188,6 @@ def _read(info: BackboneInfo, weights: Any) -> tuple[StateDict | None, str | Non
 
 
 def _load_by_timm(info: BackboneInfo) -> tuple[nn.Module, str]:
-    """Let timm download weights from its hub."""
     import timm
 
     assert info.weights is not None  # checked by _info_for

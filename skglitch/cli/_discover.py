@@ -221,7 +221,6 @@ def _read(ctx: click.Context, model: str, source: Path | None) -> tuple[Any, pd.
 
 
 def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:
-    """Format the summary as text."""
     from .._tables import format_table
 
     glitches, clusters = tables["glitches"], tables["clusters"].set_index("cluster")

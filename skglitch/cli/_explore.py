@@ -84,7 +84,6 @@ def explore(
 
 
 def _find_rows(bunch: Bunch, ids: np.ndarray) -> np.ndarray:
-    """Find the row of each id."""
     import pandas as pd
 
     index = pd.Index(bunch.ids.astype(str))

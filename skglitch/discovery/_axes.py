@@ -55,7 +55,6 @@ def whitening_matrix(residuals: Array) -> NDArray[np.float64]:
     covariance = LedoitWolf(assume_centered=True, store_precision=False)
     values, vectors = np.linalg.eigh(covariance.fit(residuals).covariance_.astype(np.float64))
     if values[-1] <= 0:
-        # For example, a single sample.
         return vectors
     # Constant features have no spread: the floor keeps distances along them finite.
     floor = max(values[-1] * np.finfo(residuals.dtype).eps, np.finfo(np.float64).tiny)

@@ -116,7 +116,7 @@ def discover(
         :func:`find_onsets`; None without GPS times). The columns of ``glitches`` are
 
         - ``ifo``, ``gps``, ``label``, ``is_reference``: as passed;
-        - ``is_labeled``: whether the glitch has a label;
+        - ``is_labeled``: whether the glitch counts as labeled;
         - ``cluster``: the cluster, -1 for none;
         - ``probability``: the ``probabilities_`` of the clusterer, NaN if it has none;
         - ``is_new``: whether the cluster is a new class;

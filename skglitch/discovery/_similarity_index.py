@@ -232,8 +232,8 @@ class SimilarityIndex(BaseEstimator):
         Raises
         ------
         ValueError
-            If both X and id are given or neither is, `gps_range` is used without GPS times, or no
-            glitch in the index is from one of the interferometers in `ifo`.
+            If both X and id are given or neither is, `gps_range` is given but no GPS times are
+            known, or an interferometer in `ifo` is not in the index.
         KeyError
             If there is no such id.
         """

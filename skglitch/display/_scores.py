@@ -382,7 +382,6 @@ class TopKDisplay:
 
 
 def _plot_intervals(ax: Any, x: Any, y: pd.Series, table: pd.DataFrame, **style: Any) -> None:
-    """Plot a curve with error bars."""
     # Rounding may make lengths negative.
     lengths = np.maximum([y - table["low"], table["high"] - y], 0)
     ax.errorbar(x, y, lengths, capsize=2.5, **style)

@@ -126,8 +126,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         module, ``"regression"`` also normalizes the features and keeps the statistics of the
         batch norms, as is always done for pretrained backbones of the library.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training set. ``"auto"`` is 8, or as many as it takes for 40
-        steps of the optimizer (200 if the head starts from zeros).
+        Number of passes over the training set. ``"auto"`` is 8, or more if needed for 40 steps of
+        the optimizer (200 if the head starts from zeros).
     batch_size : int, default=32
         Largest number of glitches in a step. Samples are spread evenly over the steps of an epoch.
     learning_rate : float or "auto", default="auto"
@@ -174,7 +174,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Folder for the state after each epoch. A ``fit`` that was interrupted resumes when it is run
         again, with the same result, on the same kind of CPU, as without the interruption. Needs an
         integer ``random_state``. Each combination of parameters, initial weights and data, as in a
-        grid search, has a file of its own, which is never deleted.
+        grid search, has a file of its own, which is kept until you delete it.
     random_state : int, RandomState instance or None, default=None
         Seed of random weights, batches, augmentation and the held-out part.
     verbose : int, default=0
@@ -607,7 +607,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     @contextlib.contextmanager
     def _training(self, device: torch.device, seed: int) -> Iterator[None]:
-        """Context in which the net is built and trained."""
         precision = choose_precision(self.precision, device)
         with (
             computing(device, precision, training=True),

@@ -226,7 +226,6 @@ def paired_bootstrap(
 def _find_correct(
     y_true: ArrayLike, y_pred_a: ArrayLike, y_pred_b: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find the samples that each of two classifiers predicts correctly."""
     labels = {"y_true": check_labels(y_true, "y_true")}
     for name, values in (("y_pred_a", y_pred_a), ("y_pred_b", y_pred_b)):
         labels[name] = check_labels(values, name, {UNLABELED})

@@ -127,7 +127,7 @@ def top_k_table(
     Raises
     ------
     ValueError
-        As from :func:`top_k_accuracy`, or if one of `ks` is invalid.
+        As from :func:`top_k_accuracy`, or if `ks` or `confidence_level` is invalid.
 
     References
     ----------
@@ -176,8 +176,6 @@ def top_k_table(
 # Scikit-learn's base class is private, but lets several scorers share one prediction, which takes
 # nearly all of the time, and routes sample weights. make_scorer does not pass on classes_.
 class _TopKScorer(_BaseScorer):
-    """Scorer of top-k accuracy."""
-
     def __init__(self, k: int) -> None:
         super().__init__(top_k_accuracy, 1, {"k": k}, response_method=_RESPONSE_METHODS)
 

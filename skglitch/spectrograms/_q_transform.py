@@ -92,7 +92,6 @@ class QScan:
         self.shown = self._around_trigger(2 * max(grid.durations))
         self.short = self._around_trigger(_SHORT_STRETCH)
         self._splines: dict[int, torch.Tensor] = {}
-        # Rounded up, if the duration is not a multiple of the step.
         self._n_steps = math.ceil(self.shown.duration / grid.tres - 1e-6)
         # Time steps from the start of ``shown`` to the trigger, and phases that align both.
         self._first_step = math.floor((self.trigger - self.shown.start) / grid.tres)

@@ -141,7 +141,6 @@ def _odd_burst(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
 
 
 def _odd_band(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
-    """Add noise in a frequency band."""
     duration = log_uniform(rng, 0.1, 2.5)
     center = log_uniform(rng, 14.0, 0.7 * canvas.top)
     width = center * log_uniform(rng, 0.1, 0.8)
