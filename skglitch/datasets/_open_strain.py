@@ -70,7 +70,7 @@ def fetch_open_strain(
     Returns
     -------
     strain : Strain
-        NaN where the detector took no data.
+        NaN in gaps.
 
     Raises
     ------

@@ -26,7 +26,7 @@ class StrainFiles:
     Parameters
     ----------
     paths : iterable of path
-        Files for :func:`load_strain`. HDF5 files are read only when and where needed; frame files
+        Files for :func:`load_strain`. Of HDF5 files, only requested parts are read; frame files
         are read completely at the start.
     dataset : str or mapping of str to str, default=None
         Path of the data set in HDF5 files, or the channel of frame files, or a mapping from

@@ -84,7 +84,7 @@ def discover(
     y : array-like of shape (n_samples,), default=None
         The classes of the labeled glitches. None, NaN, ``""`` and -1 stand for no label.
     gps : array-like of shape (n_samples,), default=None
-        GPS times in s, NaN where unknown. None looks for no onsets.
+        GPS times in s, NaN if unknown. Onsets need them.
     ifo : array-like of shape (n_samples,) or str, default=None
         The interferometer of each glitch, such as "H1".
     is_reference : array-like of shape (n_samples,), dtype bool, default=None
@@ -112,7 +112,7 @@ def discover(
     -------
     discovery : Discovery
         A named tuple of the data frames ``glitches``, ``clusters`` (see :func:`describe_clusters`),
-        ``label_issues`` (see :func:`find_label_issues`; None if not asked for) and ``onsets`` (see
+        ``label_issues`` (see :func:`find_label_issues`; None if not requested) and ``onsets`` (see
         :func:`find_onsets`; None without GPS times). The columns of ``glitches`` are
 
         - ``ifo``, ``gps``, ``label``, ``is_reference``: as passed;

@@ -137,7 +137,7 @@ class FewShotDisplay:
     n_labels : array-like of shape (n_counts,)
         The numbers of labels per class.
     means : mapping of str to array-like of shape (n_counts,)
-        The mean accuracy of each method; NaN where it was not measured.
+        The mean accuracy of each method, NaN if missing.
     intervals : mapping of str to array-like of shape (2, n_counts), default=None
         The lower and upper limits of the bands. None plots no bands.
     confidence_level : float, default=None
@@ -180,7 +180,7 @@ class FewShotDisplay:
         n_labels : array-like of shape (n_counts,)
             The numbers of labels per class.
         scores : mapping of str to array-like of shape (n_counts, n_repetitions)
-            The accuracies of each method, NaN where missing. Intervals need two repetitions.
+            The accuracies of each method, NaN if missing. Intervals need two repetitions.
         confidence_level : float, default=0.95
             The confidence level of the intervals of means.
         **kwargs

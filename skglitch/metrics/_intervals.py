@@ -15,7 +15,7 @@ PROBABILITY = Interval(Real, 0, 1, closed="neither")
 def wilson_interval(
     n_correct: ArrayLike, n_samples: ArrayLike, confidence_level: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute Wilson score intervals, from 0 to 1 where there are no samples."""
+    """Compute Wilson score intervals, from 0 to 1 without samples."""
     counts = np.broadcast_arrays(np.asarray(n_correct), np.asarray(n_samples))
     limits = [
         binomtest(int(k), int(n)).proportion_ci(confidence_level, method="wilson")

@@ -60,7 +60,7 @@ class Report:
         return self._html
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page, with its tables and pictures beside it.
+        """Write the page, or the page with its tables and pictures.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ def make_report(
     Raises
     ------
     ValueError
-        If X does not fit the classifier, lengths differ, labels are numbers where the classes are
+        If X does not fit the classifier, lengths differ, labels are numbers and classes are
         strings or vice versa, or `durations` does not fit the views.
 
     Examples

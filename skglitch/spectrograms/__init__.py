@@ -1,4 +1,4 @@
-"""Spectrograms from strain and from pictures. Names load on first use: pictures need no torch."""
+"""Spectrograms from strain and pictures. Names load on first use, as pictures need no torch."""
 
 from __future__ import annotations
 
