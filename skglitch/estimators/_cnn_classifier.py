@@ -132,9 +132,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Largest number of glitches in a step. Samples are spread evenly over the steps of an epoch.
     learning_rate : float or "auto", default="auto"
         Highest learning rate, reached after a quarter of the steps, followed by cosine
-        annealing. ``"auto"`` is 1e-3 if the head starts from zeros, else 3e-4. For the default
-        backbone with n training samples it is ``1.5e-6 * n``, from 3e-4 to 3e-3, and 3e-4 in
-        ``partial_fit``.
+        annealing. ``"auto"`` is 1e-3 if the head starts from zeros, else 3e-4. For pretrained
+        EfficientNet-Lite with n training samples it is ``1.5e-6 * n``, from 3e-4 to 3e-3, and 3e-4
+        in ``partial_fit``.
     augment : bool or torch.nn.Module, default=True
         Whether to augment the training images with :class:`SpectrogramAugment`, or a module to
         use instead, which gets floats from 0 to 1 of shape (n, n_views, height, width) on the
