@@ -132,7 +132,7 @@ def load(path: str | os.PathLike[str], *, backbone: Any = None, device: Any = No
         if not isinstance(estimator, BaseEstimator):
             raise ValueError(f"it holds a {type(estimator).__name__}, which save does not take")
     if backbone is not None and not reader.used_backbone:
-        raise ValueError(f"{str(file)!r} contains the name of its net: leave backbone out.")
+        raise ValueError(f"{str(file)!r} names its net: leave out backbone=.")
     _warn(f"{file.name}: ", reader.remarks)
     return estimator
 

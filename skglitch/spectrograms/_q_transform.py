@@ -19,8 +19,8 @@ from ._tiling import QPlane, count_tiles, make_planes
 
 # Higher energies are clipped to this one, the top of Gravity Spy's color scale.
 MAX_ENERGY = 25.5
-# The median of a row is taken over at most this many samples. The median of 1024 energies of
-# Gaussian noise is accurate to 2 %.
+# The median of a row is taken over at most this many samples. The median of 1024 independent
+# energies of Gaussian noise has a standard deviation of 4.5 %.
 _MEDIAN_SAMPLES = 1024
 # The search for the loudest tile transforms this many s around the trigger if windows ring for less
 # than half of this, where ringing is taken as _RINGING periods per unit of Q.

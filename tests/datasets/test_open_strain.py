@@ -331,7 +331,7 @@ def test_offline_says_what_to_put_where(fetch, folder, monkeypatch):
 @pytest.mark.parametrize("status", [403, 503])
 def test_interface_that_is_out_of_order(gwosc, fetch, status):
     gwosc.status["/api/v2/runs"] = status
-    with pytest.raises(OSError, match=r"asked .* H1"):
+    with pytest.raises(OSError, match=r"queried .* H1"):
         fetch()
 
 
