@@ -35,7 +35,7 @@ class Batches:
         # Released when this object or its process ends.
         self._lock = FileLock(self._folder / "lock", is_singleton=True)
         self._lock.acquire(timeout=0)
-        self._log = self._folder / "batches.json"
+        self._log = self._folder / "batches.jsonl"
         self._log.touch()
         lines = self._log.read_bytes().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith(b"\n")]

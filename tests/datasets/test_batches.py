@@ -80,7 +80,7 @@ def test_glitches_are_not_made_twice(n_batches, tmp_path, monkeypatch):
 @pytest.mark.parametrize("n_bytes", [1, 20, 200])
 def test_a_batch_that_was_being_written_is_made_again(n_bytes, tmp_path):
     expected = make(tmp_path)
-    log = tmp_path / "batches.json"
+    log = tmp_path / "batches.jsonl"
     log.write_bytes(log.read_bytes()[:-n_bytes])
     for name in ("data", "strain"):
         file = tmp_path / f"{name}.npy"
@@ -151,7 +151,7 @@ test_batches.make(sys.argv[1], n_jobs=int(sys.argv[2]))
 
 
 def test_a_killed_process_loses_no_finished_batch(tmp_path):
-    log = tmp_path / "batches.json"
+    log = tmp_path / "batches.jsonl"
     with subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), "1"]) as process:
         while process.poll() is None:
             if log.exists() and log.read_bytes().count(b"\n") > 1:
