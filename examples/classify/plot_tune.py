@@ -30,8 +30,9 @@ X, y = make_glitches(60, classes=["Blip", "Koi_Fish", "Tomte"], weights="balance
 # %%
 # One trial
 # ---------
-# ``early_stopping`` holds out a part of the glitches, so that each epoch has a validation loss. The
-# callback ends a trial whose loss is above the median of the others after the same epoch.
+# ``early_stopping`` holds out a part of the glitches, so that each epoch has a validation loss.
+# With ``random_state``, it is the same part in all trials. The callback ends a trial whose loss is
+# above the median of the others after the same epoch.
 
 
 def objective(trial):
@@ -42,6 +43,7 @@ def objective(trial):
         early_stopping=True,
         validation_fraction=0.3,
         callbacks=[SkorchPruningCallback(trial, "valid_loss")],
+        random_state=0,
     )
     return min(classifier.fit(X, y).history_[:, "valid_loss"])
 
@@ -69,12 +71,13 @@ print(f"best: {study.best_params}, validation loss {study.best_value:.3f}")
 # %%
 # Trials
 # ------
-# Pruned trials are dashed.
+# A cross is the last epoch of a pruned trial.
 
 figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for trial in study.trials:
-    style = "--" if trial.state == optuna.trial.TrialState.PRUNED else "-"
-    ax.plot(*zip(*trial.intermediate_values.items(), strict=True), style, label=trial.number)
-ax.set(xlabel="epoch", ylabel="validation loss", yscale="log")
-ax.legend(title="trial")
+    losses = list(trial.intermediate_values.values())
+    marker = "x" if trial.state == optuna.trial.TrialState.PRUNED else "o"
+    ax.plot(range(1, len(losses) + 1), losses, marker=marker, markevery=[-1], label=trial.number)
+ax.set(xlabel="epoch", ylabel="validation loss", xticks=range(1, 5), yscale="log")
+figure.legend(title="trial", loc="outside right upper")
 plt.show()

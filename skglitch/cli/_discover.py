@@ -228,11 +228,11 @@ def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:
     columns += clusters.columns.intersection(["first_gps", "last_gps"]).tolist()
     parts = [
         "{n_glitches} glitches, {n_labeled} of them labeled\n{n_clusters} clusters, "
-        "{n_new_clusters} of them new\n{n_in_no_cluster} glitches in no cluster".format(**result),
-        format_table(
-            clusters[columns].fillna({"class": ""}), percent=["purity", "stability"], na_rep=""
-        ),
+        "{n_new_clusters} of them new\n{n_in_no_cluster} glitches in no cluster".format(**result)
     ]
+    if len(clusters):
+        shown = clusters[columns].fillna({"class": ""})
+        parts.append(format_table(shown, percent=["purity", "stability"], na_rep=""))
     new = clusters[clusters["kind"] == "new"].sort_values("size", ascending=False)
     if len(new):
         lines = [f"  cluster {label}: {ids}" for label, ids in new["typical"].items()]
@@ -253,7 +253,7 @@ def _format(tables: dict[str, pd.DataFrame], result: dict[str, Any]) -> str:
             for glitch in flagged.head(_N_ISSUES).itertuples()
         ]
         parts.append("\n".join([f"{len(flagged)} labels are probably wrong", *lines]))
-    if "onsets" in tables:
-        onsets = tables["onsets"]
+    onsets = tables.get("onsets")
+    if onsets is not None and len(onsets):
         parts.append(f"Onsets\n\n{format_table(onsets.loc[:, (onsets != '').any()])}")
     return "\n\n".join(parts)

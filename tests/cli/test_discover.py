@@ -120,6 +120,16 @@ def test_summary(run, embeddings):
     assert "first_gps" in result.stdout
 
 
+def test_tables_without_rows_are_left_out_of_the_summary(run, made, tmp_path):
+    columns = {name: values[:3] for name, values in made[1].items()} | {"label": [""] * 3}
+    np.savez(tmp_path / "few.npz", embeddings=np.eye(3, dtype=np.float32), **columns)
+    result = run("discover", "few.npz", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert "0 clusters" in result.stdout
+    assert "Empty" not in result.stdout
+    assert "Onsets" not in result.stdout
+
+
 def test_a_class_that_counts_as_unlabeled(run, embeddings):
     result = run("discover", embeddings, "--unlabeled", "Chirp", "--json", "-q")
     summary = json.loads(result.stdout)
