@@ -119,10 +119,13 @@ def info(model: Path, as_json: bool, **_: Any) -> None:
         return
     for name, part in card.items():
         if part:
+            if name == "classes":  # with blanks for unknown numbers of glitches
+                part = {label: "" if count is None else count for label, count in part.items()}
             is_list = isinstance(part, list)
-            table = pd.DataFrame(part if is_list else {"": part}).rename_axis(name)
-            texts = table.map(str if is_list else "{!s:99}".format)  # to the left
-            click.echo(format_table(texts) + "\n")
+            table = pd.DataFrame(part if is_list else {"": part}).rename_axis(name).map(str)
+            if not is_list:
+                table[""] = table[""].str.ljust(table[""].str.len().max())
+            click.echo(format_table(table) + "\n")
 
 
 for command in (demo, fit, predict, embed, discover, explore, report, watch, info):

@@ -136,7 +136,15 @@ def test_info(net, images, tmp_path):
     assert re.search(r"^Pipeline\.steps\.1\.1\.C +1\.0$", printed.output, re.MULTILINE)
     result = CliRunner().invoke(main, ["info", str(path), "--json"])
     assert json.loads(result.stdout)["classes"]["Koi_Fish"] == 4
-    assert "pretrained" not in CliRunner().invoke(main, ["info", "pretrained"]).stderr
+    ready_made = CliRunner().invoke(main, ["info", "pretrained"])
+    assert "pretrained" not in ready_made.stderr
+    # It does not say how many glitches there were of each class, and the encoder is a long value.
+    classes, parameters = (
+        re.search(rf"^{name}\n(.*?)\n\n", ready_made.stdout, re.DOTALL | re.MULTILINE)[1]
+        for name in ("classes", "parameters")
+    )
+    assert classes.split() == skglitch.load_pretrained().classes_.tolist()
+    assert len({re.search(r" +", line).end() for line in parameters.splitlines()}) == 1
 
 
 def test_info_of_a_file_that_is_no_model(tmp_path):
