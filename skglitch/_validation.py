@@ -105,7 +105,7 @@ def check_unique(labels: Sequence[Any], name: str) -> None:
 
 
 def check_length(name: str, length: int, n_samples: int) -> None:
-    """Refuse an array whose length differs from that of y_true."""
+    """Refuse an array that is longer or shorter than y_true."""
     if length != n_samples:
         raise ValueError(f"{name} has {length} samples, but y_true has {n_samples}.")
 

@@ -81,7 +81,7 @@ def _fetch(weights: PublishedWeights, target: Path) -> None:
     if not name.endswith(".zip"):
         get(RemoteFile(url, checksum=weights.checksum), target)
         return
-    # The published checksum is that of the file in the archive.
+    # The published checksum is of the file in the archive.
     archive = target.with_name(name)
     get(RemoteFile(url), archive)
     part = target.with_name(target.name + ".unpacked")

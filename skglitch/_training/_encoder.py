@@ -44,7 +44,7 @@ class ViewEncoder(nn.Module):
         self.readout = Readout() if readout is None else readout
         self.normalize = normalize
         self.colormap = colormap if backbone.in_channels == 3 else "gray"
-        # On the device of the backbone, which may be that of a fitted classifier.
+        # On the device of the backbone, which a fitted classifier may share.
         palette = _viridis() if self.colormap == "viridis" else torch.empty(0)
         palette = palette.to(self.device)
         self.register_buffer("palette", palette, persistent=False)

@@ -1,7 +1,7 @@
 """Distributed training, in which each process computes its part of every batch.
 
 All processes draw and augment whole batches from the same seed, and get the loss of the whole
-batch. So the sum of their gradients is that of a single process, for any criterion and weights.
+batch. So their gradients add up to the gradient in a single process, for any criterion and weights.
 """
 
 from __future__ import annotations

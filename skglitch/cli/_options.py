@@ -139,7 +139,7 @@ weights = click.option(
     "--weights",
     type=FileOr("imagenet", "glitches", "none"),
     metavar="imagenet|glitches|none|FILE",
-    help="Initial weights; glitches for those of the ready-made model, none for random ones.",
+    help="Initial weights; glitches for the ready-made model, none for random ones.",
 )
 backbone = click.option("--backbone", help="Network, see skglitch.backbones.list_backbones().")
 max_epochs = count("--max-epochs", help="Number of epochs.")

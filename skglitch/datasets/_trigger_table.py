@@ -58,7 +58,7 @@ class Triggers:
 
 
 def read_triggers(table: Any, gps: str, ifo: str | None, label: str | None) -> Triggers:
-    """Read a table. The parameters are those of load_triggers."""
+    """Read a table, with the parameters of load_triggers."""
     for role, name in (("gps", gps), ("ifo", ifo), ("label", label)):
         if not isinstance(name, str) and (name is not None or role == "gps"):
             raise ValueError(f"{role}={name!r} must be the name of a column.")

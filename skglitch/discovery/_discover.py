@@ -106,7 +106,7 @@ def discover(
     n_resamples, n_jobs
         As in :class:`NewClassFinder`.
     random_state : int, RandomState instance or None, default=None
-        The seed. With an int, results equal those of separate calls with that int.
+        The seed. With an int, results are the same as by separate calls with that int.
 
     Returns
     -------

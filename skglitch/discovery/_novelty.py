@@ -359,7 +359,7 @@ class NoveltyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def _average(self, X: Array, scores: Array, batch: Codes) -> Array:
-        """Average the score of each sample with those of its nearest neighbors in `batch`."""
+        """Average the scores of each sample and its nearest neighbors in `batch`."""
         n_neighbors = min(self.n_together, len(batch))
         if n_neighbors == 1:
             return scores

@@ -1,6 +1,6 @@
 """Scores of NoveltyDetector, which are higher for samples similar to known glitches.
 
-``fit(X, codes, folds, n_jobs)`` returns held-out scores, and ``score(X)`` those of new samples.
+``fit(X, codes, folds, n_jobs)`` returns held-out scores, and ``score(X)`` scores of new samples.
 """
 
 from __future__ import annotations

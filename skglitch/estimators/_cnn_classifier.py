@@ -477,8 +477,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         missing = np.setdiff1d(self.classes_, labels)
         if len(missing):
             raise ValueError(
-                f"no glitch of {_listed(missing)} is stored, from which new classes must be "
-                "separated: add some to X and y."
+                f"no glitch of {_listed(missing)} is stored, but new classes must be separated "
+                "from all others: add some to X and y."
             )
         features = np.concatenate([self.exemplars_, self._embed(images)])
         classes = np.concatenate([self.classes_, new])

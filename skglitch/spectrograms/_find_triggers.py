@@ -132,7 +132,7 @@ def find_triggers(
     -----
     The energy E of a tile is divided by its mean in noise with the measured spectrum, so that E
     is exponentially distributed in Gaussian noise. The signal-to-noise ratio is
-    :math:`\sqrt{2 (E - 1)}`, which on average is that of a matched filter [2]_. A tile has the
+    :math:`\sqrt{2 (E - 1)}`, on average the same as of a matched filter [2]_. A tile has the
     bandwidth :math:`2 \sqrt\pi f / Q`, and the inverse of this as its duration.
 
     References
@@ -238,7 +238,7 @@ class _Scan:
         n = len(parts)
         spectra = rfft(torch.from_numpy(parts).to(self.device) * self.window)
         power = torch.view_as_real(spectra[:, : len(self.band)]).square().sum(dim=-1)
-        # Median of n exponential values with a mean of 1; for even n, that of n - 1.
+        # Median of n exponential values with a mean of 1; for even n, of n - 1 values.
         expected = sum((-1) ** k / (k + 1) for k in range(n - 1 + n % 2))
         density = median(power.T.contiguous()) / (expected * self.window.square().sum())
         # The integral of a squared window is 2. The last factor, measured in white noise, corrects

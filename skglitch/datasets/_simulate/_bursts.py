@@ -172,7 +172,7 @@ def _odd_sweep(rng: np.random.Generator, canvas: Canvas, time: float, snr: float
 
 
 def _odd_pulses(rng: np.random.Generator, canvas: Canvas, time: float, snr: float) -> None:
-    """Add pulses at higher frequencies than those of blips."""
+    """Add pulses at higher frequencies than blips."""
     for _ in range(rng.integers(1, 4)):
         f0, gbw = log_uniform(rng, 300.0, 0.7 * canvas.top), log_uniform(rng, 1.0, 8.0)
         canvas.pulse(time + rng.normal(0, 0.15), f0, gbw, snr * rng.uniform(0.4, 1))

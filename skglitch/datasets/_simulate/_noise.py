@@ -44,7 +44,7 @@ class Noise(NamedTuple):
 
 
 class NoiseModel:
-    """Noise like that of a LIGO detector; ``background`` is the probability of weak glitches."""
+    """Noise of a LIGO detector; ``background`` is the probability of weak glitches."""
 
     def __init__(
         self,
