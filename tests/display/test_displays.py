@@ -356,3 +356,8 @@ def test_confusion_of_the_first_class_is_at_the_top_in_a_session_with_gwpy():
     low, high = display.ax_.get_ylim()
     assert low > high
     assert display.ax_.get_aspect() == 1
+
+
+def test_a_single_number_is_no_glitch():
+    with pytest.raises(ValueError, match=r"views must be one glitch.* shape \(\)"):
+        SpectrogramDisplay(np.array(3)).plot()
